@@ -1,0 +1,1 @@
+//! The Tidegate server: configuration, QUIC service, admin, command line.

@@ -1,0 +1,1 @@
+//! The shell around the account core: actors, directory, hashing pool, ports.

@@ -1,0 +1,1 @@
+//! The client library that gateways link.

@@ -1,0 +1,341 @@
+//! Keys and their order.
+//!
+//! Every key begins with region and slot, so everything of a slot, and within
+//! it everything about a person, is one key range:
+//!
+//! ```text
+//! region u8 | slot u16 BE | space u8 | ...
+//!                           0x01  fence            (nothing more)
+//!                           0x10  person           user 16 | part u8
+//!                           0x11  person key       user 16
+//!                           0x20  identifier index keyed hash 32
+//!                           0x30  event            generation u32 BE | sequence u64 BE | place u16 BE
+//! 0xFF      | 0x0000      | 0x00  system           name ...
+//! ```
+//!
+//! Person keys have a space of their own, outside the person's range, because
+//! they are stored, backed up and destroyed apart from everything else.
+
+use std::fmt;
+
+/// How many slots a region has.
+pub const SLOTS: u16 = 4096;
+/// How many partitions the event log has.
+pub const PARTITIONS: u8 = 64;
+
+const SLOTS_PER_PARTITION: u16 = SLOTS / PARTITIONS as u16;
+const SYSTEM_REGION: u8 = 0xFF;
+
+mod space {
+    pub(super) const SYSTEM: u8 = 0x00;
+    pub(super) const FENCE: u8 = 0x01;
+    pub(super) const PERSON: u8 = 0x10;
+    pub(super) const PERSON_KEY: u8 = 0x11;
+    pub(super) const IDENTIFIER: u8 = 0x20;
+    pub(super) const EVENT: u8 = 0x30;
+}
+
+/// A region, the home of a person's data. `0xFF` is reserved for the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region(u8);
+
+impl Region {
+    /// The region of a deployment that has only one.
+    pub const FIRST: Region = Region(1);
+
+    /// Takes any number but the reserved one.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Region> {
+        (number != SYSTEM_REGION).then_some(Region(number))
+    }
+
+    /// The number, as it stands in keys and user ids.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// One of the 4,096 slots of a region: the unit of ownership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// Takes a number below [`SLOTS`].
+    #[must_use]
+    pub fn new(number: u16) -> Option<Slot> {
+        (number < SLOTS).then_some(Slot(number))
+    }
+
+    /// The slot named by the first 12 bits of a keyed hash.
+    #[must_use]
+    pub fn of_hash(hash: &[u8; 32]) -> Slot {
+        Slot(u16::from_be_bytes([hash[0], hash[1]]) >> 4)
+    }
+
+    /// The number, 0 to 4,095.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Every slot, in order.
+    pub fn all() -> impl Iterator<Item = Slot> {
+        (0..SLOTS).map(Slot)
+    }
+
+    /// The partition that holds the events of this slot.
+    #[must_use]
+    pub fn partition(self) -> Partition {
+        Partition(u8::try_from(self.0 / SLOTS_PER_PARTITION).unwrap_or(PARTITIONS - 1))
+    }
+}
+
+/// One of the 64 partitions of the event log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(u8);
+
+impl Partition {
+    /// Takes a number below [`PARTITIONS`].
+    #[must_use]
+    pub fn new(number: u8) -> Option<Partition> {
+        (number < PARTITIONS).then_some(Partition(number))
+    }
+
+    /// The number, 0 to 63.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    fn first_slot(self) -> Slot {
+        Slot(u16::from(self.0) * SLOTS_PER_PARTITION)
+    }
+}
+
+/// What is stored about a person, each part in a row of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PersonPart {
+    /// The hot record: check part and sealed part.
+    Record = 0x00,
+    /// Clear identifiers and profile, sealed.
+    Profile = 0x10,
+}
+
+/// Rows of the deployment itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemPart<'a> {
+    /// The format and generation of this store.
+    Store,
+    /// A tenant, by its id.
+    Tenant(u64),
+    /// A gateway's rights, by its name.
+    Gateway(&'a str),
+}
+
+/// A key: at most [`crate::MAX_KEY_BYTES`] bytes, ordered bytewise.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Box<[u8]>);
+
+impl Key {
+    /// The fence of a slot, whose value is the owner's epoch (u64, big endian).
+    #[must_use]
+    pub fn fence(region: Region, slot: Slot) -> Key {
+        Key::build(region.0, slot.0, space::FENCE, &[])
+    }
+
+    /// One part of what is stored about a person.
+    #[must_use]
+    pub fn person(region: Region, slot: Slot, user: &[u8; 16], part: PersonPart) -> Key {
+        Key::build(region.0, slot.0, space::PERSON, &[user, &[part as u8]])
+    }
+
+    /// The wrapped key under which a person's data is sealed.
+    #[must_use]
+    pub fn person_key(region: Region, slot: Slot, user: &[u8; 16]) -> Key {
+        Key::build(region.0, slot.0, space::PERSON_KEY, &[user])
+    }
+
+    /// The row that maps an identifier's keyed hash to a person.
+    #[must_use]
+    pub fn identifier(region: Region, hash: &[u8; 32]) -> Key {
+        Key::build(
+            region.0,
+            Slot::of_hash(hash).0,
+            space::IDENTIFIER,
+            &[hash.as_slice()],
+        )
+    }
+
+    /// A row of the deployment itself.
+    #[must_use]
+    pub fn system(part: SystemPart<'_>) -> Key {
+        match part {
+            SystemPart::Store => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"store"]),
+            SystemPart::Tenant(id) => Key::build(
+                SYSTEM_REGION,
+                0,
+                space::SYSTEM,
+                &[b"tenant/", &id.to_be_bytes()],
+            ),
+            SystemPart::Gateway(name) => Key::build(
+                SYSTEM_REGION,
+                0,
+                space::SYSTEM,
+                &[b"gateway/", name.as_bytes()],
+            ),
+        }
+    }
+
+    pub(crate) fn event(region: Region, partition: Partition, place: &[u8; 14]) -> Key {
+        let slot = partition.first_slot();
+        Key::build(region.0, slot.0, space::EVENT, &[place])
+    }
+
+    /// Takes bytes that a store gave back.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Key {
+        Key(bytes.into())
+    }
+
+    /// The bytes, as a store keeps them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether this key names a wrapped person key, which backends keep apart.
+    #[must_use]
+    pub fn is_person_key(&self) -> bool {
+        self.0.len() > 3 && self.0[0] != SYSTEM_REGION && self.0[3] == space::PERSON_KEY
+    }
+
+    fn build(region: u8, slot: u16, space: u8, rest: &[&[u8]]) -> Key {
+        let length = 4 + rest.iter().map(|part| part.len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(length);
+        bytes.push(region);
+        bytes.extend_from_slice(&slot.to_be_bytes());
+        bytes.push(space);
+        for part in rest {
+            bytes.extend_from_slice(part);
+        }
+        Key(bytes.into_boxed_slice())
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Region, slot and space only: what follows can name a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_ref() {
+            [region, high, low, space, rest @ ..] => {
+                let slot = u16::from_be_bytes([*high, *low]);
+                write!(f, "Key({region}/{slot}/{space:#04x}+{})", rest.len())
+            }
+            short => write!(f, "Key(short {})", short.len()),
+        }
+    }
+}
+
+/// A half-open range of keys: from `start`, up to but without `end`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key of the range.
+    pub start: Key,
+    /// The first key after it.
+    pub end: Key,
+}
+
+impl KeyRange {
+    /// Everything stored about one person, the person key excepted.
+    #[must_use]
+    pub fn person(region: Region, slot: Slot, user: &[u8; 16]) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[user]))
+    }
+
+    /// Every person of a slot.
+    #[must_use]
+    pub fn people(region: Region, slot: Slot) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[]))
+    }
+
+    /// The events of one partition, oldest first.
+    #[must_use]
+    pub fn events(region: Region, partition: Partition) -> KeyRange {
+        let slot = partition.first_slot();
+        KeyRange::prefix(Key::build(region.0, slot.0, space::EVENT, &[]))
+    }
+
+    /// Every tenant row.
+    #[must_use]
+    pub fn tenants() -> KeyRange {
+        KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"tenant/"]))
+    }
+
+    /// Every gateway row.
+    #[must_use]
+    pub fn gateways() -> KeyRange {
+        KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"gateway/"]))
+    }
+
+    /// Whether the key lies in the range.
+    #[must_use]
+    pub fn contains(&self, key: &Key) -> bool {
+        *key >= self.start && *key < self.end
+    }
+
+    fn prefix(start: Key) -> KeyRange {
+        let mut end = start.0.to_vec();
+        // Every prefix built here holds a byte below 0xFF, so this ends.
+        while let Some(last) = end.pop() {
+            if last < u8::MAX {
+                end.push(last + 1);
+                break;
+            }
+        }
+        KeyRange {
+            start,
+            end: Key(end.into_boxed_slice()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn slot(number: u16) -> Slot {
+        Slot::new(number).unwrap()
+    }
+
+    #[test]
+    fn everything_about_a_person_is_one_range_without_the_neighbours() {
+        let range = KeyRange::person(Region::FIRST, slot(7), &[0xFF; 16]);
+        let mine = Key::person(Region::FIRST, slot(7), &[0xFF; 16], PersonPart::Profile);
+        let key = Key::person_key(Region::FIRST, slot(7), &[0xFF; 16]);
+        let other = Key::person(Region::FIRST, slot(7), &[0xFE; 16], PersonPart::Record);
+        assert_eq!(
+            [&mine, &key, &other].map(|k| range.contains(k)),
+            [true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_slot_out_of_range_is_refused() {
+        assert_eq!((Slot::new(4095), Slot::new(4096)), (Some(Slot(4095)), None));
+        assert_eq!(Region::new(0xFF), None);
+    }
+
+    #[test]
+    fn slots_map_to_partitions_in_order() {
+        let partitions = [0, 63, 64, 4095].map(|n| slot(n).partition().number());
+        assert_eq!(partitions, [0, 0, 1, 63]);
+    }
+
+    #[test]
+    fn a_key_is_shown_without_whom_it_names() {
+        let key = Key::person(Region::FIRST, slot(9), &[0xAB; 16], PersonPart::Record);
+        assert_eq!(format!("{key:?}"), "Key(1/9/0x10+17)");
+    }
+}

@@ -1,0 +1,198 @@
+//! Wrapped person keys in a file of fixed places.
+//!
+//! ```text
+//! place (128 bytes): state u8 (0 empty or destroyed, 1 live) | length u8
+//!                  | value, zero-padded to 122 | CRC-32 of all before, LE
+//! ```
+//! Appended once, overwritten with zeros once, never moved: destroying a key
+//! removes it from the file at once. (A file system that copies on write, or
+//! the wear levelling of a flash disk, can keep an old copy of a block for a
+//! while; `docs/storage.md` says what to do about that.)
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tidegate_storage_api::StoreError;
+
+const PLACE_BYTES: usize = 128;
+const VALUE_MAX: usize = PLACE_BYTES - 6;
+const LIVE: u8 = 1;
+
+/// Where a wrapped key lies: the number of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u64);
+
+impl Place {
+    pub(crate) fn from_row(row: &[u8]) -> Option<Place> {
+        Some(Place(u64::from_be_bytes(row.try_into().ok()?)))
+    }
+
+    pub(crate) fn to_row(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    fn offset(self) -> u64 {
+        self.0.saturating_mul(PLACE_BYTES as u64)
+    }
+}
+
+pub(crate) struct KeyFile {
+    file: File,
+    next: Mutex<u64>,
+}
+
+impl KeyFile {
+    pub(crate) fn open(folder: &Path) -> io::Result<KeyFile> {
+        std::fs::create_dir_all(folder)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(folder.join("person.keys"))?;
+        File::open(folder)?.sync_all()?;
+        if let Some(parent) = folder.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        // A torn last place was never referenced; the next key goes after it.
+        let next = file.metadata()?.len().div_ceil(PLACE_BYTES as u64);
+        Ok(KeyFile {
+            file,
+            next: Mutex::new(next),
+        })
+    }
+
+    /// The key at a place; `None` once it is destroyed.
+    pub(crate) fn read(&self, place: Place) -> Result<Option<Bytes>, StoreError> {
+        let mut bytes = [0; PLACE_BYTES];
+        let read = self.file.read_exact_at(&mut bytes, place.offset());
+        match read {
+            Ok(()) => decode(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(StoreError::Corrupt),
+            Err(_) => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Starts a group of changes; only one is under way at a time.
+    pub(crate) fn edit(&self) -> Edit<'_> {
+        Edit {
+            file: &self.file,
+            next: self.next.lock().unwrap_or_else(PoisonError::into_inner),
+            changed: false,
+        }
+    }
+}
+
+/// A group of changes, durable after [`Edit::sync`].
+pub(crate) struct Edit<'a> {
+    file: &'a File,
+    next: MutexGuard<'a, u64>,
+    changed: bool,
+}
+
+impl Edit<'_> {
+    pub(crate) fn append(&mut self, value: &[u8]) -> io::Result<Place> {
+        let place = Place(*self.next);
+        self.file.write_all_at(&encode(value)?, place.offset())?;
+        *self.next += 1;
+        self.changed = true;
+        Ok(place)
+    }
+
+    pub(crate) fn destroy(&mut self, place: Place) -> io::Result<()> {
+        self.file.write_all_at(&[0; PLACE_BYTES], place.offset())?;
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        match std::mem::take(&mut self.changed) {
+            true => self.file.sync_all(),
+            false => Ok(()),
+        }
+    }
+}
+
+fn encode(value: &[u8]) -> io::Result<[u8; PLACE_BYTES]> {
+    let length = u8::try_from(value.len()).ok();
+    let Some(length) = length.filter(|n| usize::from(*n) <= VALUE_MAX) else {
+        return Err(io::Error::other("a wrapped key is longer than its place"));
+    };
+    let mut bytes = [0; PLACE_BYTES];
+    bytes[0] = LIVE;
+    bytes[1] = length;
+    bytes[2..2 + value.len()].copy_from_slice(value);
+    let sum = crc32fast::hash(&bytes[..PLACE_BYTES - 4]);
+    bytes[PLACE_BYTES - 4..].copy_from_slice(&sum.to_le_bytes());
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8; PLACE_BYTES]) -> Result<Option<Bytes>, StoreError> {
+    if bytes == &[0; PLACE_BYTES] {
+        return Ok(None);
+    }
+    let (body, sum) = bytes.split_at(PLACE_BYTES - 4);
+    let length = usize::from(body[1]);
+    let whole = sum == crc32fast::hash(body).to_le_bytes();
+    if !whole || body[0] != LIVE || length > VALUE_MAX {
+        return Err(StoreError::Corrupt);
+    }
+    Ok(Some(Bytes::copy_from_slice(&body[2..2 + length])))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn append(file: &KeyFile, value: &[u8]) -> Place {
+        let mut edit = file.edit();
+        let place = edit.append(value).unwrap();
+        edit.sync().unwrap();
+        place
+    }
+
+    #[test]
+    fn a_destroyed_key_is_gone_from_the_folder_and_its_neighbours_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = KeyFile::open(folder.path()).unwrap();
+        let [first, second] = [[0xA1; 72], [0xB2; 72]].map(|value| append(&file, &value));
+        let mut edit = file.edit();
+        edit.destroy(first).unwrap();
+        edit.sync().unwrap();
+        assert_eq!(file.read(first), Ok(None));
+        assert_eq!(file.read(second), Ok(Some(vec![0xB2; 72].into())));
+        let bytes = std::fs::read(folder.path().join("person.keys")).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == [0xA1; 8]));
+    }
+
+    #[test]
+    fn a_torn_last_place_is_skipped_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = append(&KeyFile::open(folder.path()).unwrap(), b"whole");
+        let path = folder.path().join("person.keys");
+        let torn = OpenOptions::new().append(true).open(&path).unwrap();
+        io::Write::write_all(&mut &torn, b"half of a place").unwrap();
+        let file = KeyFile::open(folder.path()).unwrap();
+        let second = append(&file, b"next");
+        assert_eq!((first, second), (Place(0), Place(2)));
+        assert_eq!(file.read(first), Ok(Some(Bytes::from_static(b"whole"))));
+        assert_eq!(file.read(Place(1)), Err(StoreError::Corrupt));
+        assert_eq!(file.read(second), Ok(Some(Bytes::from_static(b"next"))));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_told_and_so_is_a_place_beyond_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = KeyFile::open(folder.path()).unwrap();
+        let place = append(&file, b"value");
+        file.file.write_all_at(b"X", 3).unwrap();
+        assert_eq!(file.read(place), Err(StoreError::Corrupt));
+        assert_eq!(file.read(Place(7)), Err(StoreError::Corrupt));
+    }
+}

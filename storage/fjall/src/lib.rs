@@ -1,0 +1,21 @@
+//! The embedded store: one machine, on disk.
+//!
+//! Reads run on a small pool of threads. Every commit goes through one writer
+//! thread, which gathers all that wait and makes them durable with a single
+//! sync: the group commit. A commit is acknowledged only after that sync.
+//! After an I/O error the store takes no more writes and says so; reads go on.
+//!
+//! Wrapped person keys do not enter the log-structured files, where a deleted
+//! value lives on until a compaction. They lie in a file of their own with a
+//! fixed place each, and destroying one overwrites its place.
+
+#[cfg(test)]
+mod crash_tests;
+mod group;
+mod key_file;
+mod reader;
+mod rows;
+mod store;
+mod writer;
+
+pub use store::{FjallStore, OpenError, Options};

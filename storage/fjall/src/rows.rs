@@ -1,0 +1,201 @@
+//! The rows on disk: reading them, and writing one group.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use tidegate_storage_api::{Key, KeyRange, StoreError};
+
+use crate::key_file::{KeyFile, Place};
+
+const FORMAT: u32 = 1;
+const FIRST_GENERATION: u32 = 1;
+
+/// The rows of the store and the file of wrapped person keys beside them.
+///
+/// The row of a person key holds only its place in the key file.
+pub(crate) struct Rows {
+    database: Database,
+    rows: Keyspace,
+    meta: Keyspace,
+    keys: KeyFile,
+}
+
+#[derive(Debug)]
+pub(crate) enum MetaError {
+    Fjall(fjall::Error),
+    Io(std::io::Error),
+    NewerFormat { found: u32, known: u32 },
+    Unreadable(&'static str),
+}
+
+impl From<fjall::Error> for MetaError {
+    fn from(error: fjall::Error) -> MetaError {
+        MetaError::Fjall(error)
+    }
+}
+
+impl From<std::io::Error> for MetaError {
+    fn from(error: std::io::Error) -> MetaError {
+        MetaError::Io(error)
+    }
+}
+
+/// What one group writes: `None` deletes.
+pub(crate) struct GroupWrites<'a> {
+    pub(crate) rows: &'a mut dyn Iterator<Item = (&'a Key, &'a Option<Bytes>)>,
+    pub(crate) sequence: u64,
+    pub(crate) sync: Option<PersistMode>,
+}
+
+impl Rows {
+    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Rows, MetaError> {
+        std::fs::create_dir_all(folder)?;
+        let database = Database::builder(folder.join("rows"))
+            .cache_size(cache_bytes)
+            .worker_threads(1)
+            .open()?;
+        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
+        let meta = database.keyspace("meta", KeyspaceCreateOptions::default)?;
+        let keys = KeyFile::open(&folder.join("keys"))?;
+        let rows = Rows {
+            database,
+            rows,
+            meta,
+            keys,
+        };
+        rows.check_format()?;
+        Ok(rows)
+    }
+
+    fn check_format(&self) -> Result<(), MetaError> {
+        match self.number("format")? {
+            None => self.set_format(FORMAT),
+            Some(found) if found > u64::from(FORMAT) => Err(MetaError::NewerFormat {
+                found: u32::try_from(found).unwrap_or(u32::MAX),
+                known: FORMAT,
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn set_format(&self, format: u32) -> Result<(), MetaError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.meta, "format", u64::from(format).to_be_bytes());
+        Ok(batch.commit()?)
+    }
+
+    /// The sequence of the newest group on disk.
+    pub(crate) fn sequence(&self) -> Result<u64, MetaError> {
+        Ok(self.number("sequence")?.unwrap_or(0))
+    }
+
+    pub(crate) fn generation(&self) -> Result<u32, MetaError> {
+        let found = self.number("generation")?;
+        Ok(found.map_or(FIRST_GENERATION, |n| u32::try_from(n).unwrap_or(u32::MAX)))
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, MetaError> {
+        let Some(value) = self.meta.get(name)? else {
+            return Ok(None);
+        };
+        let bytes = <[u8; 8]>::try_from(value.as_ref());
+        let bytes = bytes.map_err(|_| MetaError::Unreadable("a meta row has the wrong size"))?;
+        Ok(Some(u64::from_be_bytes(bytes)))
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        let found = self.rows.get(key.as_bytes()).map_err(read_error)?;
+        match found {
+            None => Ok(None),
+            Some(value) => self.resolve(key, &value),
+        }
+    }
+
+    pub(crate) fn range(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for row in self
+            .rows
+            .range(range.start.as_bytes()..range.end.as_bytes())
+        {
+            if found.len() == limit {
+                break;
+            }
+            let (key, value) = row.into_inner().map_err(read_error)?;
+            let key = Key::from_stored(&key);
+            if let Some(value) = self.resolve(&key, &value)? {
+                found.push((key, value));
+            }
+        }
+        Ok(found)
+    }
+
+    fn resolve(&self, key: &Key, value: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        if !key.is_person_key() {
+            return Ok(Some(Bytes::copy_from_slice(value)));
+        }
+        let place = Place::from_row(value).ok_or(StoreError::Corrupt)?;
+        self.keys.read(place)
+    }
+
+    /// Writes one group. A new person key is durable before the row that
+    /// points at it. A deleted one is overwritten before its row goes, so a
+    /// crash in between leaves no live key; a replaced one is overwritten only
+    /// after the row points at its successor, so a crash loses no key.
+    pub(crate) fn write(&self, group: GroupWrites<'_>) -> Result<(), fjall::Error> {
+        let mut batch = self.database.batch().durability(group.sync);
+        let mut keys = self.keys.edit();
+        let mut replaced = Vec::new();
+        for (key, value) in group.rows {
+            match value {
+                None => {
+                    if let Some(place) = self.place_of(key)? {
+                        keys.destroy(place)?;
+                    }
+                    batch.remove(&self.rows, key.as_bytes());
+                }
+                Some(value) if key.is_person_key() => {
+                    replaced.extend(self.place_of(key)?);
+                    let place = keys.append(value)?;
+                    batch.insert(&self.rows, key.as_bytes(), place.to_row());
+                }
+                Some(value) => batch.insert(&self.rows, key.as_bytes(), value.as_ref()),
+            }
+        }
+        keys.sync()?;
+        batch.insert(&self.meta, "sequence", group.sequence.to_be_bytes());
+        batch.commit()?;
+        for place in replaced {
+            keys.destroy(place)?;
+        }
+        Ok(keys.sync()?)
+    }
+
+    fn place_of(&self, key: &Key) -> Result<Option<Place>, fjall::Error> {
+        if !key.is_person_key() {
+            return Ok(None);
+        }
+        let row = self.rows.get(key.as_bytes())?;
+        Ok(row.and_then(|value| Place::from_row(&value)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn persist(&self) -> Result<(), fjall::Error> {
+        self.database.persist(PersistMode::SyncAll)
+    }
+}
+
+pub(crate) fn read_error(error: fjall::Error) -> StoreError {
+    tracing::error!(event = "store.read_failed", %error);
+    match error {
+        fjall::Error::Io(_) | fjall::Error::Poisoned => StoreError::Unavailable,
+        _ => StoreError::Corrupt,
+    }
+}

@@ -1,0 +1,182 @@
+//! Opening the folder, and the `Store` trait on top of reader and writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+use tidegate_storage_api::{Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
+
+use crate::reader::Reader;
+use crate::rows::{MetaError, Rows};
+use crate::writer::{SyncOrder, Writer};
+
+/// How a store uses the machine.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Memory for cached blocks, in bytes.
+    pub cache_bytes: u64,
+    /// Threads that read.
+    pub read_threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            cache_bytes: 128 * 1024 * 1024,
+            read_threads: 2,
+        }
+    }
+}
+
+/// Why a folder could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has the folder open.
+    #[error("the store in {0} is in use by another process")]
+    InUse(PathBuf),
+    /// The folder was written by a newer version of Tidegate.
+    #[error("the store in {path} has format {found}; this version reads up to {known}")]
+    NewerFormat {
+        /// The store's folder.
+        path: PathBuf,
+        /// The format found there.
+        found: u32,
+        /// The newest format that this version reads.
+        known: u32,
+    },
+    /// The folder holds something that is not a whole store.
+    #[error("the store in {path} cannot be read: {reason}")]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What was wrong, without any stored data.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("the store in {path} cannot be opened: {source}")]
+    Io {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A store in a folder of the local disk.
+pub struct FjallStore {
+    reader: Reader,
+    writer: Writer,
+}
+
+impl FjallStore {
+    /// Opens the folder, making it when it does not exist: `rows/` for the
+    /// rows and `keys/` for the wrapped person keys.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a folder that another process holds is `InUse`.
+    pub fn open(folder: &Path, options: &Options) -> Result<FjallStore, OpenError> {
+        FjallStore::open_with(folder, options, SyncOrder::SyncThenAcknowledge)
+    }
+
+    pub(crate) fn open_with(
+        folder: &Path,
+        options: &Options,
+        order: SyncOrder,
+    ) -> Result<FjallStore, OpenError> {
+        let opened = Rows::open(folder, options.cache_bytes);
+        let rows = Arc::new(opened.map_err(|error| describe(folder, error))?);
+        let started = Writer::start(Arc::clone(&rows), order).and_then(|writer| {
+            let reader = Reader::start(rows, options.read_threads)?;
+            Ok(FjallStore { reader, writer })
+        });
+        started.map_err(|source| OpenError::Io {
+            path: folder.to_owned(),
+            source,
+        })
+    }
+}
+
+fn describe(folder: &Path, error: MetaError) -> OpenError {
+    let path = folder.to_owned();
+    match error {
+        MetaError::Fjall(fjall::Error::Locked) => OpenError::InUse(path),
+        MetaError::Fjall(fjall::Error::Io(source)) | MetaError::Io(source) => {
+            OpenError::Io { path, source }
+        }
+        MetaError::Fjall(other) => OpenError::Damaged {
+            path,
+            reason: other.to_string(),
+        },
+        MetaError::NewerFormat { found, known } => OpenError::NewerFormat { path, found, known },
+        MetaError::Unreadable(what) => OpenError::Damaged {
+            path,
+            reason: what.to_owned(),
+        },
+    }
+}
+
+impl Store for FjallStore {
+    fn get(&self, key: Key) -> StoreFuture<Option<Bytes>> {
+        let answer = self.reader.submit(move |rows| rows.get(&key));
+        Box::pin(async move { answer?.await.unwrap_or(Err(StoreError::Unavailable)) })
+    }
+
+    fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(Key, Bytes)>> {
+        let answer = self.reader.submit(move |rows| rows.range(&range, limit));
+        Box::pin(async move { answer?.await.unwrap_or(Err(StoreError::Unavailable)) })
+    }
+
+    fn commit(&self, commit: Commit) -> StoreFuture<Stamp> {
+        let answer = self.writer.submit(commit);
+        // A writer that died holding the commit may or may not have written it.
+        Box::pin(async move { answer?.await.unwrap_or(Err(StoreError::CommitUnknown)) })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    tidegate_storage_api::conformance_tests!(|| async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        (folder, store)
+    });
+
+    #[tokio::test]
+    async fn a_second_opening_of_the_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let second = FjallStore::open(folder.path(), &Options::default());
+        assert!(matches!(second, Err(OpenError::InUse(_))));
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_a_newer_format_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(FjallStore::open(folder.path(), &Options::default()).unwrap());
+        Rows::open(folder.path(), 1 << 20)
+            .unwrap()
+            .set_format(9)
+            .unwrap();
+        let refused = FjallStore::open(folder.path(), &Options::default());
+        let Err(OpenError::NewerFormat { found, known, .. }) = refused else {
+            unreachable!("a newer format was opened");
+        };
+        assert_eq!((found, known), (9, 1));
+    }
+
+    #[tokio::test]
+    async fn stamps_go_on_growing_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut last = Stamp(0);
+        for _ in 0..3 {
+            let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+            let stamp = store.commit(Commit::default()).await.unwrap();
+            assert!(stamp > last);
+            last = stamp;
+        }
+    }
+}

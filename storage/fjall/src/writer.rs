@@ -1,0 +1,183 @@
+//! Group commit: one thread, one sync for all commits that wait for it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use fjall::PersistMode;
+use tidegate_storage_api::{Commit, Stamp, StoreError};
+use tokio::sync::oneshot;
+
+use crate::group::Group;
+use crate::rows::{GroupWrites, MetaError, Rows};
+
+/// How many commits may wait; a further one is refused as `Unavailable`.
+const COMMITS_WAITING_MAX: usize = 16_384;
+/// How many commits one group takes, which bounds the memory of a group.
+const GROUP_MAX: usize = 4_096;
+
+/// When a group is synced and when its commits are acknowledged. The wrong
+/// orders exist in tests alone, which show that they lose commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SyncOrder {
+    SyncThenAcknowledge,
+    #[cfg(test)]
+    NeverSync,
+    #[cfg(test)]
+    AcknowledgeThenSync,
+}
+
+type Acknowledgement = oneshot::Sender<Result<Stamp, StoreError>>;
+
+struct Request {
+    commit: Commit,
+    acknowledge: Acknowledgement,
+}
+
+pub(crate) struct Writer {
+    requests: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(rows: Arc<Rows>, order: SyncOrder) -> io::Result<Writer> {
+        let (requests, waiting) = sync_channel(COMMITS_WAITING_MAX);
+        let mut scribe = Scribe::new(rows, order)?;
+        let thread = thread::Builder::new()
+            .name("store-write".into())
+            .spawn(move || scribe.work(&waiting))?;
+        Ok(Writer {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) fn submit(
+        &self,
+        commit: Commit,
+    ) -> Result<oneshot::Receiver<Result<Stamp, StoreError>>, StoreError> {
+        let (acknowledge, acknowledged) = oneshot::channel();
+        let requests = self.requests.as_ref().ok_or(StoreError::Unavailable)?;
+        let request = Request {
+            commit,
+            acknowledge,
+        };
+        match requests.try_send(request) {
+            Ok(()) => Ok(acknowledged),
+            // Never taken up, so nothing was written.
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until every commit taken up is durable and acknowledged.
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer has already answered its commits as unknown.
+            let _ = thread.join();
+        }
+    }
+}
+
+enum Health {
+    Good,
+    /// An I/O error happened: what is on disk is not known any more.
+    Failed,
+}
+
+struct Scribe {
+    rows: Arc<Rows>,
+    order: SyncOrder,
+    generation: u32,
+    sequence: u64,
+    health: Health,
+}
+
+impl Scribe {
+    fn new(rows: Arc<Rows>, order: SyncOrder) -> io::Result<Scribe> {
+        let unreadable = |error: MetaError| io::Error::other(format!("{error:?}"));
+        let generation = rows.generation().map_err(unreadable)?;
+        let sequence = rows.sequence().map_err(unreadable)?;
+        Ok(Scribe {
+            rows,
+            order,
+            generation,
+            sequence,
+            health: Health::Good,
+        })
+    }
+
+    fn work(&mut self, waiting: &Receiver<Request>) {
+        while let Ok(first) = waiting.recv() {
+            let mut requests = vec![first];
+            while requests.len() < GROUP_MAX {
+                match waiting.try_recv() {
+                    Ok(next) => requests.push(next),
+                    Err(_) => break,
+                }
+            }
+            self.write_group(requests);
+        }
+    }
+
+    fn write_group(&mut self, requests: Vec<Request>) {
+        if matches!(self.health, Health::Failed) {
+            let refused = requests.into_iter().map(|request| request.acknowledge);
+            return answer(refused.map(|sender| (sender, Err(StoreError::Unavailable))));
+        }
+        let rows = Arc::clone(&self.rows);
+        let mut group = Group::new(&rows, self.generation, self.sequence);
+        let mut decided = Vec::with_capacity(requests.len());
+        for request in requests {
+            decided.push((request.acknowledge, group.decide(request.commit)));
+        }
+        if group.sequence() == self.sequence {
+            return answer(decided.into_iter());
+        }
+        self.sequence = group.sequence();
+        #[cfg(test)]
+        if self.order == SyncOrder::AcknowledgeThenSync {
+            answer(decided.drain(..));
+        }
+        if let Err(error) = self.write(&group) {
+            tracing::error!(event = "store.write_failed", %error);
+            self.health = Health::Failed;
+            for (_, outcome) in &mut decided {
+                *outcome = outcome.and(Err(StoreError::CommitUnknown));
+            }
+        }
+        answer(decided.into_iter());
+    }
+
+    fn write(&self, group: &Group<'_>) -> Result<(), fjall::Error> {
+        let sync = match self.order {
+            SyncOrder::SyncThenAcknowledge => Some(PersistMode::SyncAll),
+            #[cfg(test)]
+            SyncOrder::NeverSync => Some(PersistMode::Buffer),
+            #[cfg(test)]
+            SyncOrder::AcknowledgeThenSync => Some(PersistMode::Buffer),
+        };
+        self.rows.write(GroupWrites {
+            rows: &mut group.changed().iter(),
+            sequence: group.sequence(),
+            sync,
+        })?;
+        #[cfg(test)]
+        if self.order == SyncOrder::AcknowledgeThenSync {
+            self.rows.persist()?;
+        }
+        Ok(())
+    }
+}
+
+fn answer(outcomes: impl Iterator<Item = (Acknowledgement, Result<Stamp, StoreError>)>) {
+    for (acknowledge, outcome) in outcomes {
+        // Whoever asked may be gone; the commit stands all the same.
+        let _ = acknowledge.send(outcome);
+    }
+}
