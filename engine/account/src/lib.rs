@@ -1,1 +1,54 @@
 //! The account core: one person's sign-in state as a pure machine.
+//!
+//! State, time, randomness and a command go in; changes, effects and replies
+//! come out. Nothing here reads a clock, rolls dice, waits or touches storage.
+//! Work that costs time (hashing a password) leaves as an [`Effect`] and comes
+//! back as a [`Completion`].
+//!
+//! Start at [`Account::handle`].
+#![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod record;
+pub mod session;
+
+mod account;
+mod command;
+mod device;
+mod digest;
+mod entropy;
+mod event;
+mod guess;
+mod id;
+mod identifier;
+mod outcome;
+mod password;
+mod policy;
+mod refresh;
+mod reply;
+mod secret;
+mod status;
+#[cfg(test)]
+mod table;
+
+pub use account::{Account, Changes, Input, Output};
+pub use command::{
+    ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency, PasswordCheck,
+    PendingId, Remember, RevokeScope, SessionProof, SignIn, SignUp, Ticket,
+};
+pub use digest::{IndexHash, SecretHash, tagged};
+pub use entropy::Entropy;
+pub use event::{EndReason, Event, EventKind, decode_event, encode_event};
+pub use id::{DeviceId, SessionId, TenantId, UserId};
+pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VERSION};
+pub use password::{
+    MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
+};
+pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy};
+pub use reply::{Grant, Refusal, Reply, SessionInfo};
+pub use secret::{SECRET_BYTES, Secret};
+pub use status::{Status, StatusChange};

@@ -1,0 +1,444 @@
+//! One person's account: the machine itself.
+
+mod refresh;
+mod revoke;
+mod sign_in;
+mod sign_up;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+
+use crate::command::{
+    ClaimedIdentifier, Command, Completion, Effect, Idempotency, PendingId, Request, SessionProof,
+    Ticket,
+};
+use crate::digest::SecretHash;
+use crate::entropy::Entropy;
+use crate::event::{EndReason, EventKind};
+use crate::id::{SessionId, TenantId, UserId};
+use crate::outcome::{self, Earlier};
+use crate::policy::Policy;
+use crate::record::{CheckPart, SealedPart};
+use crate::reply::{Refusal, Reply, SessionInfo};
+use crate::session::Liveness;
+use crate::status::StatusChange;
+
+/// One input of the machine.
+#[derive(Debug)]
+pub enum Input {
+    /// A command, which gets one reply under its ticket.
+    Command {
+        /// The caller's name for it.
+        ticket: Ticket,
+        /// The tenant in whose name it comes.
+        tenant: TenantId,
+        /// What tells a repeat.
+        idempotency: Option<Idempotency>,
+        /// The command.
+        command: Command,
+    },
+    /// Work done.
+    Completion {
+        /// The work's name.
+        pending: PendingId,
+        /// How it came out.
+        completion: Completion,
+    },
+    /// Uses of sessions that were answered from memory. Changes nothing by
+    /// itself; the next change carries them along.
+    Touched(Vec<(SessionId, u64)>),
+    /// Make the uses durable, when there are any.
+    WriteBehind,
+}
+
+/// What one input led to. Replies must wait until the changes are durable.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Replies, by ticket.
+    pub replies: Vec<(Ticket, Reply)>,
+    /// Work to do.
+    pub effects: Vec<Effect>,
+    /// What to make durable; `None` when the record did not change.
+    pub changes: Option<Changes>,
+}
+
+/// What must be committed together with the record.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Index rows to claim, when the account was just made. Each must be
+    /// absent, or the commit conflicts and the identifier is taken.
+    pub claims: Vec<ClaimedIdentifier>,
+    /// Events to append.
+    pub events: Vec<EventKind>,
+}
+
+/// One person's account, or the place where one may be made.
+#[derive(Debug)]
+pub struct Account {
+    user: UserId,
+    person: Option<Person>,
+    pending: Vec<Pending>,
+    next_pending: u64,
+    known_since: u64,
+    durability: Durability,
+}
+
+#[derive(Debug)]
+struct Person {
+    check: CheckPart,
+    sealed: SealedPart,
+}
+
+/// Whether uses of sessions are known that no commit holds yet.
+#[derive(Debug, PartialEq, Eq)]
+enum Durability {
+    Current,
+    Behind,
+}
+
+/// A command that waits for work, with every ticket that waits for it.
+#[derive(Debug)]
+struct Pending {
+    id: PendingId,
+    tickets: Vec<Ticket>,
+    request: Request,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    SignUp(Vec<ClaimedIdentifier>),
+    SignIn(sign_in::Attempt),
+    Upgrade,
+}
+
+/// The surroundings of one input and what it led to so far.
+struct Step<'a> {
+    now_ms: u64,
+    entropy: Entropy,
+    policy: &'a Policy,
+    output: Output,
+}
+
+impl Step<'_> {
+    fn change(&mut self) -> &mut Changes {
+        self.output.changes.get_or_insert_default()
+    }
+
+    fn event(&mut self, event: EventKind) {
+        self.change().events.push(event);
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        self.output.replies.push((ticket, reply));
+    }
+}
+
+impl Account {
+    /// The place of an account that does not exist yet.
+    #[must_use]
+    pub fn absent(user: UserId) -> Account {
+        Account {
+            user,
+            person: None,
+            pending: Vec::new(),
+            next_pending: 0,
+            known_since: 0,
+            durability: Durability::Current,
+        }
+    }
+
+    /// An account from its stored parts, of which this node has seen every
+    /// use since `known_since` (Unix milliseconds).
+    #[must_use]
+    pub fn load(check: CheckPart, sealed: SealedPart, known_since: u64) -> Account {
+        Account {
+            user: UserId::from_bytes(check.user),
+            person: Some(Person { check, sealed }),
+            known_since,
+            ..Account::absent(UserId::from_bytes([0; 16]))
+        }
+    }
+
+    /// The stored parts; `None` when there is no account.
+    #[must_use]
+    pub fn parts(&self) -> Option<(&CheckPart, &SealedPart)> {
+        self.person
+            .as_ref()
+            .map(|person| (&person.check, &person.sealed))
+    }
+
+    /// How often the record was written; 0 when there is no account.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.person
+            .as_ref()
+            .map_or(0, |person| person.check.revision)
+    }
+
+    /// Whether a command waits for work.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Takes one input at `now_ms` (Unix milliseconds). `entropy` must be a
+    /// fresh seed each time. The state changes at once: a caller whose commit
+    /// fails throws the account away and loads it again.
+    pub fn handle(
+        &mut self,
+        now_ms: u64,
+        entropy: Entropy,
+        policy: &Policy,
+        input: Input,
+    ) -> Output {
+        let mut step = Step {
+            now_ms,
+            entropy,
+            policy,
+            output: Output::default(),
+        };
+        match input {
+            Input::Command {
+                ticket,
+                tenant,
+                idempotency,
+                command,
+            } => {
+                let request = Request {
+                    ticket,
+                    tenant,
+                    idempotency,
+                };
+                self.command(request, command, &mut step);
+            }
+            Input::Completion {
+                pending,
+                completion,
+            } => self.complete(pending, completion, &mut step),
+            Input::Touched(uses) => self.touch(&uses),
+            Input::WriteBehind if self.durability == Durability::Behind => {
+                step.change();
+            }
+            Input::WriteBehind => {}
+        }
+        if let (Some(_), Some(person)) = (&step.output.changes, &mut self.person) {
+            person.check.revision += 1;
+            self.durability = Durability::Current;
+        }
+        step.output
+    }
+
+    fn command(&mut self, request: Request, command: Command, step: &mut Step<'_>) {
+        let Some(command) = self.first_time(&request, command, step) else {
+            return;
+        };
+        match command {
+            Command::SignUp(sign_up) => self.sign_up(request, sign_up, step),
+            Command::SignIn(sign_in) => self.sign_in(request, sign_in, step),
+            Command::Refresh {
+                session,
+                family,
+                token,
+            } => {
+                let reply = self.refresh(&request, session, &family, &token, step);
+                step.reply(request.ticket, reply);
+            }
+            Command::Revoke { by, scope } => {
+                let reply = self.revoke(&request, &by, scope, step);
+                self.settle(&request, reply, step);
+            }
+            Command::Sessions { by } => {
+                let reply = self.list(&request, &by, step);
+                step.reply(request.ticket, reply);
+            }
+            Command::SetStatus(change) => {
+                let reply = self.set_status(&request, change, step);
+                self.settle(&request, reply, step);
+            }
+        }
+    }
+
+    /// Answers a repeat from what is kept, or joins it to the request that is
+    /// still under way; gives a new command back.
+    fn first_time(
+        &mut self,
+        request: &Request,
+        command: Command,
+        step: &mut Step<'_>,
+    ) -> Option<Command> {
+        let Some(key) = &request.idempotency else {
+            return Some(command);
+        };
+        let mut waiting = self.pending.iter_mut();
+        let same_key = |pending: &&mut Pending| {
+            let theirs = pending.request.idempotency.as_ref();
+            theirs.is_some_and(|theirs| theirs.key == key.key)
+        };
+        if let Some(pending) = waiting.find(same_key) {
+            match pending.request.idempotency.as_ref() == Some(key) {
+                true => pending.tickets.push(request.ticket),
+                false => step.reply(request.ticket, Reply::No(Refusal::IdempotencyReused)),
+            }
+            return None;
+        }
+        let person = self.person.as_ref();
+        let person = person.filter(|person| person.check.tenant == request.tenant.0);
+        let rows = person.map_or(&[][..], |person| &person.sealed.outcomes);
+        match outcome::recall(rows, key, self.user, step.now_ms) {
+            Earlier::None => return Some(command),
+            Earlier::Same(reply) => step.reply(request.ticket, reply),
+            Earlier::Different => {
+                step.reply(request.ticket, Reply::No(Refusal::IdempotencyReused));
+            }
+        }
+        None
+    }
+
+    /// Replies, and keeps the outcome for a repeat when something changed.
+    fn settle(&mut self, request: &Request, reply: Reply, step: &mut Step<'_>) {
+        if step.output.changes.is_some() {
+            self.keep(request, &reply, step);
+        }
+        step.reply(request.ticket, reply);
+    }
+
+    fn keep(&mut self, request: &Request, reply: &Reply, step: &mut Step<'_>) {
+        if let (Some(person), Some(key)) = (&mut self.person, &request.idempotency) {
+            let rows = &mut person.sealed.outcomes;
+            outcome::keep(rows, key, reply, step.now_ms, &mut step.entropy);
+        }
+    }
+
+    fn complete(&mut self, id: PendingId, completion: Completion, step: &mut Step<'_>) {
+        let Some(place) = self.pending.iter().position(|pending| pending.id == id) else {
+            return;
+        };
+        let Pending {
+            tickets,
+            request,
+            work,
+            ..
+        } = self.pending.swap_remove(place);
+        let reply = match work {
+            Work::SignUp(identifiers) => self.hashed(&request, identifiers, completion, step),
+            Work::SignIn(attempt) => self.verified(attempt, &completion, step),
+            Work::Upgrade => return self.upgraded(completion, step),
+        };
+        if step.output.changes.is_some() {
+            self.keep(&request, &reply, step);
+        }
+        for ticket in tickets {
+            step.reply(ticket, reply.clone());
+        }
+    }
+
+    fn start(&mut self, request: Request, work: Work) -> PendingId {
+        let id = PendingId(self.next_pending);
+        self.next_pending += 1;
+        self.pending.push(Pending {
+            id,
+            tickets: match work {
+                Work::Upgrade => Vec::new(),
+                _ => [request.ticket].into(),
+            },
+            request,
+            work,
+        });
+        id
+    }
+
+    fn touch(&mut self, uses: &[(SessionId, u64)]) {
+        let sessions = self.person.iter_mut();
+        for session in sessions.flat_map(|person| &mut person.check.sessions) {
+            let used = uses.iter().find(|(id, _)| id.0 == session.id);
+            if let Some((_, at)) = used.filter(|(_, at)| *at > session.used_at) {
+                session.used_at = *at;
+                self.durability = Durability::Behind;
+            }
+        }
+    }
+
+    /// The person, when the request comes in the name of the right tenant.
+    fn person_of(&mut self, request: &Request) -> Option<&mut Person> {
+        let person = self.person.as_mut();
+        person.filter(|person| person.check.tenant == request.tenant.0)
+    }
+
+    /// The place of the live session that a token proves.
+    fn prove(&self, request: &Request, by: &SessionProof, now_ms: u64) -> Result<usize, Refusal> {
+        let person = self.person.as_ref();
+        let person = person.filter(|person| person.check.tenant == request.tenant.0);
+        let sessions = person.map_or(&[][..], |person| &person.check.sessions);
+        let hash = SecretHash::of_session(&by.secret);
+        let place = sessions
+            .iter()
+            .position(|session| session.id() == by.session && hash.matches(&session.secret_hash))
+            .ok_or(Refusal::InvalidToken)?;
+        match sessions[place].span(self.known_since).liveness(now_ms) {
+            Liveness::Active { .. } => Ok(place),
+            Liveness::IdleOver | Liveness::Expired => Err(Refusal::SessionExpired),
+        }
+    }
+
+    fn list(&mut self, request: &Request, by: &SessionProof, step: &Step<'_>) -> Reply {
+        if let Err(refusal) = self.prove(request, by, step.now_ms) {
+            return Reply::No(refusal);
+        }
+        let known_since = self.known_since;
+        let sessions = self.person.iter().flat_map(|person| &person.check.sessions);
+        let live = sessions.filter_map(|session| {
+            let Liveness::Active { idle_expires_at } =
+                session.span(known_since).liveness(step.now_ms)
+            else {
+                return None;
+            };
+            Some(SessionInfo {
+                id: session.id(),
+                created_at: session.created_at,
+                used_at: session.used_at,
+                idle_expires_at,
+                expires_at: session.expires_at,
+                assurance: session.assurance,
+                methods: session.methods,
+            })
+        });
+        Reply::Sessions(live.collect())
+    }
+
+    fn set_status(
+        &mut self,
+        request: &Request,
+        change: StatusChange,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let Some(person) = self.person_of(request) else {
+            return Reply::No(Refusal::UnknownAccount);
+        };
+        let Some(status) = person.check.status.after(change) else {
+            return Reply::No(Refusal::StatusConflict);
+        };
+        if status != person.check.status {
+            person.check.status = status;
+            step.event(EventKind::StatusChanged(status));
+        }
+        Reply::StatusSet(status)
+    }
+}
+
+impl Person {
+    /// Drops the sessions whose time is over.
+    fn prune(&mut self, known_since: u64, step: &mut Step<'_>) {
+        let now_ms = step.now_ms;
+        let over = |session: &crate::record::v1::Session| {
+            !matches!(
+                session.span(known_since).liveness(now_ms),
+                Liveness::Active { .. }
+            )
+        };
+        for session in self.check.sessions.extract_if(.., |session| over(session)) {
+            step.event(EventKind::SessionEnded(session.id, EndReason::Expired));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Replacing a refresh token.
+
+use super::{Account, Step};
+use crate::command::{Request, SessionProof};
+use crate::event::{EndReason, EventKind};
+use crate::id::SessionId;
+use crate::record::v1::Session;
+use crate::refresh::{Verdict, session_secret};
+use crate::reply::{Grant, Refusal, Reply};
+use crate::secret::Secret;
+use crate::status::Status;
+
+impl Account {
+    pub(super) fn refresh(
+        &mut self,
+        request: &Request,
+        session: SessionId,
+        family: &Secret,
+        token: &Secret,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let secret = session_secret(family);
+        let place = match self.prove(request, &SessionProof { session, secret }, step.now_ms) {
+            Ok(place) => place,
+            Err(refusal) => return Reply::No(refusal),
+        };
+        let Some(person) = &mut self.person else {
+            return Reply::No(Refusal::InvalidToken);
+        };
+        match person.check.status {
+            Status::Active => {}
+            Status::Locked => return Reply::No(Refusal::AccountLocked),
+            Status::Suspended => return Reply::No(Refusal::AccountSuspended),
+        }
+        let user = self.user;
+        let row = &mut person.check.sessions[place];
+        let presented = row.presented(token, step.now_ms);
+        match presented.verdict(step.policy.session.refresh_retry_ms) {
+            Verdict::Rotate => {
+                let successor = row.rotate(token, step.now_ms, &mut step.entropy);
+                row.used_at = row.used_at.max(step.now_ms);
+                step.change();
+                Reply::Refreshed(row.grant(user, family, successor, step.now_ms))
+            }
+            Verdict::Repeat => match row.successor(token) {
+                Some(successor) => {
+                    Reply::Refreshed(row.grant(user, family, successor, step.now_ms))
+                }
+                None => Reply::No(Refusal::InvalidToken),
+            },
+            Verdict::EndFamily => {
+                let ended = person.check.sessions.remove(place);
+                step.event(EventKind::SessionEnded(ended.id, EndReason::RefreshReused));
+                Reply::No(Refusal::RefreshReused)
+            }
+        }
+    }
+}
+
+impl Session {
+    fn grant(
+        &self,
+        user: crate::id::UserId,
+        family: &Secret,
+        refresh: Secret,
+        now_ms: u64,
+    ) -> Grant {
+        Grant {
+            user,
+            session: self.id(),
+            family: family.clone(),
+            refresh,
+            idle_expires_at: self.idle_expires_at(now_ms),
+            expires_at: self.expires_at,
+            assurance: self.assurance,
+            methods: self.methods,
+            device: None,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Signing in. An attempt is charged before its verification starts: while
+//! under way it counts as a failure, a mismatch makes the charge durable, a
+//! match takes it back.
+
+use alloc::string::ToString;
+
+use super::{Account, Person, Step, Work};
+use crate::command::{Completion, Effect, PasswordCheck, Remember, Request, SignIn};
+use crate::device::{self, Lane};
+use crate::digest::SecretHash;
+use crate::event::{EndReason, EventKind};
+use crate::guess::Admission;
+use crate::id::{DeviceId, SessionId};
+use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
+use crate::record::SESSIONS_MAX;
+use crate::record::v1::{PasswordRow, Session};
+use crate::refresh::session_secret;
+use crate::reply::{Grant, Refusal, Reply};
+use crate::secret::Secret;
+use crate::session::Liveness;
+use crate::status::Status;
+
+const METHOD_PASSWORD: u8 = 1;
+const ASSURANCE_PASSWORD: u8 = 1;
+
+/// A sign-in whose password is being verified.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    lane: Lane,
+    password: Password,
+    remember: Remember,
+}
+
+/// What a verification leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    LetIn,
+    /// The charge stays.
+    Fail,
+    /// The charge is taken back; the account is closed.
+    Closed(Refusal),
+    /// The charge is taken back; nothing was verified.
+    NotVerified,
+}
+
+fn decide(completion: &Completion, status: Status) -> Decision {
+    match (completion, status) {
+        (Completion::Verified(PasswordCheck::Match), Status::Active) => Decision::LetIn,
+        (Completion::Verified(PasswordCheck::Match), Status::Locked) => {
+            Decision::Closed(Refusal::AccountLocked)
+        }
+        (Completion::Verified(PasswordCheck::Match), Status::Suspended) => {
+            Decision::Closed(Refusal::AccountSuspended)
+        }
+        (Completion::Verified(PasswordCheck::Mismatch), _) => Decision::Fail,
+        (Completion::Refused | Completion::Hashed(_), _) => Decision::NotVerified,
+    }
+}
+
+impl Account {
+    pub(super) fn sign_in(&mut self, request: Request, sign_in: SignIn, step: &mut Step<'_>) {
+        let Some(person) = self.person_of(&request) else {
+            return step.reply(request.ticket, Reply::No(Refusal::InvalidCredentials));
+        };
+        let lane = person.sealed.lane(sign_in.device.as_ref());
+        let stored = person.stored_hash();
+        let under_way = self.under_way(lane);
+        let admission = match &self.person {
+            Some(person) => {
+                let guesses = person.sealed.guesses(lane);
+                guesses.admit(under_way, step.now_ms, &step.policy.guess)
+            }
+            None => Admission::Admit,
+        };
+        if let Admission::Hold { retry_after_ms } = admission {
+            let refusal = Refusal::Throttled { retry_after_ms };
+            return step.reply(request.ticket, Reply::No(refusal));
+        }
+        let attempt = Attempt {
+            lane,
+            password: sign_in.password.clone(),
+            remember: sign_in.remember,
+        };
+        let pending = self.start(request, Work::SignIn(attempt));
+        step.output.effects.push(Effect::VerifyPassword {
+            pending,
+            password: sign_in.password,
+            stored,
+        });
+    }
+
+    fn under_way(&self, lane: Lane) -> u16 {
+        let attempts = self.pending.iter();
+        let of_lane = attempts
+            .filter(|pending| matches!(&pending.work, Work::SignIn(other) if other.lane == lane));
+        u16::try_from(of_lane.count()).unwrap_or(u16::MAX)
+    }
+
+    pub(super) fn verified(
+        &mut self,
+        attempt: Attempt,
+        completion: &Completion,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let known_since = self.known_since;
+        let Some(person) = &mut self.person else {
+            return Reply::No(Refusal::InvalidCredentials);
+        };
+        match decide(completion, person.check.status) {
+            Decision::NotVerified => Reply::No(Refusal::Busy),
+            Decision::Closed(refusal) => Reply::No(refusal),
+            Decision::Fail => {
+                let guesses = person.sealed.guesses_mut(attempt.lane);
+                guesses.fail(step.now_ms, &step.policy.guess);
+                step.event(EventKind::SignInFailed);
+                Reply::No(Refusal::InvalidCredentials)
+            }
+            Decision::LetIn => {
+                let reply = person.let_in(&attempt, known_since, step);
+                self.upgrade(attempt.password, step);
+                reply
+            }
+        }
+    }
+
+    /// Hashes the password anew when the policy asks for more than was stored.
+    fn upgrade(&mut self, password: Password, step: &mut Step<'_>) {
+        let stored = self.person.as_ref().and_then(Person::stored_hash);
+        let weaker = stored.is_some_and(|hash| hash.is_weaker_than(&step.policy.password));
+        let upgrading = |pending: &super::Pending| matches!(pending.work, Work::Upgrade);
+        if !weaker || self.pending.iter().any(upgrading) {
+            return;
+        }
+        let request = Request {
+            ticket: crate::command::Ticket(0),
+            tenant: crate::id::TenantId(0),
+            idempotency: None,
+        };
+        let pending = self.start(request, Work::Upgrade);
+        let salt = step.entropy.bytes();
+        step.output.effects.push(Effect::HashPassword {
+            pending,
+            password,
+            salt,
+            policy: step.policy.password.clone(),
+        });
+    }
+
+    pub(super) fn upgraded(&mut self, completion: Completion, step: &mut Step<'_>) {
+        let (Some(person), Completion::Hashed(hash)) = (&mut self.person, completion) else {
+            return;
+        };
+        person.sealed.password = Some(PasswordRow {
+            phc: hash.to_string(),
+            rule: PASSWORD_RULE_VERSION,
+            set_at: step.now_ms,
+        });
+        step.event(EventKind::PasswordUpgraded);
+    }
+}
+
+impl Person {
+    fn stored_hash(&self) -> Option<PasswordHash> {
+        let row = self.sealed.password.as_ref()?;
+        PasswordHash::parse(&row.phc).ok()
+    }
+
+    fn let_in(&mut self, attempt: &Attempt, known_since: u64, step: &mut Step<'_>) -> Reply {
+        self.prune(known_since, step);
+        self.make_room(step);
+        let device = self.device(attempt, step);
+        let family = Secret::new(step.entropy.bytes());
+        let refresh = Secret::new(step.entropy.bytes());
+        let policy = &step.policy.session;
+        let expires_at = step.now_ms.saturating_add(policy.lifetime_ms);
+        let session = Session {
+            id: step.entropy.number(),
+            secret_hash: SecretHash::of_session(&session_secret(&family)).0,
+            created_at: step.now_ms,
+            used_at: step.now_ms,
+            idle_ms: policy.idle_ms,
+            expires_at,
+            assurance: ASSURANCE_PASSWORD,
+            methods: METHOD_PASSWORD,
+            device: match (&device, attempt.lane) {
+                (Some(device), _) => device.id.0,
+                (None, Lane::Device(DeviceId(id))) => id,
+                (None, Lane::Strangers) => 0,
+            },
+            refresh_hash: SecretHash::of_refresh(&refresh).0,
+            rotated: None,
+        };
+        let grant = Grant {
+            user: crate::id::UserId::from_bytes(self.check.user),
+            session: SessionId(session.id),
+            family,
+            refresh,
+            idle_expires_at: step.now_ms.saturating_add(policy.idle_ms).min(expires_at),
+            expires_at,
+            assurance: session.assurance,
+            methods: session.methods,
+            device,
+        };
+        step.event(EventKind::SignedIn(session.id, session.methods));
+        self.check.sessions.push(session);
+        Reply::SignedIn(grant)
+    }
+
+    /// At the limit the least recently used session ends.
+    fn make_room(&mut self, step: &mut Step<'_>) {
+        while self.check.sessions.len() >= SESSIONS_MAX {
+            let sessions = self.check.sessions.iter().enumerate();
+            let Some((oldest, _)) = sessions.min_by_key(|(_, session)| session.used_at) else {
+                return;
+            };
+            let session = self.check.sessions.remove(oldest);
+            step.event(EventKind::SessionEnded(session.id, EndReason::Evicted));
+        }
+    }
+
+    /// A known device starts afresh; an unknown one is remembered if it asks.
+    fn device(
+        &mut self,
+        attempt: &Attempt,
+        step: &mut Step<'_>,
+    ) -> Option<crate::command::DeviceProof> {
+        match (attempt.lane, attempt.remember) {
+            (Lane::Device(id), _) => {
+                self.sealed.guesses_mut(attempt.lane).forget();
+                self.sealed.use_device(id, step.now_ms);
+                None
+            }
+            (Lane::Strangers, Remember::Nothing) => None,
+            (Lane::Strangers, Remember::Device) => {
+                let devices = &mut self.sealed.devices;
+                let device = device::remember(devices, step.now_ms, &mut step.entropy)?;
+                step.event(EventKind::DeviceAdded(device.id.0));
+                Some(device)
+            }
+        }
+    }
+}
+
+impl crate::record::v1::Session {
+    /// The reply's idle deadline for a session used now.
+    pub(super) fn idle_expires_at(&self, now_ms: u64) -> u64 {
+        match self.span(0).liveness(now_ms) {
+            Liveness::Active { idle_expires_at } => idle_expires_at,
+            Liveness::IdleOver | Liveness::Expired => now_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    #[test]
+    fn the_table_of_decisions_is_as_written_down() {
+        let mut table = std::string::String::new();
+        for completion in [
+            Completion::Verified(PasswordCheck::Match),
+            Completion::Verified(PasswordCheck::Mismatch),
+            Completion::Refused,
+        ] {
+            for status in [Status::Active, Status::Locked, Status::Suspended] {
+                let decision = decide(&completion, status);
+                writeln!(table, "{completion:?} + {status:?} = {decision:?}").unwrap();
+            }
+        }
+        crate::table::assert_table("sign_in", &table);
+    }
+}

@@ -1,0 +1,246 @@
+//! The machine as a whole: an account, a clock in the test's hand, and a
+//! hasher that answers when the test says so.
+
+mod guessing;
+mod lifecycle;
+mod properties;
+mod record;
+mod refreshing;
+mod repeats;
+
+use std::string::String;
+use std::vec::Vec;
+
+use super::*;
+use crate::command::{DeviceProof, PasswordCheck, Remember, RevokeScope, SignIn, SignUp};
+use crate::digest::IndexHash;
+use crate::identifier::{Identifier, IdentifierKind};
+use crate::password::{Password, PasswordHash};
+use crate::policy::PasswordPolicy;
+use crate::record::View;
+use crate::reply::Grant;
+use crate::secret::Secret;
+use crate::session::Span;
+
+pub(super) const TENANT: TenantId = TenantId(7);
+pub(super) const PASSWORD: &str = "correct horse";
+
+/// An account with its surroundings.
+pub(super) struct World {
+    pub(super) account: Account,
+    pub(super) policy: Policy,
+    pub(super) now: u64,
+    pub(super) tenant: TenantId,
+    pub(super) events: Vec<EventKind>,
+    pub(super) waiting: Vec<Effect>,
+    pub(super) verified: usize,
+    drawn: u64,
+}
+
+/// Not a hash: a stand-in that keeps what the test must recognise.
+fn stand_in(password: &Password, salt: [u8; 16], policy: &PasswordPolicy) -> PasswordHash {
+    let mut output = [0; 48];
+    for (place, byte) in output.iter_mut().zip(password.expose()) {
+        *place = *byte;
+    }
+    PasswordHash {
+        memory_kib: policy.memory_kib,
+        passes: policy.passes,
+        lanes: policy.lanes,
+        pepper_key: policy.pepper_key,
+        salt,
+        output,
+    }
+}
+
+impl World {
+    pub(super) fn empty() -> World {
+        World {
+            account: Account::absent(UserId::new(1, 99, [3; 16])),
+            policy: Policy::default(),
+            now: 1_700_000_000_000,
+            tenant: TENANT,
+            events: Vec::new(),
+            waiting: Vec::new(),
+            verified: 0,
+            drawn: 0,
+        }
+    }
+
+    pub(super) fn signed_up() -> World {
+        let mut world = World::empty();
+        let replies = world.ask(Command::SignUp(sign_up(PASSWORD)));
+        assert!(matches!(replies, Reply::SignedUp(_)));
+        world
+    }
+
+    pub(super) fn signed_in() -> (World, Grant) {
+        let mut world = World::signed_up();
+        let grant = world.sign_in(PASSWORD).granted();
+        (world, grant)
+    }
+
+    pub(super) fn input(&mut self, input: Input) -> Output {
+        self.drawn += 1;
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.drawn.to_le_bytes());
+        let entropy = Entropy::new(seed);
+        let before = self.account.revision();
+        let output = self.account.handle(self.now, entropy, &self.policy, input);
+        let changed = u64::from(output.changes.is_some());
+        assert_eq!(self.account.revision(), before + changed);
+        let changes = output.changes.iter();
+        self.events
+            .extend(changes.flat_map(|changes| changes.events.iter().cloned()));
+        output
+    }
+
+    /// Sends a command; its effects wait until [`World::work`].
+    pub(super) fn send(&mut self, key: Option<u8>, command: Command) -> Output {
+        let idempotency = key.map(|key| Idempotency {
+            key: [key; 16],
+            request: [0; 32],
+        });
+        self.send_with(idempotency, command)
+    }
+
+    pub(super) fn send_with(
+        &mut self,
+        idempotency: Option<Idempotency>,
+        command: Command,
+    ) -> Output {
+        let mut output = self.input(Input::Command {
+            ticket: Ticket(self.drawn),
+            tenant: self.tenant,
+            idempotency,
+            command,
+        });
+        self.waiting.append(&mut output.effects);
+        output
+    }
+
+    /// Does the oldest work that waits.
+    pub(super) fn work(&mut self) -> Output {
+        let effect = self.waiting.remove(0);
+        let pending = effect.pending();
+        let completion = match effect {
+            Effect::HashPassword {
+                password,
+                salt,
+                policy,
+                ..
+            } => Completion::Hashed(stand_in(&password, salt, &policy)),
+            Effect::VerifyPassword {
+                password, stored, ..
+            } => {
+                self.verified += 1;
+                let same = |stored: PasswordHash| {
+                    let again = stand_in(&password, stored.salt, &self.policy.password);
+                    again.output == stored.output
+                };
+                Completion::Verified(match stored.is_some_and(same) {
+                    true => PasswordCheck::Match,
+                    false => PasswordCheck::Mismatch,
+                })
+            }
+        };
+        let mut output = self.input(Input::Completion {
+            pending,
+            completion,
+        });
+        self.waiting.append(&mut output.effects);
+        output
+    }
+
+    /// Sends a command and does its work; its one reply.
+    pub(super) fn ask(&mut self, command: Command) -> Reply {
+        self.ask_with(None, command)
+    }
+
+    pub(super) fn ask_with(&mut self, key: Option<u8>, command: Command) -> Reply {
+        let mut output = self.send(key, command);
+        if output.replies.is_empty() {
+            output = self.work();
+            while !self.waiting.is_empty() {
+                self.work();
+            }
+        }
+        assert_eq!(output.replies.len(), 1);
+        output.replies.remove(0).1
+    }
+
+    pub(super) fn sign_in(&mut self, password: &str) -> Reply {
+        self.ask(sign_in(password, None, Remember::Nothing))
+    }
+
+    pub(super) fn refresh(&mut self, grant: &Grant) -> Reply {
+        self.ask(refresh(grant))
+    }
+
+    /// Writes the record and reads it again, as a crash would.
+    pub(super) fn crash(&mut self) {
+        let (check, sealed) = self.account.parts().unwrap();
+        let plain = crate::record::sealed_plaintext(sealed).unwrap();
+        let bytes = crate::record::assemble(check, &plain).unwrap();
+        let view = View::new(&bytes).unwrap();
+        let sealed = crate::record::read_sealed(view.sealed()).unwrap();
+        self.account = Account::load(view.to_check_part().unwrap(), sealed, self.now);
+        self.waiting.clear();
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.account.parts().unwrap().0.sessions.len()
+    }
+}
+
+impl Reply {
+    pub(super) fn granted(self) -> Grant {
+        match self {
+            Reply::SignedIn(grant) | Reply::Refreshed(grant) => grant,
+            other => panic!("no grant: {other:?}"),
+        }
+    }
+
+    pub(super) fn refused(self) -> Refusal {
+        match self {
+            Reply::No(refusal) => refusal,
+            other => panic!("no refusal: {other:?}"),
+        }
+    }
+}
+
+pub(super) fn sign_up(password: &str) -> SignUp {
+    let identifier = Identifier::parse(IdentifierKind::Email, "ada@example.com").unwrap();
+    SignUp {
+        identifiers: [ClaimedIdentifier {
+            identifier,
+            hash: IndexHash([8; 32]),
+            key_version: 1,
+        }]
+        .into(),
+        password: Password::parse(password).unwrap(),
+    }
+}
+
+pub(super) fn sign_in(password: &str, device: Option<DeviceProof>, remember: Remember) -> Command {
+    Command::SignIn(SignIn {
+        password: Password::parse(password).unwrap(),
+        device,
+        remember,
+    })
+}
+
+pub(super) fn refresh(grant: &Grant) -> Command {
+    Command::Refresh {
+        session: grant.session,
+        family: grant.family.clone(),
+        token: grant.refresh.clone(),
+    }
+}
+
+pub(super) fn proof(grant: &Grant) -> SessionProof {
+    SessionProof {
+        session: grant.session,
+        secret: grant.session_secret(),
+    }
+}

@@ -1,0 +1,270 @@
+use super::*;
+use crate::event::EndReason::{Evicted, Expired, Revoked};
+use crate::event::EventKind::{PasswordUpgraded, SessionEnded, SignInFailed, SignedIn, SignedUp};
+use crate::record::{DEVICES_MAX, SESSIONS_MAX};
+use crate::status::Status;
+
+#[test]
+fn a_person_signs_up_in_and_out() {
+    let (mut world, grant) = World::signed_in();
+    assert_eq!(grant.user, UserId::new(1, 99, [3; 16]));
+    assert_eq!((grant.assurance, grant.methods), (1, 1));
+    assert_eq!(grant.idle_expires_at, world.now + 30 * 86_400_000);
+    assert_eq!(grant.expires_at, world.now + 365 * 86_400_000);
+    let by = proof(&grant);
+    let revoke = Command::Revoke {
+        by: by.clone(),
+        scope: RevokeScope::This,
+    };
+    assert!(matches!(world.ask(revoke.clone()), Reply::Revoked(1)));
+    assert_eq!(world.ask(revoke).refused(), Refusal::InvalidToken);
+    let id = grant.session.0;
+    assert_eq!(
+        world.events,
+        [SignedUp, SignedIn(id, 1), SessionEnded(id, Revoked)]
+    );
+}
+
+#[test]
+fn a_second_sign_up_on_the_account_finds_the_identifier_taken() {
+    let mut world = World::signed_up();
+    let again = world.ask(Command::SignUp(sign_up("another password")));
+    assert_eq!(again.refused(), Refusal::IdentifierTaken);
+    assert!(world.sign_in(PASSWORD).granted().expires_at > 0);
+}
+
+#[test]
+fn a_short_password_is_refused_before_any_work() {
+    let mut world = World::empty();
+    let reply = world.ask(Command::SignUp(sign_up("seven77")));
+    assert_eq!(reply.refused(), Refusal::PasswordTooShort);
+    assert!(world.account.parts().is_none() && world.waiting.is_empty());
+}
+
+#[test]
+fn a_hashing_pool_without_room_leaves_no_trace() {
+    let mut world = World::empty();
+    world.send(None, Command::SignUp(sign_up(PASSWORD)));
+    let pending = world.waiting.remove(0).pending();
+    let output = world.input(Input::Completion {
+        pending,
+        completion: Completion::Refused,
+    });
+    assert!(output.changes.is_none() && world.account.parts().is_none());
+    assert_eq!(output.replies[0].1.clone().refused(), Refusal::Busy);
+}
+
+#[test]
+fn a_wrong_password_is_charged_and_told_as_any_other() {
+    let mut world = World::signed_up();
+    assert_eq!(
+        world.sign_in("wrong").refused(),
+        Refusal::InvalidCredentials
+    );
+    assert_eq!(world.events[1..], [SignInFailed]);
+    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 1);
+}
+
+#[test]
+fn another_tenant_sees_no_account_at_all() {
+    let (mut world, grant) = World::signed_in();
+    world.tenant = TenantId(8);
+    assert_eq!(
+        world.sign_in(PASSWORD).refused(),
+        Refusal::InvalidCredentials
+    );
+    assert_eq!(world.refresh(&grant).refused(), Refusal::InvalidToken);
+    let by = proof(&grant);
+    let scope = RevokeScope::All;
+    let revoke = Command::Revoke {
+        by: by.clone(),
+        scope,
+    };
+    assert_eq!(world.ask(revoke).refused(), Refusal::InvalidToken);
+    assert_eq!(
+        world.ask(Command::Sessions { by }).refused(),
+        Refusal::InvalidToken
+    );
+    let close = Command::SetStatus(StatusChange::Suspend);
+    assert_eq!(world.ask(close).refused(), Refusal::UnknownAccount);
+    assert_eq!((world.sessions(), world.verified), (1, 1));
+}
+
+#[test]
+fn revoking_takes_exactly_the_sessions_it_names() {
+    let (mut world, first) = World::signed_in();
+    let second = world.sign_in(PASSWORD).granted();
+    let third = world.sign_in(PASSWORD).granted();
+    let revoke = |by: &Grant, scope| Command::Revoke {
+        by: proof(by),
+        scope,
+    };
+    let one = world.ask(revoke(&first, RevokeScope::One(second.session)));
+    assert!(matches!(one, Reply::Revoked(1)));
+    let again = world.ask(revoke(&first, RevokeScope::One(second.session)));
+    assert!(matches!(again, Reply::Revoked(0)));
+    let others = world.ask(revoke(&third, RevokeScope::Others));
+    assert!(matches!(others, Reply::Revoked(1)));
+    let Reply::Sessions(left) = world.ask(Command::Sessions { by: proof(&third) }) else {
+        panic!("no list");
+    };
+    let ids: Vec<_> = left.iter().map(|session| session.id).collect();
+    assert_eq!(ids, [third.session]);
+    let all = world.ask(revoke(&third, RevokeScope::All));
+    assert!(matches!(all, Reply::Revoked(1)));
+    assert_eq!(world.sessions(), 0);
+}
+
+#[test]
+fn a_forged_secret_revokes_nothing() {
+    let (mut world, grant) = World::signed_in();
+    let by = SessionProof {
+        session: grant.session,
+        secret: Secret::new([0; 24]),
+    };
+    let scope = RevokeScope::All;
+    assert_eq!(
+        world.ask(Command::Revoke { by, scope }).refused(),
+        Refusal::InvalidToken
+    );
+    assert_eq!(world.sessions(), 1);
+}
+
+#[test]
+fn the_least_recently_used_session_makes_room_with_an_event() {
+    let (mut world, first) = World::signed_in();
+    let mut second = None;
+    for _ in 1..SESSIONS_MAX {
+        world.now += 1_000;
+        second = second.or(Some(world.sign_in(PASSWORD).granted()));
+    }
+    assert_eq!(world.sessions(), SESSIONS_MAX);
+    world.input(Input::Touched([(first.session, world.now)].into()));
+    world.now += 1_000;
+    world.sign_in(PASSWORD).granted();
+    assert_eq!(world.sessions(), SESSIONS_MAX);
+    let evicted = second.unwrap().session.0;
+    assert!(world.events.contains(&SessionEnded(evicted, Evicted)));
+    assert!(matches!(world.refresh(&first), Reply::Refreshed(_)));
+}
+
+#[test]
+fn devices_beyond_the_limit_are_not_remembered_and_the_person_gets_in() {
+    let mut world = World::signed_up();
+    for n in 0..=DEVICES_MAX {
+        let grant = world
+            .ask(sign_in(PASSWORD, None, Remember::Device))
+            .granted();
+        assert_eq!(grant.device.is_some(), n < DEVICES_MAX);
+    }
+    assert_eq!(world.account.parts().unwrap().1.devices.len(), DEVICES_MAX);
+}
+
+#[test]
+fn sessions_whose_time_is_over_answer_so_and_are_dropped_at_the_next_sign_in() {
+    let (mut world, grant) = World::signed_in();
+    world.now = grant.idle_expires_at;
+    assert_eq!(world.refresh(&grant).refused(), Refusal::SessionExpired);
+    world.sign_in(PASSWORD).granted();
+    assert_eq!(world.sessions(), 1);
+    assert!(
+        world
+            .events
+            .contains(&SessionEnded(grant.session.0, Expired))
+    );
+}
+
+#[test]
+fn a_closed_account_lets_nobody_in_and_its_sessions_come_back_when_it_opens() {
+    let (mut world, grant) = World::signed_in();
+    for (close, open, refusal) in [
+        (
+            StatusChange::Lock,
+            StatusChange::Unlock,
+            Refusal::AccountLocked,
+        ),
+        (
+            StatusChange::Suspend,
+            StatusChange::Reinstate,
+            Refusal::AccountSuspended,
+        ),
+    ] {
+        assert!(matches!(
+            world.ask(Command::SetStatus(close)),
+            Reply::StatusSet(_)
+        ));
+        assert_eq!(world.sign_in(PASSWORD).refused(), refusal);
+        assert_eq!(
+            world.sign_in("wrong").refused(),
+            Refusal::InvalidCredentials
+        );
+        assert_eq!(world.refresh(&grant).refused(), refusal);
+        let reply = world.ask(Command::SetStatus(open));
+        assert!(matches!(reply, Reply::StatusSet(Status::Active)));
+    }
+    assert!(matches!(world.refresh(&grant), Reply::Refreshed(_)));
+    let unlock = world.ask(Command::SetStatus(StatusChange::Suspend));
+    assert!(matches!(unlock, Reply::StatusSet(Status::Suspended)));
+    let unlock = world.ask(Command::SetStatus(StatusChange::Unlock));
+    assert_eq!(unlock.refused(), Refusal::StatusConflict);
+}
+
+#[test]
+fn a_weak_hash_is_upgraded_at_the_next_successful_sign_in() {
+    let mut world = World::signed_up();
+    world.policy.password.memory_kib *= 2;
+    assert_eq!(
+        world.sign_in("wrong").refused(),
+        Refusal::InvalidCredentials
+    );
+    assert!(!world.events.contains(&PasswordUpgraded));
+    world.sign_in(PASSWORD).granted();
+    assert_eq!(world.events.last(), Some(&PasswordUpgraded));
+    let row = world.account.parts().unwrap().1.password.clone().unwrap();
+    let hash = PasswordHash::parse(&row.phc).unwrap();
+    assert_eq!(hash.memory_kib, world.policy.password.memory_kib);
+    let events = world.events.len();
+    world.sign_in(PASSWORD).granted();
+    assert_eq!(world.events.len(), events + 1);
+}
+
+#[test]
+fn uses_are_written_behind_once_and_carried_by_any_change() {
+    let (mut world, grant) = World::signed_in();
+    assert!(world.input(Input::WriteBehind).changes.is_none());
+    world.now += 5_000;
+    let used = Input::Touched([(grant.session, world.now)].into());
+    assert!(world.input(used).changes.is_none());
+    assert!(world.input(Input::WriteBehind).changes.is_some());
+    assert!(world.input(Input::WriteBehind).changes.is_none());
+    let check = world.account.parts().unwrap().0;
+    assert_eq!(check.sessions[0].used_at, world.now);
+}
+
+#[test]
+fn an_idle_promise_survives_a_crash_by_the_tenth_and_no_more() {
+    let (mut world, grant) = World::signed_in();
+    let signed_in_at = world.now;
+    let idle_ms = world.policy.session.idle_ms;
+    world.now += 1;
+    world.crash();
+    world.now = signed_in_at + idle_ms + idle_ms / 10 - 1;
+    assert!(matches!(
+        world.ask(Command::Sessions { by: proof(&grant) }),
+        Reply::Sessions(_)
+    ));
+    world.now += 1;
+    let over = world.ask(Command::Sessions { by: proof(&grant) });
+    assert_eq!(over.refused(), Refusal::SessionExpired);
+}
+
+#[test]
+fn a_late_completion_of_unknown_work_does_nothing() {
+    let mut world = World::signed_up();
+    let output = world.input(Input::Completion {
+        pending: PendingId(99),
+        completion: Completion::Verified(PasswordCheck::Match),
+    });
+    assert!(output.replies.is_empty() && output.changes.is_none());
+    assert_eq!(world.sessions(), 0);
+}

@@ -1,0 +1,145 @@
+use super::*;
+use crate::record::v1::IdentifierRow;
+use crate::record::{
+    DEVICES_MAX, IDENTIFIERS_MAX, OUTCOMES_MAX, RECORD_MAX_BYTES, SESSIONS_MAX, assemble,
+    read_sealed, sealed_plaintext,
+};
+use crate::table::assert_table;
+use std::fmt::Write;
+
+/// What sealing adds: a nonce and a tag.
+const SEAL_BYTES: usize = 24 + 16;
+
+fn bytes(world: &World) -> Vec<u8> {
+    let (check, sealed) = world.account.parts().unwrap();
+    assemble(check, &sealed_plaintext(sealed).unwrap()).unwrap()
+}
+
+#[test]
+fn a_record_with_every_list_full_fits() {
+    let mut world = World::signed_up();
+    for n in 0..60u8 {
+        world.now += 1;
+        let remember = sign_in(PASSWORD, None, Remember::Device);
+        let grant = world.ask_with(Some(n), remember).granted();
+        world.refresh(&grant).granted();
+    }
+    world.sign_in("wrong").refused();
+    let (check, sealed) = world.account.parts().unwrap();
+    let mut sealed = sealed.clone();
+    let row: IdentifierRow = sealed.identifiers[0].clone();
+    sealed.identifiers = std::vec![row; IDENTIFIERS_MAX];
+    let lists = [
+        check.sessions.len(),
+        sealed.devices.len(),
+        sealed.outcomes.len(),
+    ];
+    assert_eq!(lists, [SESSIONS_MAX, DEVICES_MAX, OUTCOMES_MAX]);
+    assert!(
+        check
+            .sessions
+            .iter()
+            .all(|session| session.rotated.is_some())
+    );
+    let plain = sealed_plaintext(&sealed).unwrap();
+    let size = assemble(check, &plain).unwrap().len() + SEAL_BYTES;
+    assert!(size <= RECORD_MAX_BYTES, "{size} bytes");
+}
+
+#[test]
+fn a_record_over_the_limit_is_refused() {
+    let world = World::signed_up();
+    let (check, _) = world.account.parts().unwrap();
+    assert!(assemble(check, &[0; RECORD_MAX_BYTES]).is_err());
+}
+
+#[test]
+fn the_bytes_of_version_1_are_as_written_down() {
+    let (mut world, grant) = World::signed_in();
+    world.now += 1_000;
+    world.refresh(&grant).granted();
+    let mut dump = String::new();
+    for line in bytes(&world).chunks(32) {
+        let hex: String = line.iter().map(|byte| std::format!("{byte:02x}")).collect();
+        writeln!(dump, "{hex}").unwrap();
+    }
+    assert_table("record_v1", &dump);
+}
+
+#[test]
+fn events_read_back_and_their_bytes_are_as_written_down() {
+    let mut dump = String::new();
+    for kind in [
+        EventKind::SignedUp,
+        EventKind::SignedIn(3, 1),
+        EventKind::SignInFailed,
+        EventKind::SessionEnded(3, EndReason::Evicted),
+        EventKind::DeviceAdded(4),
+        EventKind::PasswordUpgraded,
+        EventKind::StatusChanged(crate::status::Status::Locked),
+    ] {
+        let event = crate::event::Event {
+            tenant: 7,
+            user: [1; 16],
+            at: 5,
+            kind,
+        };
+        let bytes = crate::event::encode_event(&event).unwrap();
+        assert_eq!(crate::event::decode_event(&bytes), Ok(event.clone()));
+        let hex: String = bytes
+            .iter()
+            .map(|byte| std::format!("{byte:02x}"))
+            .collect();
+        writeln!(dump, "{:?}\n{hex}", event.kind).unwrap();
+    }
+    assert_table("event_v1", &dump);
+}
+
+#[test]
+fn a_view_reads_what_was_written_in_place() {
+    let (world, grant) = World::signed_in();
+    let bytes = bytes(&world);
+    for offset in 0..8 {
+        let mut shifted = std::vec![0; offset];
+        shifted.extend_from_slice(&bytes);
+        let view = View::new(&shifted[offset..]).unwrap();
+        assert_eq!((view.user(), view.tenant()), (grant.user, TENANT));
+        assert_eq!(view.revision(), world.account.revision());
+        let hash = SecretHash::of_session(&grant.session_secret());
+        let found = view.find(grant.session, &hash).unwrap();
+        let span = Span {
+            used_at: world.now,
+            touched_at: world.now,
+            known_since: 0,
+            idle_ms: world.policy.session.idle_ms,
+            expires_at: grant.expires_at,
+        };
+        assert_eq!((found.place, found.span), (0, span));
+        let forged = SecretHash::of_session(&Secret::new([0; 24]));
+        assert_eq!(view.find(grant.session, &forged), None);
+        assert_eq!(view.find(SessionId(0), &hash), None);
+    }
+}
+
+#[test]
+fn damaged_records_are_told_and_never_panic() {
+    let (world, _) = World::signed_in();
+    let whole = bytes(&world);
+    for length in 0..whole.len() {
+        if let Ok(view) = View::new(&whole[..length]) {
+            assert!(read_sealed(view.sealed()).is_err());
+        }
+    }
+    for place in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[place] ^= 0x80;
+        if let Ok(view) = View::new(&flipped) {
+            let _ = (view.to_check_part(), read_sealed(view.sealed()));
+        }
+    }
+    for head in [[0, 0, 0, 0], [2, 0, 0, 0], [1, 1, 0, 0]] {
+        let mut other = whole.clone();
+        other[..4].copy_from_slice(&head);
+        assert!(View::new(&other).is_err());
+    }
+}

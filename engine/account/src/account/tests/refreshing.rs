@@ -1,0 +1,101 @@
+use super::*;
+use crate::event::EndReason::RefreshReused;
+use crate::event::EventKind::SessionEnded;
+
+#[test]
+fn a_refresh_replaces_the_token_and_keeps_the_session() {
+    let (mut world, first) = World::signed_in();
+    world.now += 60_000;
+    let second = world.refresh(&first).granted();
+    assert_eq!(second.session, first.session);
+    assert!(second.session_secret().matches(&first.session_secret()));
+    assert!(!second.refresh.matches(&first.refresh));
+    assert_eq!(
+        second.idle_expires_at,
+        world.now + world.policy.session.idle_ms
+    );
+    assert_eq!(second.expires_at, first.expires_at);
+}
+
+#[test]
+fn sixty_four_refreshes_of_one_token_all_hold_the_identical_successor() {
+    let (mut world, first) = World::signed_in();
+    let grants: Vec<_> = (0..64).map(|_| world.refresh(&first).granted()).collect();
+    assert!(
+        grants
+            .iter()
+            .all(|grant| grant.refresh.matches(&grants[0].refresh))
+    );
+    let third = world.refresh(&grants[63]).granted();
+    assert!(!third.refresh.matches(&grants[0].refresh));
+}
+
+#[test]
+fn a_repeat_after_a_crash_within_the_time_gets_the_identical_successor() {
+    let (mut world, first) = World::signed_in();
+    let second = world.refresh(&first).granted();
+    world.crash();
+    world.now += 30_000;
+    assert!(
+        world
+            .refresh(&first)
+            .granted()
+            .refresh
+            .matches(&second.refresh)
+    );
+}
+
+#[test]
+fn a_repeat_after_the_time_ends_the_family() {
+    let (mut world, first) = World::signed_in();
+    let second = world.refresh(&first).granted();
+    world.now += 30_001;
+    assert_eq!(world.refresh(&first).refused(), Refusal::RefreshReused);
+    assert_eq!(world.refresh(&second).refused(), Refusal::InvalidToken);
+    let ended = SessionEnded(first.session.0, RefreshReused);
+    assert_eq!(world.events.last(), Some(&ended));
+}
+
+#[test]
+fn a_repeat_after_the_successor_was_used_ends_the_family() {
+    let (mut world, first) = World::signed_in();
+    let second = world.refresh(&first).granted();
+    let third = world.refresh(&second).granted();
+    assert_eq!(world.refresh(&first).refused(), Refusal::RefreshReused);
+    assert_eq!(world.refresh(&third).refused(), Refusal::InvalidToken);
+}
+
+#[test]
+fn reuse_in_one_family_leaves_the_others_alone() {
+    let (mut world, first) = World::signed_in();
+    let other = world.sign_in(PASSWORD).granted();
+    let second = world.refresh(&first).granted();
+    world.refresh(&second).granted();
+    world.refresh(&first).refused();
+    assert!(matches!(world.refresh(&other), Reply::Refreshed(_)));
+}
+
+#[test]
+fn a_forged_token_ends_nothing() {
+    let (mut world, first) = World::signed_in();
+    let mut forged = first.clone();
+    forged.family = Secret::new([9; 24]);
+    assert_eq!(world.refresh(&forged).refused(), Refusal::InvalidToken);
+    let mut unknown = first.clone();
+    unknown.session = SessionId(1);
+    assert_eq!(world.refresh(&unknown).refused(), Refusal::InvalidToken);
+    assert!(matches!(world.refresh(&first), Reply::Refreshed(_)));
+}
+
+#[test]
+fn a_refresh_never_reaches_beyond_the_absolute_end() {
+    let (mut world, mut grant) = World::signed_in();
+    let end = grant.expires_at;
+    while world.now + world.policy.session.idle_ms < end {
+        world.now = grant.idle_expires_at - 1;
+        grant = world.refresh(&grant).granted();
+    }
+    assert_eq!((grant.idle_expires_at, grant.expires_at), (end, end));
+    world.now = end;
+    assert_eq!(world.refresh(&grant).refused(), Refusal::SessionExpired);
+}

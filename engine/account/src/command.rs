@@ -1,0 +1,196 @@
+//! What goes in (commands, completions) and what leaves to be done (effects).
+
+use alloc::vec::Vec;
+
+use crate::digest::IndexHash;
+use crate::id::{DeviceId, SessionId, TenantId};
+use crate::identifier::Identifier;
+use crate::password::{Password, PasswordHash};
+use crate::policy::PasswordPolicy;
+use crate::secret::Secret;
+use crate::status::StatusChange;
+
+/// The caller's name for a command; its reply carries the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// The core's name for work under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PendingId(pub u64);
+
+/// What tells a repeat of a request: its 128-bit key and a hash of its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key that the client chose at random.
+    pub key: [u8; 16],
+    /// SHA-256 of what was asked.
+    pub request: [u8; 32],
+}
+
+/// A command to one account.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make the account.
+    SignUp(SignUp),
+    /// Sign in with a password.
+    SignIn(SignIn),
+    /// Replace a refresh token.
+    Refresh {
+        /// The session.
+        session: SessionId,
+        /// The family's secret.
+        family: Secret,
+        /// The token's own secret.
+        token: Secret,
+    },
+    /// End sessions.
+    Revoke {
+        /// Who asks.
+        by: SessionProof,
+        /// Which ones.
+        scope: RevokeScope,
+    },
+    /// List the sessions.
+    Sessions {
+        /// Who asks.
+        by: SessionProof,
+    },
+    /// Open or close the account (administrators).
+    SetStatus(StatusChange),
+}
+
+/// A new account.
+#[derive(Clone, Debug)]
+pub struct SignUp {
+    /// Its identifiers, at most [`crate::record::IDENTIFIERS_MAX`].
+    pub identifiers: Vec<ClaimedIdentifier>,
+    /// Its password.
+    pub password: Password,
+}
+
+/// An identifier and the index row that it claims.
+#[derive(Clone, Debug)]
+pub struct ClaimedIdentifier {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// Its keyed hash.
+    pub hash: IndexHash,
+    /// The version of the key of that hash.
+    pub key_version: u16,
+}
+
+/// A sign-in with a password.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The password.
+    pub password: Password,
+    /// The device token, when the device has one.
+    pub device: Option<DeviceProof>,
+    /// Whether to make one when it has none.
+    pub remember: Remember,
+}
+
+/// Whether a device asks to be known next time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remember {
+    /// It does.
+    Device,
+    /// It does not.
+    Nothing,
+}
+
+/// A device token.
+#[derive(Clone, Debug)]
+pub struct DeviceProof {
+    /// The device.
+    pub id: DeviceId,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// A session token's part that proves.
+#[derive(Clone, Debug)]
+pub struct SessionProof {
+    /// The session.
+    pub session: SessionId,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// Which sessions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeScope {
+    /// The asking one.
+    This,
+    /// One by its id.
+    One(SessionId),
+    /// All but the asking one.
+    Others,
+    /// All.
+    All,
+}
+
+/// Work that the core asks for.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Hash a new password.
+    HashPassword {
+        /// What the completion must carry.
+        pending: PendingId,
+        /// The password.
+        password: Password,
+        /// The salt to use.
+        salt: [u8; 16],
+        /// The cost and the pepper key.
+        policy: PasswordPolicy,
+    },
+    /// Compare a password with a stored hash; without one, do the same work.
+    VerifyPassword {
+        /// What the completion must carry.
+        pending: PendingId,
+        /// The password.
+        password: Password,
+        /// The stored hash.
+        stored: Option<PasswordHash>,
+    },
+}
+
+impl Effect {
+    /// The work's name.
+    #[must_use]
+    pub fn pending(&self) -> PendingId {
+        match self {
+            Effect::HashPassword { pending, .. } | Effect::VerifyPassword { pending, .. } => {
+                *pending
+            }
+        }
+    }
+}
+
+/// Work done.
+#[derive(Clone, Debug)]
+pub enum Completion {
+    /// A password's new hash.
+    Hashed(PasswordHash),
+    /// A comparison's outcome.
+    Verified(PasswordCheck),
+    /// There was no room for the work, and it was not done.
+    Refused,
+}
+
+/// How a comparison came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordCheck {
+    /// It is the password.
+    Match,
+    /// It is not.
+    Mismatch,
+}
+
+/// A command with its surroundings, as the account takes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) ticket: Ticket,
+    pub(crate) tenant: TenantId,
+    pub(crate) idempotency: Option<Idempotency>,
+}

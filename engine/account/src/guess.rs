@@ -1,0 +1,126 @@
+//! The bound on guessing. Failures and attempts under way count alike, so a
+//! thousand parallel guesses meet the same judge as one after another.
+
+use crate::policy::GuessPolicy;
+use crate::record::v1::Guesses;
+
+/// Whether an attempt may be verified now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Admit,
+    Hold { retry_after_ms: u64 },
+}
+
+impl Guesses {
+    /// Judges one more attempt while `under_way` others are being verified.
+    pub(crate) fn admit(&self, under_way: u16, now_ms: u64, policy: &GuessPolicy) -> Admission {
+        let charged = self.remembered(now_ms, policy).saturating_add(under_way);
+        let Some(over) = charged.checked_sub(policy.free) else {
+            return Admission::Admit;
+        };
+        let wait_ms = wait_ms(over, policy);
+        if under_way > 0 {
+            // The charge of an attempt under way is newer than any failure.
+            return Admission::Hold {
+                retry_after_ms: wait_ms,
+            };
+        }
+        match self.since_failure(now_ms) {
+            since if since >= wait_ms => Admission::Admit,
+            since => Admission::Hold {
+                retry_after_ms: wait_ms - since,
+            },
+        }
+    }
+
+    pub(crate) fn fail(&mut self, now_ms: u64, policy: &GuessPolicy) {
+        self.failures = self.remembered(now_ms, policy).saturating_add(1);
+        self.failed_at = now_ms;
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.failures = 0;
+    }
+
+    fn remembered(&self, now_ms: u64, policy: &GuessPolicy) -> u16 {
+        match self.since_failure(now_ms) >= policy.forget_ms {
+            true => 0,
+            false => self.failures,
+        }
+    }
+
+    /// A clock that went back makes no time pass.
+    fn since_failure(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.failed_at)
+    }
+}
+
+fn wait_ms(over: u16, policy: &GuessPolicy) -> u64 {
+    let doubled = 1u64.checked_shl(u32::from(over)).unwrap_or(u64::MAX);
+    policy.base_ms.saturating_mul(doubled).min(policy.cap_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use std::fmt::Write;
+
+    fn state(failures: u16) -> Guesses {
+        Guesses {
+            failures,
+            failed_at: 1_000_000,
+        }
+    }
+
+    #[test]
+    fn the_table_of_admissions_is_as_written_down() {
+        let policy = Policy::default().guess;
+        let mut table = std::string::String::new();
+        for failures in [0, 4, 5, 6, 11, 12, 200, u16::MAX] {
+            for under_way in [0, 1, 5] {
+                for waited_ms in [0, 30_000, 3_600_000, 86_400_000] {
+                    let now = 1_000_000 + waited_ms;
+                    let verdict = state(failures).admit(under_way, now, &policy);
+                    writeln!(
+                        table,
+                        "failures {failures}, under way {under_way}, waited {waited_ms} ms: {verdict:?}"
+                    )
+                    .unwrap();
+                }
+            }
+        }
+        crate::table::assert_table("guess", &table);
+    }
+
+    #[test]
+    fn an_attacker_who_never_stops_stays_within_the_stated_bound() {
+        let policy = Policy::default().guess;
+        let (mut guesses, mut tried) = (Guesses::default(), 0u64);
+        let month_ms = 30 * 86_400_000;
+        let mut now = 1;
+        while now < month_ms {
+            match guesses.admit(0, now, &policy) {
+                Admission::Admit => {
+                    tried += 1;
+                    guesses.fail(now, &policy);
+                }
+                Admission::Hold { retry_after_ms } => now += retry_after_ms,
+            }
+        }
+        let bound = u64::from(policy.free) + 7 + 1 + month_ms / policy.cap_ms;
+        assert!(tried <= bound, "{tried} guesses, bound {bound}");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_admits_nobody_early() {
+        let policy = Policy::default().guess;
+        let verdict = state(9).admit(0, 5, &policy);
+        assert_eq!(
+            verdict,
+            Admission::Hold {
+                retry_after_ms: 480_000
+            }
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! Outcomes kept for repeats: a request that arrives again with the same
+//! idempotency key and the same content gets the same answer.
+//!
+//! What is kept is sealed under a key derived from the request, so that the
+//! record holds no secret that was handed out.
+
+use alloc::vec::Vec;
+
+use chacha20poly1305::aead::Aead;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
+use rkyv::rancor::Error as RkyvError;
+use zeroize::Zeroizing;
+
+use crate::command::Idempotency;
+use crate::digest::tagged;
+use crate::entropy::Entropy;
+use crate::id::UserId;
+use crate::record::OUTCOMES_MAX;
+use crate::record::v1::{Outcome, OutcomeRow};
+use crate::reply::{Refusal, Reply};
+
+/// How long an outcome is kept.
+pub(crate) const OUTCOME_KEPT_MS: u64 = 5 * 60_000;
+
+/// What is known of an earlier request with this key.
+#[derive(Debug)]
+pub(crate) enum Earlier {
+    None,
+    Same(Reply),
+    /// Another request had this key.
+    Different,
+}
+
+pub(crate) fn recall(rows: &[OutcomeRow], key: &Idempotency, user: UserId, now_ms: u64) -> Earlier {
+    let hash = key_hash(key);
+    let mut live = rows.iter().filter(|row| row.kept_until > now_ms);
+    match live.find(|row| row.key_hash == hash) {
+        None => Earlier::None,
+        Some(row) => match open(key, &row.sealed) {
+            Some(outcome) => Earlier::Same(Reply::from_outcome(outcome, user)),
+            None => Earlier::Different,
+        },
+    }
+}
+
+pub(crate) fn keep(
+    rows: &mut Vec<OutcomeRow>,
+    key: &Idempotency,
+    reply: &Reply,
+    now_ms: u64,
+    entropy: &mut Entropy,
+) {
+    let Some(sealed) = outcome_of(reply).and_then(|outcome| seal(key, &outcome, entropy.bytes()))
+    else {
+        return;
+    };
+    rows.retain(|row| row.kept_until > now_ms);
+    if rows.len() >= OUTCOMES_MAX {
+        rows.remove(oldest(rows));
+    }
+    rows.push(OutcomeRow {
+        key_hash: key_hash(key),
+        kept_until: now_ms + OUTCOME_KEPT_MS,
+        sealed,
+    });
+}
+
+/// The row to give up: failures are short and come first, so that a flood of
+/// them does not drive out the one success that a client may ask for again.
+fn oldest(rows: &[OutcomeRow]) -> usize {
+    const FAILURE_MAX_BYTES: usize = 128;
+    let failure = rows
+        .iter()
+        .position(|row| row.sealed.len() < FAILURE_MAX_BYTES);
+    failure.unwrap_or(0)
+}
+
+fn outcome_of(reply: &Reply) -> Option<Outcome> {
+    Some(match reply {
+        Reply::SignedUp(_) => Outcome::SignedUp,
+        Reply::SignedIn(grant) => Outcome::SignedIn(grant.to_row()),
+        Reply::No(Refusal::InvalidCredentials) => Outcome::InvalidCredentials,
+        Reply::Revoked(count) => Outcome::Revoked(*count),
+        Reply::StatusSet(status) => Outcome::StatusSet(*status),
+        Reply::Refreshed(_) | Reply::Sessions(_) | Reply::No(_) => return None,
+    })
+}
+
+fn key_hash(key: &Idempotency) -> [u8; 16] {
+    let hash = tagged("tg-repeat-1", &[&key.key]);
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash[..16]);
+    short
+}
+
+fn cipher(key: &Idempotency) -> ChaCha20Poly1305 {
+    let key = Zeroizing::new(tagged("tg-outcome-1", &[&key.key, &key.request]));
+    ChaCha20Poly1305::new(&(*key).into())
+}
+
+fn seal(key: &Idempotency, outcome: &Outcome, nonce: [u8; 12]) -> Option<Vec<u8>> {
+    let plain = rkyv::to_bytes::<RkyvError>(outcome).ok()?;
+    let plain = Zeroizing::new(plain.to_vec());
+    let sealed = cipher(key).encrypt(&Nonce::from(nonce), plain.as_slice());
+    let mut bytes = nonce.to_vec();
+    bytes.extend_from_slice(&sealed.ok()?);
+    Some(bytes)
+}
+
+fn open(key: &Idempotency, sealed: &[u8]) -> Option<Outcome> {
+    let (nonce, ciphertext) = sealed.split_first_chunk::<12>()?;
+    let plain = cipher(key).decrypt(&Nonce::from(*nonce), ciphertext);
+    let plain = Zeroizing::new(plain.ok()?);
+    rkyv::from_bytes::<Outcome, RkyvError>(&plain).ok()
+}

@@ -1,0 +1,82 @@
+//! What a tenant decides: costs, lifetimes and bounds.
+
+/// The rules under which an account decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Passwords and their hashes.
+    pub password: PasswordPolicy,
+    /// Sessions and refresh tokens.
+    pub session: SessionPolicy,
+    /// Guessing.
+    pub guess: GuessPolicy,
+}
+
+/// The cost of a password hash (Argon2id, RFC 9106) and what a password must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// Memory, in KiB; at least 19,456 (OWASP).
+    pub memory_kib: u32,
+    /// Passes over the memory; at least 2.
+    pub passes: u32,
+    /// Lanes; at least 1.
+    pub lanes: u32,
+    /// The pepper key under which new hashes are encrypted.
+    pub pepper_key: u32,
+    /// The least number of characters of a new password (SP 800-63B: 8).
+    pub min_chars: usize,
+}
+
+/// How long sessions live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPolicy {
+    /// A session unused for this long ends.
+    pub idle_ms: u64,
+    /// A session ends this long after its sign-in, used or not.
+    pub lifetime_ms: u64,
+    /// For this long a rotated refresh token still returns its successor.
+    pub refresh_retry_ms: u64,
+}
+
+/// The bound on guesses: `free` failures at once, then waits that double from
+/// `base_ms` to `cap_ms`, forgotten after `forget_ms` without a failure. In
+/// any time `T` one lane thus allows at most
+/// `free + log2(cap_ms / base_ms) + 1 + T / cap_ms` guesses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuessPolicy {
+    /// Failures, counting those under way, that cost no wait.
+    pub free: u16,
+    /// The first wait.
+    pub base_ms: u64,
+    /// The longest wait.
+    pub cap_ms: u64,
+    /// Silence after which failures are forgotten.
+    pub forget_ms: u64,
+}
+
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            password: PasswordPolicy {
+                memory_kib: 19_456,
+                passes: 2,
+                lanes: 1,
+                pepper_key: 1,
+                min_chars: 8,
+            },
+            session: SessionPolicy {
+                idle_ms: 30 * DAY_MS,
+                lifetime_ms: 365 * DAY_MS,
+                refresh_retry_ms: 30_000,
+            },
+            guess: GuessPolicy {
+                free: 5,
+                base_ms: MINUTE_MS / 2,
+                cap_ms: 60 * MINUTE_MS,
+                forget_ms: DAY_MS,
+            },
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the account answers. A "no" is a value.
+
+use alloc::vec::Vec;
+
+use crate::command::DeviceProof;
+use crate::id::{DeviceId, SessionId, UserId};
+use crate::record::v1::{GrantRow, Outcome};
+use crate::refresh::session_secret;
+use crate::secret::Secret;
+use crate::status::Status;
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The account exists now.
+    SignedUp(UserId),
+    /// The person is in.
+    SignedIn(Grant),
+    /// The refresh token was replaced.
+    Refreshed(Grant),
+    /// The person's sessions.
+    Sessions(Vec<SessionInfo>),
+    /// How many sessions ended.
+    Revoked(u32),
+    /// The account has this status now.
+    StatusSet(Status),
+    /// No, and why.
+    No(Refusal),
+}
+
+/// Why the answer is no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The identifier and password do not go together.
+    InvalidCredentials,
+    /// No such session, or not with this secret or tenant.
+    InvalidToken,
+    /// The session was there but its time is over.
+    SessionExpired,
+    /// An old refresh token was used again: the session has ended.
+    RefreshReused,
+    /// Too many guesses.
+    Throttled {
+        /// When the next one may be made.
+        retry_after_ms: u64,
+    },
+    /// The account is locked.
+    AccountLocked,
+    /// The account is suspended.
+    AccountSuspended,
+    /// Somebody has this identifier.
+    IdentifierTaken,
+    /// The new password has too few characters.
+    PasswordTooShort,
+    /// The idempotency key belongs to another request.
+    IdempotencyReused,
+    /// The status does not change that way.
+    StatusConflict,
+    /// There is no such account.
+    UnknownAccount,
+    /// The hashing pool has no room; nothing was verified or charged.
+    Busy,
+}
+
+/// What a sign-in or a refresh hands out.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Whose session it is.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// The secret of its refresh family, from which its own is derived.
+    pub family: Secret,
+    /// The secret of the refresh token.
+    pub refresh: Secret,
+    /// The idle deadline, in Unix milliseconds.
+    pub idle_expires_at: u64,
+    /// The absolute end, in Unix milliseconds.
+    pub expires_at: u64,
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
+    pub assurance: u8,
+    /// How the person signed in, one bit per method; 1 is a password.
+    pub methods: u8,
+    /// The device token, when one was asked for and made.
+    pub device: Option<DeviceProof>,
+}
+
+/// One session of a person's list. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// The session.
+    pub id: SessionId,
+    /// When the person signed in.
+    pub created_at: u64,
+    /// When it was last used, at most a tenth of the idle time ago more.
+    pub used_at: u64,
+    /// When it ends unused.
+    pub idle_expires_at: u64,
+    /// When it ends.
+    pub expires_at: u64,
+    /// How sure the sign-in was.
+    pub assurance: u8,
+    /// How the person signed in.
+    pub methods: u8,
+}
+
+impl Grant {
+    /// The secret of the session's own token.
+    #[must_use]
+    pub fn session_secret(&self) -> Secret {
+        session_secret(&self.family)
+    }
+
+    pub(crate) fn to_row(&self) -> GrantRow {
+        GrantRow {
+            session: self.session.0,
+            family: *self.family.expose(),
+            refresh: *self.refresh.expose(),
+            idle_expires_at: self.idle_expires_at,
+            expires_at: self.expires_at,
+            assurance: self.assurance,
+            methods: self.methods,
+            device: self
+                .device
+                .as_ref()
+                .map(|device| (device.id.0, *device.secret.expose())),
+        }
+    }
+
+    fn from_row(row: GrantRow, user: UserId) -> Grant {
+        Grant {
+            user,
+            session: SessionId(row.session),
+            family: Secret::new(row.family),
+            refresh: Secret::new(row.refresh),
+            idle_expires_at: row.idle_expires_at,
+            expires_at: row.expires_at,
+            assurance: row.assurance,
+            methods: row.methods,
+            device: row.device.map(|(id, secret)| DeviceProof {
+                id: DeviceId(id),
+                secret: Secret::new(secret),
+            }),
+        }
+    }
+}
+
+impl Reply {
+    pub(crate) fn from_outcome(outcome: Outcome, user: UserId) -> Reply {
+        match outcome {
+            Outcome::SignedUp => Reply::SignedUp(user),
+            Outcome::SignedIn(row) => Reply::SignedIn(Grant::from_row(row, user)),
+            Outcome::InvalidCredentials => Reply::No(Refusal::InvalidCredentials),
+            Outcome::Revoked(count) => Reply::Revoked(count),
+            Outcome::StatusSet(status) => Reply::StatusSet(status),
+        }
+    }
+}
