@@ -1,1 +1,48 @@
-//! Frames and messages between gateways and nodes.
+//! Frames and messages between gateways and nodes: no sockets, no clocks.
+//!
+//! A connection speaks one ALPN ([`ALPN`]) on long-lived bidirectional
+//! streams. Requests are pipelined on a stream and answered in any order,
+//! matched by correlation id. `docs/protocol.md` has the byte layout.
+//!
+//! Everything that arrives is validated in place: decoding neither copies nor
+//! allocates, and never panics.
+
+mod code;
+mod decode;
+mod encode;
+mod frame;
+mod opcode;
+mod secret;
+mod split;
+mod token;
+
+pub mod v1;
+
+pub use code::{Code, Kind};
+pub use decode::{Fault, Reply, Request, Requested, decode_reply, decode_request};
+pub use encode::{encode_refusal, encode_reply, encode_request};
+pub use frame::{IdempotencyKey, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead};
+pub use opcode::{Class, Opcode, Plane};
+pub use secret::{SECRET_BYTES, SecretBytes, Text};
+pub use split::Splitter;
+pub use token::{DeviceToken, RefreshToken, SessionToken, TokenFault, UserId};
+
+/// The protocol's name in the TLS handshake. Another major version is another
+/// name, so that the two never meet on one connection.
+pub const ALPN: &[u8] = b"tidegate/1";
+
+/// The version in which messages are written.
+pub const MESSAGE_VERSION: u8 = 1;
+
+/// The longest request frame, in bytes, its length field included.
+pub const MAX_REQUEST_BYTES: usize = 8 * 1024;
+/// The longest reply frame, in bytes, its length field included.
+pub const MAX_REPLY_BYTES: usize = 16 * 1024;
+/// The longest identifier, in bytes.
+pub const MAX_IDENTIFIER_BYTES: usize = 320;
+/// The most identifiers in one sign-up.
+pub const MAX_IDENTIFIERS: usize = 8;
+/// The longest password, in bytes.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+/// The most sessions in one list.
+pub const MAX_SESSIONS: usize = 50;
