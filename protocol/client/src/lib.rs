@@ -1,1 +1,23 @@
-//! The client library that gateways link.
+//! The client library that gateways link: typed calls over a few long-lived
+//! QUIC connections, with deadlines, reconnection and safe retries.
+//!
+//! A domain "no" is a value ([`Decision::No`]); an `Err` means that the answer
+//! is not known. Every changing call carries an idempotency key that is the
+//! same over all its retries, so a retry never does a thing twice.
+//!
+//! `examples/gateway.rs` is a whole gateway in a page.
+
+mod budget;
+mod call;
+mod client;
+mod connection;
+mod decision;
+mod options;
+mod surroundings;
+
+pub use client::{Client, SignIn};
+pub use decision::{
+    CallError, Checked, Decision, Granted, Refusal, RevokeScope, Session, StatusChange,
+};
+pub use options::{Options, SetupError};
+pub use tidegate_wire::{Code, DeviceToken, Kind, RefreshToken, SessionToken, TokenFault, UserId};

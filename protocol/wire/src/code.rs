@@ -102,7 +102,7 @@ codes! {
     /// A limit of the node or the gateway is reached.
     Busy = 300, "busy", Later, "The node is busy; try again later.";
     /// Too many guesses.
-    Throttled = 301, "throttled", Later, "Too many attempts; try again later.";
+    Throttled = 301, "throttled", No, "Too many attempts; try again later.";
     /// The deadline passed before the work began.
     DeadlineExceeded = 302, "deadline_exceeded", Later, "The deadline passed before the work began.";
     /// The store takes no changes.

@@ -14,17 +14,19 @@ mod frame;
 mod opcode;
 mod secret;
 mod split;
+mod tenant;
 mod token;
 
 pub mod v1;
 
 pub use code::{Code, Kind};
 pub use decode::{Fault, Reply, Request, Requested, decode_reply, decode_request};
-pub use encode::{encode_refusal, encode_reply, encode_request};
+pub use encode::{Body, encode_refusal, encode_reply, encode_request};
 pub use frame::{IdempotencyKey, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead};
 pub use opcode::{Class, Opcode, Plane};
-pub use secret::{SECRET_BYTES, SecretBytes, Text};
+pub use secret::{ArchivedSecretBytes, SECRET_BYTES, SecretBytes, Text};
 pub use split::Splitter;
+pub use tenant::tenant_id;
 pub use token::{DeviceToken, RefreshToken, SessionToken, TokenFault, UserId};
 
 /// The protocol's name in the TLS handshake. Another major version is another

@@ -1,0 +1,70 @@
+//! Metrics and health, over HTTP on a loopback address.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+
+use crate::service::Service;
+
+/// What the pages show.
+pub(crate) struct Admin {
+    pub(crate) service: Arc<Service>,
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// Binds the address and serves until the runtime ends.
+pub(crate) async fn serve(admin: Arc<Admin>, listen: SocketAddr) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        loop {
+            // A connection that could not be taken is the client's to repeat.
+            if let Ok((stream, _)) = listener.accept().await {
+                let admin = Arc::clone(&admin);
+                tokio::spawn(async move {
+                    let answer = service_fn(move |request| {
+                        let page = page(&admin, &request);
+                        async move { Ok::<_, Infallible>(page) }
+                    });
+                    let served = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), answer)
+                        .await;
+                    if let Err(error) = served {
+                        tracing::debug!(event = "admin.connection_failed", %error);
+                    }
+                });
+            }
+        }
+    });
+    Ok(address)
+}
+
+fn page(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".into());
+    }
+    match request.uri().path() {
+        "/metrics" => text(StatusCode::OK, admin.metrics.render()),
+        "/health/live" => text(StatusCode::OK, "live\n".into()),
+        "/health/ready" if admin.service.is_draining() => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into())
+        }
+        "/health/ready" => text(StatusCode::OK, "ready\n".into()),
+        _ => text(StatusCode::NOT_FOUND, "no such page\n".into()),
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response
+}

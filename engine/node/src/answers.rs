@@ -1,0 +1,169 @@
+//! From the engine's answers to frames.
+
+use bytes::BytesMut;
+use tidegate_account::{Grant, Refusal, Reply, SessionInfo, Status};
+use tidegate_runtime::{Answer, Checked, Failure, Outcome};
+use tidegate_wire::{
+    Body, Code, MESSAGE_VERSION, ReplyHead, SecretBytes, encode_refusal, encode_reply, v1,
+};
+
+/// What a client is told to wait when nothing better is known.
+const RETRY_AFTER_MS: u32 = 250;
+
+/// Appends the frame of an answer.
+pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch: u64) {
+    match answer {
+        Answer::Checked(outcome) => write_check(out, correlation, outcome, epoch),
+        Answer::Reply(reply) => write_account(out, correlation, reply, epoch),
+        Answer::Failed(failure) => {
+            let (code, retry_after_ms) = match failure {
+                Failure::Busy { retry_after_ms } => (Code::Busy, retry_after_ms),
+                Failure::DeadlineExceeded => (Code::DeadlineExceeded, 0),
+                Failure::Unavailable => (Code::Unavailable, RETRY_AFTER_MS),
+                Failure::NotOwner => (Code::NotOwner, RETRY_AFTER_MS),
+                Failure::UnknownTenant => (Code::NotPermitted, 0),
+                Failure::Corrupt => (Code::Corrupt, 0),
+                Failure::Unknown => (Code::Unknown, RETRY_AFTER_MS),
+            };
+            refuse(out, correlation, code, retry_after_ms, epoch);
+        }
+    }
+}
+
+/// Appends the frame of a check's outcome.
+pub(crate) fn write_check(out: &mut BytesMut, correlation: u64, outcome: Outcome, epoch: u64) {
+    match outcome {
+        Outcome::Yes(checked) => yes(out, correlation, epoch, &checked_body(&checked)),
+        Outcome::No(refusal) => {
+            let (code, retry_after_ms) = code_of(refusal);
+            refuse(out, correlation, code, retry_after_ms, epoch);
+        }
+        Outcome::Corrupt => refuse(out, correlation, Code::Corrupt, 0, epoch),
+    }
+}
+
+fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64) {
+    match reply {
+        Reply::SignedUp(user) => {
+            let user = *user.as_bytes();
+            yes(out, correlation, epoch, &v1::SignedUp { user });
+        }
+        Reply::SignedIn(grant) | Reply::Refreshed(grant) => {
+            yes(out, correlation, epoch, &granted_body(&grant));
+        }
+        Reply::Sessions(sessions) => {
+            let sessions = sessions.iter().map(session_row).collect();
+            yes(out, correlation, epoch, &v1::SessionList { sessions });
+        }
+        Reply::Revoked(count) => yes(out, correlation, epoch, &v1::Revoked { count }),
+        Reply::StatusSet(status) => {
+            let status = match status {
+                Status::Active => 1,
+                Status::Locked => 2,
+                Status::Suspended => 3,
+            };
+            yes(out, correlation, epoch, &v1::StatusSet { status });
+        }
+        Reply::No(refusal) => {
+            let (code, retry_after_ms) = code_of(refusal);
+            refuse(out, correlation, code, retry_after_ms, epoch);
+        }
+    }
+}
+
+/// Appends a frame without a body.
+pub(crate) fn refuse(
+    out: &mut BytesMut,
+    correlation: u64,
+    code: Code,
+    retry_after_ms: u32,
+    epoch: u64,
+) {
+    let head = ReplyHead {
+        retry_after_ms,
+        ..head(correlation, code, epoch)
+    };
+    encode_refusal(out, &head);
+}
+
+/// Appends the frame of a yes.
+pub(crate) fn yes(out: &mut BytesMut, correlation: u64, epoch: u64, body: &impl Body) {
+    let written = encode_reply(out, &head(correlation, Code::Ok, epoch), body);
+    if written.is_err() {
+        // Every list in a reply has a limit below the frame's, so this is a bug.
+        tracing::error!(event = "reply.too_large");
+        refuse(out, correlation, Code::Unknown, 0, epoch);
+    }
+}
+
+fn head(correlation: u64, code: Code, epoch: u64) -> ReplyHead {
+    ReplyHead {
+        version: MESSAGE_VERSION,
+        code: code as u16,
+        correlation,
+        epoch,
+        age_ms: 0,
+        retry_after_ms: 0,
+    }
+}
+
+fn code_of(refusal: Refusal) -> (Code, u32) {
+    match refusal {
+        Refusal::InvalidCredentials => (Code::InvalidCredentials, 0),
+        Refusal::InvalidToken => (Code::InvalidToken, 0),
+        Refusal::SessionExpired => (Code::SessionExpired, 0),
+        Refusal::RefreshReused => (Code::RefreshReused, 0),
+        Refusal::Throttled { retry_after_ms } => (
+            Code::Throttled,
+            u32::try_from(retry_after_ms).unwrap_or(u32::MAX),
+        ),
+        Refusal::AccountLocked => (Code::AccountLocked, 0),
+        Refusal::AccountSuspended => (Code::AccountSuspended, 0),
+        Refusal::IdentifierTaken => (Code::IdentifierTaken, 0),
+        Refusal::PasswordTooShort => (Code::PasswordTooShort, 0),
+        Refusal::IdempotencyReused => (Code::IdempotencyReused, 0),
+        Refusal::StatusConflict => (Code::StatusConflict, 0),
+        Refusal::UnknownAccount => (Code::UnknownAccount, 0),
+        Refusal::Busy => (Code::Busy, RETRY_AFTER_MS),
+    }
+}
+
+fn checked_body(checked: &Checked) -> v1::Checked {
+    v1::Checked {
+        user: *checked.user.as_bytes(),
+        idle_expires_at: checked.idle_expires_at,
+        expires_at: checked.expires_at,
+        assurance: checked.assurance,
+        methods: checked.methods,
+    }
+}
+
+fn granted_body(grant: &Grant) -> v1::Granted {
+    v1::Granted {
+        user: *grant.user.as_bytes(),
+        session: grant.session.0,
+        secret: SecretBytes(*grant.session_secret().expose()),
+        family: SecretBytes(*grant.family.expose()),
+        refresh: SecretBytes(*grant.refresh.expose()),
+        idle_expires_at: grant.idle_expires_at,
+        expires_at: grant.expires_at,
+        assurance: grant.assurance,
+        methods: grant.methods,
+        device: grant.device.as_ref().map(|device| v1::Device {
+            id: device.id.0,
+            secret: SecretBytes(*device.secret.expose()),
+        }),
+    }
+}
+
+fn session_row(session: &SessionInfo) -> v1::SessionRow {
+    v1::SessionRow {
+        session: session.id.0,
+        created_at: session.created_at,
+        used_at: session.used_at,
+        idle_expires_at: session.idle_expires_at,
+        expires_at: session.expires_at,
+        assurance: session.assurance,
+        methods: session.methods,
+    }
+}

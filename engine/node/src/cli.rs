@@ -1,0 +1,145 @@
+//! The command line.
+
+mod input;
+mod node;
+mod output;
+mod person;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::demo;
+use crate::init::{DEFAULT_GATEWAY, DEFAULT_TENANT};
+
+/// Exit status: the answer is yes.
+const YES: u8 = 0;
+/// Exit status: a "no" of the domain, with its code.
+const NO: u8 = 1;
+/// Exit status: the answer is not known.
+const UNKNOWN: u8 = 2;
+
+/// The authentication engine under consumer-scale login.
+///
+/// Exit status: 0 yes, 1 a "no" of the domain with its stable code, 2 the
+/// answer is not known.
+#[derive(Parser)]
+#[command(name = "tidegate", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a node's folder: configuration, CA, certificates, keys, the
+    /// tenant `default`. Never overwrites.
+    Init(node::InitArgs),
+    /// Run a node; prints one line with its addresses when it is ready.
+    Serve(node::ServeArgs),
+    /// Make an account. The password is read from the terminal or standard
+    /// input, one line.
+    SignUp(person::SignUpArgs),
+    /// Sign in with a password, read from the terminal or standard input.
+    SignIn(person::SignInArgs),
+    /// Ask whether a session is alive. The session token is read from the
+    /// terminal or standard input.
+    Check(person::CheckArgs),
+    /// Replace a refresh token, read from the terminal or standard input.
+    Refresh(person::RefreshArgs),
+    /// End sessions. The session token is read from the terminal or standard
+    /// input; without a flag, its own session ends.
+    Revoke(person::RevokeArgs),
+    /// List a person's sessions. The session token is read from the terminal
+    /// or standard input.
+    Sessions(person::SessionsArgs),
+    /// Show the whole story in a temporary folder: a real node, a real
+    /// gateway, SIGKILL in the middle, and every acknowledged change still
+    /// there.
+    Demo,
+    /// The gateway process of `demo`.
+    #[command(hide = true)]
+    DemoGateway(demo::GatewayArgs),
+}
+
+/// How a command reaches a node, and as whom.
+#[derive(Args)]
+struct Connection {
+    /// The folder that holds the CA and the gateway's certificate.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    dir: PathBuf,
+    /// The node's address; without it, the one that the running node wrote
+    /// into its folder.
+    #[arg(long, value_name = "ADDR")]
+    connect: Option<SocketAddr>,
+    /// The tenant in whose name to ask.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_TENANT)]
+    tenant: String,
+    /// The gateway as which to ask.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_GATEWAY)]
+    gateway: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let status = match cli.command {
+        Command::Init(args) => node::init(&args),
+        Command::Serve(args) => node::serve(&args),
+        Command::SignUp(args) => person::sign_up(&args),
+        Command::SignIn(args) => person::sign_in(&args),
+        Command::Check(args) => person::check(&args),
+        Command::Refresh(args) => person::refresh(&args),
+        Command::Revoke(args) => person::revoke(&args),
+        Command::Sessions(args) => person::sessions(&args),
+        Command::Demo => demo::run(),
+        Command::DemoGateway(args) => demo::gateway(&args),
+    };
+    match status {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(UNKNOWN)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_flag_has_a_help_text() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {arg}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_have_no_flags_and_unknown_ones_are_refused_by_name() {
+        for line in [
+            "tidegate sign-in --email a@b.c --password x",
+            "tidegate check --token x",
+        ] {
+            let error = Cli::try_parse_from(line.split(' '))
+                .err()
+                .unwrap()
+                .to_string();
+            let flag = line
+                .split(' ')
+                .find(|word| word.contains("--p") || word.contains("--t"));
+            assert!(error.contains(flag.unwrap()), "{error}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What commands print. Nothing else writes to the terminal.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the command line"
+)]
+
+use serde_json::{Map, Value};
+use tidegate_client::{CallError, Decision, Refusal};
+
+use super::{NO, UNKNOWN, YES};
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+pub(super) fn line(text: &str) {
+    println!("{text}");
+}
+
+pub(super) fn error(error: &anyhow::Error) {
+    eprintln!("tidegate: {error:#}");
+}
+
+/// Prints an answer; its exit status.
+pub(super) fn answer(
+    format: Format,
+    decision: Result<Decision<Map<String, Value>>, CallError>,
+) -> u8 {
+    match decision {
+        Ok(Decision::Yes(fields)) => {
+            print(format, &fields);
+            YES
+        }
+        Ok(Decision::No(refusal)) => {
+            no(format, refusal);
+            NO
+        }
+        Err(error) => {
+            let (code, retry_after_ms) = match error {
+                CallError::NotDone {
+                    code,
+                    retry_after_ms,
+                } => (code.name(), Some(retry_after_ms)),
+                CallError::Unknown { code } => (code.name(), None),
+                CallError::Unreachable => ("unreachable", None),
+                CallError::BadAnswer => ("bad_answer", None),
+                CallError::TooLarge => ("too_large", None),
+                CallError::NoRandomness => ("no_randomness", None),
+            };
+            refusal(format, code, &error.to_string(), retry_after_ms);
+            UNKNOWN
+        }
+    }
+}
+
+/// Prints a "no".
+pub(super) fn no(format: Format, no: Refusal) {
+    let wait_ms = no.retry_after_ms;
+    refusal(format, no.code.name(), no.code.message(), wait_ms);
+}
+
+fn refusal(format: Format, code: &str, message: &str, retry_after_ms: Option<u32>) {
+    let mut fields = Map::new();
+    fields.insert("code".into(), code.into());
+    fields.insert("message".into(), message.into());
+    if let Some(ms) = retry_after_ms.filter(|ms| *ms > 0) {
+        fields.insert("retry_after_ms".into(), ms.into());
+    }
+    match format {
+        Format::Json => print(format, &fields),
+        Format::Text => {
+            let wait = retry_after_ms.filter(|ms| *ms > 0);
+            let wait = wait.map_or(String::new(), |ms| format!(" Retry after {ms} ms."));
+            eprintln!("tidegate: {code}: {message}{wait}");
+        }
+    }
+}
+
+fn print(format: Format, fields: &Map<String, Value>) {
+    match format {
+        Format::Json => println!("{}", Value::Object(fields.clone())),
+        Format::Text => fields.iter().for_each(|(name, value)| match value {
+            Value::String(text) => println!("{name}: {text}"),
+            Value::Array(rows) => {
+                println!("{name}:");
+                rows.iter().for_each(|row| println!("  {row}"));
+            }
+            other => println!("{name}: {other}"),
+        }),
+    }
+}

@@ -1,0 +1,298 @@
+//! One request each, through the client library.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{ArgGroup, Args};
+use serde_json::{Map, Value, json};
+use tidegate_client::{
+    CallError, Client, Code, Decision, DeviceToken, Granted, Options, Refusal, RevokeScope, SignIn,
+};
+
+use super::output::Format;
+use super::{Connection, NO, input, output};
+use crate::folder::{Folder, write_private};
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("person").required(true))]
+struct Person {
+    /// The person's mail address.
+    #[arg(long, value_name = "ADDRESS", group = "person")]
+    email: Option<String>,
+    /// The person's phone number, in international form (+49...).
+    #[arg(long, value_name = "NUMBER", group = "person")]
+    phone: Option<String>,
+    /// The person's user name.
+    #[arg(long, value_name = "NAME", group = "person")]
+    username: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct SignUpArgs {
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct SignInArgs {
+    #[command(flatten)]
+    person: Person,
+    /// Keep this device known: the file holds its token, and is made when
+    /// it does not exist.
+    #[arg(long, value_name = "FILE")]
+    device_file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct RefreshArgs {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct SessionsArgs {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("scope"))]
+pub(super) struct RevokeArgs {
+    /// End the session with this id, as `sessions` shows it.
+    #[arg(long, value_name = "ID", group = "scope")]
+    session: Option<String>,
+    /// End all sessions but this one.
+    #[arg(long, group = "scope")]
+    others: bool,
+    /// End all sessions.
+    #[arg(long, group = "scope")]
+    all: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+type Fields = Map<String, Value>;
+
+pub(super) fn sign_up(args: &SignUpArgs) -> anyhow::Result<u8> {
+    let password = input::secret("password")?;
+    let person = args.person.with(&password)?;
+    ask(&args.connection, async |client| {
+        let decision = client.sign_up(&person).await?;
+        Ok(decision.map(|user| fields(json!({ "user": user.to_string() }))))
+    })
+}
+
+pub(super) fn sign_in(args: &SignInArgs) -> anyhow::Result<u8> {
+    let device = args.device_file.as_deref().map(read_device).transpose()?;
+    let password = input::secret("password")?;
+    let mut person = args.person.with(&password)?;
+    person = match device {
+        None => person,
+        Some(None) => person.remember_device(),
+        Some(Some(device)) => person.from_device(device),
+    };
+    let mut made = None;
+    let status = ask(&args.connection, async |client| {
+        let decision = client.sign_in(&person).await?;
+        if let Decision::Yes(granted) = &decision {
+            made = granted.device.as_ref().map(DeviceToken::to_text);
+        }
+        Ok(decision.map(|granted| grant_fields(&granted)))
+    })?;
+    if let (Some(file), Some(token)) = (&args.device_file, made) {
+        write_private(file, format!("{}\n", *token).as_bytes())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(status)
+}
+
+pub(super) fn check(args: &CheckArgs) -> anyhow::Result<u8> {
+    with_token(&args.connection, "session token", async |client, token| {
+        let decision = client.check(&token).await?;
+        Ok(decision.map(|checked| {
+            fields(json!({
+                "user": checked.user.to_string(),
+                "active": true,
+                "assurance": checked.assurance,
+                "idle_expires_at": checked.idle_expires_at,
+                "expires_at": checked.expires_at,
+            }))
+        }))
+    })
+}
+
+pub(super) fn refresh(args: &RefreshArgs) -> anyhow::Result<u8> {
+    with_token(&args.connection, "refresh token", async |client, token| {
+        let decision = client.refresh(&token).await?;
+        Ok(decision.map(|granted| grant_fields(&granted)))
+    })
+}
+
+pub(super) fn revoke(args: &RevokeArgs) -> anyhow::Result<u8> {
+    let scope = match (&args.session, args.others, args.all) {
+        (Some(id), _, _) => RevokeScope::One(session_id(id)?),
+        (None, true, _) => RevokeScope::Others,
+        (None, false, true) => RevokeScope::All,
+        (None, false, false) => RevokeScope::This,
+    };
+    with_token(&args.connection, "session token", async |client, token| {
+        let decision = client.revoke(&token, scope).await?;
+        Ok(decision.map(|count| fields(json!({ "revoked": count }))))
+    })
+}
+
+pub(super) fn sessions(args: &SessionsArgs) -> anyhow::Result<u8> {
+    with_token(&args.connection, "session token", async |client, token| {
+        let decision = client.sessions(&token).await?;
+        Ok(decision.map(|sessions| {
+            let rows = sessions.iter().map(|session| {
+                json!({
+                    "session": format!("{:016x}", session.id),
+                    "current": session.id == token.session,
+                    "created_at": session.created_at,
+                    "used_at": session.used_at,
+                    "idle_expires_at": session.idle_expires_at,
+                    "expires_at": session.expires_at,
+                    "assurance": session.assurance,
+                })
+            });
+            let rows: Vec<Value> = rows.collect();
+            fields(json!({ "user": token.user.to_string(), "sessions": rows }))
+        }))
+    })
+}
+
+impl Person {
+    fn with(&self, password: &str) -> anyhow::Result<SignIn> {
+        match (&self.email, &self.phone, &self.username) {
+            (Some(email), _, _) => Ok(SignIn::email(email, password)),
+            (_, Some(phone), _) => Ok(SignIn::phone(phone, password)),
+            (_, _, Some(name)) => Ok(SignIn::username(name, password)),
+            (None, None, None) => bail!("--email, --phone or --username must name the person"),
+        }
+    }
+}
+
+fn grant_fields(granted: &Granted) -> Fields {
+    fields(json!({
+        "user": granted.user.to_string(),
+        "session": *granted.session.to_text(),
+        "refresh": *granted.refresh.to_text(),
+        "idle_expires_at": granted.idle_expires_at,
+        "expires_at": granted.expires_at,
+        "assurance": granted.assurance,
+    }))
+}
+
+fn fields(value: Value) -> Fields {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Fields::new(),
+    }
+}
+
+fn session_id(text: &str) -> anyhow::Result<u64> {
+    u64::from_str_radix(text, 16)
+        .with_context(|| "--session takes the 16 hexadecimal digits that `sessions` shows")
+}
+
+/// The token in the file; none when there is no file yet.
+fn read_device(file: &std::path::Path) -> anyhow::Result<Option<DeviceToken>> {
+    let shown = file.display();
+    match std::fs::read_to_string(file).map(zeroize::Zeroizing::new) {
+        Ok(text) => {
+            let token = text.trim().parse();
+            Ok(Some(token.with_context(|| {
+                format!("{shown} holds no device token")
+            })?))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{shown} cannot be read")),
+    }
+}
+
+/// Reads a token and asks with it. A text that is no token is the same "no"
+/// as a token that nobody issued, and needs no node to say so.
+fn with_token<T: std::str::FromStr>(
+    connection: &Connection,
+    what: &str,
+    call: impl AsyncFnOnce(Client, T) -> Result<Decision<Fields>, CallError>,
+) -> anyhow::Result<u8> {
+    let text = input::secret(what)?;
+    let Ok(token) = text.trim().parse::<T>() else {
+        let refusal = Refusal {
+            code: Code::InvalidToken,
+            retry_after_ms: None,
+        };
+        output::no(connection.format(), refusal);
+        return Ok(NO);
+    };
+    ask(connection, async |client| call(client, token).await)
+}
+
+fn ask(
+    connection: &Connection,
+    call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
+) -> anyhow::Result<u8> {
+    let options = connection.options()?;
+    let answer = block_on(async {
+        let client = Client::new(&options)?;
+        anyhow::Ok(call(client).await)
+    })??;
+    Ok(output::answer(connection.format(), answer))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("a runtime cannot be started")?;
+    Ok(runtime.block_on(future))
+}
+
+impl Connection {
+    fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => Format::Text,
+        }
+    }
+
+    fn options(&self) -> anyhow::Result<Options> {
+        let folder = Folder::at(&self.dir);
+        let address = match self.connect {
+            Some(address) => address,
+            None => {
+                let file = folder.address();
+                let text = std::fs::read_to_string(&file);
+                let text = text.with_context(|| {
+                    format!("no node runs in {}; use --connect", self.dir.display())
+                })?;
+                let address = text.trim().parse();
+                address.with_context(|| format!("{} holds no address", file.display()))?
+            }
+        };
+        let name = format!("gateway-{}", self.gateway);
+        let read = |path: PathBuf| {
+            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
+        };
+        Ok(Options::new(
+            address,
+            read(folder.certificate("ca"))?,
+            read(folder.certificate(&name))?,
+            read(folder.private_key(&name))?,
+            &self.tenant,
+        ))
+    }
+}

@@ -1,0 +1,396 @@
+//! The node's configuration file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tidegate_account::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy};
+use tidegate_runtime::{HashingOptions, Limits};
+
+/// The configuration. Unknown keys are refused; missing ones have defaults.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the node listens.
+    pub node: NodeConfig,
+    /// Password hashing.
+    pub hashing: HashingConfig,
+    /// Sessions.
+    pub sessions: SessionsConfig,
+    /// The bound on guesses.
+    pub guessing: GuessingConfig,
+    /// Named limits.
+    pub limits: LimitsConfig,
+}
+
+/// Where the node listens and with how many threads it works.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// QUIC (UDP).
+    pub listen: SocketAddr,
+    /// Metrics and health (HTTP); a loopback address.
+    pub metrics: SocketAddr,
+    /// Threads for actors.
+    pub actor_threads: usize,
+    /// Threads that read the store.
+    pub read_threads: usize,
+    /// The store's cache, in MiB.
+    pub cache_mib: u64,
+    /// How long a drain waits for requests under way, in milliseconds.
+    pub drain_ms: u64,
+}
+
+/// The cost of passwords (Argon2id).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HashingConfig {
+    /// Threads; 0 for one per core.
+    pub threads: usize,
+    /// Jobs that may wait.
+    pub waiting_max: usize,
+    /// Memory of one hash, in KiB; at least 19,456.
+    pub memory_kib: u32,
+    /// Passes; at least 2.
+    pub passes: u32,
+    /// Lanes; at least 1.
+    pub lanes: u32,
+    /// The least length of a new password, in characters; at least 8.
+    pub min_chars: usize,
+}
+
+/// How long sessions live.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionsConfig {
+    /// Unused for this long, a session ends.
+    pub idle_ms: u64,
+    /// Used or not, a session ends after this long.
+    pub lifetime_ms: u64,
+}
+
+/// The bound on guesses at one account.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuessingConfig {
+    /// Failures that cost no wait.
+    pub free: u16,
+    /// The first wait.
+    pub base_ms: u64,
+    /// The longest wait.
+    pub cap_ms: u64,
+    /// Silence after which failures are forgotten.
+    pub forget_ms: u64,
+}
+
+/// Named limits.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Connections of all gateways.
+    pub connections: usize,
+    /// Connections of one gateway.
+    pub connections_per_gateway: usize,
+    /// Streams of one connection.
+    pub streams_per_connection: u32,
+    /// Requests under way on one stream.
+    pub frames_per_stream: usize,
+    /// Commands that wait for one person.
+    pub commands_per_person: u32,
+    /// Commands that wait in all.
+    pub commands: u64,
+    /// Warm people.
+    pub warm_people: usize,
+    /// A person unused for this long becomes cold.
+    pub warm_idle_ms: u64,
+    /// Commits per second that make times of use durable.
+    pub write_behind_per_s: u32,
+}
+
+impl Default for NodeConfig {
+    fn default() -> NodeConfig {
+        NodeConfig {
+            listen: ([127, 0, 0, 1], 7443).into(),
+            metrics: ([127, 0, 0, 1], 7444).into(),
+            actor_threads: 2,
+            read_threads: 2,
+            cache_mib: 128,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+impl Default for HashingConfig {
+    fn default() -> HashingConfig {
+        let policy = Policy::default().password;
+        HashingConfig {
+            threads: 0,
+            waiting_max: 256,
+            memory_kib: policy.memory_kib,
+            passes: policy.passes,
+            lanes: policy.lanes,
+            min_chars: policy.min_chars,
+        }
+    }
+}
+
+impl Default for SessionsConfig {
+    fn default() -> SessionsConfig {
+        let policy = Policy::default().session;
+        SessionsConfig {
+            idle_ms: policy.idle_ms,
+            lifetime_ms: policy.lifetime_ms,
+        }
+    }
+}
+
+impl Default for GuessingConfig {
+    fn default() -> GuessingConfig {
+        let policy = Policy::default().guess;
+        GuessingConfig {
+            free: policy.free,
+            base_ms: policy.base_ms,
+            cap_ms: policy.cap_ms,
+            forget_ms: policy.forget_ms,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> LimitsConfig {
+        let limits = Limits::default();
+        LimitsConfig {
+            connections: 4_096,
+            connections_per_gateway: 1_024,
+            streams_per_connection: 16,
+            frames_per_stream: 1_024,
+            commands_per_person: limits.commands_per_person,
+            commands: limits.commands,
+            warm_people: limits.warm_people,
+            warm_idle_ms: limits.warm_idle_ms,
+            write_behind_per_s: limits.write_behind_per_s,
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not valid; the message names line and key.
+    #[error("{path}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("{path}: {key} must be {expected}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the file and the key.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let config: Config = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        match config.fault() {
+            None => Ok(config),
+            Some((key, expected)) => Err(ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                expected,
+            }),
+        }
+    }
+
+    fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let (hashing, sessions, guessing) = (&self.hashing, &self.sessions, &self.guessing);
+        let rules = [
+            (
+                self.node.metrics.ip().is_loopback(),
+                "node.metrics",
+                "a loopback address",
+            ),
+            (
+                self.node.actor_threads > 0,
+                "node.actor_threads",
+                "at least 1",
+            ),
+            (
+                hashing.memory_kib >= 19_456,
+                "hashing.memory_kib",
+                "at least 19456",
+            ),
+            (
+                hashing.memory_kib <= 4_194_304,
+                "hashing.memory_kib",
+                "at most 4194304",
+            ),
+            (hashing.passes >= 2, "hashing.passes", "at least 2"),
+            (hashing.lanes >= 1, "hashing.lanes", "at least 1"),
+            (hashing.min_chars >= 8, "hashing.min_chars", "at least 8"),
+            (
+                sessions.idle_ms >= 1_000,
+                "sessions.idle_ms",
+                "at least 1000",
+            ),
+            (
+                sessions.lifetime_ms >= sessions.idle_ms,
+                "sessions.lifetime_ms",
+                "at least sessions.idle_ms",
+            ),
+            (
+                (1..=100).contains(&guessing.free),
+                "guessing.free",
+                "1 to 100",
+            ),
+            (guessing.base_ms >= 1, "guessing.base_ms", "at least 1"),
+            (
+                guessing.cap_ms >= guessing.base_ms,
+                "guessing.cap_ms",
+                "at least guessing.base_ms",
+            ),
+            (
+                self.limits.frames_per_stream > 0,
+                "limits.frames_per_stream",
+                "at least 1",
+            ),
+            (
+                self.limits.commands_per_person > 0,
+                "limits.commands_per_person",
+                "at least 1",
+            ),
+        ];
+        let broken = rules.into_iter().find(|(held, _, _)| !held);
+        broken.map(|(_, key, expected)| (key, expected))
+    }
+
+    /// The rules that accounts follow, with new password hashes under this
+    /// pepper key.
+    #[must_use]
+    pub fn policy(&self, pepper_key: u32) -> Policy {
+        Policy {
+            password: PasswordPolicy {
+                memory_kib: self.hashing.memory_kib,
+                passes: self.hashing.passes,
+                lanes: self.hashing.lanes,
+                pepper_key,
+                min_chars: self.hashing.min_chars,
+            },
+            session: SessionPolicy {
+                idle_ms: self.sessions.idle_ms,
+                lifetime_ms: self.sessions.lifetime_ms,
+                ..Policy::default().session
+            },
+            guess: GuessPolicy {
+                free: self.guessing.free,
+                base_ms: self.guessing.base_ms,
+                cap_ms: self.guessing.cap_ms,
+                forget_ms: self.guessing.forget_ms,
+            },
+        }
+    }
+
+    /// The hashing pool.
+    #[must_use]
+    pub fn hashing(&self) -> HashingOptions {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        HashingOptions {
+            threads: match self.hashing.threads {
+                0 => cores,
+                threads => threads,
+            },
+            waiting_max: self.hashing.waiting_max,
+        }
+    }
+
+    /// The runtime's limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            commands_per_person: self.limits.commands_per_person,
+            commands: self.limits.commands,
+            warm_people: self.limits.warm_people,
+            warm_idle_ms: self.limits.warm_idle_ms,
+            write_behind_per_s: self.limits.write_behind_per_s,
+            ..Limits::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path).map_err(|error| error.to_string().replace(path.to_str().unwrap(), "F"))
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let text = toml::to_string(&Config::default()).unwrap();
+        let config = read(&text).unwrap();
+        assert_eq!(toml::to_string(&config).unwrap(), text);
+        assert_eq!(config.policy(1), Policy::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name_and_line() {
+        let error = read("[node]\nlisten = \"127.0.0.1:1\"\nlistne = 3\n").unwrap_err();
+        assert!(
+            error.contains("listne") && error.contains("line 3"),
+            "{error}"
+        );
+        assert!(read("[nodes]\n").unwrap_err().contains("nodes"));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_key() {
+        for (text, message) in [
+            (
+                "[hashing]\nmemory_kib = 1024",
+                "F: hashing.memory_kib must be at least 19456",
+            ),
+            (
+                "[hashing]\npasses = 1",
+                "F: hashing.passes must be at least 2",
+            ),
+            (
+                "[node]\nmetrics = \"0.0.0.0:1\"",
+                "F: node.metrics must be a loopback address",
+            ),
+            ("[guessing]\nfree = 0", "F: guessing.free must be 1 to 100"),
+        ] {
+            assert_eq!(read(text).unwrap_err(), message);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where things lie in a node's folder.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A node's folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// The folder at a path, whether it exists or not.
+    #[must_use]
+    pub fn at(root: &Path) -> Folder {
+        Folder {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// The embedded store.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    /// A certificate: `ca`, `node`, or `gateway-NAME`.
+    #[must_use]
+    pub fn certificate(&self, name: &str) -> PathBuf {
+        self.root.join("tls").join(format!("{name}.crt"))
+    }
+
+    /// The private key of a certificate.
+    #[must_use]
+    pub fn private_key(&self, name: &str) -> PathBuf {
+        self.root.join("tls").join(format!("{name}.key"))
+    }
+
+    /// A symmetric key: `master`, `index-N`, `pepper-N`, `reset`.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> PathBuf {
+        self.root.join("secrets").join(format!("{name}.key"))
+    }
+
+    /// Where a running node writes its address.
+    #[must_use]
+    pub fn address(&self) -> PathBuf {
+        self.root.join("address")
+    }
+}
+
+/// Writes a new file that only its owner may read. Never overwrites.
+///
+/// # Errors
+/// What the system says; `AlreadyExists` when there is a file.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_new(path, bytes, 0o600)
+}
+
+/// Writes a new file that everybody may read. Never overwrites.
+///
+/// # Errors
+/// As [`write_private`].
+pub fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_new(path, bytes, 0o644)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

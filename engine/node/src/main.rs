@@ -1,0 +1,7 @@
+//! The binary `tidegate`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate_node::cli::run()
+}

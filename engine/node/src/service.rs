@@ -1,0 +1,255 @@
+//! The QUIC service: endpoints, connections, streams, requests.
+
+mod connection;
+mod request;
+mod stream;
+mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use metrics::{Counter, Gauge, counter, gauge};
+use thiserror::Error;
+use tidegate_runtime::ports::Clock;
+use tidegate_runtime::{Engine, Key};
+use tidegate_wire::Opcode;
+use tokio::sync::{oneshot, watch};
+
+use crate::config::LimitsConfig;
+use crate::folder::Folder;
+use crate::rights::Gateways;
+
+/// What every connection shares.
+pub(crate) struct Service {
+    pub(crate) engine: Engine,
+    pub(crate) gateways: Gateways,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) draining: AtomicBool,
+    connections: AtomicUsize,
+    meters: Meters,
+}
+
+struct Meters {
+    requests: [Counter; Opcode::ALL.len()],
+    malformed: Counter,
+    not_permitted: Counter,
+    rate_limited: Counter,
+    panics: Counter,
+    connections: Gauge,
+    connections_refused: Counter,
+}
+
+impl Service {
+    pub(crate) fn new(
+        engine: Engine,
+        gateways: Gateways,
+        clock: Arc<dyn Clock>,
+        limits: LimitsConfig,
+    ) -> Service {
+        let of_opcode = |opcode: Opcode| {
+            let name = format!("{opcode:?}").to_lowercase();
+            counter!("tidegate_requests_total", "opcode" => name)
+        };
+        Service {
+            engine,
+            gateways,
+            clock,
+            limits,
+            draining: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            meters: Meters {
+                requests: Opcode::ALL.map(of_opcode),
+                malformed: counter!("tidegate_requests_malformed_total"),
+                not_permitted: counter!("tidegate_requests_not_permitted_total"),
+                rate_limited: counter!("tidegate_requests_rate_limited_total"),
+                panics: counter!("tidegate_requests_panicked_total"),
+                connections: gauge!("tidegate_connections"),
+                connections_refused: counter!("tidegate_connections_refused_total"),
+            },
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// Why an endpoint could not start.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// A certificate or key cannot be used.
+    #[error("{path}: {message}")]
+    Credentials {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A running endpoint on a thread of its own: quinn coalesces far better on a
+/// current-thread runtime than on a work-stealing one.
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    close: watch::Sender<Stage>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How far an endpoint is on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Serving,
+    /// Takes no new connections.
+    Draining,
+    /// Closes everything.
+    Closing,
+}
+
+impl Endpoint {
+    pub(crate) fn start(
+        folder: &Folder,
+        reset: &Key,
+        listen: SocketAddr,
+        service: Arc<Service>,
+    ) -> Result<Endpoint, EndpointError> {
+        let config = Config {
+            server: tls::server_config(folder, &service.limits)?,
+            endpoint: tls::endpoint_config(reset),
+        };
+        let (close, stage) = watch::channel(Stage::Serving);
+        let (bound, address) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("endpoint".into())
+            .spawn(move || run(config, listen, service, stage, bound))
+            .map_err(EndpointError::Thread)?;
+        let address = match address.blocking_recv() {
+            Ok(Ok(address)) => address,
+            Ok(Err(source)) => {
+                let address = listen;
+                return Err(EndpointError::Listen { address, source });
+            }
+            Err(_) => return Err(EndpointError::Tls("the endpoint's thread ended".into())),
+        };
+        Ok(Endpoint {
+            address,
+            close,
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) fn drain(&self) {
+        self.close.send_replace(Stage::Draining);
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.close.send_replace(Stage::Closing);
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been logged; the process is going down anyway.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Config {
+    server: quinn::ServerConfig,
+    endpoint: quinn::EndpointConfig,
+}
+
+type Bound = oneshot::Sender<Result<SocketAddr, std::io::Error>>;
+
+fn run(
+    config: Config,
+    listen: SocketAddr,
+    service: Arc<Service>,
+    stage: watch::Receiver<Stage>,
+    bound: Bound,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(bound.send(Err(error))),
+    };
+    runtime.block_on(async {
+        let opened =
+            open(config, listen).and_then(|endpoint| Ok((endpoint.local_addr()?, endpoint)));
+        match opened {
+            Ok((address, endpoint)) => {
+                // Whoever started us may have given up.
+                let _ = bound.send(Ok(address));
+                accept(endpoint, service, stage).await;
+            }
+            Err(error) => drop(bound.send(Err(error))),
+        }
+    });
+}
+
+fn open(config: Config, listen: SocketAddr) -> std::io::Result<quinn::Endpoint> {
+    let socket = std::net::UdpSocket::bind(listen)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    quinn::Endpoint::new(config.endpoint, Some(config.server), socket, runtime)
+}
+
+async fn accept(
+    endpoint: quinn::Endpoint,
+    service: Arc<Service>,
+    mut stage: watch::Receiver<Stage>,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            changed = stage.changed() => {
+                let now = *stage.borrow_and_update();
+                if changed.is_err() || now == Stage::Closing {
+                    break;
+                }
+                endpoint.set_server_config(None);
+            }
+            incoming = endpoint.accept() => match incoming {
+                Some(incoming) => admit(incoming, &service),
+                None => break,
+            },
+        }
+    }
+    endpoint.close(quinn::VarInt::from_u32(0), b"draining");
+    endpoint.wait_idle().await;
+}
+
+fn admit(incoming: quinn::Incoming, service: &Arc<Service>) {
+    let open = service.connections.load(Ordering::Acquire);
+    if open >= service.limits.connections || service.is_draining() {
+        service.meters.connections_refused.increment(1);
+        return incoming.refuse();
+    }
+    // A client with another ALPN or without a certificate fails here, and
+    // unwrapping that would let anybody crash the node.
+    match incoming.accept() {
+        Ok(connecting) => {
+            tokio::spawn(connection::serve(connecting, Arc::clone(service)));
+        }
+        Err(error) => {
+            service.meters.connections_refused.increment(1);
+            tracing::debug!(event = "connection.refused", %error);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One stream: frames in, frames out, in any order. All frames of one read
+//! are answered in one write where that can be at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+use tidegate_wire::{Code, Fault, MAX_REQUEST_BYTES, RequestHead, Splitter};
+use tokio::sync::mpsc;
+
+use super::Service;
+use super::request::{self, Replies};
+use crate::answers;
+use crate::rights::Gateway;
+
+/// Why a stream ended before the client closed it.
+#[derive(Debug, Error)]
+pub(super) enum End {
+    #[error("reading: {0}")]
+    Read(#[from] quinn::ReadError),
+    #[error("writing: {0}")]
+    Write(#[from] quinn::WriteError),
+    /// Where the next frame begins is not known.
+    #[error("unreadable: {0}")]
+    Unreadable(Fault),
+}
+
+pub(super) async fn serve(
+    mut send: quinn::SendStream,
+    mut recv: quinn::RecvStream,
+    service: &Arc<Service>,
+    gateway: &Gateway,
+) -> Result<(), End> {
+    let (later, mut answered) = mpsc::unbounded_channel();
+    let mut replies = Replies {
+        later,
+        in_flight: 0,
+    };
+    let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
+    let mut out = BytesMut::new();
+    let mut open = true;
+    // The channel never closes while `replies` lives here; the loop ends when
+    // the client has closed its side and nothing is under way any more.
+    while open || replies.in_flight > 0 {
+        let mut fault = None;
+        tokio::select! {
+            biased;
+            frame = answered.recv() => if let Some(frame) = frame {
+                replies.in_flight -= gather(&mut out, &frame, &mut answered);
+            },
+            chunk = recv.read_chunk(usize::MAX, true), if open => match chunk? {
+                Some(chunk) => {
+                    splitter.push(chunk.bytes);
+                    fault = frames(&mut splitter, service, gateway, &mut replies, &mut out).err();
+                }
+                None => open = false,
+            },
+        }
+        if let Some(fault) = fault {
+            answers::refuse(&mut out, 0, fault.code(), 0, 0);
+        }
+        if !out.is_empty() {
+            send.write_chunk(out.split().freeze()).await?;
+        }
+        if let Some(fault) = fault {
+            // The other side of the stream is finished when `send` is dropped.
+            let _ = send.finish();
+            return Err(End::Unreadable(fault));
+        }
+    }
+    // Finishing fails only when the client has gone already.
+    let _ = send.finish();
+    Ok(())
+}
+
+/// Takes every answer that has come through; how many there were.
+fn gather(
+    out: &mut BytesMut,
+    first: &Bytes,
+    answered: &mut mpsc::UnboundedReceiver<Bytes>,
+) -> usize {
+    out.extend_from_slice(first);
+    let mut count = 1;
+    while let Ok(frame) = answered.try_recv() {
+        out.extend_from_slice(&frame);
+        count += 1;
+    }
+    count
+}
+
+fn frames(
+    splitter: &mut Splitter,
+    service: &Arc<Service>,
+    gateway: &Gateway,
+    replies: &mut Replies,
+    out: &mut BytesMut,
+) -> Result<(), Fault> {
+    while let Some(frame) = splitter.next_frame()? {
+        let before = out.len();
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            request::answer(&frame, service, gateway, replies, out);
+        }));
+        if answered.is_err() {
+            service.meters.panics.increment(1);
+            tracing::error!(event = "request.panicked");
+            out.truncate(before);
+            let correlation = RequestHead::read(&frame).map_or(0, |(head, _)| head.correlation);
+            answers::refuse(out, correlation, Code::Unknown, 0, 0);
+        }
+    }
+    Ok(())
+}

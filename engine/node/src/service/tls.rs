@@ -1,0 +1,100 @@
+//! Mutual TLS 1.3.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn_proto::HashedConnectionIdGenerator;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::TLS13;
+use tidegate_account::tagged;
+use tidegate_runtime::Key;
+use tidegate_wire::ALPN;
+
+use super::EndpointError;
+use crate::config::LimitsConfig;
+use crate::folder::Folder;
+
+const IDLE_TIMEOUT_S: u64 = 30;
+/// Bytes of one stream that may lie unread; more than a stream's frames in
+/// flight need, little enough for thousands of connections.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+pub(super) fn server_config(
+    folder: &Folder,
+    limits: &LimitsConfig,
+) -> Result<quinn::ServerConfig, EndpointError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    let ca = folder.certificate("ca");
+    for certificate in certificates(&ca)? {
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(&ca, &error))?;
+    }
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|error| unusable(&ca, &error))?;
+    let key_path = folder.private_key("node");
+    let key =
+        PrivateKeyDer::from_pem_file(&key_path).map_err(|error| unusable(&key_path, &error))?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|error| EndpointError::Tls(error.to_string()))?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(certificates(&folder.certificate("node"))?, key)
+        .map_err(|error| unusable(&folder.certificate("node"), &error))?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    // 0-RTT stays off: a request that is replayed is a request made twice.
+    tls.max_early_data_size = 0;
+    let quic =
+        QuicServerConfig::try_from(tls).map_err(|error| EndpointError::Tls(error.to_string()))?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(quic));
+    config.transport_config(Arc::new(transport(limits)?));
+    Ok(config)
+}
+
+/// What lets a restarted node tell its clients at once that their connections
+/// are gone (RFC 9000 §10.3): resets and connection ids made with a key that
+/// outlives the process. Without it they would wait for their idle timeout.
+pub(super) fn endpoint_config(reset: &Key) -> quinn::EndpointConfig {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, reset.expose());
+    let mut config = quinn::EndpointConfig::new(Arc::new(key));
+    let hash = tagged("tg-connection-id-1", &[reset.expose()]);
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    let ids = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    config
+}
+
+fn transport(limits: &LimitsConfig) -> Result<quinn::TransportConfig, EndpointError> {
+    let idle = Duration::from_secs(IDLE_TIMEOUT_S).try_into();
+    let idle = idle.map_err(|_| EndpointError::Tls("the idle timeout is out of range".into()))?;
+    let mut transport = quinn::TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(idle))
+        .max_concurrent_bidi_streams(limits.streams_per_connection.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(STREAM_WINDOW_BYTES.into());
+    Ok(transport)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, EndpointError> {
+    let chain = CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, &error))?;
+    chain
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> EndpointError {
+    EndpointError::Credentials {
+        path: path.to_owned(),
+        message: error.to_string(),
+    }
+}

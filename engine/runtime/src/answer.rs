@@ -1,0 +1,88 @@
+//! Answers on their way out. Every request is answered exactly once: whoever
+//! drops a responder unanswered answers `unknown`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidegate_account::Reply;
+
+use crate::directory::Outcome;
+
+/// The answer to a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// What the account said.
+    Reply(Reply),
+    /// What a check found.
+    Checked(Outcome),
+    /// No answer from the account, and why.
+    Failed(Failure),
+}
+
+/// Why the account could not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A named limit is reached; nothing was done.
+    Busy {
+        /// When to try again.
+        retry_after_ms: u32,
+    },
+    /// The deadline passed before the work began; nothing was done.
+    DeadlineExceeded,
+    /// The store takes no changes; nothing was changed.
+    Unavailable,
+    /// Another node owns the slot; nothing was done.
+    NotOwner,
+    /// The tenant is not served here; nothing was done.
+    UnknownTenant,
+    /// What is stored about the person cannot be read; nothing was done.
+    Corrupt,
+    /// Nobody knows whether it was done.
+    Unknown,
+}
+
+type Tell = Box<dyn FnOnce(Answer, u64) + Send>;
+
+/// Where an answer goes.
+pub struct Responder {
+    tell: Option<Tell>,
+    counted: Option<Arc<AtomicU64>>,
+}
+
+impl Responder {
+    /// Calls `tell` once, with the answer and the slot's epoch (0 when that
+    /// was not asked), from any thread.
+    #[must_use]
+    pub fn new(tell: impl FnOnce(Answer, u64) + Send + 'static) -> Responder {
+        Responder {
+            tell: Some(Box::new(tell)),
+            counted: None,
+        }
+    }
+
+    /// Counts the request as waiting until it is answered.
+    pub(crate) fn count(&mut self, waiting: &Arc<AtomicU64>) {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        self.counted = Some(Arc::clone(waiting));
+    }
+
+    /// Answers.
+    pub fn answer(mut self, answer: Answer, epoch: u64) {
+        self.settle(answer, epoch);
+    }
+
+    fn settle(&mut self, answer: Answer, epoch: u64) {
+        if let Some(waiting) = self.counted.take() {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Some(tell) = self.tell.take() {
+            tell(answer, epoch);
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.settle(Answer::Failed(Failure::Unknown), 0);
+    }
+}

@@ -1,0 +1,210 @@
+//! Who is warm, who is hot, who is broken.
+//!
+//! Under a guard of the directory there is only look-up, validate, compare and
+//! touch. The number of shards is fixed, because growing one of a few large
+//! ones stalls an insertion for tens of milliseconds, and so is the hasher,
+//! because user ids are random already and order must not depend on a seed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use foldhash::fast::FixedState;
+use tidegate_account::{Refusal, Secret, SecretHash, SessionId, TenantId, UserId};
+
+use crate::warm::{Warm, WriteBehind};
+
+const WARM_SHARDS: usize = 4_096;
+const HOT_SHARDS: usize = 256;
+
+/// A question about a session.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The tenant in whose name it comes.
+    pub tenant: TenantId,
+    /// Whose session.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The session is alive.
+    Yes(Checked),
+    /// It is not.
+    No(Refusal),
+    /// What is stored about the person cannot be read.
+    Corrupt,
+}
+
+/// A session that is alive. Times are Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whose it is.
+    pub user: UserId,
+    /// When it ends unused; it does not end sooner.
+    pub idle_expires_at: u64,
+    /// When it ends.
+    pub expires_at: u64,
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
+    pub assurance: u8,
+    /// How the person signed in, one bit per method.
+    pub methods: u8,
+}
+
+/// The place of a hot person: where commands go, and how many wait.
+pub(crate) struct Seat<A> {
+    pub(crate) actor: A,
+    pub(crate) waiting: Arc<AtomicU32>,
+}
+
+/// `A` is the handle of an actor.
+pub(crate) struct Directory<A> {
+    warm: DashMap<UserId, Box<Warm>, FixedState>,
+    hot: DashMap<UserId, Seat<A>, FixedState>,
+    broken: DashMap<UserId, (), FixedState>,
+}
+
+/// How a command was received.
+pub(crate) enum Seated {
+    Sent,
+    /// Too many wait for this person.
+    Full,
+    /// An earlier request about this person ended in a panic.
+    Broken,
+}
+
+impl<A> Directory<A> {
+    pub(crate) fn new() -> Directory<A> {
+        // The seed is arbitrary and fixed: the same keys fall into the same shards.
+        let hasher = || FixedState::with_seed(0x7469_6465_6761_7465);
+        let map = |shards| (hasher(), shards);
+        let (warm, warm_shards) = map(WARM_SHARDS);
+        let (hot, hot_shards) = map(HOT_SHARDS);
+        Directory {
+            warm: DashMap::with_hasher_and_shard_amount(warm, warm_shards),
+            hot: DashMap::with_hasher_and_shard_amount(hot, hot_shards),
+            broken: DashMap::with_hasher_and_shard_amount(hasher(), 2),
+        }
+    }
+
+    /// Answers a check of a warm person; `None` when the person is not warm.
+    pub(crate) fn check(&self, ask: &Ask, now_ms: u64) -> Option<(Outcome, WriteBehind, u64)> {
+        let secret = SecretHash::of_session(&ask.secret);
+        let person = self.warm.get(&ask.user)?;
+        let (outcome, write_behind) = person.check(ask, &secret, now_ms);
+        Some((outcome, write_behind, person.epoch))
+    }
+
+    /// Makes a newer form of a person the one that checks read. An older form
+    /// never replaces a newer one of the same epoch.
+    pub(crate) fn publish(&self, user: UserId, person: Box<Warm>) {
+        match self.warm.entry(user) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(person);
+            }
+            Entry::Occupied(mut occupied) => {
+                let revision = |warm: &Warm| warm.view().map_or(0, |view| view.revision());
+                let older = occupied.get();
+                let newer = (person.epoch, revision(&person)) > (older.epoch, revision(older));
+                if newer {
+                    person.inherit(older);
+                    occupied.insert(person);
+                }
+            }
+        }
+    }
+
+    /// Forgets the person's warm form.
+    pub(crate) fn forget(&self, user: UserId) {
+        self.warm.remove(&user);
+    }
+
+    /// Reads a person's warm form under its guard.
+    pub(crate) fn with_warm<T>(&self, user: UserId, read: impl FnOnce(&Warm) -> T) -> Option<T> {
+        self.warm.get(&user).map(|person| read(&person))
+    }
+
+    pub(crate) fn warm_people(&self) -> usize {
+        self.warm.len()
+    }
+
+    pub(crate) fn hot_people(&self) -> usize {
+        self.hot.len()
+    }
+
+    /// Makes people cold who were not used for `idle_s`.
+    pub(crate) fn cool(&self, idle_s: u32, now_ms: u64) {
+        self.warm.retain(|_, person| person.idle_s(now_ms) < idle_s);
+    }
+
+    /// Sends to the person's actor, starting one when there is none. Sending
+    /// happens under the guard, so that an actor that finds nobody waiting
+    /// can leave without losing what was sent meanwhile.
+    pub(crate) fn seat(
+        &self,
+        user: UserId,
+        limit: u32,
+        start: impl FnOnce() -> Option<A>,
+        send: impl FnOnce(&A, Waiting) -> bool,
+    ) -> Seated {
+        if self.broken.contains_key(&user) {
+            return Seated::Broken;
+        }
+        let seat = match self.hot.entry(user) {
+            Entry::Occupied(occupied) => occupied.into_ref(),
+            Entry::Vacant(vacant) => match start() {
+                None => return Seated::Full,
+                Some(actor) => vacant.insert(Seat {
+                    actor,
+                    waiting: Arc::default(),
+                }),
+            },
+        };
+        if seat.waiting.load(Ordering::Acquire) >= limit {
+            return Seated::Full;
+        }
+        match send(&seat.actor, Waiting::count(&seat.waiting)) {
+            true => Seated::Sent,
+            false => Seated::Full,
+        }
+    }
+
+    /// Lets an actor leave when nobody waits for it any more.
+    pub(crate) fn leave(&self, user: UserId) -> bool {
+        let empty = |_: &UserId, seat: &Seat<A>| seat.waiting.load(Ordering::Acquire) == 0;
+        self.hot.remove_if(&user, empty).is_some()
+    }
+
+    /// Takes an actor's seat away whatever waits: it has ended.
+    pub(crate) fn unseat(&self, user: UserId) {
+        self.hot.remove(&user);
+    }
+
+    /// Marks a person whose actor panicked.
+    pub(crate) fn mark_broken(&self, user: UserId) {
+        self.broken.insert(user, ());
+        self.forget(user);
+    }
+}
+
+/// One that waits for a person's actor, counted until it is dropped.
+pub(crate) struct Waiting(Arc<AtomicU32>);
+
+impl Waiting {
+    fn count(waiting: &Arc<AtomicU32>) -> Waiting {
+        waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

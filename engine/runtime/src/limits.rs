@@ -1,0 +1,34 @@
+//! Every limit of the runtime, by name.
+
+/// What may be held, wait or run at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Commands that wait for one person; beyond, `busy`.
+    pub commands_per_person: u32,
+    /// Commands that wait in all; beyond, `busy`.
+    pub commands: u64,
+    /// Warm people; beyond, those longest unused become cold.
+    pub warm_people: usize,
+    /// After this long without a request a person becomes cold.
+    pub warm_idle_ms: u64,
+    /// People whose session times wait to be made durable.
+    pub write_behind_queue: usize,
+    /// Such commits started per second.
+    pub write_behind_per_s: u32,
+    /// What a refused client is told to wait.
+    pub retry_after_ms: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            commands_per_person: 32,
+            commands: 100_000,
+            warm_people: 4_000_000,
+            warm_idle_ms: 6 * 60 * 60 * 1000,
+            write_behind_queue: 100_000,
+            write_behind_per_s: 2_000,
+            retry_after_ms: 250,
+        }
+    }
+}

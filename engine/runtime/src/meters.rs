@@ -1,0 +1,34 @@
+//! What the runtime counts. Handles are resolved once: a held counter costs
+//! 5 ns, a look-up by name 176 ns.
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+pub(crate) struct Meters {
+    pub(crate) checks_warm: Counter,
+    pub(crate) checks_cold: Counter,
+    pub(crate) commits: Counter,
+    pub(crate) commits_failed: Counter,
+    pub(crate) loads: Counter,
+    pub(crate) busy: Counter,
+    pub(crate) broken: Counter,
+    pub(crate) write_behind: Counter,
+    pub(crate) people_warm: Gauge,
+    pub(crate) people_hot: Gauge,
+}
+
+impl Meters {
+    pub(crate) fn new() -> Meters {
+        Meters {
+            checks_warm: counter!("tidegate_checks_warm_total"),
+            checks_cold: counter!("tidegate_checks_cold_total"),
+            commits: counter!("tidegate_commits_total"),
+            commits_failed: counter!("tidegate_commits_failed_total"),
+            loads: counter!("tidegate_loads_total"),
+            busy: counter!("tidegate_refused_busy_total"),
+            broken: counter!("tidegate_people_broken_total"),
+            write_behind: counter!("tidegate_write_behind_total"),
+            people_warm: gauge!("tidegate_people_warm"),
+            people_hot: gauge!("tidegate_people_hot"),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! One ractor actor per hot person.
+
+mod commit;
+mod desk;
+mod load;
+pub(crate) mod profile;
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tidegate_account::{Command, Completion, Idempotency, PendingId, TenantId, UserId};
+use tidegate_storage_api::{Stamp, StoreError};
+
+use crate::answer::Responder;
+use crate::directory::{Ask, Waiting};
+use crate::engine::Shared;
+use desk::Desk;
+use load::Loaded;
+
+/// What an actor is told.
+pub(crate) enum Message {
+    /// Somebody asks something.
+    Job(Job),
+    /// The person was read.
+    Loaded(Result<Loaded, StoreError>),
+    /// A password's work is done.
+    Hashed(PendingId, Completion),
+    /// A commit came back.
+    Committed(Result<Stamp, StoreError>),
+    /// A commit of unknown fate was looked up: whether it happened.
+    Resolved(Result<commit::Fate, StoreError>),
+}
+
+/// A request, as it waits for the person's actor.
+pub(crate) struct Job {
+    pub(crate) what: What,
+    pub(crate) deadline_ms: u64,
+    pub(crate) responder: Option<Responder>,
+    pub(crate) waiting: Waiting,
+}
+
+/// What is asked.
+pub(crate) enum What {
+    Command {
+        tenant: TenantId,
+        idempotency: Option<Idempotency>,
+        command: Command,
+    },
+    /// A check that found the person cold.
+    Check(Ask),
+    /// Make the times of use durable.
+    WriteBehind,
+}
+
+pub(crate) struct PersonActor;
+
+impl Actor for PersonActor {
+    type Msg = Message;
+    type State = Desk;
+    type Arguments = (Arc<Shared>, UserId, u64);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        (shared, user, epoch): Self::Arguments,
+    ) -> Result<Desk, ActorProcessingErr> {
+        Ok(Desk::open(shared, user, epoch, myself))
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        desk: &mut Desk,
+    ) -> Result<(), ActorProcessingErr> {
+        desk.take(message);
+        if desk.leaves() {
+            myself.stop(None);
+        }
+        Ok(())
+    }
+}

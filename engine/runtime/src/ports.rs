@@ -1,0 +1,124 @@
+//! What the engine asks of the world. Production gives it tokio, the system
+//! and a hashing pool; a simulator gives it one seeded world.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tidegate_account::{Completion, Password, PasswordHash, PasswordPolicy};
+use zeroize::Zeroizing;
+
+use crate::seal::{Key, SealFault};
+
+/// A future of a port.
+pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Time.
+pub trait Clock: Send + Sync + 'static {
+    /// Unix time, in milliseconds: what records hold. May jump.
+    fn unix_ms(&self) -> u64;
+    /// Milliseconds since an arbitrary moment: what deadlines use. Never
+    /// goes back.
+    fn monotonic_ms(&self) -> u64;
+    /// Waits.
+    fn sleep(&self, ms: u64) -> PortFuture<()>;
+}
+
+/// Randomness fit for keys and secrets.
+pub trait Entropy: Send + Sync + 'static {
+    /// 256 fresh bits.
+    fn seed(&self) -> [u8; 32];
+}
+
+/// CPU work that takes long or that a simulator replaces.
+pub trait Cpu: Send + Sync + 'static {
+    /// Does a password's work on a bounded pool and calls `done`, from any
+    /// thread. Without room, or past the deadline, that is at once and with
+    /// `Refused`.
+    fn hash(&self, job: HashJob, done: HashDone);
+    /// Seals a text in place, appending the tag.
+    ///
+    /// # Errors
+    /// [`SealFault`] when it is too long, which no record is.
+    fn seal(
+        &self,
+        key: &Key,
+        nonce: &[u8; 24],
+        aad: &[u8],
+        text: &mut Vec<u8>,
+    ) -> Result<(), SealFault>;
+    /// Opens a sealed text.
+    ///
+    /// # Errors
+    /// [`SealFault`] when key, nonce, associated data and text do not belong
+    /// together.
+    fn open(
+        &self,
+        key: &Key,
+        nonce: &[u8; 24],
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealFault>;
+}
+
+/// A password's work.
+#[derive(Debug)]
+pub struct HashJob {
+    /// What to do.
+    pub work: HashWork,
+    /// When nobody waits for it any more ([`Clock::monotonic_ms`]).
+    pub deadline_ms: u64,
+}
+
+/// What to do with a password.
+#[derive(Debug)]
+pub enum HashWork {
+    /// Hash it anew.
+    Hash {
+        /// The password.
+        password: Password,
+        /// The salt.
+        salt: [u8; 16],
+        /// The cost and the pepper key.
+        policy: PasswordPolicy,
+    },
+    /// Compare it.
+    Verify {
+        /// The password.
+        password: Password,
+        /// The stored hash.
+        stored: PasswordHash,
+    },
+    /// Do the same work as a comparison, for nobody.
+    Pretend {
+        /// The password.
+        password: Password,
+        /// The cost.
+        policy: PasswordPolicy,
+    },
+}
+
+/// Whom to tell; told `Refused` when it is dropped without a call.
+pub struct HashDone(Option<Box<dyn FnOnce(Completion) + Send>>);
+
+impl HashDone {
+    /// Calls `tell` once.
+    #[must_use]
+    pub fn new(tell: impl FnOnce(Completion) + Send + 'static) -> HashDone {
+        HashDone(Some(Box::new(tell)))
+    }
+
+    /// Tells how it came out.
+    pub fn tell(mut self, completion: Completion) {
+        if let Some(tell) = self.0.take() {
+            tell(completion);
+        }
+    }
+}
+
+impl Drop for HashDone {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.take() {
+            tell(Completion::Refused);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Work in the background: times of use made durable behind the answers,
+//! and warm people made cold.
+
+use tidegate_account::UserId;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::engine::{Shared, WeakEngine};
+use crate::person::What;
+use crate::warm::Warm;
+
+const TICK_MS: u64 = 100;
+const COOL_EVERY_MS: u64 = 10_000;
+
+/// People whose times of use lag too far behind.
+pub(crate) struct DueQueue {
+    people: Sender<UserId>,
+}
+
+pub(crate) fn queue(limit: usize) -> (DueQueue, Receiver<UserId>) {
+    let (people, queue) = channel(limit.max(1));
+    (DueQueue { people }, queue)
+}
+
+impl DueQueue {
+    /// Queues a person. When there is no room the next check asks again:
+    /// nothing that was promised depends on it.
+    pub(crate) fn push(&self, user: UserId, shared: &Shared) {
+        if self.people.try_send(user).is_err() {
+            shared.directory.with_warm(user, Warm::not_written);
+        }
+    }
+}
+
+/// Sends due people to their actors, at most so many per second.
+pub(crate) async fn write_behind(engine: WeakEngine, mut queue: Receiver<UserId>) {
+    loop {
+        engine.clock.sleep(TICK_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let per_s = u64::from(engine.shared().limits.write_behind_per_s);
+        for _ in 0..(per_s * TICK_MS / 1000).max(1) {
+            match queue.try_recv() {
+                Ok(user) => engine.seat(user, What::WriteBehind, u64::MAX, None),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// Makes people cold who were not used for long, sooner when there are too many.
+pub(crate) async fn cool(engine: WeakEngine) {
+    loop {
+        engine.clock.sleep(COOL_EVERY_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let shared = engine.shared();
+        let now_ms = shared.clock.unix_ms();
+        let mut idle_s = u32::try_from(shared.limits.warm_idle_ms / 1000).unwrap_or(u32::MAX);
+        shared.directory.cool(idle_s.max(1), now_ms);
+        while shared.directory.warm_people() > shared.limits.warm_people && idle_s > 1 {
+            idle_s /= 2;
+            shared.directory.cool(idle_s, now_ms);
+        }
+        let count = |people: usize| u32::try_from(people).map_or(f64::from(u32::MAX), f64::from);
+        shared
+            .meters
+            .people_warm
+            .set(count(shared.directory.warm_people()));
+        shared
+            .meters
+            .people_hot
+            .set(count(shared.directory.hot_people()));
+    }
+}

@@ -1,0 +1,166 @@
+//! A warm person: the stored bytes, and when each session was last used.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use tidegate_account::record::{Corrupt, View};
+use tidegate_account::session::{Liveness, Span};
+use tidegate_account::{Refusal, SecretHash, SessionId, Status};
+
+use crate::directory::{Ask, Checked, Outcome};
+use crate::seal::WrappedKey;
+
+/// The warm form of one person.
+pub(crate) struct Warm {
+    record: Box<[u8]>,
+    /// The last use of each session, in the record's order.
+    touched: Box<[AtomicU64]>,
+    pub(crate) key: WrappedKey,
+    pub(crate) epoch: u64,
+    /// Since when this node has seen every use of every session.
+    pub(crate) known_since: u64,
+    used_at_s: AtomicU32,
+    due: AtomicBool,
+}
+
+/// Whether a check found that the durable time of use lags too far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriteBehind {
+    NotDue,
+    /// Due, and nobody knew yet.
+    Due,
+}
+
+/// What a warm person is made of.
+pub(crate) struct WarmParts {
+    pub(crate) record: Vec<u8>,
+    pub(crate) key: WrappedKey,
+    pub(crate) epoch: u64,
+    pub(crate) known_since: u64,
+}
+
+impl Warm {
+    pub(crate) fn new(parts: WarmParts, now_ms: u64) -> Result<Warm, Corrupt> {
+        let record = parts.record.into_boxed_slice();
+        let sessions = View::new(&record)?;
+        let touched = sessions
+            .sessions()
+            .map(|(_, span)| AtomicU64::new(span.used_at));
+        let touched = touched.collect();
+        Ok(Warm {
+            touched,
+            record,
+            key: parts.key,
+            epoch: parts.epoch,
+            known_since: parts.known_since,
+            used_at_s: AtomicU32::new(seconds(now_ms)),
+            due: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn view(&self) -> Result<View<'_>, Corrupt> {
+        View::new(&self.record)
+    }
+
+    pub(crate) fn record(&self) -> &[u8] {
+        &self.record
+    }
+
+    /// Answers a check. The caller has hashed the secret before it took the
+    /// guard under which this runs: here is only look, compare and touch.
+    pub(crate) fn check(
+        &self,
+        ask: &Ask,
+        secret: &SecretHash,
+        now_ms: u64,
+    ) -> (Outcome, WriteBehind) {
+        let Ok(view) = self.view() else {
+            return (Outcome::Corrupt, WriteBehind::NotDue);
+        };
+        self.used_at_s.store(seconds(now_ms), Ordering::Relaxed);
+        let found = (view.tenant() == ask.tenant).then(|| view.find(ask.session, secret));
+        let Some(found) = found.flatten() else {
+            return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue);
+        };
+        match view.status() {
+            Status::Active => {}
+            Status::Locked => return (Outcome::No(Refusal::AccountLocked), WriteBehind::NotDue),
+            Status::Suspended => {
+                return (Outcome::No(Refusal::AccountSuspended), WriteBehind::NotDue);
+            }
+        }
+        let mut span = self.span(found.place, found.span);
+        let Liveness::Active { .. } = span.liveness(now_ms) else {
+            return (Outcome::No(Refusal::SessionExpired), WriteBehind::NotDue);
+        };
+        span.touched_at = span.touch(now_ms);
+        if let Some(touched) = self.touched.get(found.place) {
+            touched.fetch_max(span.touched_at, Ordering::Relaxed);
+        }
+        let Liveness::Active { idle_expires_at } = span.liveness(now_ms) else {
+            return (Outcome::No(Refusal::SessionExpired), WriteBehind::NotDue);
+        };
+        let checked = Checked {
+            user: ask.user,
+            idle_expires_at,
+            expires_at: span.expires_at,
+            assurance: found.assurance,
+            methods: found.methods,
+        };
+        // The low byte of a random id spreads people evenly.
+        let spread = ask.user.as_bytes()[15];
+        let due = span.is_due(now_ms, spread) && !self.due.swap(true, Ordering::Relaxed);
+        let write_behind = match due {
+            true => WriteBehind::Due,
+            false => WriteBehind::NotDue,
+        };
+        (Outcome::Yes(checked), write_behind)
+    }
+
+    /// Lets the next check ask for the write again.
+    pub(crate) fn not_written(&self) {
+        self.due.store(false, Ordering::Relaxed);
+    }
+
+    /// The uses that the record does not hold yet.
+    pub(crate) fn uses(&self) -> Vec<(SessionId, u64)> {
+        let Ok(view) = self.view() else {
+            return Vec::new();
+        };
+        let touched = self
+            .touched
+            .iter()
+            .map(|touched| touched.load(Ordering::Relaxed));
+        let sessions = view.sessions().zip(touched);
+        let newer = sessions.filter(|((_, span), touched)| *touched > span.used_at);
+        newer.map(|((id, _), touched)| (id, touched)).collect()
+    }
+
+    /// Takes over what an older form of this person has seen.
+    pub(crate) fn inherit(&self, older: &Warm) {
+        let (Ok(view), uses) = (self.view(), older.uses()) else {
+            return;
+        };
+        for ((id, _), touched) in view.sessions().zip(&self.touched) {
+            if let Some((_, at)) = uses.iter().find(|(used, _)| *used == id) {
+                touched.fetch_max(*at, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn idle_s(&self, now_ms: u64) -> u32 {
+        seconds(now_ms).saturating_sub(self.used_at_s.load(Ordering::Relaxed))
+    }
+
+    fn span(&self, place: usize, stored: Span) -> Span {
+        let touched = self.touched.get(place);
+        Span {
+            touched_at: touched.map_or(stored.used_at, |at| at.load(Ordering::Relaxed)),
+            known_since: self.known_since,
+            ..stored
+        }
+    }
+}
+
+fn seconds(ms: u64) -> u32 {
+    u32::try_from(ms / 1000).unwrap_or(u32::MAX)
+}

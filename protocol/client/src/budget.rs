@@ -1,0 +1,55 @@
+//! Retries are paid from a budget, so that a client never doubles the load of
+//! a node that is already struggling.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// What one call earns and what one retry costs, in tenths of a retry.
+const EARNED: i64 = 1;
+const COST: i64 = 10;
+const FULL: i64 = 100;
+
+/// At most one retry for ten calls, with ten in reserve.
+pub(crate) struct Budget {
+    tenths: AtomicI64,
+}
+
+impl Budget {
+    pub(crate) fn full() -> Budget {
+        Budget {
+            tenths: AtomicI64::new(FULL),
+        }
+    }
+
+    pub(crate) fn earn(&self) {
+        let more = |tenths: i64| Some((tenths + EARNED).min(FULL));
+        // The closure always gives a value, so this always succeeds.
+        let _ = self
+            .tenths
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// Whether one more retry may be made; takes its cost if so.
+    pub(crate) fn spend(&self) -> bool {
+        let less = |tenths: i64| (tenths >= COST).then_some(tenths - COST);
+        self.tenths
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_retries_at_once_and_then_one_for_ten_calls() {
+        let budget = Budget::full();
+        assert_eq!((0..50).filter(|_| budget.spend()).count(), 10);
+        (0..9).for_each(|_| budget.earn());
+        assert!(!budget.spend());
+        budget.earn();
+        assert_eq!([budget.spend(), budget.spend()], [true, false]);
+        (0..1_000).for_each(|_| budget.earn());
+        assert_eq!((0..50).filter(|_| budget.spend()).count(), 10);
+    }
+}

@@ -1,0 +1,171 @@
+//! One call: deadline, retries, and what an answer means.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use tidegate_wire::{
+    Code, IdempotencyKey, Kind, MESSAGE_VERSION, Opcode, Reply, RequestHead, decode_reply,
+    encode_request,
+};
+
+use crate::budget::Budget;
+use crate::connection::{Gone, Lane};
+use crate::decision::{CallError, Decision, Refusal};
+use crate::surroundings::{Deadline, random, up_to, wait_ms};
+
+const BACKOFF_BASE_MS: u32 = 20;
+const BACKOFF_CAP_MS: u32 = 1_000;
+/// The least time that an attempt is waited for.
+const ATTEMPT_MIN_MS: u32 = 500;
+
+pub(crate) struct Caller {
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) tenant: u64,
+    pub(crate) deadline_ms: u32,
+    pub(crate) max_age_ms: u32,
+    pub(crate) budget: Budget,
+    pub(crate) next_lane: AtomicUsize,
+    pub(crate) next_correlation: AtomicU64,
+    /// The highest epoch that any answer told.
+    pub(crate) epoch: AtomicU64,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Answered(Bytes),
+    /// Try again, if the budget allows; otherwise this is the end.
+    Again(Retry),
+}
+
+struct Retry {
+    error: CallError,
+    wait_ms: u32,
+    cost: Cost,
+}
+
+/// Whether a retry loads a node again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cost {
+    Free,
+    Paid,
+}
+
+fn again(error: CallError, wait_ms: u32) -> Attempt {
+    Attempt::Again(Retry {
+        error,
+        wait_ms,
+        cost: Cost::Paid,
+    })
+}
+
+impl Caller {
+    /// Asks until there is an answer, the deadline passes or the budget for
+    /// retries is spent. A changing request has one idempotency key for all
+    /// its attempts, so every request may be retried.
+    pub(crate) async fn call<B: tidegate_wire::Body, T>(
+        &self,
+        opcode: Opcode,
+        body: &B,
+        read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
+    ) -> Result<Decision<T>, CallError> {
+        let deadline = Deadline::in_ms(self.deadline_ms);
+        let idempotency_key = match opcode.needs_idempotency_key() {
+            true => random().ok_or(CallError::NoRandomness)?,
+            false => [0; 16],
+        };
+        self.budget.earn();
+        let mut attempts = 0u32;
+        loop {
+            let attempt = self
+                .attempt(opcode, body, idempotency_key, deadline)
+                .await?;
+            let retry = match attempt {
+                Attempt::Answered(frame) => return understand(&frame, &read),
+                Attempt::Again(retry) => retry,
+            };
+            let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
+            let wait = retry.wait_ms.max(1) + up_to(backoff.min(BACKOFF_CAP_MS));
+            let affordable = retry.cost == Cost::Free || self.budget.spend();
+            if wait >= deadline.remaining_ms() || !affordable {
+                return Err(retry.error);
+            }
+            attempts += 1;
+            wait_ms(wait).await;
+        }
+    }
+
+    async fn attempt<B: tidegate_wire::Body>(
+        &self,
+        opcode: Opcode,
+        body: &B,
+        idempotency_key: IdempotencyKey,
+        deadline: Deadline,
+    ) -> Result<Attempt, CallError> {
+        let correlation = self.next_correlation.fetch_add(1, Ordering::Relaxed);
+        let head = RequestHead {
+            version: MESSAGE_VERSION,
+            opcode: opcode as u16,
+            correlation,
+            tenant: self.tenant,
+            epoch: self.epoch.load(Ordering::Relaxed),
+            remaining_ms: deadline.remaining_ms(),
+            max_age_ms: self.max_age_ms,
+            idempotency_key,
+        };
+        let mut frame = BytesMut::new();
+        encode_request(&mut frame, &head, body).map_err(|_| CallError::TooLarge)?;
+        let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        // Half of what is left, so that a request which was lost can be repeated.
+        let patience = Deadline::in_ms((deadline.remaining_ms() / 2).max(ATTEMPT_MIN_MS));
+        let asked = patience.before(self.lanes[lane].ask(correlation, frame.freeze()));
+        match asked.await {
+            None => Ok(again(CallError::Unreachable, 0)),
+            Some(Err(gone)) => Ok(Attempt::Again(Retry {
+                error: CallError::Unreachable,
+                wait_ms: 0,
+                cost: match gone {
+                    Gone::BeforeSending => Cost::Free,
+                    Gone::AfterSending => Cost::Paid,
+                },
+            })),
+            Some(Ok(frame)) => self.judge(frame),
+        }
+    }
+
+    fn judge(&self, frame: Bytes) -> Result<Attempt, CallError> {
+        let reply = decode_reply(&frame).map_err(|_| CallError::BadAnswer)?;
+        self.epoch.fetch_max(reply.head.epoch, Ordering::Relaxed);
+        let (code, retry_after_ms) = (reply.code, reply.head.retry_after_ms);
+        Ok(match code.kind() {
+            Kind::Yes if code == Code::AcceptedNotDurable => {
+                again(CallError::Unknown { code }, retry_after_ms)
+            }
+            Kind::Yes | Kind::No | Kind::Fault => Attempt::Answered(frame),
+            Kind::Later => {
+                let error = CallError::NotDone {
+                    code,
+                    retry_after_ms,
+                };
+                again(error, retry_after_ms)
+            }
+            Kind::Unknown if code == Code::Corrupt => return Err(CallError::Unknown { code }),
+            Kind::Unknown => again(CallError::Unknown { code }, retry_after_ms),
+        })
+    }
+}
+
+fn understand<T>(
+    frame: &Bytes,
+    read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
+) -> Result<Decision<T>, CallError> {
+    let reply = decode_reply(frame).map_err(|_| CallError::BadAnswer)?;
+    if reply.code.kind() == Kind::Yes {
+        let value = read(&reply).map_err(|_| CallError::BadAnswer)?;
+        return Ok(Decision::Yes(value));
+    }
+    let retry_after_ms = Some(reply.head.retry_after_ms).filter(|ms| *ms > 0);
+    Ok(Decision::No(Refusal {
+        code: reply.code,
+        retry_after_ms,
+    }))
+}

@@ -1,0 +1,289 @@
+//! The typed calls.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+
+use tidegate_wire::{
+    DeviceToken, Opcode, RefreshToken, SecretBytes, SessionToken, Text, UserId, tenant_id, v1,
+};
+
+use crate::budget::Budget;
+use crate::call::Caller;
+use crate::connection::Lane;
+use crate::decision::{CallError, Checked, Decision, Granted, RevokeScope, Session, StatusChange};
+use crate::options::{Options, SetupError, quic_config};
+
+/// A client of one deployment, in the name of one tenant. Calls can be made
+/// from any number of tasks at once.
+pub struct Client {
+    caller: Caller,
+}
+
+/// Who signs in.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    identifier: v1::Identifier,
+    password: Text,
+    device: Option<DeviceToken>,
+    remember: u8,
+}
+
+/// An identifier and its kind, not yet normalised: the node does that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Email = 1,
+    Phone = 2,
+    Username = 3,
+}
+
+fn identifier(kind: Kind, text: &str) -> v1::Identifier {
+    v1::Identifier {
+        kind: kind as u8,
+        text: Text(text.to_owned()),
+    }
+}
+
+impl SignIn {
+    /// With a mail address.
+    #[must_use]
+    pub fn email(address: &str, password: &str) -> SignIn {
+        SignIn::with(identifier(Kind::Email, address), password)
+    }
+
+    /// With a phone number, in international form.
+    #[must_use]
+    pub fn phone(number: &str, password: &str) -> SignIn {
+        SignIn::with(identifier(Kind::Phone, number), password)
+    }
+
+    /// With a user name.
+    #[must_use]
+    pub fn username(name: &str, password: &str) -> SignIn {
+        SignIn::with(identifier(Kind::Username, name), password)
+    }
+
+    fn with(identifier: v1::Identifier, password: &str) -> SignIn {
+        SignIn {
+            identifier,
+            password: Text(password.to_owned()),
+            device: None,
+            remember: 0,
+        }
+    }
+
+    /// From a device that was remembered before.
+    #[must_use]
+    pub fn from_device(mut self, device: DeviceToken) -> SignIn {
+        self.device = Some(device);
+        self
+    }
+
+    /// Asks to remember the device.
+    #[must_use]
+    pub fn remember_device(mut self) -> SignIn {
+        self.remember = 1;
+        self
+    }
+}
+
+impl Client {
+    /// Makes a client. Connections are made when they are needed, and again
+    /// when they are lost; call this inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SetupError`] when certificates or the local socket cannot be used.
+    pub fn new(options: &Options) -> Result<Client, SetupError> {
+        let local: SocketAddr = match options.address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let mut endpoint = quinn::Endpoint::client(local)?;
+        endpoint.set_default_client_config(quic_config(options)?);
+        let lane = |_| Lane::new(endpoint.clone(), options.address);
+        Ok(Client {
+            caller: Caller {
+                lanes: (0..options.connections.max(1)).map(lane).collect(),
+                tenant: tenant_id(&options.tenant),
+                deadline_ms: options.deadline_ms,
+                max_age_ms: options.max_age_ms,
+                budget: Budget::full(),
+                next_lane: AtomicUsize::new(0),
+                next_correlation: AtomicU64::new(1),
+                epoch: AtomicU64::new(0),
+            },
+        })
+    }
+
+    /// Measures the way to the node and back.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn ping(&self) -> Result<Decision<()>, CallError> {
+        let read = |_: &tidegate_wire::Reply<'_>| Ok(());
+        self.caller.call(Opcode::Ping, &v1::Ping {}, read).await
+    }
+
+    /// Makes an account with the identifier and password of `person`.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn sign_up(&self, person: &SignIn) -> Result<Decision<UserId>, CallError> {
+        let body = v1::SignUp {
+            identifiers: vec![person.identifier.clone()],
+            password: person.password.clone(),
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| Ok(UserId(reply.signed_up()?.user));
+        self.caller.call(Opcode::SignUp, &body, read).await
+    }
+
+    /// Signs a person in.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn sign_in(&self, person: &SignIn) -> Result<Decision<Granted>, CallError> {
+        let device = person.device.as_ref().map(|device| v1::Device {
+            id: device.device,
+            secret: device.secret.clone(),
+        });
+        let body = v1::SignIn {
+            identifier: person.identifier.clone(),
+            password: person.password.clone(),
+            device,
+            remember: person.remember,
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
+        self.caller.call(Opcode::SignIn, &body, read).await
+    }
+
+    /// Asks whether a session is alive.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn check(&self, token: &SessionToken) -> Result<Decision<Checked>, CallError> {
+        let read = |reply: &tidegate_wire::Reply<'_>| {
+            let checked = reply.checked()?;
+            Ok(Checked {
+                user: UserId(checked.user),
+                idle_expires_at: checked.idle_expires_at.to_native(),
+                expires_at: checked.expires_at.to_native(),
+                assurance: checked.assurance,
+            })
+        };
+        self.caller
+            .call(Opcode::Check, &token.to_message(), read)
+            .await
+    }
+
+    /// Replaces a refresh token. Presenting the same token again within 30
+    /// seconds, before its successor was used, gives the identical successor.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn refresh(&self, token: &RefreshToken) -> Result<Decision<Granted>, CallError> {
+        let body = v1::Refresh {
+            user: token.user.0,
+            session: token.session,
+            family: token.family.clone(),
+            secret: token.secret.clone(),
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
+        self.caller.call(Opcode::Refresh, &body, read).await
+    }
+
+    /// Ends sessions; how many ended.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn revoke(
+        &self,
+        by: &SessionToken,
+        scope: RevokeScope,
+    ) -> Result<Decision<u32>, CallError> {
+        let (scope, target) = match scope {
+            RevokeScope::This => (1, 0),
+            RevokeScope::One(id) => (2, id),
+            RevokeScope::Others => (3, 0),
+            RevokeScope::All => (4, 0),
+        };
+        let body = v1::Revoke {
+            by: by.to_message(),
+            scope,
+            target,
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.revoked()?.count.to_native());
+        self.caller.call(Opcode::Revoke, &body, read).await
+    }
+
+    /// Lists the person's sessions.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn sessions(&self, by: &SessionToken) -> Result<Decision<Vec<Session>>, CallError> {
+        let body = v1::Sessions {
+            by: by.to_message(),
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| {
+            let rows = reply.sessions()?.sessions.iter();
+            let sessions = rows.map(|row| Session {
+                id: row.session.to_native(),
+                created_at: row.created_at.to_native(),
+                used_at: row.used_at.to_native(),
+                idle_expires_at: row.idle_expires_at.to_native(),
+                expires_at: row.expires_at.to_native(),
+                assurance: row.assurance,
+            });
+            Ok(sessions.collect())
+        };
+        self.caller.call(Opcode::Sessions, &body, read).await
+    }
+
+    /// Opens or closes an account (the gateway needs the admin plane).
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn set_status(
+        &self,
+        user: UserId,
+        change: StatusChange,
+    ) -> Result<Decision<()>, CallError> {
+        let body = v1::SetStatus {
+            user: user.0,
+            change: match change {
+                StatusChange::Lock => 1,
+                StatusChange::Unlock => 2,
+                StatusChange::Suspend => 3,
+                StatusChange::Reinstate => 4,
+            },
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| reply.status_set().map(|_| ());
+        self.caller.call(Opcode::SetStatus, &body, read).await
+    }
+}
+
+fn granted(granted: &v1::ArchivedGranted) -> Granted {
+    let user = UserId(granted.user);
+    let session = granted.session.to_native();
+    let secret = |secret: &tidegate_wire::ArchivedSecretBytes| SecretBytes(secret.0);
+    Granted {
+        user,
+        session: SessionToken {
+            user,
+            session,
+            secret: secret(&granted.secret),
+        },
+        refresh: RefreshToken {
+            user,
+            session,
+            family: secret(&granted.family),
+            secret: secret(&granted.refresh),
+        },
+        device: granted.device.as_ref().map(|device| DeviceToken {
+            user,
+            device: device.id.to_native(),
+            secret: secret(&device.secret),
+        }),
+        idle_expires_at: granted.idle_expires_at.to_native(),
+        expires_at: granted.expires_at.to_native(),
+        assurance: granted.assurance,
+    }
+}

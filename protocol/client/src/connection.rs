@@ -1,0 +1,198 @@
+//! One connection with one long-lived stream: requests go out coalesced,
+//! answers come back in any order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use tidegate_wire::{MAX_REPLY_BYTES, Splitter, decode_reply};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::options::NODE_NAME;
+
+/// Frames that may wait to be written.
+const OUTGOING_MAX: usize = 1_024;
+/// Bytes gathered into one write.
+const COALESCED_BYTES: usize = 64 * 1024;
+
+/// The connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// Nothing was sent: trying again costs no node anything.
+    BeforeSending,
+    /// Whether the request arrived is not known.
+    AfterSending,
+}
+
+/// A place for a connection, made anew whenever it is gone.
+pub(crate) struct Lane {
+    endpoint: quinn::Endpoint,
+    address: SocketAddr,
+    live: tokio::sync::Mutex<Option<Live>>,
+}
+
+#[derive(Clone)]
+struct Live {
+    outgoing: mpsc::Sender<Bytes>,
+    waiting: Arc<Waiting>,
+}
+
+/// Who waits for which answer; closed when the connection is gone.
+struct Waiting {
+    by_correlation: Mutex<Option<BTreeMap<u64, oneshot::Sender<Bytes>>>>,
+}
+
+impl Lane {
+    pub(crate) fn new(endpoint: quinn::Endpoint, address: SocketAddr) -> Lane {
+        Lane {
+            endpoint,
+            address,
+            live: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Sends a frame and waits for its answer.
+    pub(crate) async fn ask(&self, correlation: u64, frame: Bytes) -> Result<Bytes, Gone> {
+        let live = self.live().await?;
+        let answer = live.waiting.enter(correlation)?;
+        let _leave = Leave {
+            waiting: &live.waiting,
+            correlation,
+        };
+        live.outgoing
+            .send(frame)
+            .await
+            .map_err(|_| Gone::BeforeSending)?;
+        answer.await.map_err(|_| Gone::AfterSending)
+    }
+
+    /// The live connection, made when there is none. One flight however many
+    /// wait for it.
+    async fn live(&self) -> Result<Live, Gone> {
+        let mut place = self.live.lock().await;
+        if let Some(live) = place.as_ref().filter(|live| live.waiting.is_open()) {
+            return Ok(live.clone());
+        }
+        let live = self.connect().await?;
+        *place = Some(live.clone());
+        Ok(live)
+    }
+
+    async fn connect(&self) -> Result<Live, Gone> {
+        let connecting = self.endpoint.connect(self.address, NODE_NAME);
+        let connecting = connecting.map_err(|error| {
+            tracing::warn!(event = "client.connect_refused", %error);
+            Gone::BeforeSending
+        })?;
+        let connection = connecting.await.map_err(|error| {
+            tracing::debug!(event = "client.connect_failed", %error);
+            Gone::BeforeSending
+        })?;
+        let (send, recv) = connection
+            .open_bi()
+            .await
+            .map_err(|_| Gone::BeforeSending)?;
+        let (outgoing, frames) = mpsc::channel(OUTGOING_MAX);
+        let waiting = Arc::new(Waiting::open());
+        tokio::spawn(write(send, frames));
+        tokio::spawn(read(connection, recv, Arc::clone(&waiting)));
+        Ok(Live { outgoing, waiting })
+    }
+}
+
+async fn write(mut stream: quinn::SendStream, mut frames: mpsc::Receiver<Bytes>) {
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = frames.recv().await {
+        gathered.extend_from_slice(&frame);
+        while gathered.len() < COALESCED_BYTES {
+            match frames.try_recv() {
+                Ok(frame) => gathered.extend_from_slice(&frame),
+                Err(_) => break,
+            }
+        }
+        if stream.write_chunk(gathered.split().freeze()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read(connection: quinn::Connection, mut stream: quinn::RecvStream, waiting: Arc<Waiting>) {
+    let mut splitter = Splitter::new(MAX_REPLY_BYTES);
+    while let Ok(Some(chunk)) = stream.read_chunk(usize::MAX, true).await {
+        splitter.push(chunk.bytes);
+        loop {
+            match splitter.next_frame() {
+                Ok(Some(frame)) => waiting.deliver(frame),
+                Ok(None) => break,
+                Err(_) => {
+                    connection.close(quinn::VarInt::from_u32(1), b"malformed");
+                    return waiting.close();
+                }
+            }
+        }
+    }
+    waiting.close();
+}
+
+impl Waiting {
+    fn open() -> Waiting {
+        Waiting {
+            by_correlation: Mutex::new(Some(BTreeMap::new())),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<u64, oneshot::Sender<Bytes>>>> {
+        self.by_correlation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_open(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    fn enter(&self, correlation: u64) -> Result<oneshot::Receiver<Bytes>, Gone> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.lock();
+        waiting
+            .as_mut()
+            .ok_or(Gone::BeforeSending)?
+            .insert(correlation, sender);
+        Ok(receiver)
+    }
+
+    fn deliver(&self, frame: Bytes) {
+        let Ok(reply) = decode_reply(&frame) else {
+            return;
+        };
+        let correlation = reply.head.correlation;
+        let waiter = self
+            .lock()
+            .as_mut()
+            .and_then(|all| all.remove(&correlation));
+        if let Some(waiter) = waiter {
+            // Whoever asked may have given up.
+            let _ = waiter.send(frame);
+        }
+    }
+
+    /// Tells everybody that their answer will not come.
+    fn close(&self) {
+        drop(self.lock().take());
+    }
+}
+
+/// Forgets a call that is answered or given up.
+struct Leave<'a> {
+    waiting: &'a Waiting,
+    correlation: u64,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.waiting.lock().as_mut() {
+            waiting.remove(&self.correlation);
+        }
+    }
+}

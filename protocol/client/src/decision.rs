@@ -1,0 +1,140 @@
+//! What calls give back.
+
+use thiserror::Error;
+use tidegate_wire::{Code, DeviceToken, RefreshToken, SessionToken, UserId};
+
+/// Yes or no. Both are answers.
+#[derive(Clone, Debug)]
+pub enum Decision<T> {
+    /// Yes, and what comes with it.
+    Yes(T),
+    /// No, and why.
+    No(Refusal),
+}
+
+impl<T> Decision<T> {
+    /// Changes what comes with a yes.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Decision<U> {
+        match self {
+            Decision::Yes(value) => Decision::Yes(change(value)),
+            Decision::No(refusal) => Decision::No(refusal),
+        }
+    }
+}
+
+/// A "no" of the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: Code,
+    /// When asking again makes sense, for `throttled`.
+    pub retry_after_ms: Option<u32>,
+}
+
+/// The answer is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// No node could be reached before the deadline. Nothing was done, or if
+    /// something was, a repeat with the same idempotency key finds it.
+    #[error("no node answered before the deadline")]
+    Unreachable,
+    /// The node refused for now; nothing was done.
+    #[error("not done: {} ({})", .code.message(), .code.name())]
+    NotDone {
+        /// The stable code.
+        code: Code,
+        /// When to try again.
+        retry_after_ms: u32,
+    },
+    /// Whether it was done is not known.
+    #[error("unknown: {} ({})", .code.message(), .code.name())]
+    Unknown {
+        /// The stable code.
+        code: Code,
+    },
+    /// The node's answer could not be read.
+    #[error("the node's answer could not be read")]
+    BadAnswer,
+    /// The request is longer than a frame may be; nothing was sent.
+    #[error("the request is longer than a frame may be")]
+    TooLarge,
+    /// The system gave no randomness for an idempotency key; nothing was sent.
+    #[error("the system gives no randomness")]
+    NoRandomness,
+}
+
+/// A session that is alive. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whose it is.
+    pub user: UserId,
+    /// When it ends unused; never sooner, unless it is revoked.
+    pub idle_expires_at: u64,
+    /// When it ends.
+    pub expires_at: u64,
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
+    pub assurance: u8,
+}
+
+/// What a sign-in or a refresh hands out. Times are Unix milliseconds.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// Who is in.
+    pub user: UserId,
+    /// Proves the session.
+    pub session: SessionToken,
+    /// Prolongs the session and replaces itself.
+    pub refresh: RefreshToken,
+    /// Lets the device in past strangers' guesses, when one was made.
+    pub device: Option<DeviceToken>,
+    /// When the session ends unused.
+    pub idle_expires_at: u64,
+    /// When the session ends.
+    pub expires_at: u64,
+    /// How sure the sign-in was.
+    pub assurance: u8,
+}
+
+/// One session of a list. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: u64,
+    /// When the person signed in.
+    pub created_at: u64,
+    /// When it was last used, give or take a tenth of the idle time.
+    pub used_at: u64,
+    /// When it ends unused.
+    pub idle_expires_at: u64,
+    /// When it ends.
+    pub expires_at: u64,
+    /// How sure the sign-in was.
+    pub assurance: u8,
+}
+
+/// Which sessions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeScope {
+    /// The one whose token is presented.
+    This,
+    /// One by its id.
+    One(u64),
+    /// All but the one whose token is presented.
+    Others,
+    /// All.
+    All,
+}
+
+/// A change of an account's status (admin plane).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusChange {
+    /// Close it to protect its owner.
+    Lock,
+    /// Open it again.
+    Unlock,
+    /// Close it by an administrator's decision.
+    Suspend,
+    /// Take that decision back.
+    Reinstate,
+}
