@@ -1,5 +1,6 @@
 //! Decoding allocates nothing, whatever it is given. One test alone in its
 //! program, because the count is the whole program's.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
 mod samples;
 

@@ -1,4 +1,5 @@
 //! What decoding takes, what it refuses, and what it costs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
 mod samples;
 

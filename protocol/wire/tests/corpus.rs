@@ -1,4 +1,5 @@
 //! The fuzzer's corpus, replayed on the stable toolchain.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
 mod samples;
 

@@ -1,5 +1,6 @@
 //! The bytes of every message and the numbers of every code, as written down.
 //! `TIDEGATE_WRITE_TABLES=1` writes them anew; a difference is a new version.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
 mod samples;
 

@@ -1,4 +1,5 @@
 //! Tokens as text.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
 use proptest::prelude::*;
 use tidegate_wire::{DeviceToken, RefreshToken, SecretBytes, SessionToken, TokenFault, UserId};

@@ -73,7 +73,7 @@ fn child() {
         let commits: Vec<_> = numbers
             .map(|n| {
                 let mut commit = Commit::default().put(row(n), value(n));
-                if n % 4 == 0 {
+                if n.is_multiple_of(4) {
                     commit = commit.put(person_key(n), wrapped(n));
                 }
                 (n, store.commit(commit))
@@ -181,7 +181,7 @@ impl World {
         let is_lost = |n: &&u64| {
             let found = runtime.block_on(store.get(row(**n)));
             let key = runtime.block_on(store.get(person_key(**n)));
-            let expected_key = (**n % 4 == 0).then(|| wrapped(**n).into());
+            let expected_key = n.is_multiple_of(4).then(|| wrapped(**n).into());
             found != Ok(Some(value(**n).into())) || key != Ok(expected_key)
         };
         self.acknowledged.iter().filter(is_lost).count()

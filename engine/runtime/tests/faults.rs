@@ -1,0 +1,214 @@
+//! The engine on a store that fails, and with what must not happen.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
+
+mod rig;
+
+use std::sync::atomic::Ordering;
+
+use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
+use tidegate_account::{Refusal, Reply, RevokeScope};
+use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
+use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
+
+const ADA: &str = "ada@example.com";
+
+#[tokio::test]
+async fn a_commit_of_unknown_fate_that_happened_is_answered_as_done() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::UnknownHappened);
+    let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+    assert!(matches!(answer, Answer::Reply(Reply::Revoked(1))));
+    assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
+}
+
+#[tokio::test]
+async fn a_commit_of_unknown_fate_that_did_not_happen_is_unknown_and_can_be_repeated() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::UnknownLost);
+    let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+    assert_eq!(answer.failed(), Failure::Unknown);
+    rig.store.set(Mood::Well);
+    assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
+    let again = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+    assert!(matches!(again, Answer::Reply(Reply::Revoked(1))));
+    assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
+}
+
+#[tokio::test]
+async fn what_was_decided_on_a_commit_that_fell_falls_with_it() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::Held);
+    let first = rig.submit(None, refresh(&grant));
+    rig.until(|| rig.store.held() == 1).await;
+    let repeat = rig.submit(None, refresh(&grant));
+    let ended = rig.submit(None, revoke(&grant, RevokeScope::All));
+    rig.settle().await;
+    let stolen = Commit::default().put(fence(&rig, &grant), 99u64.to_be_bytes().to_vec());
+    rig.store.inner.commit(stolen).await.unwrap();
+    rig.store.let_go().await;
+    for answer in [first, repeat, ended] {
+        assert_eq!(answer.await.unwrap().failed(), Failure::NotOwner);
+    }
+}
+
+fn fence(_: &Rig, grant: &tidegate_account::Grant) -> RowKey {
+    RowKey::fence(Region::FIRST, Slot::new(grant.user.slot()).unwrap())
+}
+
+#[tokio::test]
+async fn a_node_whose_slots_were_claimed_by_another_cannot_write_and_answers_nothing() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let successor = Ownership::claim_all(Region::FIRST, &*rig.store)
+        .await
+        .unwrap();
+    assert_eq!(successor.epoch_of(grant.user), Some(2));
+    let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+    assert_eq!(answer.failed(), Failure::NotOwner);
+    assert!(rig.engine.check(&rig.ask_of(&grant)).is_none());
+    let answer = rig.ask(None, Task::Check(rig.ask_of(&grant))).await;
+    assert_eq!(answer.failed(), Failure::NotOwner);
+    let rig = rig.restart().await;
+    assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_turns_no_valid_session_into_a_no() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::Unavailable);
+    for task in [
+        refresh(&grant),
+        revoke(&grant, RevokeScope::This),
+        sign_in(ADA, PASSWORD),
+        sign_up("bob@example.com"),
+    ] {
+        assert_eq!(rig.ask(Some(3), task).await.failed(), Failure::Unavailable);
+    }
+    assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
+    rig.store.set(Mood::Well);
+    rig.ask(None, refresh(&grant)).await.granted();
+}
+
+#[tokio::test]
+async fn a_cold_check_while_the_store_is_away_is_unavailable_not_no() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let rig = rig.restart().await;
+    rig.store.set(Mood::Unavailable);
+    let answer = rig.ask(None, Task::Check(rig.ask_of(&grant))).await;
+    assert_eq!(answer.failed(), Failure::Unavailable);
+    rig.store.set(Mood::Well);
+    assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
+}
+
+fn record_of(grant: &tidegate_account::Grant) -> RowKey {
+    let slot = Slot::new(grant.user.slot()).unwrap();
+    RowKey::person(
+        Region::FIRST,
+        slot,
+        grant.user.as_bytes(),
+        PersonPart::Record,
+    )
+}
+
+#[tokio::test]
+async fn a_corrupt_record_is_told_for_that_person_alone() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let other = rig.signed_in("bob@example.com").await;
+    let key = record_of(&grant);
+    let mut bytes = rig
+        .store
+        .inner
+        .get(key.clone())
+        .await
+        .unwrap()
+        .unwrap()
+        .to_vec();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let damaged = Commit::default().put(key, bytes);
+    rig.store.inner.commit(damaged).await.unwrap();
+    let rig = rig.restart().await;
+    for task in [
+        Task::Check(rig.ask_of(&grant)),
+        refresh(&grant),
+        sign_in(ADA, PASSWORD),
+    ] {
+        assert_eq!(rig.ask(None, task).await.failed(), Failure::Corrupt);
+    }
+    assert!(matches!(rig.check(&other).await, Outcome::Yes(_)));
+}
+
+#[tokio::test]
+async fn an_older_record_put_back_in_a_newer_place_does_not_open() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let other = rig.signed_in("bob@example.com").await;
+    let foreign = rig
+        .store
+        .inner
+        .get(record_of(&other))
+        .await
+        .unwrap()
+        .unwrap();
+    let swapped = Commit::default().put(record_of(&grant), foreign);
+    rig.store.inner.commit(swapped).await.unwrap();
+    let rig = rig.restart().await;
+    let answer = rig.ask(None, refresh(&grant)).await;
+    assert_eq!(answer.failed(), Failure::Corrupt);
+}
+
+#[tokio::test]
+async fn a_destroyed_person_key_leaves_nothing_that_opens() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let slot = Slot::new(grant.user.slot()).unwrap();
+    let key = RowKey::person_key(Region::FIRST, slot, grant.user.as_bytes());
+    rig.store
+        .inner
+        .commit(Commit::default().delete(key))
+        .await
+        .unwrap();
+    let rig = rig.restart().await;
+    assert_eq!(
+        rig.ask(None, refresh(&grant)).await.failed(),
+        Failure::Corrupt
+    );
+}
+
+#[tokio::test]
+async fn a_panic_about_one_person_is_unknown_and_ends_with_that_person() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let other = rig.signed_in("bob@example.com").await;
+    rig.cpu.panic_at.store(0, Ordering::SeqCst);
+    let answer = rig.ask(None, refresh(&grant)).await;
+    assert_eq!(answer.failed(), Failure::Unknown);
+    rig.cpu.panic_at.store(usize::MAX, Ordering::SeqCst);
+    rig.settle().await;
+    assert_eq!(
+        rig.ask(None, refresh(&grant)).await.failed(),
+        Failure::Unknown
+    );
+    assert!(rig.engine.check(&rig.ask_of(&grant)).is_none());
+    assert!(matches!(rig.check(&other).await, Outcome::Yes(_)));
+    rig.ask(None, refresh(&other)).await.granted();
+}
+
+#[tokio::test]
+async fn a_dropped_hashing_pool_refuses_and_nobody_waits_for_ever() {
+    let rig = Rig::new().await;
+    rig.signed_up(ADA).await;
+    rig.cpu.hold();
+    let asked = rig.submit(None, sign_in(ADA, PASSWORD));
+    rig.until(|| rig.cpu.held() == 1).await;
+    rig.cpu.hold();
+    assert_eq!(asked.await.unwrap().refused(), Refusal::Busy);
+    rig.cpu.let_go();
+    rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
+}
