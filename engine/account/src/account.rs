@@ -80,7 +80,6 @@ pub struct Account {
     person: Option<Person>,
     pending: Vec<Pending>,
     next_pending: u64,
-    known_since: u64,
     durability: Durability,
 }
 
@@ -144,19 +143,16 @@ impl Account {
             person: None,
             pending: Vec::new(),
             next_pending: 0,
-            known_since: 0,
             durability: Durability::Current,
         }
     }
 
-    /// An account from its stored parts, of which this node has seen every
-    /// use since `known_since` (Unix milliseconds).
+    /// An account from its stored parts.
     #[must_use]
-    pub fn load(check: CheckPart, sealed: SealedPart, known_since: u64) -> Account {
+    pub fn load(check: CheckPart, sealed: SealedPart) -> Account {
         Account {
             user: UserId::from_bytes(check.user),
             person: Some(Person { check, sealed }),
-            known_since,
             ..Account::absent(UserId::from_bytes([0; 16]))
         }
     }
@@ -222,6 +218,13 @@ impl Account {
                 step.change();
             }
             Input::WriteBehind => {}
+        }
+        // A deadline is told only when it is durable.
+        let tells = |(_, reply): &(Ticket, Reply)| {
+            matches!(reply, Reply::Refreshed(_) | Reply::Sessions(_))
+        };
+        if self.durability == Durability::Behind && step.output.replies.iter().any(tells) {
+            step.change();
         }
         if let (Some(_), Some(person)) = (&step.output.changes, &mut self.person) {
             person.check.revision += 1;
@@ -376,7 +379,7 @@ impl Account {
             .iter()
             .position(|session| session.id() == by.session && hash.matches(&session.secret_hash))
             .ok_or(Refusal::InvalidToken)?;
-        match sessions[place].span(self.known_since).liveness(now_ms) {
+        match sessions[place].span().liveness(now_ms) {
             Liveness::Active { .. } => Ok(place),
             Liveness::IdleOver | Liveness::Expired => Err(Refusal::SessionExpired),
         }
@@ -386,12 +389,9 @@ impl Account {
         if let Err(refusal) = self.prove(request, by, step.now_ms) {
             return Reply::No(refusal);
         }
-        let known_since = self.known_since;
         let sessions = self.person.iter().flat_map(|person| &person.check.sessions);
         let live = sessions.filter_map(|session| {
-            let Liveness::Active { idle_expires_at } =
-                session.span(known_since).liveness(step.now_ms)
-            else {
+            let Liveness::Active { idle_expires_at } = session.span().liveness(step.now_ms) else {
                 return None;
             };
             Some(SessionInfo {
@@ -429,13 +429,10 @@ impl Account {
 
 impl Person {
     /// Drops the sessions whose time is over.
-    fn prune(&mut self, known_since: u64, step: &mut Step<'_>) {
+    fn prune(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now_ms;
         let over = |session: &crate::record::v1::Session| {
-            !matches!(
-                session.span(known_since).liveness(now_ms),
-                Liveness::Active { .. }
-            )
+            !matches!(session.span().liveness(now_ms), Liveness::Active { .. })
         };
         for session in self.check.sessions.extract_if(.., |session| over(session)) {
             step.event(EventKind::SessionEnded(session.id, EndReason::Expired));

@@ -61,18 +61,19 @@ pub(crate) fn keep(
     rows.push(OutcomeRow {
         key_hash: key_hash(key),
         kept_until: now_ms + OUTCOME_KEPT_MS,
+        grants: match reply {
+            Reply::SignedUp(_) | Reply::SignedIn(_) => 1,
+            _ => 0,
+        },
         sealed,
     });
 }
 
-/// The row to give up: failures are short and come first, so that a flood of
-/// them does not drive out the one success that a client may ask for again.
+/// The row to give up: the oldest of those that hand nothing out, so that a
+/// flood of failures does not drive out the one success that a client may ask
+/// for again.
 fn oldest(rows: &[OutcomeRow]) -> usize {
-    const FAILURE_MAX_BYTES: usize = 128;
-    let failure = rows
-        .iter()
-        .position(|row| row.sealed.len() < FAILURE_MAX_BYTES);
-    failure.unwrap_or(0)
+    rows.iter().position(|row| row.grants == 0).unwrap_or(0)
 }
 
 fn outcome_of(reply: &Reply) -> Option<Outcome> {

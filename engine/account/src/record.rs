@@ -90,7 +90,7 @@ pub struct View<'a> {
 pub struct Found {
     /// Its place in the record's list, which a node's touches follow.
     pub place: usize,
-    /// When it ends. `touched_at` and `known_since` are the caller's to set.
+    /// When it ends. `touched_at` is the caller's to set.
     pub span: Span,
     /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
@@ -181,7 +181,6 @@ fn span_of(session: &v1::ArchivedSession) -> Span {
     Span {
         used_at,
         touched_at: used_at,
-        known_since: 0,
         idle_ms: session.idle_ms.to_native(),
         expires_at: session.expires_at.to_native(),
     }
@@ -200,11 +199,10 @@ impl v1::Session {
         (self.device != 0).then_some(DeviceId(self.device))
     }
 
-    pub(crate) fn span(&self, known_since: u64) -> Span {
+    pub(crate) fn span(&self) -> Span {
         Span {
             used_at: self.used_at,
             touched_at: self.used_at,
-            known_since,
             idle_ms: self.idle_ms,
             expires_at: self.expires_at,
         }

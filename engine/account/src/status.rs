@@ -2,8 +2,9 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-/// The status of an account. Only an active one signs in or keeps sessions
-/// answering; sessions of others are kept, and answer again when it is active.
+/// The status of an account. Only an active one signs in, refreshes, or has
+/// its sessions answer checks; those of others are kept, can be listed and
+/// ended, and answer again when it is active.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {

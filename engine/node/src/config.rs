@@ -277,6 +277,11 @@ impl Config {
                 "at least guessing.base_ms",
             ),
             (
+                guessing.forget_ms / guessing.cap_ms.max(1) >= self.policy(1).guess.burst(),
+                "guessing.forget_ms",
+                "long enough that pausing gains no guesses (docs/concepts.md)",
+            ),
+            (
                 self.limits.frames_per_stream > 0,
                 "limits.frames_per_stream",
                 "at least 1",

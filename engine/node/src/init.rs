@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::certificates::{CertificateError, Identity, Issued, Role, issue, make_ca};
 use crate::config::Config;
 use crate::folder::{Folder, write_private, write_public};
-use crate::rights::{GatewayRow, Planes, TenantRow};
+use crate::rights::{GatewayRow, Planes, ROW_VERSION, TenantRow};
 
 /// The tenant that `init` makes.
 pub const DEFAULT_TENANT: &str = "default";
@@ -135,12 +135,12 @@ async fn rows(
     nonce.copy_from_slice(&entropy.seed()[..24]);
     let wrapped = master.wrap(&tenant_context(tenant), nonce, &Key::new(entropy.seed()))?;
     let tenant_row = TenantRow {
-        version: 1,
+        version: ROW_VERSION,
         name: DEFAULT_TENANT.into(),
         wrapped_key: hex(&wrapped),
     };
     let gateway_row = GatewayRow {
-        version: 1,
+        version: ROW_VERSION,
         name: DEFAULT_GATEWAY.into(),
         tenants: vec![DEFAULT_TENANT.into()],
         planes: Planes::AuthAndAdmin,

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use tidegate_account::TenantId;
 use tidegate_wire::Plane;
 
+/// The format of the rows here.
+pub(crate) const ROW_VERSION: u8 = 1;
+
 /// The stored rights of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -24,11 +24,13 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, ConfigError};
 use crate::folder::Folder;
 use crate::init::{tenant_context, unhex};
-use crate::rights::{Gateway, GatewayRow, Gateways, TenantRow};
+use crate::rights::{Gateway, GatewayRow, Gateways, ROW_VERSION, TenantRow};
 use crate::service::{Endpoint, EndpointError, Service};
 
 /// Tenants and gateways read at once; far more than a deployment has.
 const ROWS_MAX: usize = 100_000;
+/// How long the last answers have to leave before connections close.
+const LINGER_MS: u64 = 100;
 const PEPPER_KEY: u32 = 1;
 const INDEX_KEY: u16 = 1;
 
@@ -204,6 +206,9 @@ async fn tenants(
         let row: TenantRow =
             serde_json::from_slice(&value).map_err(|_| ServeError::Row("a tenant".into()))?;
         let unreadable = || ServeError::Row(format!("tenant {}", row.name));
+        if row.version != ROW_VERSION {
+            return Err(unreadable());
+        }
         let id = TenantId::of_name(&row.name);
         let wrapped = unhex(&row.wrapped_key).ok_or_else(unreadable)?;
         let key = master.unwrap(&tenant_context(id), &wrapped);
@@ -223,6 +228,9 @@ async fn gateways(store: &dyn Store) -> Result<Gateways, ServeError> {
     for (_, value) in store.range(KeyRange::gateways(), ROWS_MAX).await? {
         let row: GatewayRow =
             serde_json::from_slice(&value).map_err(|_| ServeError::Row("a gateway".into()))?;
+        if row.version != ROW_VERSION {
+            return Err(ServeError::Row(format!("gateway {}", row.name)));
+        }
         gateways.insert(row.name.clone(), Arc::new(Gateway::new(&row)));
     }
     Ok(gateways)
@@ -253,6 +261,8 @@ fn drain(
         while service.engine.waiting() > 0 && clock.monotonic_ms() < until {
             clock.sleep(5).await;
         }
+        // What was answered last is on its way out.
+        clock.sleep(LINGER_MS).await;
     });
 }
 

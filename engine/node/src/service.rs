@@ -235,17 +235,46 @@ async fn accept(
     endpoint.wait_idle().await;
 }
 
+/// A connection counted against the node's limit, from its first packet on.
+pub(crate) struct Counted(Arc<Service>);
+
+impl Counted {
+    /// `None` when there is no room or the node is going down.
+    fn count(service: &Arc<Service>) -> Option<Counted> {
+        let more = |open: usize| (open < service.limits.connections).then_some(open + 1);
+        let counted = service
+            .connections
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        (counted.is_ok() && !service.is_draining()).then(|| {
+            service.meters.connections.increment(1.0);
+            Counted(Arc::clone(service))
+        })
+    }
+}
+
+impl Counted {
+    fn service(&self) -> &Arc<Service> {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.0.meters.connections.decrement(1.0);
+    }
+}
+
 fn admit(incoming: quinn::Incoming, service: &Arc<Service>) {
-    let open = service.connections.load(Ordering::Acquire);
-    if open >= service.limits.connections || service.is_draining() {
+    let Some(counted) = Counted::count(service) else {
         service.meters.connections_refused.increment(1);
         return incoming.refuse();
-    }
+    };
     // A client with another ALPN or without a certificate fails here, and
     // unwrapping that would let anybody crash the node.
     match incoming.accept() {
         Ok(connecting) => {
-            tokio::spawn(connection::serve(connecting, Arc::clone(service)));
+            tokio::spawn(connection::serve(connecting, counted));
         }
         Err(error) => {
             service.meters.connections_refused.increment(1);

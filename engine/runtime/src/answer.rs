@@ -62,7 +62,7 @@ impl Responder {
 
     /// Counts the request as waiting until it is answered.
     pub(crate) fn count(&mut self, waiting: &Arc<AtomicU64>) {
-        waiting.fetch_add(1, Ordering::Relaxed);
+        waiting.fetch_add(1, Ordering::Acquire);
         self.counted = Some(Arc::clone(waiting));
     }
 
@@ -72,11 +72,12 @@ impl Responder {
     }
 
     fn settle(&mut self, answer: Answer, epoch: u64) {
-        if let Some(waiting) = self.counted.take() {
-            waiting.fetch_sub(1, Ordering::Relaxed);
-        }
         if let Some(tell) = self.tell.take() {
             tell(answer, epoch);
+        }
+        // Told first: a drain that finds nobody waiting loses no answer.
+        if let Some(waiting) = self.counted.take() {
+            waiting.fetch_sub(1, Ordering::Release);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is warm, who is hot, who is broken.
 //!
-//! Under a guard of the directory there is only look-up, validate, compare and
-//! touch. The number of shards is fixed, because growing one of a few large
+//! Under a guard of the warm map there is only look-up, validate, compare,
+//! touch and copy. The number of shards is fixed, because growing one of a few large
 //! ones stalls an insertion for tens of milliseconds, and so is the hasher,
 //! because user ids are random already and order must not depend on a seed.
 
@@ -113,7 +113,9 @@ impl<A> Directory<A> {
                 let older = occupied.get();
                 let newer = (person.epoch, revision(&person)) > (older.epoch, revision(older));
                 if newer {
-                    person.inherit(older);
+                    if person.epoch == older.epoch {
+                        person.inherit(older);
+                    }
                     occupied.insert(person);
                 }
             }
@@ -138,9 +140,11 @@ impl<A> Directory<A> {
         self.hot.len()
     }
 
-    /// Makes people cold who were not used for `idle_s`.
+    /// Makes people cold who were not used for `idle_s`, hot ones excepted.
     pub(crate) fn cool(&self, idle_s: u32, now_ms: u64) {
-        self.warm.retain(|_, person| person.idle_s(now_ms) < idle_s);
+        // Nothing takes the warm map while it holds the hot one.
+        self.warm
+            .retain(|user, person| person.idle_s(now_ms) < idle_s || self.hot.contains_key(user));
     }
 
     /// Sends to the person's actor, starting one when there is none. Sending

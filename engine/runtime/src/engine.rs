@@ -10,7 +10,7 @@ use tidegate_account::{
     ClaimedIdentifier, Command, DeviceProof, Idempotency, Identifier, Password, Refusal, Remember,
     Reply, SignIn, SignUp, TenantId, UserId,
 };
-use tidegate_storage_api::{Key as RowKey, Store, StoreError};
+use tidegate_storage_api::{Key as RowKey, Slot, Store, StoreError};
 use tokio::runtime::Handle;
 
 use crate::answer::{Answer, Failure, Responder};
@@ -23,7 +23,7 @@ use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork};
 use crate::tenants::Tenants;
 use crate::tending::{self, DueQueue};
-use crate::warm::WriteBehind;
+use crate::warm::{Warm, WriteBehind};
 
 /// What an engine is made of.
 pub struct Parts {
@@ -281,11 +281,10 @@ impl Engine {
         );
         match seated {
             Seated::Sent => {}
-            Seated::Full => {
-                if let Some(responder) = responder {
-                    self.busy(responder);
-                }
-            }
+            Seated::Full => match responder {
+                Some(responder) => self.busy(responder),
+                None => drop(shared.directory.with_warm(user, Warm::not_written)),
+            },
             Seated::Broken => refuse(responder, Failure::Unknown),
         }
     }
@@ -306,13 +305,18 @@ impl Engine {
         let hash = self.shared.index_key.hash(errand.tenant, &identifier);
         match self.find(&hash.0).await {
             Ok(Some(row)) => self.route(row.user, errand, Command::SignIn(sign_in), responder),
-            Ok(None) => self.pretend(&errand, sign_in.password, responder),
+            Ok(None) => self.pretend(&errand, &hash.0, sign_in.password, responder),
             Err(failure) => responder.answer(Answer::Failed(failure), 0),
         }
     }
 
-    /// Does the work of a sign-in for an identifier that nobody has.
-    fn pretend(&self, errand: &Errand, password: Password, responder: Responder) {
+    /// Does the work of a sign-in for an identifier that nobody has, in the
+    /// slot of its hash.
+    fn pretend(&self, errand: &Errand, hash: &[u8; 32], password: Password, responder: Responder) {
+        let epoch = self.shared.ownership.epoch_of_slot(Slot::of_hash(hash));
+        let Some(epoch) = epoch else {
+            return responder.answer(Answer::Failed(Failure::NotOwner), 0);
+        };
         let Some(tenant) = self.shared.tenants.get(errand.tenant) else {
             return responder.answer(Answer::Failed(Failure::UnknownTenant), 0);
         };
@@ -322,7 +326,7 @@ impl Engine {
                 tidegate_account::Completion::Refused => Refusal::Busy,
                 _ => Refusal::InvalidCredentials,
             };
-            responder.answer(Answer::Reply(Reply::No(refusal)), 0);
+            responder.answer(Answer::Reply(Reply::No(refusal)), epoch);
         });
         let job = HashJob {
             work: HashWork::Pretend { password, policy },

@@ -58,7 +58,13 @@ impl Ownership {
         if user.region() != self.region.number() {
             return None;
         }
-        let epoch = self.epochs.get(usize::from(user.slot()))?;
+        self.epoch_of_slot(Slot::new(user.slot())?)
+    }
+
+    /// The epoch under which a slot is ours; `None` when it is not.
+    #[must_use]
+    pub fn epoch_of_slot(&self, slot: Slot) -> Option<u64> {
+        let epoch = self.epochs.get(usize::from(slot.number()))?;
         match epoch.load(Ordering::Acquire) {
             0 => None,
             epoch => Some(epoch),

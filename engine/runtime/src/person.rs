@@ -23,8 +23,12 @@ pub(crate) enum Message {
     Job(Job),
     /// The person was read.
     Loaded(Result<Loaded, StoreError>),
-    /// A password's work is done.
-    Hashed(PendingId, Completion),
+    /// A password's work is done, which was begun in this life of the desk.
+    Hashed {
+        life: u64,
+        pending: PendingId,
+        completion: Completion,
+    },
     /// A commit came back.
     Committed(Result<Stamp, StoreError>),
     /// A commit of unknown fate was looked up: whether it happened.

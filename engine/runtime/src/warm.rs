@@ -16,8 +16,6 @@ pub(crate) struct Warm {
     touched: Box<[AtomicU64]>,
     pub(crate) key: WrappedKey,
     pub(crate) epoch: u64,
-    /// Since when this node has seen every use of every session.
-    pub(crate) known_since: u64,
     used_at_s: AtomicU32,
     due: AtomicBool,
 }
@@ -35,7 +33,6 @@ pub(crate) struct WarmParts {
     pub(crate) record: Vec<u8>,
     pub(crate) key: WrappedKey,
     pub(crate) epoch: u64,
-    pub(crate) known_since: u64,
 }
 
 impl Warm {
@@ -51,7 +48,6 @@ impl Warm {
             record,
             key: parts.key,
             epoch: parts.epoch,
-            known_since: parts.known_since,
             used_at_s: AtomicU32::new(seconds(now_ms)),
             due: AtomicBool::new(false),
         })
@@ -88,17 +84,13 @@ impl Warm {
                 return (Outcome::No(Refusal::AccountSuspended), WriteBehind::NotDue);
             }
         }
-        let mut span = self.span(found.place, found.span);
-        let Liveness::Active { .. } = span.liveness(now_ms) else {
-            return (Outcome::No(Refusal::SessionExpired), WriteBehind::NotDue);
-        };
-        span.touched_at = span.touch(now_ms);
-        if let Some(touched) = self.touched.get(found.place) {
-            touched.fetch_max(span.touched_at, Ordering::Relaxed);
-        }
+        let span = self.span(found.place, found.span);
         let Liveness::Active { idle_expires_at } = span.liveness(now_ms) else {
             return (Outcome::No(Refusal::SessionExpired), WriteBehind::NotDue);
         };
+        if let Some(touched) = self.touched.get(found.place) {
+            touched.fetch_max(now_ms, Ordering::Relaxed);
+        }
         let checked = Checked {
             user: ask.user,
             idle_expires_at,
@@ -155,7 +147,6 @@ impl Warm {
         let touched = self.touched.get(place);
         Span {
             touched_at: touched.map_or(stored.used_at, |at| at.load(Ordering::Relaxed)),
-            known_since: self.known_since,
             ..stored
         }
     }

@@ -458,3 +458,36 @@ async fn events_are_appended_with_the_changes_they_report() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_hot_person_stays_warm_however_long_unused() {
+    let rig = Rig::with(Limits {
+        warm_idle_ms: 60_000,
+        ..Limits::default()
+    })
+    .await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(None, refresh(&grant));
+    rig.until(|| rig.store.held() == 1).await;
+    for _ in 0..10 {
+        rig.clock.advance(10_000);
+        rig.settle().await;
+    }
+    let (outcome, _) = rig.engine.check(&rig.ask_of(&grant)).unwrap();
+    assert!(matches!(outcome, Outcome::Yes(_)));
+    rig.store.let_go().await;
+    asked.await.unwrap().granted();
+}
+
+#[tokio::test]
+async fn a_use_that_finds_the_person_cold_is_written_behind_too() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let rig = rig.restart().await;
+    rig.clock.advance(policy().session.idle_ms / 5);
+    let commits = rig.store.commits();
+    assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
+    rig.clock.advance(100);
+    rig.until(|| rig.store.commits() > commits).await;
+}

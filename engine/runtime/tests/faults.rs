@@ -212,3 +212,22 @@ async fn a_dropped_hashing_pool_refuses_and_nobody_waits_for_ever() {
     rig.cpu.let_go();
     rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
 }
+
+#[tokio::test]
+async fn a_verification_begun_before_a_failed_commit_lets_nobody_else_in() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.cpu.hold();
+    let owner = rig.submit(None, sign_in(ADA, PASSWORD));
+    rig.until(|| rig.cpu.held() == 1).await;
+    rig.store.set(Mood::Unavailable);
+    let refused = rig.ask(None, refresh(&grant)).await;
+    assert_eq!(refused.failed(), Failure::Unavailable);
+    assert_eq!(owner.await.unwrap().failed(), Failure::Unavailable);
+    rig.store.set(Mood::Well);
+    let attacker = rig.submit(None, sign_in(ADA, "wrong horse"));
+    rig.until(|| rig.cpu.held() == 2).await;
+    rig.cpu.let_go();
+    let answer = attacker.await.unwrap();
+    assert_eq!(answer.refused(), Refusal::InvalidCredentials);
+}

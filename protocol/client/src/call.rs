@@ -46,9 +46,16 @@ struct Retry {
 /// Whether a retry loads a node again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cost {
+    /// Nothing was sent.
     Free,
+    /// The connection that had the request is lost, and most likely its node:
+    /// a restart must not cost the calls that were under way. Twice in one
+    /// call is no restart any more.
+    FreeTwice,
     Paid,
 }
+
+const FREE_RETRIES: u32 = 2;
 
 fn again(error: CallError, wait_ms: u32) -> Attempt {
     Attempt::Again(Retry {
@@ -74,7 +81,7 @@ impl Caller {
             false => [0; 16],
         };
         self.budget.earn();
-        let mut attempts = 0u32;
+        let (mut attempts, mut lost) = (0u32, 0u32);
         loop {
             let attempt = self
                 .attempt(opcode, body, idempotency_key, deadline)
@@ -85,7 +92,15 @@ impl Caller {
             };
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
             let wait = retry.wait_ms.max(1) + up_to(backoff.min(BACKOFF_CAP_MS));
-            let affordable = retry.cost == Cost::Free || self.budget.spend();
+            let free = match retry.cost {
+                Cost::Free => true,
+                Cost::FreeTwice => {
+                    lost += 1;
+                    lost <= FREE_RETRIES
+                }
+                Cost::Paid => false,
+            };
+            let affordable = free || self.budget.spend();
             if wait >= deadline.remaining_ms() || !affordable {
                 return Err(retry.error);
             }
@@ -116,7 +131,8 @@ impl Caller {
         encode_request(&mut frame, &head, body).map_err(|_| CallError::TooLarge)?;
         let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
         // Half of what is left, so that a request which was lost can be repeated.
-        let patience = Deadline::in_ms((deadline.remaining_ms() / 2).max(ATTEMPT_MIN_MS));
+        let left = deadline.remaining_ms();
+        let patience = Deadline::in_ms((left / 2).max(ATTEMPT_MIN_MS).min(left));
         let asked = patience.before(self.lanes[lane].ask(correlation, frame.freeze()));
         match asked.await {
             None => Ok(again(CallError::Unreachable, 0)),
@@ -125,7 +141,7 @@ impl Caller {
                 wait_ms: 0,
                 cost: match gone {
                     Gone::BeforeSending => Cost::Free,
-                    Gone::AfterSending => Cost::Paid,
+                    Gone::AfterSending => Cost::FreeTwice,
                 },
             })),
             Some(Ok(frame)) => self.judge(frame),

@@ -72,7 +72,7 @@ pub enum SetupError {
     /// Certificate, key or CA do not work together.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// The CA certificate cannot be trusted.
+    /// The TLS library lacks the cipher suite that QUIC begins with.
     #[error("the cipher suite that QUIC begins with is missing")]
     Cipher(#[from] NoInitialCipherSuite),
     /// No local socket could be had.

@@ -65,6 +65,16 @@ pub struct ReplyHead {
     pub retry_after_ms: u32,
 }
 
+/// The correlation id of a request frame that cannot be read otherwise; 0
+/// when it is too short to have one.
+#[must_use]
+pub fn correlation_of(frame: &[u8]) -> u64 {
+    match frame.get(8..16) {
+        Some(_) => number(frame, 8),
+        None => 0,
+    }
+}
+
 impl RequestHead {
     pub(crate) fn write(&self, out: &mut impl BufMut, length: u32) {
         out.put_u32_le(length);
@@ -78,13 +88,7 @@ impl RequestHead {
         out.put_slice(&self.idempotency_key);
     }
 
-    /// Reads the head of a whole frame, for the correlation id of a refusal
-    /// even when the rest cannot be read.
-    ///
-    /// # Errors
-    /// `Malformed` when the frame is shorter than a head or its length field
-    /// does not fit.
-    pub fn read(frame: &[u8]) -> Result<(RequestHead, &[u8]), Fault> {
+    pub(crate) fn read(frame: &[u8]) -> Result<(RequestHead, &[u8]), Fault> {
         let (head, body) = split::<REQUEST_HEAD_BYTES>(frame)?;
         let head = RequestHead {
             version: head[4],

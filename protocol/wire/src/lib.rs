@@ -22,7 +22,9 @@ pub mod v1;
 pub use code::{Code, Kind};
 pub use decode::{Fault, Reply, Request, Requested, decode_reply, decode_request};
 pub use encode::{Body, encode_refusal, encode_reply, encode_request};
-pub use frame::{IdempotencyKey, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead};
+pub use frame::{
+    IdempotencyKey, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead, correlation_of,
+};
 pub use opcode::{Class, Opcode, Plane};
 pub use secret::{ArchivedSecretBytes, SECRET_BYTES, SecretBytes, Text};
 pub use split::Splitter;

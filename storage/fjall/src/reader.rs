@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use tidegate_storage_api::StoreError;
 use tokio::sync::oneshot;
@@ -16,20 +16,25 @@ const READS_WAITING_MAX: usize = 16_384;
 type Job = Box<dyn FnOnce(&Rows) + Send>;
 
 pub(crate) struct Reader {
-    jobs: SyncSender<Job>,
+    jobs: Option<SyncSender<Job>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Reader {
     pub(crate) fn start(rows: Arc<Rows>, threads: usize) -> io::Result<Reader> {
         let (jobs, waiting) = sync_channel(READS_WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..threads.max(1) {
+        let spawn = |number| {
             let (rows, waiting) = (Arc::clone(&rows), Arc::clone(&waiting));
             thread::Builder::new()
                 .name(format!("store-read-{number}"))
-                .spawn(move || work(&rows, &waiting))?;
-        }
-        Ok(Reader { jobs })
+                .spawn(move || work(&rows, &waiting))
+        };
+        let threads = (0..threads.max(1)).map(spawn);
+        Ok(Reader {
+            threads: threads.collect::<io::Result<_>>()?,
+            jobs: Some(jobs),
+        })
     }
 
     pub(crate) fn submit<T: Send + 'static>(
@@ -43,9 +48,21 @@ impl Reader {
                 let _ = answer.send(read(rows));
             }
         });
-        match self.jobs.try_send(job) {
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Unavailable)?;
+        match jobs.try_send(job) {
             Ok(()) => Ok(answered),
             Err(_) => Err(StoreError::Unavailable),
+        }
+    }
+}
+
+impl Drop for Reader {
+    /// Waits for the threads, so that the folder is free when the store is gone.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        for thread in self.threads.drain(..) {
+            // A panic there has left its asker without an answer already.
+            let _ = thread.join();
         }
     }
 }

@@ -97,6 +97,15 @@ impl FjallStore {
     }
 }
 
+impl FjallStore {
+    /// How many groups were made durable since the store was opened, each
+    /// with one sync of the rows' journal.
+    #[must_use]
+    pub fn groups_written(&self) -> u64 {
+        self.writer.groups_written()
+    }
+}
+
 fn describe(folder: &Path, error: MetaError) -> OpenError {
     let path = folder.to_owned();
     match error {

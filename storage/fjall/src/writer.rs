@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -36,6 +37,7 @@ struct Request {
 }
 
 pub(crate) struct Writer {
+    groups_written: Arc<AtomicU64>,
     requests: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,13 +46,19 @@ impl Writer {
     pub(crate) fn start(rows: Arc<Rows>, order: SyncOrder) -> io::Result<Writer> {
         let (requests, waiting) = sync_channel(COMMITS_WAITING_MAX);
         let mut scribe = Scribe::new(rows, order)?;
+        let groups_written = Arc::clone(&scribe.groups_written);
         let thread = thread::Builder::new()
             .name("store-write".into())
             .spawn(move || scribe.work(&waiting))?;
         Ok(Writer {
+            groups_written,
             requests: Some(requests),
             thread: Some(thread),
         })
+    }
+
+    pub(crate) fn groups_written(&self) -> u64 {
+        self.groups_written.load(Ordering::Relaxed)
     }
 
     pub(crate) fn submit(
@@ -92,6 +100,7 @@ enum Health {
 
 struct Scribe {
     rows: Arc<Rows>,
+    groups_written: Arc<AtomicU64>,
     order: SyncOrder,
     generation: u32,
     sequence: u64,
@@ -105,6 +114,7 @@ impl Scribe {
         let sequence = rows.sequence().map_err(unreadable)?;
         Ok(Scribe {
             rows,
+            groups_written: Arc::default(),
             order,
             generation,
             sequence,
@@ -167,6 +177,7 @@ impl Scribe {
             sequence: group.sequence(),
             sync,
         })?;
+        self.groups_written.fetch_add(1, Ordering::Relaxed);
         #[cfg(test)]
         if self.order == SyncOrder::AcknowledgeThenSync {
             self.rows.persist()?;

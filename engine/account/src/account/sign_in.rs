@@ -102,7 +102,6 @@ impl Account {
         completion: &Completion,
         step: &mut Step<'_>,
     ) -> Reply {
-        let known_since = self.known_since;
         let Some(person) = &mut self.person else {
             return Reply::No(Refusal::InvalidCredentials);
         };
@@ -116,7 +115,7 @@ impl Account {
                 Reply::No(Refusal::InvalidCredentials)
             }
             Decision::LetIn => {
-                let reply = person.let_in(&attempt, known_since, step);
+                let reply = person.let_in(&attempt, step);
                 self.upgrade(attempt.password, step);
                 reply
             }
@@ -165,8 +164,8 @@ impl Person {
         PasswordHash::parse(&row.phc).ok()
     }
 
-    fn let_in(&mut self, attempt: &Attempt, known_since: u64, step: &mut Step<'_>) -> Reply {
-        self.prune(known_since, step);
+    fn let_in(&mut self, attempt: &Attempt, step: &mut Step<'_>) -> Reply {
+        self.prune(step);
         self.make_room(step);
         let device = self.device(attempt, step);
         let family = Secret::new(step.entropy.bytes());
@@ -190,12 +189,13 @@ impl Person {
             refresh_hash: SecretHash::of_refresh(&refresh).0,
             rotated: None,
         };
+        let idle_expires_at = session.idle_expires_at(step.now_ms);
         let grant = Grant {
             user: crate::id::UserId::from_bytes(self.check.user),
             session: SessionId(session.id),
             family,
             refresh,
-            idle_expires_at: step.now_ms.saturating_add(policy.idle_ms).min(expires_at),
+            idle_expires_at,
             expires_at,
             assurance: session.assurance,
             methods: session.methods,
@@ -244,7 +244,7 @@ impl Person {
 impl crate::record::v1::Session {
     /// The reply's idle deadline for a session used now.
     pub(super) fn idle_expires_at(&self, now_ms: u64) -> u64 {
-        match self.span(0).liveness(now_ms) {
+        match self.span().liveness(now_ms) {
             Liveness::Active { idle_expires_at } => idle_expires_at,
             Liveness::IdleOver | Liveness::Expired => now_ms,
         }

@@ -69,7 +69,6 @@ impl Account {
             sessions: Vec::new(),
         };
         self.person = Some(Person { check, sealed });
-        self.known_since = step.now_ms;
         step.change().claims = identifiers;
         step.event(EventKind::SignedUp);
         Reply::SignedUp(self.user)

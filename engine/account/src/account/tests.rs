@@ -184,7 +184,7 @@ impl World {
         let bytes = crate::record::assemble(check, &plain).unwrap();
         let view = View::new(&bytes).unwrap();
         let sealed = crate::record::read_sealed(view.sealed()).unwrap();
-        self.account = Account::load(view.to_check_part().unwrap(), sealed, self.now);
+        self.account = Account::load(view.to_check_part().unwrap(), sealed);
         self.waiting.clear();
     }
 

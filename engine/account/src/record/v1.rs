@@ -96,6 +96,8 @@ pub struct Device {
 pub struct OutcomeRow {
     pub key_hash: [u8; 16],
     pub kept_until: u64,
+    /// 1: hands something out, and is given up last.
+    pub grants: u8,
     /// Nonce (12), ciphertext, tag (16).
     pub sealed: Vec<u8>,
 }

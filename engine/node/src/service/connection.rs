@@ -1,11 +1,10 @@
 //! One connection of one gateway.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rustls::pki_types::CertificateDer;
 
-use super::{Service, stream};
+use super::{Counted, Service, stream};
 use crate::certificates::{Role, identity_of};
 use crate::rights::Gateway;
 
@@ -16,21 +15,17 @@ mod reason {
     pub(super) const TOO_MANY_CONNECTIONS: u32 = 0x12;
 }
 
-/// A connection counted against the node's and its gateway's limit.
-struct Counted {
-    service: Arc<Service>,
-    gateway: Arc<Gateway>,
-}
+/// A connection counted against its gateway's limit.
+struct OfGateway(Arc<Gateway>);
 
-impl Drop for Counted {
+impl Drop for OfGateway {
     fn drop(&mut self) {
-        self.gateway.disconnect();
-        self.service.connections.fetch_sub(1, Ordering::AcqRel);
-        self.service.meters.connections.decrement(1.0);
+        self.0.disconnect();
     }
 }
 
-pub(super) async fn serve(connecting: quinn::Connecting, service: Arc<Service>) {
+pub(super) async fn serve(connecting: quinn::Connecting, counted: Counted) {
+    let service = counted.service();
     let connection = match connecting.await {
         Ok(connection) => connection,
         Err(error) => {
@@ -38,7 +33,7 @@ pub(super) async fn serve(connecting: quinn::Connecting, service: Arc<Service>) 
             return tracing::debug!(event = "connection.failed", %error);
         }
     };
-    let gateway = match admit(&connection, &service) {
+    let gateway = match admit(&connection, service) {
         Ok(gateway) => gateway,
         Err(code) => {
             service.meters.connections_refused.increment(1);
@@ -46,12 +41,9 @@ pub(super) async fn serve(connecting: quinn::Connecting, service: Arc<Service>) 
             return connection.close(code.into(), b"");
         }
     };
-    let _counted = Counted {
-        service: Arc::clone(&service),
-        gateway: Arc::clone(&gateway),
-    };
+    let _of_gateway = OfGateway(Arc::clone(&gateway));
     while let Ok((send, recv)) = connection.accept_bi().await {
-        let (service, gateway) = (Arc::clone(&service), Arc::clone(&gateway));
+        let (service, gateway) = (Arc::clone(service), Arc::clone(&gateway));
         tokio::spawn(async move {
             // A stream that ends early ends alone; the connection goes on.
             if let Err(end) = stream::serve(send, recv, &service, &gateway).await {
@@ -75,7 +67,5 @@ fn admit(connection: &quinn::Connection, service: &Service) -> Result<Arc<Gatewa
     if !gateway.connect(service.limits.connections_per_gateway) {
         return Err(reason::TOO_MANY_CONNECTIONS);
     }
-    service.connections.fetch_add(1, Ordering::AcqRel);
-    service.meters.connections.increment(1.0);
     Ok(Arc::clone(gateway))
 }

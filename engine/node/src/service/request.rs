@@ -10,7 +10,7 @@ use tidegate_account::{
 };
 use tidegate_runtime::{Ask, Request as Submission, Responder, Task};
 use tidegate_wire::{
-    ArchivedSecretBytes, Code, Opcode, Request, RequestHead, Requested, decode_request, v1,
+    ArchivedSecretBytes, Code, Opcode, Request, Requested, correlation_of, decode_request, v1,
 };
 
 use super::Service;
@@ -60,8 +60,7 @@ pub(super) fn answer(
         Ok(request) => request,
         Err(fault) => {
             service.meters.malformed.increment(1);
-            let correlation = RequestHead::read(frame).map_or(0, |(head, _)| head.correlation);
-            return answers::refuse(out, correlation, fault.code(), 0, 0);
+            return answers::refuse(out, correlation_of(frame), fault.code(), 0, 0);
         }
     };
     let correlation = request.head.correlation;

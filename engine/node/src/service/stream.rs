@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
-use tidegate_wire::{Code, Fault, MAX_REQUEST_BYTES, RequestHead, Splitter};
+use tidegate_wire::{Code, Fault, MAX_REQUEST_BYTES, Splitter, correlation_of};
 use tokio::sync::mpsc;
 
 use super::Service;
@@ -105,8 +105,7 @@ fn frames(
             service.meters.panics.increment(1);
             tracing::error!(event = "request.panicked");
             out.truncate(before);
-            let correlation = RequestHead::read(&frame).map_or(0, |(head, _)| head.correlation);
-            answers::refuse(out, correlation, Code::Unknown, 0, 0);
+            answers::refuse(out, correlation_of(&frame), Code::Unknown, 0, 0);
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::directory::{Outcome, Waiting};
 use crate::engine::Shared;
 use crate::ports::{HashDone, HashJob, HashWork};
 use crate::seal::{WRAPPED_BYTES, WrappedKey};
-use crate::warm::{Warm, WarmParts};
+use crate::warm::{Warm, WarmParts, WriteBehind};
 
 /// What an actor holds.
 pub(crate) struct Desk {
@@ -39,6 +39,9 @@ pub(crate) struct Desk {
     draft: Draft,
     under_way: Option<Prepared>,
     soundness: Soundness,
+    /// How often the state was thrown away: work begun before that is not
+    /// this account's any more.
+    life: u64,
 }
 
 enum Phase {
@@ -55,6 +58,10 @@ enum Phase {
 }
 
 impl Phase {
+    fn is_absent(&self) -> bool {
+        matches!(self, Phase::Ready { account, .. } if account.parts().is_none())
+    }
+
     fn refusal(&self) -> Option<Failure> {
         match self {
             Phase::Refused(failure) => Some(*failure),
@@ -106,6 +113,7 @@ impl Desk {
             draft: Draft::default(),
             under_way: None,
             soundness: Soundness::Sound,
+            life: 0,
         };
         desk.load();
         desk
@@ -116,7 +124,12 @@ impl Desk {
         match message {
             Message::Job(job) => self.queue.push_back(job),
             Message::Loaded(loaded) => self.loaded(loaded),
-            Message::Hashed(pending, completion) => self.hashed(pending, completion),
+            Message::Hashed {
+                life,
+                pending,
+                completion,
+            } if life == self.life => self.hashed(pending, completion),
+            Message::Hashed { .. } => {}
             Message::Committed(outcome) => self.committed(outcome),
             Message::Resolved(fate) => self.resolved(fate),
         }
@@ -143,11 +156,10 @@ impl Desk {
             };
             match (self.phase.refusal(), job) {
                 (None, job) => self.job(job),
-                (Some(failure), Job { responder, .. }) => {
-                    if let Some(responder) = responder {
-                        responder.answer(Answer::Failed(failure), self.epoch);
-                    }
-                }
+                (Some(failure), Job { responder, .. }) => match responder {
+                    Some(responder) => responder.answer(Answer::Failed(failure), self.epoch),
+                    None => self.not_written(),
+                },
             }
         }
         self.commit();
@@ -165,12 +177,20 @@ impl Desk {
         match job.what {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();
-                let outcome = match self.shared.directory.check(&ask, now_ms) {
-                    Some((outcome, _, _)) => outcome,
-                    // Loaded, and there is nobody: the account does not exist.
-                    None => Outcome::No(Refusal::InvalidToken),
+                let answer = match self.shared.directory.check(&ask, now_ms) {
+                    Some((outcome, write_behind, _)) => {
+                        if write_behind == WriteBehind::Due {
+                            self.shared.due.push(self.user, &self.shared);
+                        }
+                        Answer::Checked(outcome)
+                    }
+                    None if self.phase.is_absent() => {
+                        Answer::Checked(Outcome::No(Refusal::InvalidToken))
+                    }
+                    // There is somebody, whom the slot's loss made cold.
+                    None => Answer::Failed(Failure::Unknown),
                 };
-                held.answer(Answer::Checked(outcome), self.epoch);
+                held.answer(answer, self.epoch);
             }
             What::WriteBehind => {
                 self.touch();
@@ -258,10 +278,15 @@ impl Desk {
                 policy: Policy::default().password,
             },
         };
-        let myself = self.myself.clone();
+        let (myself, life) = (self.myself.clone(), self.life);
         let done = HashDone::new(move |completion| {
+            let message = Message::Hashed {
+                life,
+                pending,
+                completion,
+            };
             // An actor that ended has answered everybody already.
-            let _ = myself.send_message(Message::Hashed(pending, completion));
+            let _ = myself.send_message(message);
         });
         let deadlines = self.open.values().map(|held| held.deadline_ms);
         let deadline_ms = deadlines.max().unwrap_or(u64::MAX);
@@ -351,15 +376,10 @@ impl Desk {
             return self.shared.directory.forget(self.user);
         }
         let now_ms = self.shared.clock.unix_ms();
-        let before = self
-            .shared
-            .directory
-            .with_warm(self.user, |warm| warm.known_since);
         let parts = WarmParts {
             record,
             key,
             epoch: self.epoch,
-            known_since: before.unwrap_or(now_ms),
         };
         match Warm::new(parts, now_ms) {
             Ok(warm) => self.shared.directory.publish(self.user, Box::new(warm)),
@@ -423,6 +443,7 @@ impl Desk {
     /// next is answered from what storage holds.
     fn start_over(&mut self, failure: Failure) {
         let epoch = self.epoch;
+        self.life += 1;
         self.under_way = None;
         self.draft.take();
         let replies = std::mem::take(&mut self.replies).into_iter();
@@ -430,11 +451,16 @@ impl Desk {
         for held in replies.map(|(_, held, _)| held).chain(open) {
             held.answer(Answer::Failed(failure), epoch);
         }
+        self.not_written();
+        self.durable = 0;
+        self.load();
+    }
+
+    /// Lets the next check ask for the write behind again.
+    fn not_written(&self) {
         self.shared
             .directory
             .with_warm(self.user, Warm::not_written);
-        self.durable = 0;
-        self.load();
     }
 
     /// Opens the warm form, or reads the person from storage.
@@ -445,10 +471,13 @@ impl Desk {
         self.epoch = epoch;
         let shared = Arc::clone(&self.shared);
         let warm = shared.directory.with_warm(self.user, |warm| {
-            (warm.epoch == epoch).then(|| load::open_warm(&shared, warm))
+            (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key))
         });
         match (warm.flatten(), self.home) {
-            (Some(opened), _) => self.opened(opened.map_err(|_| StoreError::Corrupt)),
+            (Some((record, key)), _) => {
+                let opened = load::open(&shared, &record, key);
+                self.opened(opened.map_err(|_| StoreError::Corrupt));
+            }
             (None, None) => self.phase = Phase::Refused(Failure::NotOwner),
             (None, Some(home)) => {
                 self.phase = Phase::Loading;
@@ -489,8 +518,7 @@ impl Desk {
 
     fn open_loaded(&mut self, record: &[u8], key: &[u8]) -> Result<Opened, StoreError> {
         let wrapped = <[u8; WRAPPED_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt)?;
-        let known_since = self.shared.clock.unix_ms();
-        let opened = load::open(&self.shared, record, WrappedKey(wrapped), known_since);
+        let opened = load::open(&self.shared, record, WrappedKey(wrapped));
         let opened = opened.map_err(|_| StoreError::Corrupt)?;
         self.publish(record.to_vec(), WrappedKey(wrapped));
         Ok(opened)

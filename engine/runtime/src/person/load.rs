@@ -8,7 +8,6 @@ use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, StoreError};
 
 use crate::engine::Shared;
 use crate::seal::{Field, Key, SealContext, WrappedKey};
-use crate::warm::Warm;
 
 /// What storage holds about a person.
 pub(crate) struct Loaded {
@@ -64,12 +63,7 @@ pub(crate) async fn load(shared: &Shared, home: Home) -> Result<Loaded, StoreErr
 }
 
 /// Opens the sealed part of a person's record.
-pub(crate) fn open(
-    shared: &Shared,
-    record: &[u8],
-    wrapped: WrappedKey,
-    known_since: u64,
-) -> Result<Opened, Corrupt> {
+pub(crate) fn open(shared: &Shared, record: &[u8], wrapped: WrappedKey) -> Result<Opened, Corrupt> {
     let view = View::new(record)?;
     let (tenant, user) = (view.tenant(), view.user());
     let key = unwrap(shared, tenant, user, wrapped)?;
@@ -82,7 +76,7 @@ pub(crate) fn open(
     let sealed = context.open(&*shared.cpu, &key.open, view.sealed());
     let sealed = record::read_sealed(&sealed.map_err(|_| Corrupt)?)?;
     Ok(Opened {
-        account: Account::load(view.to_check_part()?, sealed, known_since),
+        account: Account::load(view.to_check_part()?, sealed),
         key,
     })
 }
@@ -109,9 +103,4 @@ pub(crate) fn key_context(tenant: TenantId, user: UserId) -> SealContext {
         field: Field::PersonKey,
         revision: 0,
     }
-}
-
-/// Opens a person from the warm form. Reads nothing.
-pub(crate) fn open_warm(shared: &Shared, warm: &Warm) -> Result<Opened, Corrupt> {
-    open(shared, warm.record(), warm.key, warm.known_since)
 }

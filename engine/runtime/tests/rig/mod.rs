@@ -80,10 +80,12 @@ pub(crate) enum Mood {
     UnknownLost,
 }
 
+type HeldCommit = (Commit, oneshot::Sender<Result<Stamp, StoreError>>);
+
 pub(crate) struct FaultyStore {
     pub(crate) inner: MemoryStore,
     mood: Mutex<Mood>,
-    held: Mutex<Vec<(Commit, oneshot::Sender<Result<Stamp, StoreError>>)>>,
+    held: Mutex<Vec<HeldCommit>>,
     pub(crate) reads: AtomicUsize,
     pub(crate) commits: AtomicUsize,
 }

@@ -9,7 +9,7 @@ fn a_person_signs_up_in_and_out() {
     let (mut world, grant) = World::signed_in();
     assert_eq!(grant.user, UserId::new(1, 99, [3; 16]));
     assert_eq!((grant.assurance, grant.methods), (1, 1));
-    assert_eq!(grant.idle_expires_at, world.now + 30 * 86_400_000);
+    assert_eq!(grant.idle_expires_at, world.now + 33 * 86_400_000);
     assert_eq!(grant.expires_at, world.now + 365 * 86_400_000);
     let by = proof(&grant);
     let revoke = Command::Revoke {
@@ -239,6 +239,17 @@ fn uses_are_written_behind_once_and_carried_by_any_change() {
     assert!(world.input(Input::WriteBehind).changes.is_none());
     let check = world.account.parts().unwrap().0;
     assert_eq!(check.sessions[0].used_at, world.now);
+}
+
+#[test]
+fn a_deadline_that_is_told_is_made_durable_first() {
+    let (mut world, grant) = World::signed_in();
+    world.now += 5_000;
+    world.input(Input::Touched([(grant.session, world.now)].into()));
+    let list = Command::Sessions { by: proof(&grant) };
+    let output = world.send(None, list.clone());
+    assert!(output.changes.is_some());
+    assert!(world.send(None, list).changes.is_none());
 }
 
 #[test]

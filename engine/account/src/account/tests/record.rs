@@ -110,7 +110,6 @@ fn a_view_reads_what_was_written_in_place() {
         let span = Span {
             used_at: world.now,
             touched_at: world.now,
-            known_since: 0,
             idle_ms: world.policy.session.idle_ms,
             expires_at: grant.expires_at,
         };

@@ -1,0 +1,299 @@
+//! The commands, as operators' scripts call them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test program"
+)]
+
+mod rig;
+
+use rig::{Dir, EMAIL, Node, PASSWORD, json, log_of, run, tidegate};
+
+fn fields(value: &serde_json::Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn every_command_answers_with_its_fields_and_status() {
+    let dir = Dir::new();
+    let _node = Node::start(&dir);
+    let ask = |command: &str, args: &[&str], input: &str| {
+        let all = [&[command, "--dir", dir.text(), "--json"], args].concat();
+        let output = run(&all, &format!("{input}\n"));
+        (output.status.code().unwrap(), json(&output))
+    };
+    let person = ["--email", EMAIL];
+    let (status, made) = ask("sign-up", &person, PASSWORD);
+    assert_eq!((status, fields(&made)), (0, vec!["user"]));
+    let (status, refused) = ask("sign-up", &person, PASSWORD);
+    assert_eq!(
+        (status, refused["code"].as_str()),
+        (1, Some("identifier_taken"))
+    );
+    assert_eq!(fields(&refused), ["code", "message"]);
+    let (status, wrong) = ask("sign-in", &person, "wrong");
+    assert_eq!(
+        (status, wrong["code"].as_str()),
+        (1, Some("invalid_credentials"))
+    );
+
+    let (status, granted) = ask("sign-in", &person, PASSWORD);
+    let grant = [
+        "assurance",
+        "expires_at",
+        "idle_expires_at",
+        "refresh",
+        "session",
+        "user",
+    ];
+    assert_eq!((status, fields(&granted)), (0, grant.to_vec()));
+    assert_eq!(granted["user"], made["user"]);
+    let session = granted["session"].as_str().unwrap();
+    let (status, checked) = ask("check", &[], session);
+    assert_eq!(
+        (status, &checked["active"], &checked["user"]),
+        (0, &true.into(), &made["user"])
+    );
+    assert_eq!(checked["assurance"], 1);
+    assert!(checked["expires_at"].is_u64());
+
+    let (status, refreshed) = ask("refresh", &[], granted["refresh"].as_str().unwrap());
+    assert_eq!((status, fields(&refreshed)), (0, grant.to_vec()));
+    assert_eq!(refreshed["session"], granted["session"]);
+    assert_ne!(refreshed["refresh"], granted["refresh"]);
+
+    let (_, second) = ask("sign-in", &person, PASSWORD);
+    let (status, listed) = ask("sessions", &[], session);
+    let sessions = listed["sessions"].as_array().unwrap();
+    assert_eq!((status, sessions.len()), (0, 2));
+    let other = sessions.iter().find(|row| row["current"] == false).unwrap();
+    let (status, revoked) = ask(
+        "revoke",
+        &["--session", other["session"].as_str().unwrap()],
+        session,
+    );
+    assert_eq!((status, &revoked["revoked"]), (0, &1.into()));
+    let (status, checked) = ask("check", &[], second["session"].as_str().unwrap());
+    assert_eq!(
+        (status, checked["code"].as_str()),
+        (1, Some("invalid_token"))
+    );
+    let (status, _) = ask("revoke", &["--others"], session);
+    assert_eq!(status, 0);
+    let (status, _) = ask("revoke", &["--all"], session);
+    assert_eq!(status, 0);
+    let (status, checked) = ask("check", &[], session);
+    assert_eq!(
+        (status, checked["code"].as_str()),
+        (1, Some("invalid_token"))
+    );
+    let (status, truncated) = ask("check", &[], &session[..30]);
+    assert_eq!(
+        (status, truncated["code"].as_str()),
+        (1, Some("invalid_token"))
+    );
+    let (status, tenant) = ask("check", &["--tenant", "nobody"], session);
+    assert_eq!(
+        (status, tenant["code"].as_str()),
+        (1, Some("not_permitted"))
+    );
+}
+
+#[test]
+fn a_device_file_keeps_the_device_known() {
+    let dir = Dir::new();
+    let _node = Node::start(&dir);
+    let file = dir.path().join("device");
+    let file = file.to_str().unwrap();
+    let ask = |args: &[&str], password: &str| {
+        let common = ["--dir", dir.text(), "--username", "ada", "--json"];
+        run(&[args, &common].concat(), password)
+            .status
+            .code()
+            .unwrap()
+    };
+    assert_eq!(ask(&["sign-up"], PASSWORD), 0);
+    assert_eq!(ask(&["sign-in", "--device-file", file], PASSWORD), 0);
+    let token = std::fs::read_to_string(file).unwrap();
+    assert!(token.starts_with("tgd_"));
+    for _ in 0..6 {
+        ask(&["sign-in"], "wrong horse");
+    }
+    assert_eq!(ask(&["sign-in"], PASSWORD), 1);
+    assert_eq!(ask(&["sign-in", "--device-file", file], PASSWORD), 0);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), token);
+}
+
+#[test]
+fn an_answer_that_is_not_known_has_status_2() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let address = node.kill().to_string();
+    let token = "tgs_AQGhoaGhoaGhoaGhoaGhoaGhAAAAAAAAAAdRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFifa1n";
+    let args = [
+        "check",
+        "--dir",
+        dir.text(),
+        "--connect",
+        &address,
+        "--json",
+    ];
+    let output = run(&args, token);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["code"], "unreachable");
+}
+
+#[test]
+fn init_never_overwrites() {
+    let dir = Dir::new();
+    let before = dir.file("secrets/master.key");
+    let again = run(&["init", "--dir", dir.text()], "");
+    assert_eq!(again.status.code(), Some(2));
+    let message = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        message.contains("exists already and is left as it is"),
+        "{message}"
+    );
+    assert_eq!(dir.file("secrets/master.key"), before);
+}
+
+#[test]
+fn secrets_are_readable_by_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new();
+    for name in [
+        "secrets/master.key",
+        "secrets/index-1.key",
+        "secrets/pepper-1.key",
+        "secrets/reset.key",
+        "tls/ca.key",
+        "tls/node.key",
+        "tls/gateway-default.key",
+        "store/keys/person.keys",
+    ] {
+        let mode = dir
+            .path()
+            .join(name)
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+fn refused(args: &[&str]) -> String {
+    let output = run(args, "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_a_node_cannot_run_on_is_told() {
+    let dir = Dir::new();
+    let nowhere = dir.path().join("nowhere");
+    let message = refused(&["serve", "--dir", nowhere.to_str().unwrap()]);
+    assert!(message.contains("is not a node's folder"), "{message}");
+    let serve = [
+        "serve",
+        "--dir",
+        dir.text(),
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics",
+        "127.0.0.1:0",
+    ];
+    let node = Node::start(&dir);
+    let message = refused(&serve);
+    assert!(
+        message.contains("is in use by another process"),
+        "{message}"
+    );
+    drop(node);
+    let config = dir.path().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[surprise]\n")).unwrap();
+    let message = refused(&serve);
+    assert!(message.contains("surprise"), "{message}");
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(dir.path().join("secrets/master.key"), [0; 32]).unwrap();
+    let message = refused(&serve);
+    assert!(
+        message.contains("the row of tenant default cannot be read"),
+        "{message}"
+    );
+    std::fs::write(dir.path().join("secrets/master.key"), b"short").unwrap();
+    let message = refused(&serve);
+    assert!(message.contains("exactly 32 bytes"), "{message}");
+    let message = refused(&["serve", "--metrics", "0.0.0.0:1", "--dir", dir.text()]);
+    assert!(message.contains("loopback"), "{message}");
+}
+
+#[test]
+fn unknown_flags_and_missing_names_are_refused_by_name() {
+    assert!(refused(&["serve", "--lsten", "x"]).contains("--lsten"));
+    assert!(refused(&["sign-in"]).contains("--email"));
+    let both = ["sign-in", "--email", "a@b.c", "--phone", "+4930901820"];
+    assert!(refused(&both).contains("cannot be used with"));
+}
+
+#[test]
+fn metrics_and_health_are_shown_and_count() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let args = ["sign-up", "--dir", dir.text(), "--email", EMAIL];
+    assert!(run(&args, PASSWORD).status.success());
+    let metrics = node.get("/metrics");
+    assert!(
+        metrics.contains("tidegate_requests_total{opcode=\"signup\"} 1"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("tidegate_commits_total 1"), "{metrics}");
+    assert!(node.get("/health/live").starts_with("HTTP/1.1 200"));
+    assert!(node.get("/health/ready").starts_with("HTTP/1.1 200"));
+    assert!(node.get("/else").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn logs_hold_no_secret_and_no_name_even_at_the_most_talkative_level() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let ask = |command: &str, args: &[&str], input: &str| {
+        let all = [&[command, "--dir", dir.text(), "--json"], args].concat();
+        json(&run(&all, input))
+    };
+    ask("sign-up", &["--email", EMAIL], PASSWORD);
+    let granted = ask("sign-in", &["--email", EMAIL], PASSWORD);
+    ask("sign-in", &["--email", EMAIL], "wrong horse");
+    ask("refresh", &[], granted["refresh"].as_str().unwrap());
+    assert!(node.terminate().success());
+    let log = std::fs::read_to_string(log_of(&dir.path())).unwrap();
+    assert!(log.contains("node.ready") && log.contains("node.stopped"));
+    for secret in [EMAIL, "ada@", PASSWORD, "horse", "tgs_", "tgr_"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    for token in ["session", "refresh"] {
+        let text = granted[token].as_str().unwrap();
+        assert!(
+            !log.contains(&text[20..60]),
+            "a {token} token is in the log"
+        );
+    }
+}
+
+#[test]
+fn the_demonstration_holds_every_claim() {
+    let output = tidegate(&["demo"]).output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}\n{output:?}");
+    assert!(
+        text.contains("SIGKILL") && text.contains("every claim held"),
+        "{text}"
+    );
+}

@@ -1,0 +1,146 @@
+//! Real processes, killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test program"
+)]
+
+mod rig;
+
+use rig::{Dir, EMAIL, Node, Raw, ada, client, frame, head, no, options, signed_in, yes};
+use tidegate_client::{CallError, Client, Code, Decision, RevokeScope, SignIn};
+use tidegate_wire::{Opcode, decode_reply, v1};
+
+#[tokio::test]
+async fn a_refresh_whose_answer_was_lost_to_a_kill_gets_the_identical_successor() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let grant = signed_in(&client(&dir, &node)).await;
+    let body = v1::Refresh {
+        user: grant.user.0,
+        session: grant.refresh.session,
+        family: grant.refresh.family.clone(),
+        secret: grant.refresh.secret.clone(),
+    };
+    let mut raw = Raw::open(&dir, node.quic).await;
+    raw.write(&frame(&head(Opcode::Refresh), &body)).await;
+    // The answer that the gateway of this story never saw.
+    let lost = raw.read().await.unwrap();
+    let lost = decode_reply(&lost).unwrap();
+    let lost = lost.granted().unwrap().refresh.0;
+    let address = node.kill();
+    let node = Node::start_at(&dir, address);
+    let again = yes(client(&dir, &node).refresh(&grant.refresh).await);
+    assert_eq!(again.refresh.secret.0, lost);
+    yes(client(&dir, &node).refresh(&again.refresh).await);
+}
+
+#[tokio::test]
+async fn a_refresh_killed_at_any_moment_can_be_repeated() {
+    let dir = Dir::new();
+    let mut node = Node::start(&dir);
+    let mut grant = signed_in(&client(&dir, &node)).await;
+    for _ in 0..5 {
+        let body = v1::Refresh {
+            user: grant.user.0,
+            session: grant.refresh.session,
+            family: grant.refresh.family.clone(),
+            secret: grant.refresh.secret.clone(),
+        };
+        let mut raw = Raw::open(&dir, node.quic).await;
+        raw.write(&frame(&head(Opcode::Refresh), &body)).await;
+        let address = node.kill();
+        node = Node::start_at(&dir, address);
+        let client = client(&dir, &node);
+        let next = yes(client.refresh(&grant.refresh).await);
+        let same = yes(client.refresh(&grant.refresh).await);
+        assert_eq!(next.refresh.secret.0, same.refresh.secret.0);
+        grant = next;
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let first = client(&dir, &node);
+    let kept = signed_in(&first).await;
+    let ended = yes(first.sign_in(&ada()).await);
+    yes(first.revoke(&ended.session, RevokeScope::This).await);
+    let address = node.kill();
+    let node = Node::start_at(&dir, address);
+    // The client from before: its connections are reset and made anew.
+    let checked = yes(first.check(&kept.session).await);
+    assert_eq!(checked.user, kept.user);
+    assert_eq!(no(first.check(&ended.session).await), Code::InvalidToken);
+    assert_eq!(no(first.sign_up(&ada()).await), Code::IdentifierTaken);
+    yes(first.sign_in(&ada()).await);
+    drop(node);
+}
+
+#[tokio::test]
+async fn sixty_four_clients_refreshing_one_token_at_once_hold_the_identical_successor() {
+    let dir = Dir::new();
+    dir.configure("limits.commands_per_person", "64");
+    let node = Node::start(&dir);
+    let grant = signed_in(&client(&dir, &node)).await;
+    let clients: Vec<Client> = (0..64).map(|_| client(&dir, &node)).collect();
+    let asked = clients.iter().map(|client| client.refresh(&grant.refresh));
+    let answers = futures_util::future::join_all(asked).await;
+    let successors: Vec<_> = answers
+        .into_iter()
+        .map(|answer| yes(answer).refresh)
+        .collect();
+    assert!(
+        successors
+            .iter()
+            .all(|one| one.secret.0 == successors[0].secret.0)
+    );
+    let next = yes(clients[7].refresh(&successors[41]).await);
+    yes(clients[0].check(&next.session).await);
+}
+
+#[tokio::test]
+async fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowance() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let owner = client(&dir, &node);
+    yes(owner.sign_up(&ada()).await);
+    let device = yes(owner.sign_in(&ada().remember_device()).await)
+        .device
+        .unwrap();
+    let mut options = options(&dir, node.quic);
+    options.connections = 8;
+    options.deadline_ms = 20_000;
+    let attacker = Client::new(&options).unwrap();
+    let guesses: Vec<_> = (0..1_000)
+        .map(|n| SignIn::email(EMAIL, &format!("guess number {n}")))
+        .collect();
+    let asked = guesses.iter().map(|guess| attacker.sign_in(guess));
+    let (mut evaluated, mut held) = (0, 0);
+    for answer in futures_util::future::join_all(asked).await {
+        match answer {
+            Ok(Decision::No(refusal)) if refusal.code == Code::InvalidCredentials => evaluated += 1,
+            Ok(Decision::No(refusal)) if refusal.code == Code::Throttled => held += 1,
+            Err(CallError::NotDone {
+                code: Code::Busy, ..
+            }) => held += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((evaluated, held), (5, 995));
+    assert_eq!(no(owner.sign_in(&ada()).await), Code::Throttled);
+    yes(owner.sign_in(&ada().from_device(device)).await);
+}
+
+#[tokio::test]
+async fn a_drained_node_ends_well_and_loses_nothing() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let grant = signed_in(&client(&dir, &node)).await;
+    assert!(node.terminate().success());
+    assert!(!dir.path().join("address").exists());
+    let node = Node::start(&dir);
+    yes(client(&dir, &node).check(&grant.session).await);
+}
