@@ -394,6 +394,10 @@ mod tests {
                 "F: node.metrics must be a loopback address",
             ),
             ("[guessing]\nfree = 0", "F: guessing.free must be 1 to 100"),
+            (
+                "[guessing]\nforget_ms = 3600000",
+                "F: guessing.forget_ms must be long enough that pausing gains no guesses (docs/concepts.md)",
+            ),
         ] {
             assert_eq!(read(text).unwrap_err(), message);
         }
