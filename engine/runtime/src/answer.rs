@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_account::Reply;
 
-use crate::directory::Outcome;
+use crate::check::Outcome;
 
 /// The answer to a request.
 #[derive(Debug)]

@@ -11,51 +11,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::FixedState;
-use tidegate_account::{Refusal, Secret, SecretHash, SessionId, TenantId, UserId};
+use tidegate_account::{SecretHash, UserId};
 
+use crate::check::{Ask, Outcome};
 use crate::warm::{Warm, WriteBehind};
 
 const WARM_SHARDS: usize = 4_096;
 const HOT_SHARDS: usize = 256;
-
-/// A question about a session.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The tenant in whose name it comes.
-    pub tenant: TenantId,
-    /// Whose session.
-    pub user: UserId,
-    /// The session.
-    pub session: SessionId,
-    /// Its secret.
-    pub secret: Secret,
-}
-
-/// What a check found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The session is alive.
-    Yes(Checked),
-    /// It is not.
-    No(Refusal),
-    /// What is stored about the person cannot be read.
-    Corrupt,
-}
-
-/// A session that is alive. Times are Unix milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked {
-    /// Whose it is.
-    pub user: UserId,
-    /// When it ends unused; it does not end sooner.
-    pub idle_expires_at: u64,
-    /// When it ends.
-    pub expires_at: u64,
-    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
-    pub assurance: u8,
-    /// How the person signed in, one bit per method.
-    pub methods: u8,
-}
 
 /// The place of a hot person: where commands go, and how many wait.
 pub(crate) struct Seat<A> {

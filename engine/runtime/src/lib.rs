@@ -10,6 +10,7 @@
 pub mod ports;
 
 mod answer;
+mod check;
 mod directory;
 mod engine;
 mod hashing;
@@ -19,13 +20,14 @@ mod meters;
 mod ownership;
 mod person;
 mod seal;
+mod shared;
 mod system;
 mod tenants;
 mod tending;
 mod warm;
 
 pub use answer::{Answer, Failure, Responder};
-pub use directory::{Ask, Checked, Outcome};
+pub use check::{Ask, Checked, Outcome};
 pub use engine::{Engine, Parts, Request, StartError, Task};
 pub use hashing::{HashingOptions, HashingPool};
 pub use identifiers::{IndexKey, IndexRow, RowState};

@@ -12,8 +12,9 @@ use tidegate_account::{Command, Completion, Idempotency, PendingId, TenantId, Us
 use tidegate_storage_api::{Stamp, StoreError};
 
 use crate::answer::Responder;
-use crate::directory::{Ask, Waiting};
-use crate::engine::Shared;
+use crate::check::Ask;
+use crate::directory::Waiting;
+use crate::shared::Shared;
 use desk::Desk;
 use load::Loaded;
 

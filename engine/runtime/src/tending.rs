@@ -2,35 +2,14 @@
 //! and warm people made cold.
 
 use tidegate_account::UserId;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::engine::{Shared, WeakEngine};
+use crate::engine::WeakEngine;
 use crate::person::What;
-use crate::warm::Warm;
 
 const TICK_MS: u64 = 100;
 const COOL_EVERY_MS: u64 = 10_000;
-
-/// People whose times of use lag too far behind.
-pub(crate) struct DueQueue {
-    people: Sender<UserId>,
-}
-
-pub(crate) fn queue(limit: usize) -> (DueQueue, Receiver<UserId>) {
-    let (people, queue) = channel(limit.max(1));
-    (DueQueue { people }, queue)
-}
-
-impl DueQueue {
-    /// Queues a person. When there is no room the next check asks again:
-    /// nothing that was promised depends on it.
-    pub(crate) fn push(&self, user: UserId, shared: &Shared) {
-        if self.people.try_send(user).is_err() {
-            shared.directory.with_warm(user, Warm::not_written);
-        }
-    }
-}
 
 /// Sends due people to their actors, at most so many per second.
 pub(crate) async fn write_behind(engine: WeakEngine, mut queue: Receiver<UserId>) {

@@ -6,7 +6,7 @@ use tidegate_account::record::{Corrupt, View};
 use tidegate_account::session::{Liveness, Span};
 use tidegate_account::{Refusal, SecretHash, SessionId, Status};
 
-use crate::directory::{Ask, Checked, Outcome};
+use crate::check::{Ask, Checked, Outcome};
 use crate::seal::WrappedKey;
 
 /// The warm form of one person.

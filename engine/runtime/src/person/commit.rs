@@ -8,9 +8,9 @@ use tidegate_storage_api::{Check, Commit, Key as RowKey, PersonPart, StoreError}
 
 use super::load::{Home, PersonKey, key_context};
 use super::profile::Profile;
-use crate::engine::Shared;
 use crate::identifiers::IndexRow;
 use crate::seal::{Field, Key, SealContext};
+use crate::shared::Shared;
 
 /// What became of a commit whose fate was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! The actor's desk: what it holds while its person is hot. The order is
 //! always commit, publish, reply.
 
+mod opening;
+mod settling;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -9,17 +12,16 @@ use tidegate_account::{
     Account, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal, Reply, Ticket,
     UserId,
 };
-use tidegate_storage_api::{Stamp, StoreError};
 
-use super::commit::{self, Draft, Fate, Prepared};
-use super::load::{self, Home, Loaded, Opened, PersonKey};
+use super::commit::{Draft, Prepared};
+use super::load::{Home, PersonKey};
 use super::{Job, Message, What};
 use crate::answer::{Answer, Failure, Responder};
-use crate::directory::{Outcome, Waiting};
-use crate::engine::Shared;
+use crate::check::Outcome;
+use crate::directory::Waiting;
 use crate::ports::{HashDone, HashJob, HashWork};
-use crate::seal::{WRAPPED_BYTES, WrappedKey};
-use crate::warm::{Warm, WarmParts, WriteBehind};
+use crate::shared::Shared;
+use crate::warm::{Warm, WriteBehind};
 
 /// What an actor holds.
 pub(crate) struct Desk {
@@ -158,7 +160,7 @@ impl Desk {
                 (None, job) => self.job(job),
                 (Some(failure), Job { responder, .. }) => match responder {
                     Some(responder) => responder.answer(Answer::Failed(failure), self.epoch),
-                    None => self.not_written(),
+                    None => self.shared.not_written(self.user),
                 },
             }
         }
@@ -180,7 +182,7 @@ impl Desk {
                 let answer = match self.shared.directory.check(&ask, now_ms) {
                     Some((outcome, write_behind, _)) => {
                         if write_behind == WriteBehind::Due {
-                            self.shared.due.push(self.user, &self.shared);
+                            self.shared.write_behind(self.user);
                         }
                         Answer::Checked(outcome)
                     }
@@ -308,237 +310,6 @@ impl Desk {
             .extract_if(.., |(needs, _, _)| *needs <= durable)
         {
             held.answer(Answer::Reply(reply), self.epoch);
-        }
-    }
-
-    fn commit(&mut self) {
-        if self.under_way.is_some() {
-            return;
-        }
-        let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
-            return;
-        };
-        let Some(changes) = self.draft.take() else {
-            return;
-        };
-        let prepared = commit::prepare(
-            &self.shared,
-            home,
-            self.epoch,
-            account,
-            key.clone(),
-            changes,
-        );
-        let Ok(mut prepared) = prepared else {
-            // A record over its limit or a key that is gone: nothing was written.
-            tracing::error!(event = "commit.impossible", user = %self.user);
-            return self.start_over(Failure::Corrupt);
-        };
-        let answer = self
-            .shared
-            .store
-            .commit(std::mem::take(&mut prepared.commit));
-        self.under_way = Some(prepared);
-        let myself = self.myself.clone();
-        tokio::spawn(async move {
-            let outcome = answer.await;
-            let _ = myself.send_message(Message::Committed(outcome));
-        });
-    }
-
-    fn committed(&mut self, outcome: Result<Stamp, StoreError>) {
-        match outcome {
-            Ok(_) => self.durable(),
-            Err(error) => {
-                self.shared.meters.commits_failed.increment(1);
-                self.not_committed(error);
-            }
-        }
-    }
-
-    /// The commit under way is on disk: checks read it from now on, and only
-    /// then do its replies leave.
-    fn durable(&mut self) {
-        let Some(prepared) = self.under_way.take() else {
-            return;
-        };
-        self.shared.meters.commits.increment(1);
-        self.durable = prepared.revision;
-        if let Phase::Ready { key, .. } = &mut self.phase {
-            *key = Some(prepared.key.clone());
-        }
-        self.publish(prepared.record, prepared.key.wrapped);
-        self.release();
-    }
-
-    fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
-        if self.shared.ownership.epoch_of(self.user) != Some(self.epoch) {
-            return self.shared.directory.forget(self.user);
-        }
-        let now_ms = self.shared.clock.unix_ms();
-        let parts = WarmParts {
-            record,
-            key,
-            epoch: self.epoch,
-        };
-        match Warm::new(parts, now_ms) {
-            Ok(warm) => self.shared.directory.publish(self.user, Box::new(warm)),
-            Err(_) => self.shared.directory.forget(self.user),
-        }
-    }
-
-    fn not_committed(&mut self, error: StoreError) {
-        match error {
-            StoreError::CommitUnknown => self.look_up(),
-            StoreError::Conflict => self.conflict(),
-            StoreError::Fenced => {
-                tracing::warn!(event = "slot.fenced", slot = self.user.slot());
-                self.shared.ownership.step_down(self.user);
-                self.shared.directory.forget(self.user);
-                self.start_over(Failure::NotOwner);
-            }
-            StoreError::Unavailable => self.start_over(Failure::Unavailable),
-            StoreError::Corrupt | StoreError::TooLarge => {
-                tracing::error!(event = "commit.refused", user = %self.user, %error);
-                self.start_over(Failure::Corrupt);
-            }
-        }
-    }
-
-    /// Only a new account's rows are conditional: somebody has an identifier.
-    fn conflict(&mut self) {
-        self.under_way = None;
-        for (_, held, reply) in std::mem::take(&mut self.replies) {
-            let answer = match reply {
-                Reply::SignedUp(_) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
-                _ => Answer::Failed(Failure::Unknown),
-            };
-            held.answer(answer, self.epoch);
-        }
-        self.start_over(Failure::Unknown);
-    }
-
-    fn look_up(&mut self) {
-        self.shared.directory.forget(self.user);
-        let (Some(home), Some(prepared)) = (self.home, &self.under_way) else {
-            return self.start_over(Failure::Unknown);
-        };
-        self.phase = Phase::Resolving;
-        let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
-        let attempted = prepared.record.clone();
-        tokio::spawn(async move {
-            let fate = commit::resolve(&shared, home, &attempted).await;
-            let _ = myself.send_message(Message::Resolved(fate));
-        });
-    }
-
-    fn resolved(&mut self, fate: Result<Fate, StoreError>) {
-        if fate == Ok(Fate::Happened) {
-            self.durable();
-        }
-        self.start_over(Failure::Unknown);
-    }
-
-    /// Throws the state away: everybody who waits is told, and whoever comes
-    /// next is answered from what storage holds.
-    fn start_over(&mut self, failure: Failure) {
-        let epoch = self.epoch;
-        self.life += 1;
-        self.under_way = None;
-        self.draft.take();
-        let replies = std::mem::take(&mut self.replies).into_iter();
-        let open = std::mem::take(&mut self.open).into_values();
-        for held in replies.map(|(_, held, _)| held).chain(open) {
-            held.answer(Answer::Failed(failure), epoch);
-        }
-        self.not_written();
-        self.durable = 0;
-        self.load();
-    }
-
-    /// Lets the next check ask for the write behind again.
-    fn not_written(&self) {
-        self.shared
-            .directory
-            .with_warm(self.user, Warm::not_written);
-    }
-
-    /// Opens the warm form, or reads the person from storage.
-    fn load(&mut self) {
-        let Some(epoch) = self.shared.ownership.epoch_of(self.user) else {
-            return self.phase = Phase::Refused(Failure::NotOwner);
-        };
-        self.epoch = epoch;
-        let shared = Arc::clone(&self.shared);
-        let warm = shared.directory.with_warm(self.user, |warm| {
-            (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key))
-        });
-        match (warm.flatten(), self.home) {
-            (Some((record, key)), _) => {
-                let opened = load::open(&shared, &record, key);
-                self.opened(opened.map_err(|_| StoreError::Corrupt));
-            }
-            (None, None) => self.phase = Phase::Refused(Failure::NotOwner),
-            (None, Some(home)) => {
-                self.phase = Phase::Loading;
-                self.shared.meters.loads.increment(1);
-                let myself = self.myself.clone();
-                tokio::spawn(async move {
-                    let loaded = load::load(&shared, home).await;
-                    let _ = myself.send_message(Message::Loaded(loaded));
-                });
-            }
-        }
-    }
-
-    fn loaded(&mut self, loaded: Result<Loaded, StoreError>) {
-        if self.shared.ownership.epoch_of(self.user) != Some(self.epoch) {
-            return self.load();
-        }
-        let opened = loaded.and_then(|loaded| match loaded {
-            Loaded { record: None, .. } => Ok(None),
-            Loaded {
-                record: Some(record),
-                key: Some(key),
-            } => self.open_loaded(&record, &key).map(Some),
-            // A record whose key is destroyed is nobody's any more.
-            Loaded { key: None, .. } => Err(StoreError::Corrupt),
-        });
-        match opened {
-            Ok(None) => {
-                self.phase = Phase::Ready {
-                    account: Box::new(Account::absent(self.user)),
-                    key: None,
-                };
-            }
-            Ok(Some(opened)) => self.opened(Ok(opened)),
-            Err(error) => self.opened(Err(error)),
-        }
-    }
-
-    fn open_loaded(&mut self, record: &[u8], key: &[u8]) -> Result<Opened, StoreError> {
-        let wrapped = <[u8; WRAPPED_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt)?;
-        let opened = load::open(&self.shared, record, WrappedKey(wrapped));
-        let opened = opened.map_err(|_| StoreError::Corrupt)?;
-        self.publish(record.to_vec(), WrappedKey(wrapped));
-        Ok(opened)
-    }
-
-    fn opened(&mut self, opened: Result<Opened, StoreError>) {
-        match opened {
-            Ok(opened) => {
-                self.durable = opened.account.revision();
-                self.phase = Phase::Ready {
-                    account: Box::new(opened.account),
-                    key: Some(opened.key),
-                };
-            }
-            Err(StoreError::Corrupt) => {
-                tracing::error!(event = "person.corrupt", user = %self.user);
-                self.shared.directory.forget(self.user);
-                self.phase = Phase::Refused(Failure::Corrupt);
-            }
-            Err(_) => self.phase = Phase::Refused(Failure::Unavailable),
         }
     }
 }

@@ -6,8 +6,8 @@ use tidegate_account::record::{self, Corrupt, View};
 use tidegate_account::{Account, TenantId, UserId};
 use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, StoreError};
 
-use crate::engine::Shared;
 use crate::seal::{Field, Key, SealContext, WrappedKey};
+use crate::shared::Shared;
 
 /// What storage holds about a person.
 pub(crate) struct Loaded {

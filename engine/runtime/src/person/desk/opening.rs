@@ -1,0 +1,93 @@
+//! Opening a person: from the warm form, or from storage.
+
+use std::sync::Arc;
+
+use tidegate_account::Account;
+use tidegate_storage_api::StoreError;
+
+use super::{Desk, Phase};
+use crate::answer::Failure;
+use crate::person::Message;
+use crate::person::load::{self, Loaded, Opened};
+use crate::seal::{WRAPPED_BYTES, WrappedKey};
+
+impl Desk {
+    /// Opens the warm form, or reads the person from storage.
+    pub(super) fn load(&mut self) {
+        let Some(epoch) = self.shared.ownership.epoch_of(self.user) else {
+            return self.phase = Phase::Refused(Failure::NotOwner);
+        };
+        self.epoch = epoch;
+        let shared = Arc::clone(&self.shared);
+        let warm = shared.directory.with_warm(self.user, |warm| {
+            (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key))
+        });
+        match (warm.flatten(), self.home) {
+            (Some((record, key)), _) => {
+                let opened = load::open(&shared, &record, key);
+                self.opened(opened.map_err(|_| StoreError::Corrupt));
+            }
+            (None, None) => self.phase = Phase::Refused(Failure::NotOwner),
+            (None, Some(home)) => {
+                self.phase = Phase::Loading;
+                self.shared.meters.loads.increment(1);
+                let myself = self.myself.clone();
+                tokio::spawn(async move {
+                    let loaded = load::load(&shared, home).await;
+                    let _ = myself.send_message(Message::Loaded(loaded));
+                });
+            }
+        }
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Result<Loaded, StoreError>) {
+        if self.shared.ownership.epoch_of(self.user) != Some(self.epoch) {
+            return self.load();
+        }
+        let opened = loaded.and_then(|loaded| match loaded {
+            Loaded { record: None, .. } => Ok(None),
+            Loaded {
+                record: Some(record),
+                key: Some(key),
+            } => self.open_loaded(&record, &key).map(Some),
+            // A record whose key is destroyed is nobody's any more.
+            Loaded { key: None, .. } => Err(StoreError::Corrupt),
+        });
+        match opened {
+            Ok(None) => {
+                self.phase = Phase::Ready {
+                    account: Box::new(Account::absent(self.user)),
+                    key: None,
+                };
+            }
+            Ok(Some(opened)) => self.opened(Ok(opened)),
+            Err(error) => self.opened(Err(error)),
+        }
+    }
+
+    fn open_loaded(&mut self, record: &[u8], key: &[u8]) -> Result<Opened, StoreError> {
+        let wrapped = <[u8; WRAPPED_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt)?;
+        let opened = load::open(&self.shared, record, WrappedKey(wrapped));
+        let opened = opened.map_err(|_| StoreError::Corrupt)?;
+        self.publish(record.to_vec(), WrappedKey(wrapped));
+        Ok(opened)
+    }
+
+    fn opened(&mut self, opened: Result<Opened, StoreError>) {
+        match opened {
+            Ok(opened) => {
+                self.durable = opened.account.revision();
+                self.phase = Phase::Ready {
+                    account: Box::new(opened.account),
+                    key: Some(opened.key),
+                };
+            }
+            Err(StoreError::Corrupt) => {
+                tracing::error!(event = "person.corrupt", user = %self.user);
+                self.shared.directory.forget(self.user);
+                self.phase = Phase::Refused(Failure::Corrupt);
+            }
+            Err(_) => self.phase = Phase::Refused(Failure::Unavailable),
+        }
+    }
+}

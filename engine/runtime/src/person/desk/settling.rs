@@ -1,0 +1,161 @@
+//! Settling changes: commit, publish, reply; and what happens when the commit
+//! does not come back well.
+
+use std::sync::Arc;
+
+use tidegate_account::{Refusal, Reply};
+use tidegate_storage_api::{Stamp, StoreError};
+
+use super::{Desk, Phase};
+use crate::answer::{Answer, Failure};
+use crate::person::Message;
+use crate::person::commit::{self, Fate};
+use crate::seal::WrappedKey;
+use crate::warm::{Warm, WarmParts};
+
+impl Desk {
+    pub(super) fn commit(&mut self) {
+        if self.under_way.is_some() {
+            return;
+        }
+        let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
+            return;
+        };
+        let Some(changes) = self.draft.take() else {
+            return;
+        };
+        let prepared = commit::prepare(
+            &self.shared,
+            home,
+            self.epoch,
+            account,
+            key.clone(),
+            changes,
+        );
+        let Ok(mut prepared) = prepared else {
+            // A record over its limit or a key that is gone: nothing was written.
+            tracing::error!(event = "commit.impossible", user = %self.user);
+            return self.start_over(Failure::Corrupt);
+        };
+        let answer = self
+            .shared
+            .store
+            .commit(std::mem::take(&mut prepared.commit));
+        self.under_way = Some(prepared);
+        let myself = self.myself.clone();
+        tokio::spawn(async move {
+            let outcome = answer.await;
+            let _ = myself.send_message(Message::Committed(outcome));
+        });
+    }
+
+    pub(super) fn committed(&mut self, outcome: Result<Stamp, StoreError>) {
+        match outcome {
+            Ok(_) => self.durable(),
+            Err(error) => {
+                self.shared.meters.commits_failed.increment(1);
+                self.not_committed(error);
+            }
+        }
+    }
+
+    /// The commit under way is on disk: checks read it from now on, and only
+    /// then do its replies leave.
+    fn durable(&mut self) {
+        let Some(prepared) = self.under_way.take() else {
+            return;
+        };
+        self.shared.meters.commits.increment(1);
+        self.durable = prepared.revision;
+        if let Phase::Ready { key, .. } = &mut self.phase {
+            *key = Some(prepared.key.clone());
+        }
+        self.publish(prepared.record, prepared.key.wrapped);
+        self.release();
+    }
+
+    pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
+        if self.shared.ownership.epoch_of(self.user) != Some(self.epoch) {
+            return self.shared.directory.forget(self.user);
+        }
+        let now_ms = self.shared.clock.unix_ms();
+        let parts = WarmParts {
+            record,
+            key,
+            epoch: self.epoch,
+        };
+        match Warm::new(parts, now_ms) {
+            Ok(warm) => self.shared.directory.publish(self.user, Box::new(warm)),
+            Err(_) => self.shared.directory.forget(self.user),
+        }
+    }
+
+    fn not_committed(&mut self, error: StoreError) {
+        match error {
+            StoreError::CommitUnknown => self.look_up(),
+            StoreError::Conflict => self.conflict(),
+            StoreError::Fenced => {
+                tracing::warn!(event = "slot.fenced", slot = self.user.slot());
+                self.shared.ownership.step_down(self.user);
+                self.shared.directory.forget(self.user);
+                self.start_over(Failure::NotOwner);
+            }
+            StoreError::Unavailable => self.start_over(Failure::Unavailable),
+            StoreError::Corrupt | StoreError::TooLarge => {
+                tracing::error!(event = "commit.refused", user = %self.user, %error);
+                self.start_over(Failure::Corrupt);
+            }
+        }
+    }
+
+    /// Only a new account's rows are conditional: somebody has an identifier.
+    fn conflict(&mut self) {
+        self.under_way = None;
+        for (_, held, reply) in std::mem::take(&mut self.replies) {
+            let answer = match reply {
+                Reply::SignedUp(_) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
+                _ => Answer::Failed(Failure::Unknown),
+            };
+            held.answer(answer, self.epoch);
+        }
+        self.start_over(Failure::Unknown);
+    }
+
+    fn look_up(&mut self) {
+        self.shared.directory.forget(self.user);
+        let (Some(home), Some(prepared)) = (self.home, &self.under_way) else {
+            return self.start_over(Failure::Unknown);
+        };
+        self.phase = Phase::Resolving;
+        let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
+        let attempted = prepared.record.clone();
+        tokio::spawn(async move {
+            let fate = commit::resolve(&shared, home, &attempted).await;
+            let _ = myself.send_message(Message::Resolved(fate));
+        });
+    }
+
+    pub(super) fn resolved(&mut self, fate: Result<Fate, StoreError>) {
+        if fate == Ok(Fate::Happened) {
+            self.durable();
+        }
+        self.start_over(Failure::Unknown);
+    }
+
+    /// Throws the state away: everybody who waits is told, and whoever comes
+    /// next is answered from what storage holds.
+    fn start_over(&mut self, failure: Failure) {
+        let epoch = self.epoch;
+        self.life += 1;
+        self.under_way = None;
+        self.draft.take();
+        let replies = std::mem::take(&mut self.replies).into_iter();
+        let open = std::mem::take(&mut self.open).into_values();
+        for held in replies.map(|(_, held, _)| held).chain(open) {
+            held.answer(Answer::Failed(failure), epoch);
+        }
+        self.shared.not_written(self.user);
+        self.durable = 0;
+        self.load();
+    }
+}

@@ -1,0 +1,51 @@
+//! What the engine, its actors and its background work share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use ractor::ActorRef;
+use tidegate_account::UserId;
+use tidegate_storage_api::Store;
+use tokio::sync::mpsc::Sender;
+
+use crate::directory::Directory;
+use crate::identifiers::IndexKey;
+use crate::limits::Limits;
+use crate::meters::Meters;
+use crate::ownership::Ownership;
+use crate::person::Message;
+use crate::ports::{Clock, Cpu, Entropy};
+use crate::tenants::Tenants;
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ownership: Ownership,
+    pub(crate) tenants: Tenants,
+    pub(crate) index_key: IndexKey,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) cpu: Arc<dyn Cpu>,
+    pub(crate) directory: Directory<ActorRef<Message>>,
+    pub(crate) meters: Meters,
+    /// People whose times of use lag too far behind.
+    pub(crate) due: Sender<UserId>,
+    /// Requests that wait for an answer.
+    pub(crate) waiting: Arc<AtomicU64>,
+}
+
+impl Shared {
+    /// Queues a person whose times of use lag too far behind. When there is no
+    /// room the next check asks again: nothing that was told depends on it.
+    pub(crate) fn write_behind(&self, user: UserId) {
+        if self.due.try_send(user).is_err() {
+            self.not_written(user);
+        }
+    }
+
+    /// Lets the next check ask for the write again.
+    pub(crate) fn not_written(&self, user: UserId) {
+        self.directory
+            .with_warm(user, crate::warm::Warm::not_written);
+    }
+}
