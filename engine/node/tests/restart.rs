@@ -144,3 +144,32 @@ async fn a_drained_node_ends_well_and_loses_nothing() {
     let node = Node::start(&dir);
     yes(client(&dir, &node).check(&grant.session).await);
 }
+
+#[tokio::test]
+async fn a_restart_fails_no_call_that_was_under_way() {
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let mut options = options(&dir, node.quic);
+    options.deadline_ms = 30_000;
+    let client = Client::new(&options).unwrap();
+    let people: Vec<_> = (0..40)
+        .map(|n| SignIn::email(&format!("p{n}@example.com"), rig::PASSWORD))
+        .collect();
+    for answer in futures_util::future::join_all(people.iter().map(|p| client.sign_up(p))).await {
+        yes(answer);
+    }
+    let mut under_way: FuturesUnordered<_> = people.iter().map(|p| client.sign_in(p)).collect();
+    let first = yes(under_way.next().await.unwrap());
+    let address = node.kill();
+    let node = Node::start_at(&dir, address);
+    let mut granted = vec![first];
+    while let Some(answer) = under_way.next().await {
+        granted.push(yes(answer));
+    }
+    assert_eq!(granted.len(), people.len());
+    for grant in &granted {
+        yes(client.check(&grant.session).await);
+    }
+    drop(node);
+}

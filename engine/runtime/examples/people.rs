@@ -177,7 +177,6 @@ struct World {
     runtime: Runtime,
     engine: Engine,
     template: Template,
-    limits: Limits,
 }
 
 fn world(sessions: usize) -> World {
@@ -225,7 +224,7 @@ fn world(sessions: usize) -> World {
             version: 1,
             key: Key::new([2; 32]),
         },
-        limits: limits.clone(),
+        limits,
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),
         cpu: cpu.clone(),
@@ -235,7 +234,6 @@ fn world(sessions: usize) -> World {
         runtime,
         engine,
         template: template(),
-        limits,
     }
 }
 
@@ -376,7 +374,6 @@ fn insert(people: u64) {
     });
     let mean = total / u32::try_from(people).unwrap();
     println!("{people} people made warm one after another: slowest {slowest:?}, mean {mean:?}");
-    println!("limits: {:?}", world.limits);
 }
 
 fn main() {

@@ -135,10 +135,14 @@ impl<A> Directory<A> {
         if seat.waiting.load(Ordering::Acquire) >= limit {
             return Seated::Full;
         }
-        match send(&seat.actor, Waiting::count(&seat.waiting)) {
-            true => Seated::Sent,
-            false => Seated::Full,
+        let sent = send(&seat.actor, Waiting::count(&seat.waiting));
+        drop(seat);
+        if sent {
+            return Seated::Sent;
         }
+        // The actor has ended without leaving its seat: the next one starts anew.
+        self.unseat(user);
+        Seated::Full
     }
 
     /// Lets an actor leave when nobody waits for it any more.

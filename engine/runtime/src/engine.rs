@@ -143,7 +143,7 @@ impl Engine {
         let now_ms = self.shared.clock.unix_ms();
         let (outcome, write_behind, epoch) = self.shared.directory.check(ask, now_ms)?;
         // After the look-up and before the answer leaves: is the slot still ours?
-        if self.shared.ownership.epoch_of(ask.user) != Some(epoch) {
+        if !self.shared.owns(ask.user, epoch) {
             self.shared.directory.forget(ask.user);
             return None;
         }

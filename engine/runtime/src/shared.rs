@@ -35,6 +35,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Whether the person's slot is still ours under this epoch.
+    pub(crate) fn owns(&self, user: UserId, epoch: u64) -> bool {
+        self.ownership.epoch_of(user) == Some(epoch)
+    }
+
     /// Queues a person whose times of use lag too far behind. When there is no
     /// room the next check asks again: nothing that was told depends on it.
     pub(crate) fn write_behind(&self, user: UserId) {

@@ -97,7 +97,7 @@ fn frames(
     out: &mut BytesMut,
 ) -> Result<(), Fault> {
     while let Some(frame) = splitter.next_frame()? {
-        let before = out.len();
+        let (before, in_flight) = (out.len(), replies.in_flight);
         let answered = catch_unwind(AssertUnwindSafe(|| {
             request::answer(&frame, service, gateway, replies, out);
         }));
@@ -105,6 +105,10 @@ fn frames(
             service.meters.panics.increment(1);
             tracing::error!(event = "request.panicked");
             out.truncate(before);
+            if replies.in_flight > in_flight {
+                // Its responder exists, and answers `unknown` when it is dropped.
+                continue;
+            }
             answers::refuse(out, correlation_of(&frame), Code::Unknown, 0, 0);
         }
     }

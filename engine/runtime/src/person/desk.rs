@@ -180,6 +180,9 @@ impl Desk {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();
                 let answer = match self.shared.directory.check(&ask, now_ms) {
+                    Some((_, _, epoch)) if !self.shared.owns(self.user, epoch) => {
+                        Answer::Failed(Failure::NotOwner)
+                    }
                     Some((outcome, write_behind, _)) => {
                         if write_behind == WriteBehind::Due {
                             self.shared.write_behind(self.user);

@@ -41,7 +41,7 @@ impl Desk {
     }
 
     pub(super) fn loaded(&mut self, loaded: Result<Loaded, StoreError>) {
-        if self.shared.ownership.epoch_of(self.user) != Some(self.epoch) {
+        if !self.shared.owns(self.user, self.epoch) {
             return self.load();
         }
         let opened = loaded.and_then(|loaded| match loaded {

@@ -75,7 +75,7 @@ impl Desk {
     }
 
     pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
-        if self.shared.ownership.epoch_of(self.user) != Some(self.epoch) {
+        if !self.shared.owns(self.user, self.epoch) {
             return self.shared.directory.forget(self.user);
         }
         let now_ms = self.shared.clock.unix_ms();
