@@ -491,3 +491,27 @@ async fn a_use_that_finds_the_person_cold_is_written_behind_too() {
     rig.clock.advance(100);
     rig.until(|| rig.store.commits() > commits).await;
 }
+
+#[tokio::test]
+async fn a_use_that_is_not_written_yet_is_not_forgotten_when_another_change_is_published() {
+    let rig = Rig::with(Limits {
+        write_behind_queue: 1,
+        ..Limits::default()
+    })
+    .await;
+    let used = rig.signed_in(ADA).await;
+    let other = rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
+    let bob = rig.signed_in("bob@example.com").await;
+    let idle_ms = policy().session.idle_ms;
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(None, refresh(&other));
+    rig.until(|| rig.store.held() == 1).await;
+    rig.clock.advance(idle_ms / 10 * 9);
+    // Bob fills the queue, so that the use of the other is in memory alone.
+    assert!(matches!(rig.check(&bob).await, Outcome::Yes(_)));
+    assert!(matches!(rig.check(&used).await, Outcome::Yes(_)));
+    rig.store.let_go().await;
+    asked.await.unwrap().granted();
+    rig.clock.advance(idle_ms / 10 * 6);
+    assert!(matches!(rig.check(&used).await, Outcome::Yes(_)));
+}

@@ -6,7 +6,7 @@ mod rig;
 use std::sync::atomic::Ordering;
 
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
-use tidegate_account::{Refusal, Reply, RevokeScope};
+use tidegate_account::{Command, Password, Refusal, Remember, Reply, RevokeScope, SignIn};
 use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
 use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
 
@@ -220,14 +220,54 @@ async fn a_verification_begun_before_a_failed_commit_lets_nobody_else_in() {
     rig.cpu.hold();
     let owner = rig.submit(None, sign_in(ADA, PASSWORD));
     rig.until(|| rig.cpu.held() == 1).await;
-    rig.store.set(Mood::Unavailable);
+    rig.store.set(Mood::UnknownLost);
+    // One read to find out about the commit; then the person is read again.
+    rig.store.allow_reads(1);
     let refused = rig.ask(None, refresh(&grant)).await;
-    assert_eq!(refused.failed(), Failure::Unavailable);
-    assert_eq!(owner.await.unwrap().failed(), Failure::Unavailable);
+    // The same actor takes this one, which waits for those reads.
+    let attacker = rig.submit(None, direct_sign_in(&grant, "wrong horse"));
+    assert_eq!(refused.failed(), Failure::Unknown);
+    assert_eq!(owner.await.unwrap().failed(), Failure::Unknown);
     rig.store.set(Mood::Well);
-    let attacker = rig.submit(None, sign_in(ADA, "wrong horse"));
+    rig.store.allow_reads(usize::MAX);
     rig.until(|| rig.cpu.held() == 2).await;
     rig.cpu.let_go();
     let answer = attacker.await.unwrap();
     assert_eq!(answer.refused(), Refusal::InvalidCredentials);
+}
+
+/// A sign-in that goes to the person's actor without a look-up before.
+fn direct_sign_in(grant: &tidegate_account::Grant, password: &str) -> Task {
+    Task::Account {
+        user: grant.user,
+        command: Command::SignIn(SignIn {
+            password: Password::parse(password).unwrap(),
+            device: None,
+            remember: Remember::Nothing,
+        }),
+    }
+}
+
+#[tokio::test]
+async fn a_lost_slot_answers_nothing_from_memory_for_anybody_in_it() {
+    let rig = Rig::new().await;
+    let mut people: Vec<tidegate_account::Grant> = Vec::new();
+    let pair = loop {
+        let grant = rig
+            .signed_in(&format!("p{}@example.com", people.len()))
+            .await;
+        let slot = grant.user.slot();
+        if let Some(other) = people.iter().find(|other| other.user.slot() == slot) {
+            break (other.clone(), grant);
+        }
+        people.push(grant);
+    };
+    Ownership::claim_all(Region::FIRST, &*rig.store)
+        .await
+        .unwrap();
+    let fenced = rig.ask(None, refresh(&pair.0)).await;
+    assert_eq!(fenced.failed(), Failure::NotOwner);
+    assert!(rig.engine.check(&rig.ask_of(&pair.1)).is_none());
+    let answer = rig.ask(None, Task::Check(rig.ask_of(&pair.1))).await;
+    assert_eq!(answer.failed(), Failure::NotOwner);
 }

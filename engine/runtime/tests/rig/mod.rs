@@ -87,6 +87,8 @@ pub(crate) struct FaultyStore {
     mood: Mutex<Mood>,
     held: Mutex<Vec<HeldCommit>>,
     pub(crate) reads: AtomicUsize,
+    /// Reads beyond this many wait.
+    reads_allowed: watch::Sender<usize>,
     pub(crate) commits: AtomicUsize,
 }
 
@@ -97,6 +99,7 @@ impl FaultyStore {
             mood: Mutex::new(Mood::Well),
             held: Mutex::default(),
             reads: AtomicUsize::new(0),
+            reads_allowed: watch::channel(usize::MAX).0,
             commits: AtomicUsize::new(0),
         })
     }
@@ -107,6 +110,12 @@ impl FaultyStore {
 
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::SeqCst)
+    }
+
+    /// Lets so many more reads go; further ones wait.
+    pub(crate) fn allow_reads(&self, more: usize) {
+        let allowed = self.reads().saturating_add(more);
+        self.reads_allowed.send_replace(allowed);
     }
 
     pub(crate) fn commits(&self) -> usize {
@@ -139,11 +148,17 @@ impl FaultyStore {
 
 impl Store for FaultyStore {
     fn get(&self, key: RowKey) -> StoreFuture<Option<Bytes>> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        match *self.mood.lock().unwrap() {
+        let number = self.reads.fetch_add(1, Ordering::SeqCst);
+        let mut allowed = self.reads_allowed.subscribe();
+        let found = match *self.mood.lock().unwrap() {
             Mood::Unavailable => Box::pin(async { Err(StoreError::Unavailable) }),
             _ => self.inner.get(key),
-        }
+        };
+        Box::pin(async move {
+            // The store outlives its reads.
+            let _ = allowed.wait_for(|allowed| number < *allowed).await;
+            found.await
+        })
     }
 
     fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(RowKey, Bytes)>> {
