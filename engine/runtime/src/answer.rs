@@ -87,3 +87,33 @@ impl Drop for Responder {
         self.settle(Answer::Failed(Failure::Unknown), 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn every_request_is_answered_once_and_a_dropped_one_is_unknown() {
+        let waiting = Arc::new(AtomicU64::new(0));
+        let (given, answers) = mpsc::channel();
+        let responder = |given: mpsc::Sender<Answer>| {
+            let mut responder = Responder::new(move |answer, _| given.send(answer).unwrap());
+            responder.count(&waiting);
+            responder
+        };
+        let (first, second) = (responder(given.clone()), responder(given));
+        assert_eq!(waiting.load(Ordering::Relaxed), 2);
+        first.answer(Answer::Failed(Failure::Unavailable), 1);
+        drop(second);
+        assert_eq!(waiting.load(Ordering::Relaxed), 0);
+        let told: Vec<_> = answers.iter().collect();
+        assert!(matches!(
+            told[..],
+            [
+                Answer::Failed(Failure::Unavailable),
+                Answer::Failed(Failure::Unknown)
+            ]
+        ));
+    }
+}

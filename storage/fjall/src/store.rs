@@ -163,6 +163,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn after_an_io_error_nothing_is_written_any_more_and_reads_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::system(tidegate_storage_api::SystemPart::Tenant(1));
+        let put = || Commit::default().put(key.clone(), &b"value"[..]);
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        store.commit(put()).await.unwrap();
+        drop(store);
+        let options = Options::default();
+        let store = FjallStore::open_with(folder.path(), &options, SyncOrder::Fail).unwrap();
+        assert_eq!(store.commit(put()).await, Err(StoreError::CommitUnknown));
+        assert_eq!(store.commit(put()).await, Err(StoreError::Unavailable));
+        let found = store.get(key).await.unwrap();
+        assert_eq!(found.as_deref(), Some(&b"value"[..]));
+    }
+
+    #[tokio::test]
     async fn a_folder_of_a_newer_format_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         drop(FjallStore::open(folder.path(), &Options::default()).unwrap());

@@ -27,6 +27,9 @@ pub(crate) enum SyncOrder {
     NeverSync,
     #[cfg(test)]
     AcknowledgeThenSync,
+    /// The disk fails at the first write.
+    #[cfg(test)]
+    Fail,
 }
 
 type Acknowledgement = oneshot::Sender<Result<Stamp, StoreError>>;
@@ -171,6 +174,8 @@ impl Scribe {
             SyncOrder::NeverSync => Some(PersistMode::Buffer),
             #[cfg(test)]
             SyncOrder::AcknowledgeThenSync => Some(PersistMode::Buffer),
+            #[cfg(test)]
+            SyncOrder::Fail => return Err(fjall::Error::Poisoned),
         };
         self.rows.write(GroupWrites {
             rows: &mut group.changed().iter(),
