@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 
 use crate::service::Service;
 
+const ACCEPT_AGAIN_MS: u64 = 100;
+
 /// What the pages show.
 pub(crate) struct Admin {
     pub(crate) service: Arc<Service>,
@@ -27,8 +29,12 @@ pub(crate) async fn serve(admin: Arc<Admin>, listen: SocketAddr) -> std::io::Res
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         loop {
-            // A connection that could not be taken is the client's to repeat.
-            if let Ok((stream, _)) = listener.accept().await {
+            let Ok((stream, _)) = listener.accept().await else {
+                // No descriptors, most likely: not to be asked again at once.
+                admin.service.clock.sleep(ACCEPT_AGAIN_MS).await;
+                continue;
+            };
+            {
                 let admin = Arc::clone(&admin);
                 tokio::spawn(async move {
                     let answer = service_fn(move |request| {

@@ -254,6 +254,37 @@ impl Config {
             ),
             (hashing.passes >= 2, "hashing.passes", "at least 2"),
             (hashing.lanes >= 1, "hashing.lanes", "at least 1"),
+            (
+                u64::from(hashing.lanes) * 8 <= u64::from(hashing.memory_kib),
+                "hashing.lanes",
+                "at most an eighth of hashing.memory_kib",
+            ),
+            (
+                hashing.waiting_max >= 1,
+                "hashing.waiting_max",
+                "at least 1",
+            ),
+            (
+                self.node.cache_mib <= 1_048_576,
+                "node.cache_mib",
+                "at most 1048576",
+            ),
+            (
+                self.limits.connections > 0,
+                "limits.connections",
+                "at least 1",
+            ),
+            (
+                self.limits.connections_per_gateway > 0,
+                "limits.connections_per_gateway",
+                "at least 1",
+            ),
+            (
+                self.limits.streams_per_connection > 0,
+                "limits.streams_per_connection",
+                "at least 1",
+            ),
+            (self.limits.commands > 0, "limits.commands", "at least 1"),
             (hashing.min_chars >= 8, "hashing.min_chars", "at least 8"),
             (
                 sessions.idle_ms >= 1_000,
@@ -394,6 +425,18 @@ mod tests {
                 "F: node.metrics must be a loopback address",
             ),
             ("[guessing]\nfree = 0", "F: guessing.free must be 1 to 100"),
+            (
+                "[hashing]\nwaiting_max = 0",
+                "F: hashing.waiting_max must be at least 1",
+            ),
+            (
+                "[hashing]\nlanes = 4000",
+                "F: hashing.lanes must be at most an eighth of hashing.memory_kib",
+            ),
+            (
+                "[node]\ncache_mib = 9000000000000",
+                "F: node.cache_mib must be at most 1048576",
+            ),
             (
                 "[guessing]\nforget_ms = 3600000",
                 "F: guessing.forget_ms must be long enough that pausing gains no guesses (docs/concepts.md)",

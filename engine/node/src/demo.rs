@@ -102,7 +102,7 @@ fn by_hand() {
     println!(
         "\nBy hand:\n\
          \x20 tidegate init\n\
-         \x20 tidegate serve &\n\
+         \x20 tidegate serve &   (wait for its line)\n\
          \x20 echo 'correct horse' | tidegate sign-up --email ada@example.com\n\
          \x20 echo 'correct horse' | tidegate sign-in --email ada@example.com --json\n\
          \x20 echo 'tgs_...' | tidegate check\n\

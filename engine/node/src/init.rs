@@ -1,6 +1,6 @@
 //! Making a node's folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -80,9 +80,24 @@ pub async fn init(
     secret(folder, "pepper-1", entropy)?;
     secret(folder, "reset", entropy)?;
     rows(folder, &LocalMaster::new(master), entropy).await?;
+    let root = folder.root();
+    for part in [root.join("secrets"), root.join("tls"), root.to_owned()] {
+        written(part, sync_folder)?;
+    }
     // Written last: a folder with a configuration is whole.
     let text = toml::to_string(config)?;
-    written(folder.config(), |path| write_public(path, text.as_bytes()))
+    written(folder.config(), |path| write_public(path, text.as_bytes()))?;
+    written(root.to_owned(), sync_folder)?;
+    let parent = root
+        .canonicalize()
+        .ok()
+        .and_then(|path| path.parent().map(Path::to_owned));
+    parent.map_or(Ok(()), |parent| written(parent, sync_folder))
+}
+
+/// Makes the names in a folder durable: the files themselves are already.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
 }
 
 fn certificates(folder: &Folder, clock: &dyn Clock) -> Result<(), InitError> {
@@ -119,7 +134,7 @@ fn secret(folder: &Folder, name: &str, entropy: &dyn Entropy) -> Result<Key, Ini
 
 fn written(
     path: PathBuf,
-    write: impl FnOnce(&std::path::Path) -> std::io::Result<()>,
+    write: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> Result<(), InitError> {
     write(&path).map_err(|source| InitError::Write { path, source })
 }

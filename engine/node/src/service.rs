@@ -241,11 +241,14 @@ pub(crate) struct Counted(Arc<Service>);
 impl Counted {
     /// `None` when there is no room or the node is going down.
     fn count(service: &Arc<Service>) -> Option<Counted> {
+        if service.is_draining() {
+            return None;
+        }
         let more = |open: usize| (open < service.limits.connections).then_some(open + 1);
         let counted = service
             .connections
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        (counted.is_ok() && !service.is_draining()).then(|| {
+        counted.is_ok().then(|| {
             service.meters.connections.increment(1.0);
             Counted(Arc::clone(service))
         })

@@ -108,6 +108,22 @@ async fn a_frame_without_a_head_or_over_the_limit_ends_its_stream_alone() {
 }
 
 #[tokio::test]
+async fn what_is_under_way_on_a_stream_that_ends_is_answered_all_the_same() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    rig::signed_in(&client(&dir, &node)).await;
+    let mut raw = Raw::open(&dir, node.quic).await;
+    let mut bytes = frame(&head(Opcode::SignIn), &sign_in(EMAIL, PASSWORD));
+    bytes.extend_from_slice(&[0; 4]);
+    raw.write(&bytes).await;
+    let mut codes = Vec::new();
+    while let Some(reply) = raw.read().await {
+        codes.push(tidegate_wire::decode_reply(&reply).unwrap().code);
+    }
+    assert_eq!(codes, [Code::Malformed, Code::Ok]);
+}
+
+#[tokio::test]
 async fn fields_that_cannot_be_taken_get_their_code() {
     let dir = Dir::new();
     let node = Node::start(&dir);

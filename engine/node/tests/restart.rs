@@ -135,6 +135,26 @@ async fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowanc
 }
 
 #[tokio::test]
+async fn a_change_repeated_with_its_key_gets_its_outcome_even_after_a_kill() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let client = client(&dir, &node);
+    let made = yes(client.with_key([1; 16]).sign_up(&ada()).await);
+    let granted = yes(client.with_key([2; 16]).sign_in(&ada()).await);
+    let address = node.kill();
+    let node = Node::start_at(&dir, address);
+    assert_eq!(yes(client.with_key([1; 16]).sign_up(&ada()).await), made);
+    let again = yes(client.with_key([2; 16]).sign_in(&ada()).await);
+    assert_eq!(again.session.session, granted.session.session);
+    assert_eq!(again.refresh.secret.0, granted.refresh.secret.0);
+    assert_eq!(
+        no(client.with_key([3; 16]).sign_up(&ada()).await),
+        Code::IdentifierTaken
+    );
+    drop(node);
+}
+
+#[tokio::test]
 async fn a_drained_node_ends_well_and_loses_nothing() {
     let dir = Dir::new();
     let node = Node::start(&dir);

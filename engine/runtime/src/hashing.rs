@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -169,9 +170,13 @@ impl Shared {
             let late = self.clock.monotonic_ms() > job.deadline_ms;
             let completion = match late {
                 true => Completion::Refused,
-                false => self.complete(&job.work, &mut memory),
+                // A panic must not cost the pool a thread: the job is refused.
+                false => catch_unwind(AssertUnwindSafe(|| self.complete(&job.work, &mut memory)))
+                    .unwrap_or(Completion::Refused),
             };
-            done.tell(completion);
+            if catch_unwind(AssertUnwindSafe(|| done.tell(completion))).is_err() {
+                tracing::error!(event = "hashing.teller_panicked");
+            }
         }
     }
 

@@ -17,6 +17,38 @@ const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
 /// The least time that an attempt is waited for.
 const ATTEMPT_MIN_MS: u32 = 500;
+/// The most.
+const ATTEMPT_MAX_MS: u32 = 5_000;
+/// A refresh is not repeated for longer than this, because after 30 s a node
+/// takes a repeat for reuse of an old token and ends the session.
+const REFRESH_MAX_MS: u32 = 20_000;
+
+/// Whether some attempt of a changing call may have been carried out, which a
+/// later "not now" does not undo.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    NotDone,
+    MaybeDone,
+}
+
+impl Fate {
+    fn after(self, cost: Cost) -> Fate {
+        match cost {
+            Cost::Free => self,
+            Cost::FreeTwice | Cost::Paid => Fate::MaybeDone,
+        }
+    }
+
+    /// The error with which the call ends.
+    fn of(self, error: CallError) -> CallError {
+        match (self, error) {
+            (Fate::MaybeDone, CallError::NotDone { .. }) => CallError::Unknown {
+                code: Code::Unknown,
+            },
+            (_, error) => error,
+        }
+    }
+}
 
 pub(crate) struct Caller {
     pub(crate) lanes: Vec<Lane>,
@@ -72,14 +104,20 @@ impl Caller {
     pub(crate) async fn call<B: tidegate_wire::Body, T>(
         &self,
         opcode: Opcode,
+        key: Option<IdempotencyKey>,
         body: &B,
         read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
     ) -> Result<Decision<T>, CallError> {
-        let deadline = Deadline::in_ms(self.deadline_ms);
-        let idempotency_key = match opcode.needs_idempotency_key() {
-            true => random().ok_or(CallError::NoRandomness)?,
-            false => [0; 16],
+        let deadline = Deadline::in_ms(match opcode {
+            Opcode::Refresh => self.deadline_ms.min(REFRESH_MAX_MS),
+            _ => self.deadline_ms,
+        });
+        let idempotency_key = match (opcode.needs_idempotency_key(), key) {
+            (true, Some(key)) => key,
+            (true, None) => random().ok_or(CallError::NoRandomness)?,
+            (false, _) => [0; 16],
         };
+        let mut fate = Fate::NotDone;
         self.budget.earn();
         let (mut attempts, mut lost) = (0u32, 0u32);
         loop {
@@ -90,8 +128,15 @@ impl Caller {
                 Attempt::Answered(frame) => return understand(&frame, &read),
                 Attempt::Again(retry) => retry,
             };
+            if opcode.needs_idempotency_key() && !matches!(retry.error, CallError::NotDone { .. }) {
+                fate = fate.after(retry.cost);
+            }
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
-            let wait = retry.wait_ms.max(1) + up_to(backoff.min(BACKOFF_CAP_MS));
+            let wait = retry.wait_ms.max(1);
+            let wait = wait.saturating_add(up_to(backoff.min(BACKOFF_CAP_MS)));
+            if wait >= deadline.remaining_ms() {
+                return Err(fate.of(retry.error));
+            }
             let free = match retry.cost {
                 Cost::Free => true,
                 Cost::FreeTwice => {
@@ -101,8 +146,8 @@ impl Caller {
                 Cost::Paid => false,
             };
             let affordable = free || self.budget.spend();
-            if wait >= deadline.remaining_ms() || !affordable {
-                return Err(retry.error);
+            if !affordable {
+                return Err(fate.of(retry.error));
             }
             attempts += 1;
             wait_ms(wait).await;
@@ -132,7 +177,8 @@ impl Caller {
         let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
         // Half of what is left, so that a request which was lost can be repeated.
         let left = deadline.remaining_ms();
-        let patience = Deadline::in_ms((left / 2).max(ATTEMPT_MIN_MS).min(left));
+        let patience = (left / 2).clamp(ATTEMPT_MIN_MS, ATTEMPT_MAX_MS).min(left);
+        let patience = Deadline::in_ms(patience);
         let asked = patience.before(self.lanes[lane].ask(correlation, frame.freeze()));
         match asked.await {
             None => Ok(again(CallError::Unreachable, 0)),
@@ -184,4 +230,29 @@ fn understand<T>(
         code: reply.code,
         retry_after_ms,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_may_have_been_carried_out_does_not_end_as_not_done() {
+        let busy = CallError::NotDone {
+            code: Code::Busy,
+            retry_after_ms: 5,
+        };
+        let unknown = CallError::Unknown {
+            code: Code::Unknown,
+        };
+        let after = |cost| Fate::NotDone.after(cost);
+        assert_eq!(Fate::NotDone.of(busy), busy);
+        assert_eq!(after(Cost::Free).of(busy), busy);
+        assert_eq!(after(Cost::FreeTwice).of(busy), unknown);
+        assert_eq!(after(Cost::Paid).after(Cost::Free).of(busy), unknown);
+        assert_eq!(
+            after(Cost::Paid).of(CallError::Unreachable),
+            CallError::Unreachable
+        );
+    }
 }

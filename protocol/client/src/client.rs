@@ -1,10 +1,12 @@
 //! The typed calls.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use tidegate_wire::{
-    DeviceToken, Opcode, RefreshToken, SecretBytes, SessionToken, Text, UserId, tenant_id, v1,
+    DeviceToken, IdempotencyKey, Opcode, RefreshToken, SecretBytes, SessionToken, Text, UserId,
+    tenant_id, v1,
 };
 
 use crate::budget::Budget;
@@ -16,7 +18,8 @@ use crate::options::{Options, SetupError, quic_config};
 /// A client of one deployment, in the name of one tenant. Calls can be made
 /// from any number of tasks at once.
 pub struct Client {
-    caller: Caller,
+    caller: Arc<Caller>,
+    key: Option<IdempotencyKey>,
 }
 
 /// Who signs in.
@@ -101,7 +104,8 @@ impl Client {
         endpoint.set_default_client_config(quic_config(options)?);
         let lane = |_| Lane::new(endpoint.clone(), options.address);
         Ok(Client {
-            caller: Caller {
+            key: None,
+            caller: Arc::new(Caller {
                 lanes: (0..options.connections.max(1)).map(lane).collect(),
                 tenant: tenant_id(&options.tenant),
                 deadline_ms: options.deadline_ms,
@@ -110,8 +114,20 @@ impl Client {
                 next_lane: AtomicUsize::new(0),
                 next_correlation: AtomicU64::new(1),
                 epoch: AtomicU64::new(0),
-            },
+            }),
         })
+    }
+
+    /// The same client, whose changing call carries this idempotency key
+    /// instead of a fresh one. Draw a key with each change that you may have to
+    /// repeat after an `Err`; the repeat, with the same key and arguments, gets
+    /// the outcome of the first within five minutes. One key, one change.
+    #[must_use]
+    pub fn with_key(&self, key: IdempotencyKey) -> Client {
+        Client {
+            caller: Arc::clone(&self.caller),
+            key: Some(key),
+        }
     }
 
     /// Measures the way to the node and back.
@@ -120,7 +136,9 @@ impl Client {
     /// [`CallError`] when no answer is known.
     pub async fn ping(&self) -> Result<Decision<()>, CallError> {
         let read = |_: &tidegate_wire::Reply<'_>| Ok(());
-        self.caller.call(Opcode::Ping, &v1::Ping {}, read).await
+        self.caller
+            .call(Opcode::Ping, self.key, &v1::Ping {}, read)
+            .await
     }
 
     /// Makes an account with the identifier and password of `person`.
@@ -133,7 +151,9 @@ impl Client {
             password: person.password.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(UserId(reply.signed_up()?.user));
-        self.caller.call(Opcode::SignUp, &body, read).await
+        self.caller
+            .call(Opcode::SignUp, self.key, &body, read)
+            .await
     }
 
     /// Signs a person in.
@@ -152,7 +172,9 @@ impl Client {
             remember: person.remember,
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
-        self.caller.call(Opcode::SignIn, &body, read).await
+        self.caller
+            .call(Opcode::SignIn, self.key, &body, read)
+            .await
     }
 
     /// Asks whether a session is alive.
@@ -170,7 +192,7 @@ impl Client {
             })
         };
         self.caller
-            .call(Opcode::Check, &token.to_message(), read)
+            .call(Opcode::Check, self.key, &token.to_message(), read)
             .await
     }
 
@@ -187,7 +209,9 @@ impl Client {
             secret: token.secret.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
-        self.caller.call(Opcode::Refresh, &body, read).await
+        self.caller
+            .call(Opcode::Refresh, self.key, &body, read)
+            .await
     }
 
     /// Ends sessions; how many ended.
@@ -211,7 +235,9 @@ impl Client {
             target,
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.revoked()?.count.to_native());
-        self.caller.call(Opcode::Revoke, &body, read).await
+        self.caller
+            .call(Opcode::Revoke, self.key, &body, read)
+            .await
     }
 
     /// Lists the person's sessions.
@@ -234,7 +260,9 @@ impl Client {
             });
             Ok(sessions.collect())
         };
-        self.caller.call(Opcode::Sessions, &body, read).await
+        self.caller
+            .call(Opcode::Sessions, self.key, &body, read)
+            .await
     }
 
     /// Opens or closes an account (the gateway needs the admin plane).
@@ -256,7 +284,9 @@ impl Client {
             },
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.status_set().map(|_| ());
-        self.caller.call(Opcode::SetStatus, &body, read).await
+        self.caller
+            .call(Opcode::SetStatus, self.key, &body, read)
+            .await
     }
 }
 

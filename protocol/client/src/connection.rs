@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use tidegate_wire::{MAX_REPLY_BYTES, Splitter, decode_reply};
+use tidegate_wire::{MAX_REPLY_BYTES, Splitter, correlation_of};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::options::NODE_NAME;
@@ -95,13 +95,17 @@ impl Lane {
             .map_err(|_| Gone::BeforeSending)?;
         let (outgoing, frames) = mpsc::channel(OUTGOING_MAX);
         let waiting = Arc::new(Waiting::open());
-        tokio::spawn(write(send, frames));
+        tokio::spawn(write(send, frames, Arc::clone(&waiting)));
         tokio::spawn(read(connection, recv, Arc::clone(&waiting)));
         Ok(Live { outgoing, waiting })
     }
 }
 
-async fn write(mut stream: quinn::SendStream, mut frames: mpsc::Receiver<Bytes>) {
+async fn write(
+    mut stream: quinn::SendStream,
+    mut frames: mpsc::Receiver<Bytes>,
+    waiting: Arc<Waiting>,
+) {
     let mut gathered = BytesMut::new();
     while let Some(frame) = frames.recv().await {
         gathered.extend_from_slice(&frame);
@@ -112,7 +116,7 @@ async fn write(mut stream: quinn::SendStream, mut frames: mpsc::Receiver<Bytes>)
             }
         }
         if stream.write_chunk(gathered.split().freeze()).await.is_err() {
-            return;
+            return waiting.close();
         }
     }
 }
@@ -133,6 +137,7 @@ async fn read(connection: quinn::Connection, mut stream: quinn::RecvStream, wait
         }
     }
     waiting.close();
+    connection.close(quinn::VarInt::from_u32(0), b"");
 }
 
 impl Waiting {
@@ -163,10 +168,8 @@ impl Waiting {
     }
 
     fn deliver(&self, frame: Bytes) {
-        let Ok(reply) = decode_reply(&frame) else {
-            return;
-        };
-        let correlation = reply.head.correlation;
+        // Whatever it holds: whoever waits must learn that it cannot be read.
+        let correlation = correlation_of(&frame);
         let waiter = self
             .lock()
             .as_mut()

@@ -35,8 +35,8 @@ pub struct Refusal {
 /// The answer is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// No node could be reached before the deadline. Nothing was done, or if
-    /// something was, a repeat with the same idempotency key finds it.
+    /// No node answered before the deadline. If something was done all the
+    /// same, a repeat with the same key ([`crate::Client::with_key`]) finds it.
     #[error("no node answered before the deadline")]
     Unreachable,
     /// The node refused for now; nothing was done.

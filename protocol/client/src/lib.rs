@@ -20,4 +20,6 @@ pub use decision::{
     CallError, Checked, Decision, Granted, Refusal, RevokeScope, Session, StatusChange,
 };
 pub use options::{Options, SetupError};
-pub use tidegate_wire::{Code, DeviceToken, Kind, RefreshToken, SessionToken, TokenFault, UserId};
+pub use tidegate_wire::{
+    Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
+};

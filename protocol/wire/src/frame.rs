@@ -65,8 +65,8 @@ pub struct ReplyHead {
     pub retry_after_ms: u32,
 }
 
-/// The correlation id of a request frame that cannot be read otherwise; 0
-/// when it is too short to have one.
+/// The correlation id of a frame, request or reply, that may not be readable
+/// otherwise; 0 when it is too short to have one.
 #[must_use]
 pub fn correlation_of(frame: &[u8]) -> u64 {
     match frame.get(8..16) {

@@ -4,7 +4,8 @@
 //! Killing alone proves nothing about syncing, because the page cache outlives
 //! the process. So the child runs under a small preloaded library
 //! (`tests/power/trace.c`) that writes down every write and every sync; after
-//! the kill, [`power::cut`] undoes on disk whatever no returned sync covered.
+//! the kill, [`power::cut`] undoes on disk whatever no returned sync covered:
+//! written bytes and created files. Renames and removals are not undone.
 //! The two wrong orders of writing and acknowledging must lose commits here.
 
 mod power;

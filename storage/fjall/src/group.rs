@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tidegate_storage_api::{Check, Commit, EventPosition, Key, KeyRange, Stamp, StoreError};
+use tidegate_storage_api::{Check, Commit, EventPosition, Key, KeyRange, Put, Stamp, StoreError};
 
+use crate::key_file::PERSON_KEY_MAX_BYTES;
 use crate::rows::Rows;
 
 /// The commits gathered so far: what the rows will be once they are written.
@@ -37,6 +38,11 @@ impl<'a> Group<'a> {
     /// Decides one commit and, when its checks hold, takes up its writes.
     pub(crate) fn decide(&mut self, commit: Commit) -> Result<Stamp, StoreError> {
         commit.validate()?;
+        let too_long =
+            |put: &Put| put.key.is_person_key() && put.value.len() > PERSON_KEY_MAX_BYTES;
+        if commit.puts.iter().any(too_long) {
+            return Err(StoreError::TooLarge);
+        }
         self.check(&commit.checks)?;
         // Reads can fail, writes to the map cannot: gather before changing.
         let mut cleared = Vec::new();

@@ -19,7 +19,8 @@ use bytes::Bytes;
 use tidegate_storage_api::StoreError;
 
 const PLACE_BYTES: usize = 128;
-const VALUE_MAX: usize = PLACE_BYTES - 6;
+/// The longest wrapped key that a place holds.
+pub(crate) const PERSON_KEY_MAX_BYTES: usize = PLACE_BYTES - 6;
 const LIVE: u8 = 1;
 
 /// Where a wrapped key lies: the number of its place.
@@ -120,7 +121,7 @@ impl Edit<'_> {
 
 fn encode(value: &[u8]) -> io::Result<[u8; PLACE_BYTES]> {
     let length = u8::try_from(value.len()).ok();
-    let Some(length) = length.filter(|n| usize::from(*n) <= VALUE_MAX) else {
+    let Some(length) = length.filter(|n| usize::from(*n) <= PERSON_KEY_MAX_BYTES) else {
         return Err(io::Error::other("a wrapped key is longer than its place"));
     };
     let mut bytes = [0; PLACE_BYTES];
@@ -139,7 +140,7 @@ fn decode(bytes: &[u8; PLACE_BYTES]) -> Result<Option<Bytes>, StoreError> {
     let (body, sum) = bytes.split_at(PLACE_BYTES - 4);
     let length = usize::from(body[1]);
     let whole = sum == crc32fast::hash(body).to_le_bytes();
-    if !whole || body[0] != LIVE || length > VALUE_MAX {
+    if !whole || body[0] != LIVE || length > PERSON_KEY_MAX_BYTES {
         return Err(StoreError::Corrupt);
     }
     Ok(Some(Bytes::copy_from_slice(&body[2..2 + length])))

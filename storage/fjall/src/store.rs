@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_person_key_too_long_for_its_place_is_refused_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let region = tidegate_storage_api::Region::FIRST;
+        let slot = tidegate_storage_api::Slot::new(1).unwrap();
+        let put = |user: u8, bytes| {
+            let key = Key::person_key(region, slot, &[user; 16]);
+            Commit::default().put(key, vec![7; bytes])
+        };
+        assert_eq!(store.commit(put(1, 123)).await, Err(StoreError::TooLarge));
+        store.commit(put(2, 122)).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_folder_of_a_newer_format_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         drop(FjallStore::open(folder.path(), &Options::default()).unwrap());

@@ -1,9 +1,7 @@
 //! What commands print. Nothing else writes to the terminal.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the command line"
-)]
+#![allow(clippy::print_stderr, reason = "this is the command line")]
+
+use std::io::Write;
 
 use serde_json::{Map, Value};
 use tidegate_client::{CallError, Decision, Refusal};
@@ -17,8 +15,11 @@ pub(super) enum Format {
     Json,
 }
 
+/// Prints a line. Whoever closed our output does not want it; that is no
+/// reason to end a node.
 pub(super) fn line(text: &str) {
-    println!("{text}");
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 pub(super) fn error(error: &anyhow::Error) {
@@ -82,14 +83,14 @@ fn refusal(format: Format, code: &str, message: &str, retry_after_ms: Option<u32
 
 fn print(format: Format, fields: &Map<String, Value>) {
     match format {
-        Format::Json => println!("{}", Value::Object(fields.clone())),
+        Format::Json => line(&Value::Object(fields.clone()).to_string()),
         Format::Text => fields.iter().for_each(|(name, value)| match value {
-            Value::String(text) => println!("{name}: {text}"),
+            Value::String(text) => line(&format!("{name}: {text}")),
             Value::Array(rows) => {
-                println!("{name}:");
-                rows.iter().for_each(|row| println!("  {row}"));
+                line(&format!("{name}:"));
+                rows.iter().for_each(|row| line(&format!("  {row}")));
             }
-            other => println!("{name}: {other}"),
+            other => line(&format!("{name}: {other}")),
         }),
     }
 }

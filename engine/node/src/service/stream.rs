@@ -40,10 +40,10 @@ pub(super) async fn serve(
     let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
     let mut out = BytesMut::new();
     let mut open = true;
+    let mut unreadable = None;
     // The channel never closes while `replies` lives here; the loop ends when
     // the client has closed its side and nothing is under way any more.
     while open || replies.in_flight > 0 {
-        let mut fault = None;
         tokio::select! {
             biased;
             frame = answered.recv() => if let Some(frame) = frame {
@@ -52,26 +52,25 @@ pub(super) async fn serve(
             chunk = recv.read_chunk(usize::MAX, true), if open => match chunk? {
                 Some(chunk) => {
                     splitter.push(chunk.bytes);
-                    fault = frames(&mut splitter, service, gateway, &mut replies, &mut out).err();
+                    let read = frames(&mut splitter, service, gateway, &mut replies, &mut out);
+                    if let Err(fault) = read {
+                        // Where the next frame begins is not known any more; what is
+                        // under way is answered all the same.
+                        answers::refuse(&mut out, 0, fault.code(), 0, 0);
+                        unreadable = Some(fault);
+                        open = false;
+                    }
                 }
                 None => open = false,
             },
         }
-        if let Some(fault) = fault {
-            answers::refuse(&mut out, 0, fault.code(), 0, 0);
-        }
         if !out.is_empty() {
             send.write_chunk(out.split().freeze()).await?;
-        }
-        if let Some(fault) = fault {
-            // The other side of the stream is finished when `send` is dropped.
-            let _ = send.finish();
-            return Err(End::Unreadable(fault));
         }
     }
     // Finishing fails only when the client has gone already.
     let _ = send.finish();
-    Ok(())
+    unreadable.map_or(Ok(()), |fault| Err(End::Unreadable(fault)))
 }
 
 /// Takes every answer that has come through; how many there were.

@@ -121,7 +121,10 @@ fn apply(file: &mut Traced, kind: &str, numbers: &[u64]) {
             file.pending.push((*offset, *length));
             file.size = file.size.max(offset + length);
         }
-        ("T", [size]) => file.size = *size,
+        ("T", [size]) => {
+            file.size = *size;
+            file.durable_size = file.durable_size.min(*size);
+        }
         ("S", [token]) => {
             file.syncing.insert(*token, (file.pending.len(), file.size));
         }
@@ -131,7 +134,7 @@ fn apply(file: &mut Traced, kind: &str, numbers: &[u64]) {
             for (count, _) in file.syncing.values_mut() {
                 *count = count.saturating_sub(covered);
             }
-            file.durable_size = size;
+            file.durable_size = file.durable_size.max(size);
         }
         other => panic!("not a line of the log: {other:?}"),
     }
