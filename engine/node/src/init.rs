@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::certificates::{CertificateError, Identity, Issued, Role, issue, make_ca};
 use crate::config::Config;
 use crate::folder::{Folder, write_private, write_public};
-use crate::rights::{GatewayRow, Planes, ROW_VERSION, TenantRow};
+use crate::rights::{GatewayRow, Planes, ROW_VERSION, StoreRow, TenantRow, key_check};
 
 /// The tenant that `init` makes.
 pub const DEFAULT_TENANT: &str = "default";
@@ -76,10 +76,15 @@ pub async fn init(
     }
     certificates(folder, clock)?;
     let master = secret(folder, "master", entropy)?;
-    secret(folder, "index-1", entropy)?;
-    secret(folder, "pepper-1", entropy)?;
+    let index = secret(folder, "index-1", entropy)?;
+    let pepper = secret(folder, "pepper-1", entropy)?;
+    let store_row = StoreRow {
+        version: ROW_VERSION,
+        index: key_check(&index),
+        pepper: key_check(&pepper),
+    };
     secret(folder, "reset", entropy)?;
-    rows(folder, &LocalMaster::new(master), entropy).await?;
+    rows(folder, &store_row, &LocalMaster::new(master), entropy).await?;
     let root = folder.root();
     for part in [root.join("secrets"), root.join("tls"), root.to_owned()] {
         written(part, sync_folder)?;
@@ -141,6 +146,7 @@ fn written(
 
 async fn rows(
     folder: &Folder,
+    store_row: &StoreRow,
     master: &dyn Master,
     entropy: &dyn Entropy,
 ) -> Result<(), InitError> {
@@ -165,6 +171,10 @@ async fn rows(
     let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
     let commit = Commit::default()
         .check(Check::Absent(tenant_key.clone()))
+        .put(
+            RowKey::system(SystemPart::Store),
+            serde_json::to_vec(store_row)?,
+        )
         .put(tenant_key, serde_json::to_vec(&tenant_row)?)
         .put(gateway_key, serde_json::to_vec(&gateway_row)?);
     store.commit(commit).await?;

@@ -1,13 +1,15 @@
-//! What gateways may do: stored by name, not written into their certificates.
+//! The rows of the deployment: what gateways may do (stored by name, not
+//! written into their certificates), tenants, and which keys are this store's.
 //!
-//! Row of a gateway, format 1, and row of a tenant, format 1: JSON, because
-//! they are few, and people read them when something is wrong.
+//! All have format 1 and are JSON, because they are few, and people read them
+//! when something is wrong.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
-use tidegate_account::TenantId;
+use tidegate_account::{TenantId, tagged};
+use tidegate_runtime::Key;
 use tidegate_wire::Plane;
 
 /// The format of the rows here.
@@ -47,6 +49,24 @@ pub(crate) struct TenantRow {
     pub(crate) name: String,
     /// The tenant's key, wrapped by the deployment's; hexadecimal.
     pub(crate) wrapped_key: String,
+}
+
+/// What tells whether key files belong to this store: a wrong index key would
+/// make everybody unknown, a wrong pepper every password wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreRow {
+    pub(crate) version: u8,
+    /// Of index key 1 and pepper key 1, as [`key_check`] gives them.
+    pub(crate) index: String,
+    pub(crate) pepper: String,
+}
+
+/// 64 bits of a hash of a key, hexadecimal: enough to tell keys apart, nothing
+/// to find one by.
+pub(crate) fn key_check(key: &Key) -> String {
+    let hash = tagged("tg-key-check-1", &[key.expose()]);
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A gateway that may connect.

@@ -14,7 +14,7 @@ use tidegate_runtime::{
     Engine, HashingPool, IndexKey, Key, LocalMaster, Master, OsEntropy, Ownership, Parts,
     SystemClock, Tenant, Tenants,
 };
-use tidegate_storage_api::{KeyRange, Region, Store, StoreError};
+use tidegate_storage_api::{Key as RowKey, KeyRange, Region, Store, StoreError, SystemPart};
 use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,7 +24,7 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, ConfigError};
 use crate::folder::Folder;
 use crate::init::{tenant_context, unhex};
-use crate::rights::{Gateway, GatewayRow, Gateways, ROW_VERSION, TenantRow};
+use crate::rights::{Gateway, GatewayRow, Gateways, ROW_VERSION, StoreRow, TenantRow, key_check};
 use crate::service::{Endpoint, EndpointError, Service};
 
 /// Tenants and gateways read at once; far more than a deployment has.
@@ -157,7 +157,12 @@ fn assemble(
     let tenants = runtime.block_on(tenants(&*store, &master, config))?;
     let gateways = runtime.block_on(gateways(&*store))?;
     let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
-    let pepper = key_file(&folder.secret(&format!("pepper-{PEPPER_KEY}")))?;
+    let pepper_path = folder.secret(&format!("pepper-{PEPPER_KEY}"));
+    let index_path = folder.secret(&format!("index-{INDEX_KEY}"));
+    let (pepper, index) = (key_file(&pepper_path)?, key_file(&index_path)?);
+    let row = runtime.block_on(store_row(&*store))?;
+    belongs(&pepper_path, &pepper, &row.pepper)?;
+    belongs(&index_path, &index, &row.index)?;
     let peppers = BTreeMap::from([(PEPPER_KEY, pepper)]);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;
@@ -167,7 +172,7 @@ fn assemble(
         tenants,
         index_key: IndexKey {
             version: INDEX_KEY,
-            key: key_file(&folder.secret(&format!("index-{INDEX_KEY}")))?,
+            key: index,
         },
         limits: config.limits(),
         clock: Arc::clone(clock),
@@ -182,6 +187,27 @@ fn assemble(
         Arc::clone(clock),
         limits,
     )))
+}
+
+async fn store_row(store: &dyn Store) -> Result<StoreRow, ServeError> {
+    let unreadable = || ServeError::Row("the store's keys".into());
+    let value = store.get(RowKey::system(SystemPart::Store)).await?;
+    let row: StoreRow =
+        serde_json::from_slice(&value.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
+    match row.version {
+        ROW_VERSION => Ok(row),
+        _ => Err(unreadable()),
+    }
+}
+
+fn belongs(path: &Path, key: &Key, expected: &str) -> Result<(), ServeError> {
+    match key_check(key) == expected {
+        true => Ok(()),
+        false => Err(ServeError::KeyFile {
+            path: path.to_owned(),
+            message: "this is not the key of this store".into(),
+        }),
+    }
 }
 
 fn key_file(path: &Path) -> Result<Key, ServeError> {

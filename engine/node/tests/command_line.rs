@@ -222,6 +222,16 @@ fn what_a_node_cannot_run_on_is_told() {
     let message = refused(&serve);
     assert!(message.contains("surprise"), "{message}");
     std::fs::write(&config, text).unwrap();
+    for name in ["secrets/index-1.key", "secrets/pepper-1.key"] {
+        let key = dir.file(name);
+        std::fs::write(dir.path().join(name), [0; 32]).unwrap();
+        let message = refused(&serve);
+        assert!(
+            message.contains("is not the key of this store"),
+            "{message}"
+        );
+        std::fs::write(dir.path().join(name), key).unwrap();
+    }
     std::fs::write(dir.path().join("secrets/master.key"), [0; 32]).unwrap();
     let message = refused(&serve);
     assert!(
