@@ -20,12 +20,12 @@ async fn main() -> Result<(), Error> {
     );
     let client = Client::new(&Options::new(address, ca, certificate, key, "default"))?;
 
-    let ada = SignIn::email("ada@example.com", "correct horse battery staple");
-    match client.sign_up(&ada).await? {
+    let grace = SignIn::email("grace@example.com", "correct horse battery staple");
+    match client.sign_up(&grace).await? {
         Decision::Yes(user) => println!("made account {user}"),
         Decision::No(refusal) => println!("no account made: {}", refusal.code.name()),
     }
-    let Decision::Yes(grant) = client.sign_in(&ada).await? else {
+    let Decision::Yes(grant) = client.sign_in(&grace).await? else {
         return Err("not let in".into());
     };
     println!("in: {:?}", client.check(&grant.session).await?);
