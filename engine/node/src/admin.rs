@@ -34,21 +34,19 @@ pub(crate) async fn serve(admin: Arc<Admin>, listen: SocketAddr) -> std::io::Res
                 admin.service.clock.sleep(ACCEPT_AGAIN_MS).await;
                 continue;
             };
-            {
-                let admin = Arc::clone(&admin);
-                tokio::spawn(async move {
-                    let answer = service_fn(move |request| {
-                        let page = page(&admin, &request);
-                        async move { Ok::<_, Infallible>(page) }
-                    });
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), answer)
-                        .await;
-                    if let Err(error) = served {
-                        tracing::debug!(event = "admin.connection_failed", %error);
-                    }
+            let admin = Arc::clone(&admin);
+            tokio::spawn(async move {
+                let answer = service_fn(move |request| {
+                    let page = page(&admin, &request);
+                    async move { Ok::<_, Infallible>(page) }
                 });
-            }
+                let served = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), answer)
+                    .await;
+                if let Err(error) = served {
+                    tracing::debug!(event = "admin.connection_failed", %error);
+                }
+            });
         }
     });
     Ok(address)

@@ -9,22 +9,26 @@
 mod rig;
 
 use rig::{Dir, EMAIL, Node, Raw, ada, client, frame, head, no, options, signed_in, yes};
-use tidegate_client::{CallError, Client, Code, Decision, RevokeScope, SignIn};
+use tidegate_client::{CallError, Client, Code, Decision, Granted, RevokeScope, SignIn};
 use tidegate_wire::{Opcode, decode_reply, v1};
 
-#[tokio::test]
-async fn a_refresh_whose_answer_was_lost_to_a_kill_gets_the_identical_successor() {
-    let dir = Dir::new();
-    let node = Node::start(&dir);
-    let grant = signed_in(&client(&dir, &node)).await;
+fn refresh_frame(grant: &Granted) -> Vec<u8> {
     let body = v1::Refresh {
         user: grant.user.0,
         session: grant.refresh.session,
         family: grant.refresh.family.clone(),
         secret: grant.refresh.secret.clone(),
     };
+    frame(&head(Opcode::Refresh), &body)
+}
+
+#[tokio::test]
+async fn a_refresh_whose_answer_was_lost_to_a_kill_gets_the_identical_successor() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let grant = signed_in(&client(&dir, &node)).await;
     let mut raw = Raw::open(&dir, node.quic).await;
-    raw.write(&frame(&head(Opcode::Refresh), &body)).await;
+    raw.write(&refresh_frame(&grant)).await;
     // The answer that the gateway of this story never saw.
     let lost = raw.read().await.unwrap();
     let lost = decode_reply(&lost).unwrap();
@@ -42,14 +46,8 @@ async fn a_refresh_killed_at_any_moment_can_be_repeated() {
     let mut node = Node::start(&dir);
     let mut grant = signed_in(&client(&dir, &node)).await;
     for _ in 0..5 {
-        let body = v1::Refresh {
-            user: grant.user.0,
-            session: grant.refresh.session,
-            family: grant.refresh.family.clone(),
-            secret: grant.refresh.secret.clone(),
-        };
         let mut raw = Raw::open(&dir, node.quic).await;
-        raw.write(&frame(&head(Opcode::Refresh), &body)).await;
+        raw.write(&refresh_frame(&grant)).await;
         let address = node.kill();
         node = Node::start_at(&dir, address);
         let client = client(&dir, &node);

@@ -135,13 +135,17 @@ impl<A> Directory<A> {
         if seat.waiting.load(Ordering::Acquire) >= limit {
             return Seated::Full;
         }
+        let taken = Arc::clone(&seat.waiting);
         let sent = send(&seat.actor, Waiting::count(&seat.waiting));
         drop(seat);
         if sent {
             return Seated::Sent;
         }
-        // The actor has ended without leaving its seat: the next one starts anew.
-        self.unseat(user);
+        // The actor has ended without leaving its seat: the next one starts
+        // anew. Only that very seat goes, never one that was taken meanwhile,
+        // or two actors could own one person.
+        let same = |_: &UserId, seat: &Seat<A>| Arc::ptr_eq(&seat.waiting, &taken);
+        self.hot.remove_if(&user, same);
         Seated::Full
     }
 
@@ -176,5 +180,56 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends to the seat; the actor that was asked, and whether it was sent.
+    fn sit(directory: &Directory<u32>, fresh: u32, alive: &[u32]) -> (u32, bool) {
+        let mut asked = 0;
+        let seated = directory.seat(
+            UserId::from_bytes([1; 16]),
+            4,
+            || Some(fresh),
+            |actor, _waiting| {
+                asked = *actor;
+                alive.contains(actor)
+            },
+        );
+        (asked, matches!(seated, Seated::Sent))
+    }
+
+    #[test]
+    fn the_seat_of_an_actor_that_ended_is_given_to_the_next_and_a_live_one_keeps_it() {
+        let directory = Directory::new();
+        assert_eq!(sit(&directory, 1, &[1]), (1, true));
+        assert_eq!(sit(&directory, 2, &[]), (1, false));
+        assert_eq!(sit(&directory, 3, &[3]), (3, true));
+        assert_eq!(sit(&directory, 4, &[3]), (3, true));
+        assert_eq!(directory.hot_people(), 1);
+    }
+
+    #[test]
+    fn nobody_leaves_while_somebody_waits() {
+        let directory = Directory::new();
+        let user = UserId::from_bytes([1; 16]);
+        let mut kept = None;
+        let seated = directory.seat(
+            user,
+            1,
+            || Some(1u32),
+            |_, waiting| {
+                kept = Some(waiting);
+                true
+            },
+        );
+        assert!(matches!(seated, Seated::Sent) && !directory.leave(user));
+        let full = directory.seat(user, 1, || None, |_, _| true);
+        assert!(matches!(full, Seated::Full));
+        drop(kept);
+        assert!(directory.leave(user));
     }
 }
