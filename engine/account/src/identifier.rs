@@ -57,15 +57,21 @@ impl Identifier {
     ///   without `@` and not beginning with `+`, so that no user name looks
     ///   like a mail address or a phone number. At most 128 bytes.
     ///
+    /// A text whose normal form is not its own normal form is refused (RFC 8264
+    /// §7): such a name could not be written the way it is kept.
+    ///
     /// # Errors
     /// [`IdentifierFault`] when the text breaks these rules.
     pub fn parse(kind: IdentifierKind, text: &str) -> Result<Identifier, IdentifierFault> {
-        let normal = match kind {
-            _ if text.len() > INPUT_MAX_BYTES => None,
-            IdentifierKind::Email => email(text),
-            IdentifierKind::Phone => phone(text),
-            IdentifierKind::Username => username(text),
+        let rule = match kind {
+            IdentifierKind::Email => email,
+            IdentifierKind::Phone => phone,
+            IdentifierKind::Username => username,
         };
+        let normal = Some(text)
+            .filter(|text| text.len() <= INPUT_MAX_BYTES)
+            .and_then(rule)
+            .filter(|normal| rule(normal).as_ref() == Some(normal));
         let text = normal.ok_or(IdentifierFault(kind))?;
         Ok(Identifier { kind, text })
     }
@@ -208,6 +214,13 @@ mod tests {
         ] {
             assert_eq!(normal(Username, text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_has_no_stable_form_is_refused() {
+        // A Cherokee capital, whose small letter PRECIS does not allow.
+        assert_eq!(normal(Username, "\u{13a0}"), None);
+        assert_eq!(normal(Username, "\u{ab70}"), None);
     }
 
     #[test]
