@@ -1,28 +1,38 @@
 //! One person's account: the machine itself.
 
+mod claim;
 mod refresh;
+mod rekey;
 mod revoke;
 mod sign_in;
 mod sign_up;
+mod stand_in;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use alloc::vec::Vec;
 
+use crate::audit::{Act, Audit};
 use crate::command::{
-    ClaimedIdentifier, Command, Completion, Effect, Idempotency, PendingId, Request, SessionProof,
-    Ticket,
+    Administrator, ClaimedIdentifier, Command, Completion, Effect, Idempotency, PendingId, Request,
+    SessionProof, Ticket,
 };
+use crate::digest::IndexHash;
 use crate::digest::SecretHash;
 use crate::entropy::Entropy;
 use crate::event::{EndReason, EventKind};
 use crate::id::{SessionId, TenantId, UserId};
 use crate::outcome::{self, Earlier};
 use crate::policy::Policy;
+use crate::record::v1::IdentifierRow;
 use crate::record::{CheckPart, SealedPart};
 use crate::reply::{Refusal, Reply, SessionInfo};
 use crate::session::Liveness;
-use crate::status::StatusChange;
+use crate::status::{Status, StatusChange};
+
+pub use rekey::Rekey;
 
 /// One input of the machine.
 #[derive(Debug)]
@@ -50,6 +60,11 @@ pub enum Input {
     Touched(Vec<(SessionId, u64)>),
     /// Make the uses durable, when there are any.
     WriteBehind,
+    /// Drop what is over: sessions, claims, outcomes, the account itself when
+    /// nobody needs it any more.
+    Sweep,
+    /// Take over what new keys made of the old ones' work.
+    Rekey(Rekey),
 }
 
 /// What one input led to. Replies must wait until the changes are durable.
@@ -66,11 +81,67 @@ pub struct Output {
 /// What must be committed together with the record.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Index rows to claim, when the account was just made. Each must be
-    /// absent, or the commit conflicts and the identifier is taken.
-    pub claims: Vec<ClaimedIdentifier>,
+    /// Identifiers whose texts are to be kept from now on, each under a number.
+    pub texts: Vec<(u16, ClaimedIdentifier)>,
+    /// Identifiers that are the person's alone from now on.
+    pub held: Vec<Held>,
+    /// Identifiers that the person has no more: their texts go, and their index
+    /// rows where they were held.
+    pub released: Vec<IdentifierRow>,
+    /// Index rows that are kept under a new hash.
+    pub moved: Vec<Moved>,
     /// Events to append.
     pub events: Vec<EventKind>,
+    /// Administrative acts to keep a record of.
+    pub audits: Vec<Audit>,
+    /// What becomes of the record.
+    pub fate: Fate,
+}
+
+/// An index row to write. It and those under older keys must be absent, or the
+/// commit conflicts and the identifier is taken.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The row's hash.
+    pub hash: IndexHash,
+    /// The version of its key.
+    pub key_version: u16,
+    /// The same identifier under older keys.
+    pub older: Vec<IndexHash>,
+}
+
+/// An index row that moves.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    /// Its old hash.
+    pub from: IndexHash,
+    /// Its new hash.
+    pub to: IndexHash,
+    /// The version of the new key.
+    pub key_version: u16,
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It is written.
+    #[default]
+    Kept,
+    /// It goes, with everything of the person, whose tenant this was.
+    Removed(TenantId),
+}
+
+impl Changes {
+    /// Takes up what was decided later.
+    pub fn extend(&mut self, later: Changes) {
+        self.texts.extend(later.texts);
+        self.held.extend(later.held);
+        self.released.extend(later.released);
+        self.moved.extend(later.moved);
+        self.events.extend(later.events);
+        self.audits.extend(later.audits);
+        self.fate = later.fate;
+    }
 }
 
 /// One person's account, or the place where one may be made.
@@ -78,6 +149,8 @@ pub struct Changes {
 pub struct Account {
     user: UserId,
     person: Option<Person>,
+    /// The revision to go on from when there is no person (any more).
+    last_revision: u64,
     pending: Vec<Pending>,
     next_pending: u64,
     durability: Durability,
@@ -110,6 +183,10 @@ enum Work {
     SignUp(Vec<ClaimedIdentifier>),
     SignIn(sign_in::Attempt),
     Upgrade,
+    /// Is this the account's password?
+    Verify(verify::Attempt),
+    /// The password of whoever takes the account over.
+    TakeOver(verify::Attempt),
 }
 
 /// The surroundings of one input and what it led to so far.
@@ -129,6 +206,15 @@ impl Step<'_> {
         self.change().events.push(event);
     }
 
+    fn audit(&mut self, by: &Administrator, act: Act) {
+        let audit = Audit {
+            at: self.now_ms,
+            by: by.0.clone(),
+            act,
+        };
+        self.change().audits.push(audit);
+    }
+
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
         self.output.replies.push((ticket, reply));
     }
@@ -141,6 +227,7 @@ impl Account {
         Account {
             user,
             person: None,
+            last_revision: 0,
             pending: Vec::new(),
             next_pending: 0,
             durability: Durability::Current,
@@ -165,12 +252,13 @@ impl Account {
             .map(|person| (&person.check, &person.sealed))
     }
 
-    /// How often the record was written; 0 when there is no account.
+    /// How often the record was written, its removal included; 0 when there
+    /// never was an account.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.person
             .as_ref()
-            .map_or(0, |person| person.check.revision)
+            .map_or(self.last_revision, |person| person.check.revision)
     }
 
     /// Whether a command waits for work.
@@ -218,6 +306,8 @@ impl Account {
                 step.change();
             }
             Input::WriteBehind => {}
+            Input::Sweep => self.sweep(&mut step),
+            Input::Rekey(rekey) => self.rekey(&rekey, &mut step),
         }
         // A deadline is told only when it is durable.
         let tells = |(_, reply): &(Ticket, Reply)| {
@@ -228,7 +318,11 @@ impl Account {
         }
         if let (Some(_), Some(person)) = (&step.output.changes, &mut self.person) {
             person.check.revision += 1;
+            person.check.abandoned_at = person.abandoned_at(policy);
             self.durability = Durability::Current;
+        }
+        if let (Some(_), None) = (&step.output.changes, &self.person) {
+            self.last_revision += 1;
         }
         step.output
     }
@@ -256,10 +350,15 @@ impl Account {
                 let reply = self.list(&request, &by, step);
                 step.reply(request.ticket, reply);
             }
-            Command::SetStatus(change) => {
-                let reply = self.set_status(&request, change, step);
+            Command::SetStatus { change, by } => {
+                let reply = self.set_status(&request, change, &by, step);
                 self.settle(&request, reply, step);
             }
+            Command::Claim { by, identifier } => {
+                let reply = self.claim(&request, &by, identifier, step);
+                self.settle(&request, reply, step);
+            }
+            Command::Verify(verify) => self.verify(request, verify, step),
         }
     }
 
@@ -326,8 +425,15 @@ impl Account {
         } = self.pending.swap_remove(place);
         let reply = match work {
             Work::SignUp(identifiers) => self.hashed(&request, identifiers, completion, step),
-            Work::SignIn(attempt) => self.verified(attempt, &completion, step),
+            Work::SignIn(attempt) => self.verified(attempt, &completion, &request, step),
             Work::Upgrade => return self.upgraded(completion, step),
+            Work::Verify(attempt) => match self.compared(attempt, &completion, &request, step) {
+                verify::Next::Reply(reply) => reply,
+                verify::Next::Hash(attempt) => {
+                    return self.hash_replacement(attempt, request, tickets, step);
+                }
+            },
+            Work::TakeOver(attempt) => self.replaced(&attempt, completion, &request, step),
         };
         if step.output.changes.is_some() {
             self.keep(&request, &reply, step);
@@ -366,7 +472,10 @@ impl Account {
     /// The person, when the request comes in the name of the right tenant.
     fn person_of(&mut self, request: &Request) -> Option<&mut Person> {
         let person = self.person.as_mut();
-        person.filter(|person| person.check.tenant == request.tenant.0)
+        person.filter(|person| {
+            let somebody = person.check.status != Status::StandIn;
+            somebody && person.check.tenant == request.tenant.0
+        })
     }
 
     /// The place of the live session that a token proves.
@@ -411,6 +520,7 @@ impl Account {
         &mut self,
         request: &Request,
         change: StatusChange,
+        by: &Administrator,
         step: &mut Step<'_>,
     ) -> Reply {
         let Some(person) = self.person_of(request) else {
@@ -422,9 +532,19 @@ impl Account {
         if status != person.check.status {
             person.check.status = status;
             step.event(EventKind::StatusChanged(status));
+            step.audit(by, Act::StatusSet(status));
         }
         Reply::StatusSet(status)
     }
+}
+
+/// Work that was not done: nothing was judged.
+fn busy(completion: &Completion) -> Reply {
+    let retry_after_ms = match completion {
+        Completion::Refused { retry_after_ms } => *retry_after_ms,
+        Completion::Hashed(_) | Completion::Verified(_) => 0,
+    };
+    Reply::No(Refusal::Busy { retry_after_ms })
 }
 
 impl Person {

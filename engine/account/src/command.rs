@@ -1,5 +1,6 @@
 //! What goes in (commands, completions) and what leaves to be done (effects).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::digest::IndexHash;
@@ -56,7 +57,40 @@ pub enum Command {
         by: SessionProof,
     },
     /// Open or close the account (administrators).
-    SetStatus(StatusChange),
+    SetStatus {
+        /// How.
+        change: StatusChange,
+        /// On whose word.
+        by: Administrator,
+    },
+    /// Claim one more identifier.
+    Claim {
+        /// Who asks.
+        by: SessionProof,
+        /// A mail address or a phone number.
+        identifier: ClaimedIdentifier,
+    },
+    /// Take it as shown that whoever asks has an identifier of this account.
+    Verify(Verify),
+}
+
+/// Whoever answers for an administrative act: the gateway's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Administrator(pub String);
+
+/// An identifier that was shown to be somebody's, who may or may not be who
+/// claimed it.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    /// The identifier.
+    pub identifier: ClaimedIdentifier,
+    /// A session of the account, when whoever asks has one.
+    pub session: Option<SessionProof>,
+    /// A password: the account's shows that the same person claimed and
+    /// verified; another becomes the account's.
+    pub password: Option<Password>,
+    /// On whose word the identifier was shown.
+    pub by: Administrator,
 }
 
 /// A new account.
@@ -77,6 +111,8 @@ pub struct ClaimedIdentifier {
     pub hash: IndexHash,
     /// The version of the key of that hash.
     pub key_version: u16,
+    /// Its hashes under older keys that still live.
+    pub older: Vec<IndexHash>,
 }
 
 /// A sign-in with a password.
@@ -88,6 +124,20 @@ pub struct SignIn {
     pub device: Option<DeviceProof>,
     /// Whether to make one when it has none.
     pub remember: Remember,
+    /// What is held against where it comes from.
+    pub source: Source,
+}
+
+/// What is held against the source of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing.
+    Clear,
+    /// It has tried too often: only a known device gets past.
+    Held {
+        /// When it may try again.
+        retry_after_ms: u64,
+    },
 }
 
 /// Whether a device asks to be known next time.
@@ -175,7 +225,10 @@ pub enum Completion {
     /// A comparison's outcome.
     Verified(PasswordCheck),
     /// There was no room for the work, and it was not done.
-    Refused,
+    Refused {
+        /// When there may be room.
+        retry_after_ms: u32,
+    },
 }
 
 /// How a comparison came out.

@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use rkyv::rancor::Error as RkyvError;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::identifier::IdentifierKind;
 use crate::record::Corrupt;
+use crate::reply::Verification;
 use crate::status::Status;
 
 const VERSION: u8 = 1;
@@ -43,6 +45,19 @@ pub enum EventKind {
     PasswordUpgraded,
     /// The account's status changed.
     StatusChanged(Status),
+    /// A sign-in failed with an identifier that nobody has; the id names
+    /// nobody either.
+    UnknownIdentifier,
+    /// An identifier was claimed.
+    IdentifierClaimed(IdentifierKind),
+    /// An identifier was verified, and by whom.
+    IdentifierVerified(IdentifierKind, Verification),
+    /// An identifier is the person's no more.
+    IdentifierDropped(IdentifierKind),
+    /// The password was replaced.
+    PasswordReplaced,
+    /// The account is gone: nothing of it was ever verified.
+    Removed,
 }
 
 /// Why a session ended.
@@ -56,6 +71,8 @@ pub enum EndReason {
     Evicted,
     /// Its time was over.
     Expired,
+    /// Whoever verified an identifier is not who began it.
+    TakenOver,
 }
 
 /// Writes an event.

@@ -17,6 +17,7 @@ pub mod record;
 pub mod session;
 
 mod account;
+mod audit;
 mod command;
 mod device;
 mod digest;
@@ -35,10 +36,12 @@ mod status;
 #[cfg(test)]
 mod table;
 
-pub use account::{Account, Changes, Input, Output};
+pub use account::{Account, Changes, Fate, Held, Input, Moved, Output, Rekey};
+pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
-    ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency, PasswordCheck,
-    PendingId, Remember, RevokeScope, SessionProof, SignIn, SignUp, Ticket,
+    Administrator, ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency,
+    PasswordCheck, PendingId, Remember, RevokeScope, SessionProof, SignIn, SignUp, Source, Ticket,
+    Verify,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;
@@ -48,7 +51,7 @@ pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VER
 pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };
-pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy};
-pub use reply::{Grant, Refusal, Reply, SessionInfo};
+pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy};
+pub use reply::{Grant, Refusal, Reply, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};

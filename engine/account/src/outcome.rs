@@ -83,6 +83,8 @@ fn outcome_of(reply: &Reply) -> Option<Outcome> {
         Reply::No(Refusal::InvalidCredentials) => Outcome::InvalidCredentials,
         Reply::Revoked(count) => Outcome::Revoked(*count),
         Reply::StatusSet(status) => Outcome::StatusSet(*status),
+        Reply::Claimed(until) => Outcome::Claimed(*until),
+        Reply::Verified(verification) => Outcome::Verified(*verification),
         Reply::Refreshed(_) | Reply::Sessions(_) | Reply::No(_) => return None,
     })
 }

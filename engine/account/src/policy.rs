@@ -7,8 +7,12 @@ pub struct Policy {
     pub password: PasswordPolicy,
     /// Sessions and refresh tokens.
     pub session: SessionPolicy,
-    /// Guessing.
+    /// Guessing at one account.
     pub guess: GuessPolicy,
+    /// Guessing from one source.
+    pub source: SourcePolicy,
+    /// For this long a claimed identifier can be verified.
+    pub claim_ms: u64,
 }
 
 /// The cost of a password hash (Argon2id, RFC 9106) and what a password must be.
@@ -54,6 +58,19 @@ pub struct GuessPolicy {
     pub forget_ms: u64,
 }
 
+/// The bound on what one source (an address, or what a gateway calls one) may
+/// try: `free` attempts at once, and one more every `refill_ms`. A success
+/// takes its attempt back. In any time `T` one source thus fails at most
+/// `free + T / refill_ms` times, and a node that restarts or forgets it adds
+/// its local allowance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourcePolicy {
+    /// Attempts at once; 0 for no bound.
+    pub free: u32,
+    /// How long until one more.
+    pub refill_ms: u64,
+}
+
 impl GuessPolicy {
     /// The guesses at once that the bound allows; `forget_ms` must be at
     /// least this many times `cap_ms`, or pausing would pay for an attacker.
@@ -89,6 +106,11 @@ impl Default for Policy {
                 cap_ms: 60 * MINUTE_MS,
                 forget_ms: DAY_MS,
             },
+            source: SourcePolicy {
+                free: 100,
+                refill_ms: 10_000,
+            },
+            claim_ms: 3 * DAY_MS,
         }
     }
 }

@@ -139,7 +139,14 @@ impl<'a> View<'a> {
             crate::status::ArchivedStatus::Active => Status::Active,
             crate::status::ArchivedStatus::Locked => Status::Locked,
             crate::status::ArchivedStatus::Suspended => Status::Suspended,
+            crate::status::ArchivedStatus::StandIn => Status::StandIn,
         }
+    }
+
+    /// When nobody needs the record any more, in Unix milliseconds; 0: never.
+    #[must_use]
+    pub fn abandoned_at(&self) -> u64 {
+        self.check.abandoned_at.to_native()
     }
 
     /// The sealed part, as stored.

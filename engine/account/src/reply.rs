@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 use crate::command::DeviceProof;
 use crate::id::{DeviceId, SessionId, UserId};
 use crate::record::v1::{GrantRow, Outcome};
@@ -24,8 +26,22 @@ pub enum Reply {
     Revoked(u32),
     /// The account has this status now.
     StatusSet(Status),
+    /// The identifier is claimed until then, in Unix milliseconds.
+    Claimed(u64),
+    /// The identifier is the person's.
+    Verified(Verification),
     /// No, and why.
     No(Refusal),
+}
+
+/// Who verified an identifier.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verification {
+    /// Whoever set the account up: everything stays.
+    Confirmed = 1,
+    /// Somebody else: everything that was set up before is gone.
+    TakenOver = 2,
 }
 
 /// Why the answer is no.
@@ -58,8 +74,15 @@ pub enum Refusal {
     StatusConflict,
     /// There is no such account.
     UnknownAccount,
+    /// The account does not claim this identifier, or no longer.
+    ClaimExpired,
+    /// The account has as many of these as it can have.
+    LimitReached,
     /// The hashing pool has no room; nothing was verified or charged.
-    Busy,
+    Busy {
+        /// When there may be.
+        retry_after_ms: u32,
+    },
 }
 
 /// What a sign-in or a refresh hands out.
@@ -153,6 +176,8 @@ impl Reply {
             Outcome::InvalidCredentials => Reply::No(Refusal::InvalidCredentials),
             Outcome::Revoked(count) => Reply::Revoked(count),
             Outcome::StatusSet(status) => Reply::StatusSet(status),
+            Outcome::Claimed(until) => Reply::Claimed(until),
+            Outcome::Verified(verification) => Reply::Verified(verification),
         }
     }
 }

@@ -14,6 +14,9 @@ pub enum Status {
     Locked = 2,
     /// Closed by an administrator, who alone can open it again.
     Suspended = 3,
+    /// Nobody's: it stands in for an identifier that nobody has, and counts
+    /// the guesses at it. To every question it answers as no account would.
+    StandIn = 4,
 }
 
 /// What can be asked of a status.
@@ -40,7 +43,9 @@ impl Status {
             (S::Active | S::Locked, C::Unlock) => Some(S::Active),
             (S::Active | S::Locked | S::Suspended, C::Suspend) => Some(S::Suspended),
             (S::Active | S::Suspended, C::Reinstate) => Some(S::Active),
-            (S::Suspended, C::Lock | C::Unlock) | (S::Locked, C::Reinstate) => None,
+            (S::Suspended, C::Lock | C::Unlock) | (S::Locked, C::Reinstate) | (S::StandIn, _) => {
+                None
+            }
         }
     }
 }
@@ -53,7 +58,12 @@ mod tests {
     #[test]
     fn the_table_of_transitions_is_as_written_down() {
         let mut table = std::string::String::new();
-        for status in [Status::Active, Status::Locked, Status::Suspended] {
+        for status in [
+            Status::Active,
+            Status::Locked,
+            Status::Suspended,
+            Status::StandIn,
+        ] {
             for change in [
                 StatusChange::Lock,
                 StatusChange::Unlock,

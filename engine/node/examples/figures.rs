@@ -154,7 +154,7 @@ async fn compare() {
     options.deadline_ms = 30_000;
     let client = Arc::new(Client::new(&options).unwrap());
     let people: Vec<_> = (0..256)
-        .map(|n| SignIn::email(&format!("p{n}@example.com"), "correct horse"))
+        .map(|n| SignIn::username(&format!("person-{n}"), "correct horse"))
         .collect();
     let made = join_all(people.iter().map(|person| client.sign_up(person))).await;
     assert!(
@@ -193,7 +193,7 @@ async fn populate(dir: &Path, people: u64) {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&mixed.rotate_left(17).to_be_bytes());
             let record = Key::person(Region::FIRST, slot, &user, PersonPart::Record);
-            let profile = Key::person(Region::FIRST, slot, &user, PersonPart::Profile);
+            let profile = Key::person(Region::FIRST, slot, &user, PersonPart::Identifier(0));
             commit = commit
                 .put(record, vec![1; 700])
                 .put(profile, vec![2; 100])

@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tidegate_storage_fjall::Health;
 use tokio::net::TcpListener;
 
 use crate::service::Service;
@@ -52,15 +53,26 @@ pub(crate) async fn serve(admin: Arc<Admin>, listen: SocketAddr) -> std::io::Res
     Ok(address)
 }
 
+impl Admin {
+    fn render(&self) -> String {
+        self.service.observe();
+        self.metrics.render() + &tidegate_runtime::render_histograms()
+    }
+}
+
 fn page(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".into());
     }
     match request.uri().path() {
-        "/metrics" => text(StatusCode::OK, admin.metrics.render()),
+        "/metrics" => text(StatusCode::OK, admin.render()),
         "/health/live" => text(StatusCode::OK, "live\n".into()),
         "/health/ready" if admin.service.is_draining() => {
             text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into())
+        }
+        "/health/ready" if admin.service.store_health() == Health::Failed => {
+            let why = "the store takes no changes: free or replace the disk, then start again\n";
+            text(StatusCode::SERVICE_UNAVAILABLE, why.into())
         }
         "/health/ready" => text(StatusCode::OK, "ready\n".into()),
         _ => text(StatusCode::NOT_FOUND, "no such page\n".into()),

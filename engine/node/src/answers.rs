@@ -1,11 +1,14 @@
 //! From the engine's answers to frames.
 
 use bytes::BytesMut;
-use tidegate_account::{Grant, Refusal, Reply, SessionInfo, Status};
+use tidegate_account::{Grant, Refusal, Reply, SessionInfo, Status, Verification};
 use tidegate_runtime::{Answer, Checked, Failure, Outcome};
 use tidegate_wire::{
-    Body, Code, MESSAGE_VERSION, ReplyHead, SecretBytes, encode_refusal, encode_reply, v1,
+    Body, Code, Kind, MESSAGE_VERSION, ReplyHead, SecretBytes, Text, encode_refusal, encode_reply,
+    v1,
 };
+
+use crate::operator::{OperatorError, Said};
 
 /// What a client is told to wait when nothing better is known.
 const RETRY_AFTER_MS: u32 = 250;
@@ -17,7 +20,7 @@ pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch:
         Answer::Reply(reply) => write_account(out, correlation, reply, epoch),
         Answer::Failed(failure) => {
             let (code, retry_after_ms) = match failure {
-                Failure::Busy { retry_after_ms } => (Code::Busy, retry_after_ms),
+                Failure::Busy { retry_after_ms, .. } => (Code::Busy, retry_after_ms),
                 Failure::DeadlineExceeded => (Code::DeadlineExceeded, 0),
                 Failure::Unavailable => (Code::Unavailable, RETRY_AFTER_MS),
                 Failure::NotOwner => (Code::NotOwner, RETRY_AFTER_MS),
@@ -27,6 +30,8 @@ pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch:
             };
             refuse(out, correlation, code, retry_after_ms, epoch);
         }
+        // Only the engine's own work ends like this, and nobody asks for it from outside.
+        Answer::Done => refuse(out, correlation, Code::Unknown, 0, epoch),
     }
 }
 
@@ -61,8 +66,18 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
                 Status::Active => 1,
                 Status::Locked => 2,
                 Status::Suspended => 3,
+                // Nobody's status is ever set.
+                Status::StandIn => 0,
             };
             yes(out, correlation, epoch, &v1::StatusSet { status });
+        }
+        Reply::Claimed(until) => yes(out, correlation, epoch, &v1::Claimed { until }),
+        Reply::Verified(verification) => {
+            let verification = match verification {
+                Verification::Confirmed => 1,
+                Verification::TakenOver => 2,
+            };
+            yes(out, correlation, epoch, &v1::Verified { verification });
         }
         Reply::No(refusal) => {
             let (code, retry_after_ms) = code_of(refusal);
@@ -71,7 +86,24 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
     }
 }
 
-/// Appends a frame without a body.
+/// Appends what came of an operator's order.
+pub(crate) fn write_said(out: &mut BytesMut, correlation: u64, said: Result<Said, OperatorError>) {
+    let (outcome, answer) = match said {
+        Ok(Said::Done(value)) => (1, value),
+        Ok(Said::No { code, message }) => {
+            (2, serde_json::json!({ "code": code, "message": message }))
+        }
+        Err(error) => {
+            tracing::error!(event = "operator.failed", %error);
+            return refuse(out, correlation, Code::Unknown, 0, 0);
+        }
+    };
+    let answer = Text(answer.to_string());
+    yes(out, correlation, 0, &v1::Operated { outcome, answer });
+}
+
+/// Appends a frame without a body. A crowd that is told to come again is
+/// spread: each waits up to twice as long as it must, by its correlation id.
 pub(crate) fn refuse(
     out: &mut BytesMut,
     correlation: u64,
@@ -79,11 +111,22 @@ pub(crate) fn refuse(
     retry_after_ms: u32,
     epoch: u64,
 ) {
+    let retry_after_ms = match code.kind() {
+        Kind::Later | Kind::Unknown => spread(retry_after_ms, correlation),
+        // What a person is told is exact.
+        Kind::Yes | Kind::No | Kind::Fault => retry_after_ms,
+    };
     let head = ReplyHead {
         retry_after_ms,
         ..head(correlation, code, epoch)
     };
     encode_refusal(out, &head);
+}
+
+fn spread(ms: u32, correlation: u64) -> u32 {
+    let hash = correlation.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let share = (u64::from(ms) * hash) >> 32;
+    ms.saturating_add(u32::try_from(share).unwrap_or(ms))
 }
 
 /// Appends the frame of a yes.
@@ -124,7 +167,9 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::IdempotencyReused => (Code::IdempotencyReused, 0),
         Refusal::StatusConflict => (Code::StatusConflict, 0),
         Refusal::UnknownAccount => (Code::UnknownAccount, 0),
-        Refusal::Busy => (Code::Busy, RETRY_AFTER_MS),
+        Refusal::ClaimExpired => (Code::ClaimExpired, 0),
+        Refusal::LimitReached => (Code::LimitReached, 0),
+        Refusal::Busy { retry_after_ms } => (Code::Busy, retry_after_ms.max(RETRY_AFTER_MS)),
     }
 }
 
@@ -165,5 +210,25 @@ fn session_row(session: &SessionInfo) -> v1::SessionRow {
         expires_at: session.expires_at,
         assurance: session.assurance,
         methods: session.methods,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_spread_over_once_to_twice_what_each_must_wait() {
+        let waits: Vec<u32> = (0..10_000)
+            .map(|correlation| spread(250, correlation))
+            .collect();
+        assert!(waits.iter().all(|ms| (250..500).contains(ms)));
+        for quarter in 0..4 {
+            let from = 250 + quarter * 62;
+            let here = waits.iter().filter(|ms| (from..from + 62).contains(*ms));
+            let share = here.count();
+            assert!((2_200..2_800).contains(&share), "{quarter}: {share}");
+        }
+        assert_eq!(spread(0, 7), 0);
     }
 }

@@ -134,6 +134,21 @@ fn validity(params: &mut CertificateParams, now_s: i64, days: i64) -> Result<(),
     Ok(())
 }
 
+/// SHA-256 of a certificate (DER), hexadecimal: what rights are given to.
+/// `openssl x509 -fingerprint -sha256` shows the same, with colons.
+#[must_use]
+pub fn fingerprint(der: &[u8]) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
+    crate::deployment::hex(hash.as_ref())
+}
+
+/// When a certificate (DER) ends, in Unix seconds.
+#[must_use]
+pub fn expires_at_s(der: &[u8]) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
 /// Reads who a certificate (DER) is for.
 ///
 /// # Errors
@@ -187,5 +202,23 @@ mod tests {
         let der = CertificateDer::from_pem_slice(ca.certificate.as_bytes()).unwrap();
         assert!(identity_of(&der).is_err());
         assert!(identity_of(b"no certificate").is_err());
+    }
+
+    #[test]
+    fn certificates_live_as_long_as_is_said_and_begin_an_hour_back() {
+        let now_s = 1_800_000_000;
+        let ca = make_ca(now_s).unwrap();
+        let identity = Identity {
+            role: Role::Node,
+            name: "node".into(),
+        };
+        let leaf = issue(&ca, &identity, now_s).unwrap();
+        for (issued, days) in [(&ca, 3_650), (&leaf, 365)] {
+            let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
+            assert_eq!(expires_at_s(&der), Some(now_s + days * 86_400));
+            let (_, read) = X509Certificate::from_der(&der).unwrap();
+            assert_eq!(read.validity().not_before.timestamp(), now_s - 3_600);
+            assert_eq!(fingerprint(&der).len(), 64);
+        }
     }
 }

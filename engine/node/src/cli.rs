@@ -1,7 +1,9 @@
 //! The command line.
 
+mod doctor;
 mod input;
 mod node;
+mod operator;
 mod output;
 mod person;
 
@@ -55,6 +57,34 @@ enum Command {
     /// List a person's sessions. The session token is read from the terminal
     /// or standard input.
     Sessions(person::SessionsArgs),
+    /// Say that a mail address or phone number was shown to be somebody's.
+    /// A password is read from the terminal or standard input: the account's
+    /// own keeps everything that was set up, another takes the account over.
+    Verify(person::VerifyArgs),
+    /// Claim one more mail address or phone number. The session token is read
+    /// from the terminal or standard input.
+    Claim(person::ClaimArgs),
+    /// Add, change and list tenants.
+    #[command(subcommand)]
+    Tenant(operator::TenantCommand),
+    /// Add, revoke and list gateways and operators.
+    #[command(subcommand)]
+    Gateway(operator::GatewayCommand),
+    /// Renew certificates before they expire.
+    #[command(subcommand)]
+    Cert(operator::CertCommand),
+    /// Rotate keys while people are served.
+    #[command(subcommand)]
+    Keys(operator::KeysCommand),
+    /// Copy the store while it serves; rows and wrapped keys go apart.
+    Backup(operator::BackupArgs),
+    /// Put a backup back into a folder that has its secrets and no store.
+    Restore(operator::RestoreArgs),
+    /// Show the newest administrative acts on the deployment.
+    Audit(operator::AuditArgs),
+    /// Look for what is wrong with a node's folder and machine, and say how to
+    /// mend it. Exit status 1 when something is.
+    Doctor(doctor::DoctorArgs),
     /// Show the whole story in a temporary folder: a real node, a real
     /// gateway, SIGKILL in the middle, and every acknowledged change still
     /// there.
@@ -98,6 +128,16 @@ pub fn run() -> ExitCode {
         Command::Refresh(args) => person::refresh(&args),
         Command::Revoke(args) => person::revoke(&args),
         Command::Sessions(args) => person::sessions(&args),
+        Command::Verify(args) => person::verify(&args),
+        Command::Claim(args) => person::claim(&args),
+        Command::Tenant(command) => operator::tenant(&command),
+        Command::Gateway(command) => operator::gateway(&command),
+        Command::Cert(command) => operator::cert(&command),
+        Command::Keys(command) => operator::keys(&command),
+        Command::Backup(args) => operator::backup(&args),
+        Command::Restore(args) => operator::restore(&args),
+        Command::Audit(args) => operator::audit(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Demo => demo::run(),
         Command::DemoGateway(args) => demo::gateway(&args),
     };

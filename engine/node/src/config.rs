@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tidegate_account::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy};
-use tidegate_runtime::{HashingOptions, Limits};
+use tidegate_account::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy};
+use tidegate_runtime::{HashingOptions, Limits, Retention};
+
+use crate::deployment::TenantPolicy;
 
 /// The configuration. Unknown keys are refused; missing ones have defaults.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -20,6 +22,10 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// The bound on guesses.
     pub guessing: GuessingConfig,
+    /// The bound on what one source may try.
+    pub sources: SourcesConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
     /// Named limits.
     pub limits: LimitsConfig,
 }
@@ -61,7 +67,7 @@ pub struct HashingConfig {
 }
 
 /// How long sessions live.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionsConfig {
     /// Unused for this long, a session ends.
@@ -71,7 +77,7 @@ pub struct SessionsConfig {
 }
 
 /// The bound on guesses at one account.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GuessingConfig {
     /// Failures that cost no wait.
@@ -82,6 +88,28 @@ pub struct GuessingConfig {
     pub cap_ms: u64,
     /// Silence after which failures are forgotten.
     pub forget_ms: u64,
+}
+
+/// The bound on what one source of requests may try.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourcesConfig {
+    /// Attempts at once; 0 for no bound.
+    pub free: u32,
+    /// How long until one more.
+    pub refill_ms: u64,
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Events.
+    pub events_ms: u64,
+    /// Administrative acts.
+    pub audits_ms: u64,
+    /// Identifiers that were claimed and not verified.
+    pub claims_ms: u64,
 }
 
 /// Named limits.
@@ -100,6 +128,16 @@ pub struct LimitsConfig {
     pub commands_per_person: u32,
     /// Commands that wait in all.
     pub commands: u64,
+    /// Requests under way on one connection.
+    pub frames_per_connection: usize,
+    /// People being read from storage at once.
+    pub activations: u64,
+    /// Commits that wait to be durable.
+    pub commits: u64,
+    /// Sources that are counted at once, 32 bytes each.
+    pub sources: usize,
+    /// Rows that the sweeper looks at per second.
+    pub sweep_rows_per_s: u32,
     /// Warm people.
     pub warm_people: usize,
     /// A person unused for this long becomes cold.
@@ -157,6 +195,27 @@ impl Default for GuessingConfig {
     }
 }
 
+impl Default for SourcesConfig {
+    fn default() -> SourcesConfig {
+        let policy = Policy::default().source;
+        SourcesConfig {
+            free: policy.free,
+            refill_ms: policy.refill_ms,
+        }
+    }
+}
+
+impl Default for RetentionConfig {
+    fn default() -> RetentionConfig {
+        let retention = Retention::default();
+        RetentionConfig {
+            events_ms: retention.events_ms,
+            audits_ms: retention.audits_ms,
+            claims_ms: Policy::default().claim_ms,
+        }
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> LimitsConfig {
         let limits = Limits::default();
@@ -167,6 +226,11 @@ impl Default for LimitsConfig {
             frames_per_stream: 1_024,
             commands_per_person: limits.commands_per_person,
             commands: limits.commands,
+            frames_per_connection: 4_096,
+            activations: limits.activations,
+            commits: limits.commits,
+            sources: limits.sources,
+            sweep_rows_per_s: limits.sweep_rows_per_s,
             warm_people: limits.warm_people,
             warm_idle_ms: limits.warm_idle_ms,
             write_behind_per_s: limits.write_behind_per_s,
@@ -229,7 +293,22 @@ impl Config {
         }
     }
 
-    fn fault(&self) -> Option<(&'static str, &'static str)> {
+    /// The configuration as one tenant has it.
+    pub(crate) fn of_tenant(&self, policy: &TenantPolicy) -> Config {
+        let mut config = self.clone();
+        if let Some(sessions) = &policy.sessions {
+            config.sessions = sessions.clone();
+        }
+        if let Some(guessing) = &policy.guessing {
+            config.guessing = guessing.clone();
+        }
+        if let Some(sources) = &policy.sources {
+            config.sources = sources.clone();
+        }
+        config
+    }
+
+    pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
         let (hashing, sessions, guessing) = (&self.hashing, &self.sessions, &self.guessing);
         let rules = [
             (
@@ -318,6 +397,37 @@ impl Config {
                 "at least 1",
             ),
             (
+                self.limits.frames_per_connection > 0,
+                "limits.frames_per_connection",
+                "at least 1",
+            ),
+            (
+                self.limits.activations > 0,
+                "limits.activations",
+                "at least 1",
+            ),
+            (self.limits.commits > 0, "limits.commits", "at least 1"),
+            (
+                self.limits.sources <= 100_000_000,
+                "limits.sources",
+                "at most 100000000",
+            ),
+            (
+                self.limits.sweep_rows_per_s > 0,
+                "limits.sweep_rows_per_s",
+                "at least 1",
+            ),
+            (
+                self.sources.refill_ms > 0,
+                "sources.refill_ms",
+                "at least 1",
+            ),
+            (
+                self.retention.claims_ms >= 60_000,
+                "retention.claims_ms",
+                "at least 60000",
+            ),
+            (
                 self.limits.commands_per_person > 0,
                 "limits.commands_per_person",
                 "at least 1",
@@ -350,6 +460,20 @@ impl Config {
                 cap_ms: self.guessing.cap_ms,
                 forget_ms: self.guessing.forget_ms,
             },
+            source: SourcePolicy {
+                free: self.sources.free,
+                refill_ms: self.sources.refill_ms,
+            },
+            claim_ms: self.retention.claims_ms,
+        }
+    }
+
+    /// How long things are kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention {
+            events_ms: self.retention.events_ms,
+            audits_ms: self.retention.audits_ms,
         }
     }
 
@@ -372,6 +496,10 @@ impl Config {
         Limits {
             commands_per_person: self.limits.commands_per_person,
             commands: self.limits.commands,
+            activations: self.limits.activations,
+            commits: self.limits.commits,
+            sources: self.limits.sources,
+            sweep_rows_per_s: self.limits.sweep_rows_per_s,
             warm_people: self.limits.warm_people,
             warm_idle_ms: self.limits.warm_idle_ms,
             write_behind_per_s: self.limits.write_behind_per_s,

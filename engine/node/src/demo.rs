@@ -19,7 +19,7 @@ use node::Node;
 /// People that the gateway signs up.
 const PEOPLE: usize = 60;
 /// The node is killed after this many acknowledged changes.
-const KILL_AFTER: usize = 90;
+const KILL_AFTER: usize = 120;
 
 /// Runs the demonstration; the exit status.
 pub(crate) fn run() -> anyhow::Result<u8> {
@@ -103,8 +103,8 @@ fn by_hand() {
         "\nBy hand:\n\
          \x20 tidegate init\n\
          \x20 tidegate serve &   (wait for its line)\n\
-         \x20 echo 'correct horse' | tidegate sign-up --email ada@example.com\n\
-         \x20 echo 'correct horse' | tidegate sign-in --email ada@example.com --json\n\
+         \x20 echo 'correct horse' | tidegate sign-up --username ada\n\
+         \x20 echo 'correct horse' | tidegate sign-in --username ada --json\n\
          \x20 echo 'tgs_...' | tidegate check\n\
          A gateway of your own: protocol/client/examples/gateway.rs"
     );

@@ -50,7 +50,7 @@ impl Folder {
         self.root.join("tls").join(format!("{name}.key"))
     }
 
-    /// A symmetric key: `master`, `index-N`, `pepper-N`, `reset`.
+    /// A symmetric key: `master-N`, `index-N`, `pepper-N`, `reset`.
     #[must_use]
     pub fn secret(&self, name: &str) -> PathBuf {
         self.root.join("secrets").join(format!("{name}.key"))
@@ -77,6 +77,23 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As [`write_private`].
 pub fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_new(path, bytes, 0o644)
+}
+
+/// Puts a file in the place of another, whole: whoever reads it meanwhile sees
+/// the one or the other. Readable by its owner alone.
+///
+/// # Errors
+/// What the system says.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let half = path.with_extension("new");
+    // What an earlier attempt left behind.
+    let _ = std::fs::remove_file(&half);
+    write_private(&half, bytes)?;
+    std::fs::rename(&half, path)?;
+    match path.parent() {
+        Some(parent) => std::fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

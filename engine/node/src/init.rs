@@ -4,22 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
-use tidegate_account::{TenantId, UserId};
+use tidegate_account::TenantId;
 use tidegate_runtime::ports::{Clock, Entropy};
-use tidegate_runtime::{Field, Key, LocalMaster, Master, SealContext, SealFault, WrappedKey};
+use tidegate_runtime::{Key, LocalMaster, Master, SealFault};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Store, StoreError, SystemPart};
 use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 use zeroize::Zeroizing;
 
-use crate::certificates::{CertificateError, Identity, Issued, Role, issue, make_ca};
+use crate::certificates::{CertificateError, Identity, Role, make_ca};
 use crate::config::Config;
+use crate::deployment::{
+    GatewayRow, KeyFault, StoreRow, TenantPolicy, TenantRow, hex, make_key, tenant_context, write,
+};
 use crate::folder::{Folder, write_private, write_public};
-use crate::rights::{GatewayRow, Planes, ROW_VERSION, StoreRow, TenantRow, key_check};
+use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
+use crate::rights::Right;
 
 /// The tenant that `init` makes.
 pub const DEFAULT_TENANT: &str = "default";
 /// The gateway that `init` makes.
 pub const DEFAULT_GATEWAY: &str = "default";
+/// The operator that `init` makes.
+pub const DEFAULT_OPERATOR: &str = "root";
 
 /// Why a folder could not be made.
 #[derive(Debug, Error)]
@@ -42,8 +48,14 @@ pub enum InitError {
     #[error("the configuration cannot be written: {0}")]
     Config(#[from] toml::ser::Error),
     /// A row cannot be written as JSON.
-    #[error("a row cannot be written: {0}")]
-    Row(#[from] serde_json::Error),
+    #[error("a row cannot be written")]
+    Row,
+    /// A key file cannot be written.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// A certificate cannot be put in its place.
+    #[error(transparent)]
+    Issuing(#[from] IssuingError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -74,17 +86,23 @@ pub async fn init(
         let made = std::fs::create_dir_all(&path);
         made.map_err(|source| InitError::Write { path, source })?;
     }
-    certificates(folder, clock)?;
-    let master = secret(folder, "master", entropy)?;
-    let index = secret(folder, "index-1", entropy)?;
-    let pepper = secret(folder, "pepper-1", entropy)?;
+    let issued = certificates(folder, clock)?;
+    let (master, master_ref) = make_key(folder, "master", 1, entropy)?;
     let store_row = StoreRow {
-        version: ROW_VERSION,
-        index: key_check(&index),
-        pepper: key_check(&pepper),
+        master: master_ref,
+        index: vec![make_key(folder, "index", 1, entropy)?.1],
+        pepper: vec![make_key(folder, "pepper", 1, entropy)?.1],
     };
-    secret(folder, "reset", entropy)?;
-    rows(folder, &store_row, &LocalMaster::new(master), entropy).await?;
+    let reset = Zeroizing::new(entropy.seed());
+    written(folder.secret("reset"), |path| write_private(path, &*reset))?;
+    rows(
+        folder,
+        &store_row,
+        &LocalMaster::new(master),
+        &issued,
+        entropy,
+    )
+    .await?;
     let root = folder.root();
     for part in [root.join("secrets"), root.join("tls"), root.to_owned()] {
         written(part, sync_folder)?;
@@ -105,36 +123,28 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()
 }
 
-fn certificates(folder: &Folder, clock: &dyn Clock) -> Result<(), InitError> {
+/// The hashes of the certificates that may connect.
+struct Issued {
+    gateway: String,
+    operator: String,
+}
+
+fn certificates(folder: &Folder, clock: &dyn Clock) -> Result<Issued, InitError> {
     let now_s = i64::try_from(clock.unix_ms() / 1000).unwrap_or(i64::MAX);
     let ca = make_ca(now_s)?;
-    put_certificate(folder, "ca", &ca)?;
-    let node = Identity {
-        role: Role::Node,
-        name: "node".into(),
+    put_certificate(folder, "ca", &ca, Put::New)?;
+    let issue = |role, name: &str| {
+        let identity = Identity {
+            role,
+            name: name.to_owned(),
+        };
+        issue_to(folder, &ca, &identity, now_s, Put::New)
     };
-    put_certificate(folder, "node", &issue(&ca, &node, now_s)?)?;
-    let gateway = Identity {
-        role: Role::Gateway,
-        name: DEFAULT_GATEWAY.into(),
-    };
-    let name = format!("gateway-{DEFAULT_GATEWAY}");
-    put_certificate(folder, &name, &issue(&ca, &gateway, now_s)?)
-}
-
-fn put_certificate(folder: &Folder, name: &str, issued: &Issued) -> Result<(), InitError> {
-    written(folder.certificate(name), |path| {
-        write_public(path, issued.certificate.as_bytes())
-    })?;
-    written(folder.private_key(name), |path| {
-        write_private(path, issued.key.as_bytes())
+    issue(Role::Node, "node")?;
+    Ok(Issued {
+        gateway: issue(Role::Gateway, DEFAULT_GATEWAY)?,
+        operator: issue(Role::Operator, DEFAULT_OPERATOR)?,
     })
-}
-
-fn secret(folder: &Folder, name: &str, entropy: &dyn Entropy) -> Result<Key, InitError> {
-    let bytes = Zeroizing::new(entropy.seed());
-    written(folder.secret(name), |path| write_private(path, &*bytes))?;
-    Ok(Key::new(*bytes))
 }
 
 fn written(
@@ -148,6 +158,7 @@ async fn rows(
     folder: &Folder,
     store_row: &StoreRow,
     master: &dyn Master,
+    issued: &Issued,
     entropy: &dyn Entropy,
 ) -> Result<(), InitError> {
     let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.store(), &Options::default())?);
@@ -156,47 +167,37 @@ async fn rows(
     nonce.copy_from_slice(&entropy.seed()[..24]);
     let wrapped = master.wrap(&tenant_context(tenant), nonce, &Key::new(entropy.seed()))?;
     let tenant_row = TenantRow {
-        version: ROW_VERSION,
         name: DEFAULT_TENANT.into(),
-        wrapped_key: hex(&wrapped),
+        wrapped_keys: vec![hex(&wrapped.0)],
+        policy: TenantPolicy::default(),
     };
     let gateway_row = GatewayRow {
-        version: ROW_VERSION,
         name: DEFAULT_GATEWAY.into(),
         tenants: vec![DEFAULT_TENANT.into()],
-        planes: Planes::AuthAndAdmin,
+        rights: vec![Right::Auth, Right::Admin],
         rate_per_s: 0,
+        certificates: vec![issued.gateway.clone()],
+    };
+    let operator_row = GatewayRow {
+        name: DEFAULT_OPERATOR.into(),
+        tenants: Vec::new(),
+        rights: vec![Right::Operator],
+        rate_per_s: 0,
+        certificates: vec![issued.operator.clone()],
     };
     let tenant_key = RowKey::system(SystemPart::Tenant(tenant.0));
     let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
+    let operator_key = RowKey::system(SystemPart::Gateway(DEFAULT_OPERATOR));
     let commit = Commit::default()
         .check(Check::Absent(tenant_key.clone()))
-        .put(
-            RowKey::system(SystemPart::Store),
-            serde_json::to_vec(store_row)?,
-        )
-        .put(tenant_key, serde_json::to_vec(&tenant_row)?)
-        .put(gateway_key, serde_json::to_vec(&gateway_row)?);
+        .put(RowKey::system(SystemPart::Store), row_of(store_row)?)
+        .put(tenant_key, row_of(&tenant_row)?)
+        .put(gateway_key, row_of(&gateway_row)?)
+        .put(operator_key, row_of(&operator_row)?);
     store.commit(commit).await?;
     Ok(())
 }
 
-pub(crate) fn tenant_context(tenant: TenantId) -> SealContext {
-    SealContext {
-        tenant,
-        user: UserId::from_bytes([0; 16]),
-        field: Field::TenantKey,
-        revision: 0,
-    }
-}
-
-fn hex(key: &WrappedKey) -> String {
-    key.0.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(crate) fn unhex(text: &str) -> Option<WrappedKey> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    let bytes = bytes.collect::<Option<Vec<u8>>>()?;
-    bytes.try_into().ok().map(WrappedKey)
+fn row_of<T: serde::Serialize>(row: &T) -> Result<Vec<u8>, InitError> {
+    write(row).ok_or(InitError::Row)
 }

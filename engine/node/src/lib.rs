@@ -7,11 +7,13 @@ pub mod certificates;
 pub mod cli;
 pub mod config;
 mod demo;
+mod deployment;
 pub mod folder;
 pub mod init;
+pub mod issuing;
+mod operator;
 mod rights;
 mod serve;
 mod service;
 
-pub use rights::{Gateway, GatewayRow, Planes};
 pub use serve::{ServeError, ServeOptions, serve};

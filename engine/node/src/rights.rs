@@ -1,114 +1,110 @@
-//! The rows of the deployment: what gateways may do (stored by name, not
-//! written into their certificates), tenants, and which keys are this store's.
-//!
-//! All have format 1 and are JSON, because they are few, and people read them
-//! when something is wrong.
+//! What gateways and operators may do. The stored row says it, not the
+//! certificate, so it can be changed and withdrawn while connections are open.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
-use tidegate_account::{TenantId, tagged};
-use tidegate_runtime::Key;
+use tidegate_account::{Administrator, TenantId};
 use tidegate_wire::Plane;
+use tokio::sync::watch;
 
-/// The format of the rows here.
-pub(crate) const ROW_VERSION: u8 = 1;
+use crate::certificates::Role;
+use crate::deployment::GatewayRow;
 
-/// The stored rights of a gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayRow {
-    /// The row's format.
-    pub version: u8,
-    /// The gateway's name, as in its certificate.
-    pub name: String,
-    /// The names of the tenants in whose name it may come.
-    pub tenants: Vec<String>,
-    /// What it may do.
-    pub planes: Planes,
-    /// Requests per second; 0 for no limit.
-    pub rate_per_s: u64,
-}
-
-/// Which planes a gateway may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// A plane, as a right that somebody may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Planes {
-    /// For the person who is there.
+pub(crate) enum Right {
+    /// Ask for the person who is there.
     Auth,
-    /// For the person who is there, and on accounts.
-    AuthAndAdmin,
+    /// Act on accounts.
+    Admin,
+    /// Run the deployment.
+    Operator,
 }
 
-/// The stored form of a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TenantRow {
-    pub(crate) version: u8,
-    pub(crate) name: String,
-    /// The tenant's key, wrapped by the deployment's; hexadecimal.
-    pub(crate) wrapped_key: String,
+impl Right {
+    fn of(plane: Plane) -> Right {
+        match plane {
+            Plane::Auth => Right::Auth,
+            Plane::Admin => Right::Admin,
+            Plane::Operator => Right::Operator,
+        }
+    }
 }
 
-/// What tells whether key files belong to this store: a wrong index key would
-/// make everybody unknown, a wrong pepper every password wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StoreRow {
-    pub(crate) version: u8,
-    /// Of index key 1 and pepper key 1, as [`key_check`] gives them.
-    pub(crate) index: String,
-    pub(crate) pepper: String,
-}
-
-/// 64 bits of a hash of a key, hexadecimal: enough to tell keys apart, nothing
-/// to find one by.
-pub(crate) fn key_check(key: &Key) -> String {
-    let hash = tagged("tg-key-check-1", &[key.expose()]);
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A gateway that may connect.
-pub struct Gateway {
-    tenants: Vec<TenantId>,
-    planes: Planes,
-    rate: Rate,
+/// A gateway or an operator that may connect.
+pub(crate) struct Gateway {
+    name: String,
+    rights: RwLock<Rights>,
+    /// Whether it still may, for its open connections.
+    standing: watch::Sender<Standing>,
     connections: AtomicUsize,
 }
 
+struct Rights {
+    tenants: Vec<TenantId>,
+    rights: Vec<Right>,
+    certificates: Vec<String>,
+    rate: Rate,
+}
+
+/// Whether somebody may still connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Good,
+    Withdrawn,
+}
+
 impl Gateway {
-    /// Takes a stored row.
-    #[must_use]
-    pub fn new(row: &GatewayRow) -> Gateway {
+    pub(crate) fn new(row: &GatewayRow) -> Gateway {
         Gateway {
-            tenants: row
-                .tenants
-                .iter()
-                .map(|name| TenantId::of_name(name))
-                .collect(),
-            planes: row.planes,
-            rate: Rate::new(row.rate_per_s),
+            name: row.name.clone(),
+            rights: RwLock::new(Rights::of(row)),
+            standing: watch::Sender::new(Standing::Good),
             connections: AtomicUsize::new(0),
         }
     }
 
     /// Whether it may do this in this tenant's name.
-    #[must_use]
-    pub fn may(&self, tenant: TenantId, plane: Plane) -> bool {
-        let plane = match plane {
-            Plane::Auth => true,
-            Plane::Admin => self.planes == Planes::AuthAndAdmin,
-        };
-        plane && self.tenants.contains(&tenant)
+    pub(crate) fn may(&self, tenant: TenantId, plane: Plane) -> bool {
+        if *self.standing.borrow() == Standing::Withdrawn {
+            return false;
+        }
+        self.with(|rights| {
+            let ours = plane == Plane::Operator || rights.tenants.contains(&tenant);
+            ours && rights.rights.contains(&Right::of(plane))
+        })
+    }
+
+    /// Whether this certificate, in this role, is one of its own.
+    pub(crate) fn has(&self, role: Role, fingerprint: &str) -> bool {
+        self.with(|rights| {
+            let operator = rights.rights.contains(&Right::Operator);
+            let fits = operator == (role == Role::Operator);
+            fits && rights.certificates.iter().any(|one| one == fingerprint)
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As whom it answers for what it does.
+    pub(crate) fn administrator(&self) -> Administrator {
+        Administrator(self.name.clone())
     }
 
     /// Whether its rate allows one more request; how long to wait if not.
-    ///
-    /// # Errors
-    /// The milliseconds to wait.
-    pub fn take(&self, now_ms: u64) -> Result<(), u32> {
-        self.rate.take(now_ms)
+    pub(crate) fn take(&self, now_ms: u64) -> Result<(), u32> {
+        self.with(|rights| rights.rate.take(now_ms))
+    }
+
+    /// Tells when it may no longer.
+    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
     }
 
     /// Counts a connection, unless it has `max` already.
@@ -122,10 +118,58 @@ impl Gateway {
     pub(crate) fn disconnect(&self) {
         self.connections.fetch_sub(1, Ordering::AcqRel);
     }
+
+    fn with<T>(&self, read: impl FnOnce(&Rights) -> T) -> T {
+        read(&self.rights.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-/// The gateways of a deployment, by name.
-pub(crate) type Gateways = BTreeMap<String, std::sync::Arc<Gateway>>;
+impl Rights {
+    fn of(row: &GatewayRow) -> Rights {
+        let tenants = row.tenants.iter().map(|name| TenantId::of_name(name));
+        Rights {
+            tenants: tenants.collect(),
+            rights: row.rights.clone(),
+            certificates: row.certificates.clone(),
+            rate: Rate::new(row.rate_per_s),
+        }
+    }
+}
+
+/// Everybody who may connect, by name.
+#[derive(Default)]
+pub(crate) struct Gateways {
+    by_name: RwLock<BTreeMap<String, Arc<Gateway>>>,
+}
+
+impl Gateways {
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Gateway>> {
+        let gateways = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        gateways.get(name).cloned()
+    }
+
+    /// Adds somebody, or changes what they may, for their open connections too.
+    pub(crate) fn put(&self, row: &GatewayRow) {
+        let mut gateways = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        match gateways.get(&row.name) {
+            Some(known) => {
+                let mut rights = known.rights.write().unwrap_or_else(PoisonError::into_inner);
+                *rights = Rights::of(row);
+            }
+            None => {
+                gateways.insert(row.name.clone(), Arc::new(Gateway::new(row)));
+            }
+        }
+    }
+
+    /// Takes everything from somebody; their connections close.
+    pub(crate) fn withdraw(&self, name: &str) {
+        let mut gateways = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gateway) = gateways.remove(name) {
+            gateway.standing.send_replace(Standing::Withdrawn);
+        }
+    }
+}
 
 /// A rate with a burst of one second: the generic cell rate algorithm
 /// (ITU-T I.371) in one word.
@@ -168,42 +212,74 @@ impl Rate {
 mod tests {
     use super::*;
 
-    fn row(planes: Planes, rate_per_s: u64) -> GatewayRow {
+    fn row(rights: &[Right], rate_per_s: u64) -> GatewayRow {
         GatewayRow {
-            version: 1,
             name: "shop".into(),
             tenants: vec!["default".into()],
-            planes,
+            rights: rights.to_vec(),
             rate_per_s,
+            certificates: vec!["ab".into()],
         }
     }
 
+    fn ours() -> TenantId {
+        TenantId::of_name("default")
+    }
+
     #[test]
-    fn a_gateway_may_what_its_row_says() {
-        let ours = TenantId::of_name("default");
+    fn somebody_may_what_their_row_says_and_planes_do_not_include_each_other() {
+        let planes = [Plane::Auth, Plane::Admin, Plane::Operator];
+        let may = |right: Right| {
+            let gateway = Gateway::new(&row(&[right], 0));
+            planes.map(|plane| gateway.may(ours(), plane))
+        };
+        assert_eq!(may(Right::Auth), [true, false, false]);
+        assert_eq!(may(Right::Admin), [false, true, false]);
+        assert_eq!(may(Right::Operator), [false, false, true]);
+        let gateway = Gateway::new(&row(&[Right::Auth, Right::Admin], 0));
         let other = TenantId::of_name("other");
-        let auth = Gateway::new(&row(Planes::Auth, 0));
-        let admin = Gateway::new(&row(Planes::AuthAndAdmin, 0));
-        assert!(auth.may(ours, Plane::Auth) && admin.may(ours, Plane::Admin));
-        assert!(!auth.may(ours, Plane::Admin));
-        assert!(!admin.may(other, Plane::Auth) && !admin.may(other, Plane::Admin));
+        assert!(!gateway.may(other, Plane::Auth) && !gateway.may(other, Plane::Admin));
+    }
+
+    #[test]
+    fn a_certificate_counts_only_when_it_is_listed_and_of_the_right_role() {
+        let gateway = Gateway::new(&row(&[Right::Auth], 0));
+        assert!(gateway.has(Role::Gateway, "ab"));
+        assert!(!gateway.has(Role::Gateway, "cd") && !gateway.has(Role::Operator, "ab"));
+        let operator = Gateway::new(&row(&[Right::Operator], 0));
+        assert!(operator.has(Role::Operator, "ab") && !operator.has(Role::Gateway, "ab"));
+    }
+
+    #[test]
+    fn changes_reach_whoever_is_connected() {
+        let gateways = Gateways::default();
+        gateways.put(&row(&[Right::Auth], 0));
+        let connected = gateways.get("shop").unwrap();
+        let mut standing = connected.standing();
+        gateways.put(&row(&[Right::Admin], 0));
+        assert!(!connected.may(ours(), Plane::Auth) && connected.may(ours(), Plane::Admin));
+        assert_eq!(*standing.borrow_and_update(), Standing::Good);
+        gateways.withdraw("shop");
+        assert!(!connected.may(ours(), Plane::Admin));
+        assert_eq!(*standing.borrow_and_update(), Standing::Withdrawn);
+        assert!(gateways.get("shop").is_none());
     }
 
     #[test]
     fn a_rate_allows_a_second_at_once_and_then_its_pace() {
-        let gateway = Gateway::new(&row(Planes::Auth, 100));
+        let gateway = Gateway::new(&row(&[Right::Auth], 100));
         let taken = (0..1_000).filter(|_| gateway.take(5_000).is_ok()).count();
         assert_eq!(taken, 100);
         assert_eq!(gateway.take(5_000), Err(1));
         let later = (0..1_000).filter(|_| gateway.take(5_500).is_ok()).count();
         assert_eq!(later, 50);
-        let unlimited = Gateway::new(&row(Planes::Auth, 0));
+        let unlimited = Gateway::new(&row(&[Right::Auth], 0));
         assert!((0..10_000).all(|_| unlimited.take(0).is_ok()));
     }
 
     #[test]
     fn connections_are_counted() {
-        let gateway = Gateway::new(&row(Planes::Auth, 0));
+        let gateway = Gateway::new(&row(&[Right::Auth], 0));
         assert!(gateway.connect(1) && !gateway.connect(1));
         gateway.disconnect();
         assert!(gateway.connect(1));

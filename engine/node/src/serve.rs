@@ -1,38 +1,28 @@
 //! Running a node: assembly, readiness, drain.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
-use tidegate_account::TenantId;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{
-    Engine, HashingPool, IndexKey, Key, LocalMaster, Master, OsEntropy, Ownership, Parts,
-    SystemClock, Tenant, Tenants,
-};
-use tidegate_storage_api::{Key as RowKey, KeyRange, Region, Store, StoreError, SystemPart};
+use tidegate_runtime::{Engine, HashingPool, OsEntropy, Ownership, Parts, SystemClock};
+use tidegate_storage_api::{Region, StoreError};
 use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use zeroize::Zeroizing;
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, ConfigError};
+use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file};
 use crate::folder::Folder;
-use crate::init::{tenant_context, unhex};
-use crate::rights::{Gateway, GatewayRow, Gateways, ROW_VERSION, StoreRow, TenantRow, key_check};
-use crate::service::{Endpoint, EndpointError, Service};
+use crate::operator::Operator;
+use crate::service::{Endpoint, EndpointError, ServerCertificate, Service};
 
-/// Tenants and gateways read at once; far more than a deployment has.
-const ROWS_MAX: usize = 100_000;
 /// How long the last answers have to leave before connections close.
 const LINGER_MS: u64 = 100;
-const PEPPER_KEY: u32 = 1;
-const INDEX_KEY: u16 = 1;
 
 /// What the command line changes about the configuration.
 #[derive(Clone, Debug, Default)]
@@ -53,22 +43,17 @@ pub enum ServeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A key file cannot be used.
-    #[error("{path}: {message}")]
-    KeyFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// Keys, tenants or gateways cannot be read.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
-    /// A tenant's or gateway's row cannot be read.
-    #[error("the row of {0} cannot be read")]
-    Row(String),
     /// The endpoint cannot start.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -110,6 +95,10 @@ pub fn serve(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let service = assemble(folder, &config, &runtime, &clock)?;
+    let resumed = runtime.block_on(service.operator.resume());
+    if let Err(error) = resumed {
+        tracing::error!(event = "rotation.not_resumed", %error);
+    }
     let listen = options.listen.unwrap_or(config.node.listen);
     let reset = key_file(&folder.secret("reset"))?;
     let endpoint = Endpoint::start(folder, &reset, listen, Arc::clone(&service))?;
@@ -142,7 +131,8 @@ fn metrics_handle() -> PrometheusHandle {
     handle
 }
 
-fn assemble(
+/// A node without its endpoint.
+pub(crate) fn assemble(
     folder: &Folder,
     config: &Config,
     runtime: &Runtime,
@@ -152,114 +142,38 @@ fn assemble(
         cache_bytes: config.node.cache_mib * 1024 * 1024,
         read_threads: config.node.read_threads,
     };
-    let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.store(), &options)?);
-    let master = LocalMaster::new(key_file(&folder.secret("master"))?);
-    let tenants = runtime.block_on(tenants(&*store, &master, config))?;
-    let gateways = runtime.block_on(gateways(&*store))?;
+    let store = Arc::new(FjallStore::open(&folder.store(), &options)?);
+    let deployment = runtime.block_on(Deployment::open(folder, config, Arc::clone(&store)))?;
     let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
-    let pepper_path = folder.secret(&format!("pepper-{PEPPER_KEY}"));
-    let index_path = folder.secret(&format!("index-{INDEX_KEY}"));
-    let (pepper, index) = (key_file(&pepper_path)?, key_file(&index_path)?);
-    let row = runtime.block_on(store_row(&*store))?;
-    belongs(&pepper_path, &pepper, &row.pepper)?;
-    belongs(&index_path, &index, &row.index)?;
-    let peppers = BTreeMap::from([(PEPPER_KEY, pepper)]);
+    let peppers = Arc::clone(&deployment.peppers);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;
     let parts = Parts {
         store,
         ownership,
-        tenants,
-        index_key: IndexKey {
-            version: INDEX_KEY,
-            key: index,
-        },
+        tenants: Arc::clone(&deployment.tenants),
+        index_keys: Arc::clone(&deployment.index_keys),
+        retention: config.retention(),
         limits: config.limits(),
         clock: Arc::clone(clock),
         entropy: Arc::new(OsEntropy),
         cpu: Arc::new(cpu),
     };
     let engine = Engine::start(parts, runtime.handle().clone());
-    let limits = config.limits.clone();
+    let operator = Operator::new(
+        Arc::new(deployment),
+        engine.clone(),
+        Arc::clone(clock),
+        Arc::new(OsEntropy),
+        Arc::new(ServerCertificate::read(folder)?),
+        runtime.handle().clone(),
+    );
     Ok(Arc::new(Service::new(
         engine,
-        gateways,
+        operator,
         Arc::clone(clock),
-        limits,
+        config.limits.clone(),
     )))
-}
-
-async fn store_row(store: &dyn Store) -> Result<StoreRow, ServeError> {
-    let unreadable = || ServeError::Row("the store's keys".into());
-    let value = store.get(RowKey::system(SystemPart::Store)).await?;
-    let row: StoreRow =
-        serde_json::from_slice(&value.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
-    match row.version {
-        ROW_VERSION => Ok(row),
-        _ => Err(unreadable()),
-    }
-}
-
-fn belongs(path: &Path, key: &Key, expected: &str) -> Result<(), ServeError> {
-    match key_check(key) == expected {
-        true => Ok(()),
-        false => Err(ServeError::KeyFile {
-            path: path.to_owned(),
-            message: "this is not the key of this store".into(),
-        }),
-    }
-}
-
-fn key_file(path: &Path) -> Result<Key, ServeError> {
-    let fault = |message: String| ServeError::KeyFile {
-        path: path.to_owned(),
-        message,
-    };
-    let bytes = std::fs::read(path).map(Zeroizing::new);
-    let bytes = bytes.map_err(|error| fault(error.to_string()))?;
-    let key = <[u8; 32]>::try_from(bytes.as_slice());
-    let key = key.map_err(|_| fault("a key file holds exactly 32 bytes".into()))?;
-    Ok(Key::new(key))
-}
-
-async fn tenants(
-    store: &dyn Store,
-    master: &dyn Master,
-    config: &Config,
-) -> Result<Tenants, ServeError> {
-    let tenants = Tenants::default();
-    for (_, value) in store.range(KeyRange::tenants(), ROWS_MAX).await? {
-        let row: TenantRow =
-            serde_json::from_slice(&value).map_err(|_| ServeError::Row("a tenant".into()))?;
-        let unreadable = || ServeError::Row(format!("tenant {}", row.name));
-        if row.version != ROW_VERSION {
-            return Err(unreadable());
-        }
-        let id = TenantId::of_name(&row.name);
-        let wrapped = unhex(&row.wrapped_key).ok_or_else(unreadable)?;
-        let key = master.unwrap(&tenant_context(id), &wrapped);
-        let key = key.map_err(|_| unreadable())?;
-        tenants.put(Tenant {
-            id,
-            key,
-            policy: config.policy(PEPPER_KEY),
-            name: row.name,
-        });
-    }
-    Ok(tenants)
-}
-
-async fn gateways(store: &dyn Store) -> Result<Gateways, ServeError> {
-    let mut gateways = Gateways::new();
-    for (_, value) in store.range(KeyRange::gateways(), ROWS_MAX).await? {
-        let row: GatewayRow =
-            serde_json::from_slice(&value).map_err(|_| ServeError::Row("a gateway".into()))?;
-        if row.version != ROW_VERSION {
-            return Err(ServeError::Row(format!("gateway {}", row.name)));
-        }
-        gateways.insert(row.name.clone(), Arc::new(Gateway::new(&row)));
-    }
-    Ok(gateways)
 }
 
 /// Tells commands on this machine where the node is. Replaced whole, so that

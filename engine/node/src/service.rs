@@ -5,6 +5,8 @@ mod request;
 mod stream;
 mod tls;
 
+pub(crate) use tls::ServerCertificate;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,18 +15,20 @@ use std::thread::{self, JoinHandle};
 use metrics::{Counter, Gauge, counter, gauge};
 use thiserror::Error;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{Engine, Key};
-use tidegate_wire::Opcode;
+use tidegate_runtime::{Engine, Histogram, Key};
+use tidegate_storage_fjall::Health;
+use tidegate_wire::{Class, Opcode};
 use tokio::sync::{oneshot, watch};
 
+use crate::certificates::expires_at_s;
 use crate::config::LimitsConfig;
 use crate::folder::Folder;
-use crate::rights::Gateways;
+use crate::operator::Operator;
 
 /// What every connection shares.
 pub(crate) struct Service {
     pub(crate) engine: Engine,
-    pub(crate) gateways: Gateways,
+    pub(crate) operator: Operator,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: LimitsConfig,
     pub(crate) draining: AtomicBool,
@@ -37,15 +41,21 @@ struct Meters {
     malformed: Counter,
     not_permitted: Counter,
     rate_limited: Counter,
+    in_flight_full: Counter,
     panics: Counter,
     connections: Gauge,
     connections_refused: Counter,
+    certificate_expiry: Gauge,
+    store_failed: Gauge,
+    waiting: Gauge,
+    /// From the frame's arrival to its answer, by class.
+    durations: [Histogram; Class::ALL.len()],
 }
 
 impl Service {
     pub(crate) fn new(
         engine: Engine,
-        gateways: Gateways,
+        operator: Operator,
         clock: Arc<dyn Clock>,
         limits: LimitsConfig,
     ) -> Service {
@@ -55,7 +65,7 @@ impl Service {
         };
         Service {
             engine,
-            gateways,
+            operator,
             clock,
             limits,
             draining: AtomicBool::new(false),
@@ -65,11 +75,38 @@ impl Service {
                 malformed: counter!("tidegate_requests_malformed_total"),
                 not_permitted: counter!("tidegate_requests_not_permitted_total"),
                 rate_limited: counter!("tidegate_requests_rate_limited_total"),
+                in_flight_full: counter!("tidegate_refused_total", "limit" => "frames_in_flight"),
                 panics: counter!("tidegate_requests_panicked_total"),
                 connections: gauge!("tidegate_connections"),
                 connections_refused: counter!("tidegate_connections_refused_total"),
+                certificate_expiry: gauge!("tidegate_certificate_expiry_seconds"),
+                store_failed: gauge!("tidegate_store_failed"),
+                waiting: gauge!("tidegate_requests_waiting"),
+                durations: Class::ALL.map(|class| {
+                    let labels = format!("class=\"{}\"", format!("{class:?}").to_lowercase());
+                    Histogram::new("tidegate_request_seconds", &labels)
+                }),
             },
         }
+    }
+
+    pub(crate) fn store_health(&self) -> Health {
+        self.operator.deployment.fjall.health()
+    }
+
+    /// Brings up to date what is only known when it is asked for.
+    pub(crate) fn observe(&self) {
+        let now_s = i64::try_from(self.clock.unix_ms() / 1000).unwrap_or(i64::MAX);
+        let leaf = self.operator.certificate.leaf();
+        let expires_at_s = leaf.and_then(|leaf| expires_at_s(&leaf)).unwrap_or(0);
+        let left_s = i32::try_from(expires_at_s.saturating_sub(now_s)).unwrap_or(i32::MAX);
+        self.meters.certificate_expiry.set(f64::from(left_s));
+        self.meters.store_failed.set(match self.store_health() {
+            Health::Good => 0.0,
+            Health::Failed => 1.0,
+        });
+        let waiting = u32::try_from(self.engine.waiting()).unwrap_or(u32::MAX);
+        self.meters.waiting.set(f64::from(waiting));
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -130,7 +167,11 @@ impl Endpoint {
         service: Arc<Service>,
     ) -> Result<Endpoint, EndpointError> {
         let config = Config {
-            server: tls::server_config(folder, &service.limits)?,
+            server: tls::server_config(
+                folder,
+                Arc::clone(&service.operator.certificate),
+                &service.limits,
+            )?,
             endpoint: tls::endpoint_config(reset),
         };
         let (close, stage) = watch::channel(Stage::Serving);

@@ -10,15 +10,12 @@
 mod rig;
 
 use rig::{
-    Credentials, Dir, EMAIL, Node, PASSWORD, Raw, ada, client, connect, frame, head, no, yes,
+    Credentials, Dir, NAME, Node, PASSWORD, Raw, ada, client, connect, frame, head, no, yes,
 };
 use tidegate_client::{
     CallError, Client, Code, Decision, RevokeScope, SessionToken, SignIn, StatusChange,
 };
 use tidegate_node::certificates::{Identity, Issued, Role, issue, make_ca};
-use tidegate_node::{GatewayRow, Planes};
-use tidegate_storage_api::{Commit, Key, Store, SystemPart};
-use tidegate_storage_fjall::FjallStore;
 use tidegate_wire::{MAX_REQUEST_BYTES, Opcode, SecretBytes, Text, v1};
 
 fn check() -> v1::Check {
@@ -32,12 +29,13 @@ fn check() -> v1::Check {
 fn sign_in(identifier: &str, password: &str) -> v1::SignIn {
     v1::SignIn {
         identifier: v1::Identifier {
-            kind: 1,
+            kind: 3,
             text: Text(identifier.into()),
         },
         password: Text(password.into()),
         device: None,
         remember: 0,
+        source: None,
     }
 }
 
@@ -65,7 +63,7 @@ async fn frames_that_cannot_be_taken_get_their_code_and_the_stream_goes_on() {
     }
     let mut no_key = head(Opcode::SignIn);
     no_key.idempotency_key = [0; 16];
-    let asked = frame(&no_key, &sign_in(EMAIL, PASSWORD));
+    let asked = frame(&no_key, &sign_in(NAME, PASSWORD));
     assert_eq!(raw.ask(&asked).await, (Code::IdempotencyMissing, 77));
     let mut tenant = head(Opcode::Check);
     tenant.tenant = 5;
@@ -113,7 +111,7 @@ async fn what_is_under_way_on_a_stream_that_ends_is_answered_all_the_same() {
     let node = Node::start(&dir);
     rig::signed_in(&client(&dir, &node)).await;
     let mut raw = Raw::open(&dir, node.quic).await;
-    let mut bytes = frame(&head(Opcode::SignIn), &sign_in(EMAIL, PASSWORD));
+    let mut bytes = frame(&head(Opcode::SignIn), &sign_in(NAME, PASSWORD));
     bytes.extend_from_slice(&[0; 4]);
     raw.write(&bytes).await;
     let mut codes = Vec::new();
@@ -128,14 +126,14 @@ async fn fields_that_cannot_be_taken_get_their_code() {
     let dir = Dir::new();
     let node = Node::start(&dir);
     let mut raw = Raw::open(&dir, node.quic).await;
-    let mut invalid_utf8 = frame(&head(Opcode::SignIn), &sign_in("ada@example.com", PASSWORD));
-    let at = invalid_utf8.windows(4).position(|w| w == b"ada@").unwrap();
+    let mut invalid_utf8 = frame(&head(Opcode::SignIn), &sign_in("ada.example", PASSWORD));
+    let at = invalid_utf8.windows(4).position(|w| w == b"ada.").unwrap();
     invalid_utf8[at] = 0xFF;
     let long_identifier = sign_in(&"a".repeat(321), PASSWORD);
-    let long_password = sign_in(EMAIL, &"p".repeat(1_025));
-    let mut kind = sign_in(EMAIL, PASSWORD);
+    let long_password = sign_in(NAME, &"p".repeat(1_025));
+    let mut kind = sign_in(NAME, PASSWORD);
     kind.identifier.kind = 9;
-    let mut remember = sign_in(EMAIL, PASSWORD);
+    let mut remember = sign_in(NAME, PASSWORD);
     remember.remember = 7;
     let rows = [
         (invalid_utf8, Code::Malformed),
@@ -151,11 +149,11 @@ async fn fields_that_cannot_be_taken_get_their_code() {
             Code::InvalidIdentifier,
         ),
         (
-            frame(&head(Opcode::SignIn), &sign_in(EMAIL, "bell\u{7}")),
+            frame(&head(Opcode::SignIn), &sign_in(NAME, "bell\u{7}")),
             Code::InvalidPassword,
         ),
         (
-            frame(&head(Opcode::SignIn), &sign_in(EMAIL, "")),
+            frame(&head(Opcode::SignIn), &sign_in(NAME, "")),
             Code::InvalidPassword,
         ),
         (
@@ -164,6 +162,7 @@ async fn fields_that_cannot_be_taken_get_their_code() {
                 &v1::SignUp {
                     identifiers: Vec::new(),
                     password: Text(PASSWORD.into()),
+                    source: None,
                 },
             ),
             Code::InvalidIdentifier,
@@ -194,7 +193,7 @@ async fn fields_that_cannot_be_taken_get_their_code() {
         assert_eq!(raw.ask(&bytes).await, (code, 77));
     }
     let client = client(&dir, &node);
-    let short = SignIn::email(EMAIL, "seven77");
+    let short = SignIn::username(NAME, "seven77");
     assert_eq!(no(client.sign_up(&short).await), Code::PasswordTooShort);
     yes(client.sign_up(&ada()).await);
 }
@@ -206,9 +205,9 @@ async fn credentials_and_tokens_that_do_not_fit_get_their_code() {
     let client = client(&dir, &node);
     let grant = rig::signed_in(&client).await;
     assert_eq!(no(client.sign_up(&ada()).await), Code::IdentifierTaken);
-    let wrong = SignIn::email(EMAIL, "wrong horse");
+    let wrong = SignIn::username(NAME, "wrong horse");
     assert_eq!(no(client.sign_in(&wrong).await), Code::InvalidCredentials);
-    let nobody = SignIn::email("nobody@example.com", PASSWORD);
+    let nobody = SignIn::username("nobody.there", PASSWORD);
     assert_eq!(no(client.sign_in(&nobody).await), Code::InvalidCredentials);
 
     let mut forged = grant.session.clone();
@@ -297,9 +296,9 @@ async fn a_key_used_for_another_request_is_refused() {
     let node = Node::start(&dir);
     rig::signed_in(&client(&dir, &node)).await;
     let mut raw = Raw::open(&dir, node.quic).await;
-    let first = frame(&head(Opcode::SignIn), &sign_in(EMAIL, PASSWORD));
+    let first = frame(&head(Opcode::SignIn), &sign_in(NAME, PASSWORD));
     assert_eq!(raw.ask(&first).await.0, Code::Ok);
-    let other = frame(&head(Opcode::SignIn), &sign_in(EMAIL, "wrong horse"));
+    let other = frame(&head(Opcode::SignIn), &sign_in(NAME, "wrong horse"));
     assert_eq!(raw.ask(&other).await.0, Code::IdempotencyReused);
 }
 
@@ -315,7 +314,7 @@ async fn a_deadline_that_has_passed_is_told_and_nothing_is_done() {
     let mut codes = Vec::new();
     for key in 1..=4 {
         late.idempotency_key = [key; 16];
-        raw.write(&frame(&late, &sign_in(EMAIL, PASSWORD))).await;
+        raw.write(&frame(&late, &sign_in(NAME, PASSWORD))).await;
     }
     for _ in 0..4 {
         let reply = raw.read().await.unwrap();
@@ -403,7 +402,7 @@ async fn strangers_get_nothing_and_crash_nothing() {
     }
     for (role, name, code) in [
         (Role::Node, "node", 0x10),
-        (Role::Operator, "ops", 0x10),
+        (Role::Operator, "ops", 0x11),
         (Role::Gateway, "unheard-of", 0x11),
     ] {
         let who = issued(&dir, role, name);
@@ -416,21 +415,11 @@ async fn strangers_get_nothing_and_crash_nothing() {
 #[tokio::test]
 async fn a_gateway_may_only_what_its_row_says() {
     let dir = Dir::new();
-    let row = GatewayRow {
-        version: 1,
-        name: "shop".into(),
-        tenants: vec!["default".into()],
-        planes: Planes::Auth,
-        rate_per_s: 5,
-    };
-    {
-        let store = FjallStore::open(&dir.path().join("store"), &Default::default()).unwrap();
-        let key = Key::system(SystemPart::Gateway("shop"));
-        let put = Commit::default().put(key, serde_json::to_vec(&row).unwrap());
-        store.commit(put).await.unwrap();
-    }
+    let args = ["gateway", "add", "shop", "--rate-per-s", "5", "--dir"];
+    let made = rig::run(&[&args[..], &[dir.text()]].concat(), "");
+    assert!(made.status.success(), "{made:?}");
     let node = Node::start(&dir);
-    let mut raw = Raw::open_as(node.quic, &issued(&dir, Role::Gateway, "shop")).await;
+    let mut raw = Raw::open_as(node.quic, &Credentials::of(&dir, "gateway-shop")).await;
     let body = v1::SetStatus {
         user: [1; 16],
         change: 1,
@@ -468,7 +457,7 @@ async fn the_client_refuses_what_is_not_a_token_or_does_not_fit_a_frame() {
     let dir = Dir::new();
     let node = Node::start(&dir);
     let client: Client = client(&dir, &node);
-    let huge = SignIn::email(EMAIL, &"p".repeat(10_000));
+    let huge = SignIn::username(NAME, &"p".repeat(10_000));
     assert_eq!(
         client.sign_in(&huge).await.unwrap_err(),
         CallError::TooLarge

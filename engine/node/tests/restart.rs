@@ -8,7 +8,7 @@
 
 mod rig;
 
-use rig::{Dir, EMAIL, Node, Raw, ada, client, frame, head, no, options, signed_in, yes};
+use rig::{Dir, NAME, Node, Raw, ada, client, frame, head, no, options, signed_in, yes};
 use tidegate_client::{CallError, Client, Code, Decision, Granted, RevokeScope, SignIn};
 use tidegate_wire::{Opcode, decode_reply, v1};
 
@@ -113,7 +113,7 @@ async fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowanc
     options.deadline_ms = 20_000;
     let attacker = Client::new(&options).unwrap();
     let guesses: Vec<_> = (0..1_000)
-        .map(|n| SignIn::email(EMAIL, &format!("guess number {n}")))
+        .map(|n| SignIn::username(NAME, &format!("guess number {n}")))
         .collect();
     let asked = guesses.iter().map(|guess| attacker.sign_in(guess));
     let (mut evaluated, mut held) = (0, 0);
@@ -172,7 +172,7 @@ async fn a_restart_fails_no_call_that_was_under_way() {
     options.deadline_ms = 30_000;
     let client = Client::new(&options).unwrap();
     let people: Vec<_> = (0..40)
-        .map(|n| SignIn::email(&format!("p{n}@example.com"), rig::PASSWORD))
+        .map(|n| SignIn::username(&format!("person-{n}"), rig::PASSWORD))
         .collect();
     for answer in futures_util::future::join_all(people.iter().map(|p| client.sign_up(p))).await {
         yes(answer);

@@ -12,7 +12,6 @@
     reason = "a measurement that is run by hand"
 )]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,12 +19,13 @@ use bytes::Bytes;
 use tidegate_account::{
     Account, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
     IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
-    Reply, SignIn, SignUp, TenantId, Ticket, UserId,
+    Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
-    Answer, Ask, Engine, Field, HashingOptions, HashingPool, IndexKey, Key, Limits, OsEntropy,
-    Outcome, Ownership, Parts, Request, Responder, SealContext, SystemClock, Task, Tenant, Tenants,
+    Answer, Ask, Class, Costs, Engine, Field, HashingOptions, HashingPool, IndexKey, IndexKeys,
+    Key, Limits, OsEntropy, Outcome, Ownership, Parts, Peppers, Request, Responder, Retention,
+    SealContext, SystemClock, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, PersonPart, Region, Stamp, Store, StoreFuture,
@@ -83,6 +83,7 @@ impl Template {
                 identifier: Identifier::parse(IdentifierKind::Email, &email).unwrap(),
                 hash: IndexHash(tidegate_account::tagged("index", &[&number.to_le_bytes()])),
                 key_version: 1,
+                older: Vec::new(),
             }],
             password: password.clone(),
         };
@@ -92,6 +93,7 @@ impl Template {
                 password: password.clone(),
                 device: None,
                 remember: Remember::Nothing,
+                source: Source::Clear,
             }));
         }
         for (step, command) in (0..).zip(commands) {
@@ -155,7 +157,7 @@ impl Store for MadeUp {
     fn get(&self, key: RowKey) -> StoreFuture<Option<Bytes>> {
         let bytes = key.as_bytes();
         let asked = match bytes[3] {
-            0x10 if bytes.last() == Some(&(PersonPart::Record as u8)) => {
+            0x10 if matches!(PersonPart::of(&key), Some((_, PersonPart::Record))) => {
                 Some(self.template.rows(number_of(&bytes[4..20])).0)
             }
             0x11 => Some(self.template.rows(number_of(&bytes[4..20])).1),
@@ -185,7 +187,8 @@ fn world(sessions: usize) -> World {
         threads: 1,
         waiting_max: 10_000_000,
     };
-    let peppers = BTreeMap::from([(1, Key::new([1; 32]))]);
+    let peppers = Arc::new(Peppers::default());
+    peppers.add(1, Key::new([1; 32]));
     let cpu: Arc<dyn Cpu> = Arc::new(HashingPool::start(options, peppers, clock.clone()).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -205,12 +208,13 @@ fn world(sessions: usize) -> World {
         fences: MemoryStore::new(),
     });
     let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store));
-    let tenants = Tenants::default();
+    let tenants = Arc::new(Tenants::default());
     tenants.put(Tenant {
         id: tenant(),
         name: "default".into(),
-        key: tenant_key.clone(),
+        keys: vec![tenant_key.clone()],
         policy: Policy::default(),
+        costs: Costs::default(),
     });
     let limits = Limits {
         commands: 10_000_000,
@@ -220,10 +224,11 @@ fn world(sessions: usize) -> World {
         store,
         ownership: ownership.unwrap(),
         tenants,
-        index_key: IndexKey {
+        index_keys: Arc::new(IndexKeys::new(IndexKey {
             version: 1,
             key: Key::new([2; 32]),
-        },
+        })),
+        retention: Retention::default(),
         limits,
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),
@@ -262,6 +267,7 @@ impl World {
                 self.engine.submit(
                     Request {
                         tenant: tenant(),
+                        class: Class::Check,
                         idempotency: None,
                         deadline_ms: u64::MAX,
                         task: Task::Check(ask),
@@ -311,10 +317,12 @@ fn hot(people: u64) {
             password: Password::parse("wrong horse").unwrap(),
             device: None,
             remember: Remember::Nothing,
+            source: Source::Clear,
         };
         engine.submit(
             Request {
                 tenant: tenant(),
+                class: Class::Protection,
                 idempotency: None,
                 deadline_ms: u64::MAX,
                 task: Task::Account {

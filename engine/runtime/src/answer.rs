@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_account::Reply;
 
+use crate::admission::Limit;
 use crate::check::Outcome;
 
 /// The answer to a request.
@@ -15,6 +16,8 @@ pub enum Answer {
     Reply(Reply),
     /// What a check found.
     Checked(Outcome),
+    /// Work of the engine's own is done.
+    Done,
     /// No answer from the account, and why.
     Failed(Failure),
 }
@@ -24,7 +27,9 @@ pub enum Answer {
 pub enum Failure {
     /// A named limit is reached; nothing was done.
     Busy {
-        /// When to try again.
+        /// Which.
+        limit: Limit,
+        /// When to try again, at the earliest.
         retry_after_ms: u32,
     },
     /// The deadline passed before the work began; nothing was done.

@@ -37,6 +37,8 @@ pub(crate) enum Seated {
     Sent,
     /// Too many wait for this person.
     Full,
+    /// The person's actor could not be started now.
+    NotStarted,
     /// An earlier request about this person ended in a panic.
     Broken,
 }
@@ -125,7 +127,7 @@ impl<A> Directory<A> {
         let seat = match self.hot.entry(user) {
             Entry::Occupied(occupied) => occupied.into_ref(),
             Entry::Vacant(vacant) => match start() {
-                None => return Seated::Full,
+                None => return Seated::NotStarted,
                 Some(actor) => vacant.insert(Seat {
                     actor,
                     waiting: Arc::default(),
@@ -228,6 +230,9 @@ mod tests {
         );
         assert!(matches!(seated, Seated::Sent) && !directory.leave(user));
         let full = directory.seat(user, 1, || None, |_, _| true);
+        let other = UserId::from_bytes([2; 16]);
+        let not = directory.seat(other, 1, || None, |_, _| true);
+        assert!(matches!(not, Seated::NotStarted));
         assert!(matches!(full, Seated::Full));
         drop(kept);
         assert!(directory.leave(user));

@@ -2,28 +2,34 @@
 
 mod registration;
 
+pub use registration::Verification;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ractor::ActorRuntime;
 use thiserror::Error;
 use tidegate_account::{
-    Command, DeviceProof, Idempotency, Identifier, Password, Remember, SignIn, TenantId, UserId,
+    Command, DeviceProof, Idempotency, Identifier, Password, Remember, SessionProof, SignIn,
+    Source, TenantId, UserId,
 };
 use tidegate_storage_api::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 
+use crate::admission::{Admission, Class, Limit};
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
 use crate::directory::{Directory, Seated};
-use crate::identifiers::IndexKey;
+use crate::identifiers::IndexKeys;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::ownership::Ownership;
 use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::shared::Shared;
+use crate::sources::{Origin, Sources};
+use crate::sweeping::{self, Retention};
 use crate::tenants::Tenants;
 use crate::tending;
 use crate::warm::WriteBehind;
@@ -35,9 +41,11 @@ pub struct Parts {
     /// The slots it owns.
     pub ownership: Ownership,
     /// Its tenants.
-    pub tenants: Tenants,
-    /// The key of the identifier index.
-    pub index_key: IndexKey,
+    pub tenants: Arc<Tenants>,
+    /// The keys of the identifier index.
+    pub index_keys: Arc<IndexKeys>,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Its limits.
     pub limits: Limits,
     /// Time.
@@ -61,6 +69,8 @@ pub enum StartError {
 pub struct Request {
     /// The tenant in whose name it comes.
     pub tenant: TenantId,
+    /// How it stands to others when not everything can be served.
+    pub class: Class,
     /// What tells a repeat.
     pub idempotency: Option<Idempotency>,
     /// When nobody waits for it any more ([`Clock::monotonic_ms`]).
@@ -78,6 +88,8 @@ pub enum Task {
         identifiers: Vec<Identifier>,
         /// Its password.
         password: Password,
+        /// Where it comes from.
+        origin: Option<Origin>,
     },
     /// Sign in.
     SignIn {
@@ -89,6 +101,24 @@ pub enum Task {
         device: Option<DeviceProof>,
         /// Whether to make one.
         remember: Remember,
+        /// Where it comes from.
+        origin: Option<Origin>,
+    },
+    /// Claim one more identifier.
+    Claim {
+        /// Whose account.
+        user: UserId,
+        /// Who asks.
+        by: SessionProof,
+        /// The identifier.
+        identifier: Identifier,
+    },
+    /// Take an identifier as shown.
+    Verify {
+        /// Whose account.
+        user: UserId,
+        /// What was shown, and by whom.
+        verification: Verification,
     },
     /// A command to an account that names itself.
     Account {
@@ -117,7 +147,9 @@ impl Engine {
             store: parts.store,
             ownership: parts.ownership,
             tenants: parts.tenants,
-            index_key: parts.index_key,
+            index_keys: parts.index_keys,
+            sources: Sources::new(parts.limits.sources),
+            retention: parts.retention,
             limits: parts.limits,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -125,13 +157,14 @@ impl Engine {
             directory: Directory::new(),
             meters: Meters::new(),
             due,
-            waiting: Arc::default(),
+            admission: Admission::default(),
         });
         let engine = Engine { shared, actors };
         engine
             .actors
             .spawn(tending::write_behind(engine.downgrade(), queue));
         engine.actors.spawn(tending::cool(engine.downgrade()));
+        engine.actors.spawn(sweeping::sweep(engine.downgrade()));
         engine
     }
 
@@ -157,15 +190,16 @@ impl Engine {
     /// Takes a request; its answer reaches the responder exactly once.
     pub fn submit(&self, request: Request, mut responder: Responder) {
         let shared = &self.shared;
-        if shared.waiting.load(Ordering::Relaxed) >= shared.limits.commands {
-            return self.busy(responder);
+        if let Err(limit) = shared.admission.judge(request.class, &shared.limits) {
+            return self.busy(limit, responder);
         }
-        responder.count(&shared.waiting);
+        responder.count(&shared.admission.commands);
         if shared.tenants.get(request.tenant).is_none() {
             return responder.answer(Answer::Failed(Failure::UnknownTenant), 0);
         }
         let Request {
             tenant,
+            class: _,
             idempotency,
             deadline_ms,
             task,
@@ -186,23 +220,39 @@ impl Engine {
                 password,
                 device,
                 remember,
+                origin,
             } => {
                 let sign_in = SignIn {
                     password,
                     device,
                     remember,
+                    source: Source::Clear,
                 };
                 let engine = self.clone();
                 self.actors
-                    .spawn(engine.sign_in(errand, identifier, sign_in, responder));
+                    .spawn(engine.sign_in(errand, identifier, sign_in, origin, responder));
             }
             Task::SignUp {
                 identifiers,
                 password,
+                origin,
             } => {
                 let engine = self.clone();
                 self.actors
-                    .spawn(engine.sign_up(errand, identifiers, password, responder));
+                    .spawn(engine.sign_up(errand, identifiers, password, origin, responder));
+            }
+            Task::Claim {
+                user,
+                by,
+                identifier,
+            } => {
+                let identifier = shared.index_keys.claimed(errand.tenant, identifier);
+                self.route(user, errand, Command::Claim { by, identifier }, responder);
+            }
+            Task::Verify { user, verification } => {
+                let engine = self.clone();
+                self.actors
+                    .spawn(engine.verify(user, errand, verification, responder));
             }
         }
     }
@@ -222,7 +272,7 @@ impl Engine {
     /// How many requests wait for an answer.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.shared.waiting.load(Ordering::Relaxed)
+        self.shared.admission.commands.load(Ordering::Relaxed)
     }
 
     fn route(&self, user: UserId, errand: Errand, command: Command, responder: Responder) {
@@ -247,6 +297,9 @@ impl Engine {
         };
         let mut responder = responder;
         let start = || {
+            if !shared.admission.may_activate(&shared.limits) {
+                return None;
+            }
             // Actors live on their own runtime, whoever starts them.
             let _entered = self.actors.enter();
             let arguments = (Arc::clone(shared), user, epoch);
@@ -270,17 +323,25 @@ impl Engine {
         match seated {
             Seated::Sent => {}
             Seated::Full => match responder {
-                Some(responder) => self.busy(responder),
+                Some(responder) => self.busy(Limit::CommandsPerPerson, responder),
+                None => shared.not_written(user),
+            },
+            Seated::NotStarted => match responder {
+                Some(responder) => self.busy(Limit::Activations, responder),
                 None => shared.not_written(user),
             },
             Seated::Broken => refuse(responder, Failure::Unknown),
         }
     }
 
-    fn busy(&self, responder: Responder) {
-        self.shared.meters.busy.increment(1);
+    fn busy(&self, limit: Limit, responder: Responder) {
+        self.shared.meters.refused(limit);
         let retry_after_ms = self.shared.limits.retry_after_ms;
-        responder.answer(Answer::Failed(Failure::Busy { retry_after_ms }), 0);
+        let failure = Failure::Busy {
+            limit,
+            retry_after_ms,
+        };
+        responder.answer(Answer::Failed(failure), 0);
     }
 
     fn downgrade(&self) -> WeakEngine {

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -19,6 +20,8 @@ use tidegate_account::{
 };
 use zeroize::Zeroizing;
 
+use crate::admission::Limit;
+use crate::histogram::Histogram;
 use crate::ports::{Clock, Cpu, HashDone, HashJob, HashWork};
 use crate::seal::{self, Key, SealFault};
 
@@ -40,15 +43,69 @@ pub struct HashingPool {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
-    peppers: BTreeMap<u32, Key>,
+    peppers: Arc<Peppers>,
     clock: Arc<dyn Clock>,
     waiting_max: usize,
+    threads: u64,
+    /// How long a job takes lately, in microseconds.
+    job_us: AtomicU64,
+    durations: Histogram,
+    refused: metrics::Counter,
 }
 
+const NOT_DONE: Completion = Completion::Refused { retry_after_ms: 0 };
+
+/// The keys under which password hashes are encrypted, by their number.
+#[derive(Default)]
+pub struct Peppers(RwLock<BTreeMap<u32, Key>>);
+
+impl Peppers {
+    /// Adds a key.
+    pub fn add(&self, number: u32, key: Key) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(number, key);
+    }
+
+    fn get(&self, number: u32) -> Option<Key> {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(&number).cloned()
+    }
+}
+
+/// Comparisons go first: whoever has an account comes before whoever makes one.
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<(HashJob, HashDone)>,
+    comparisons: VecDeque<(HashJob, HashDone)>,
+    others: VecDeque<(HashJob, HashDone)>,
     state: State,
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<(HashJob, HashDone)> {
+        let first = self.comparisons.pop_front();
+        first.or_else(|| self.others.pop_front())
+    }
+
+    /// How many would be done before one of this kind.
+    fn ahead(&self, rank: Rank) -> usize {
+        match rank {
+            Rank::Comparison => self.comparisons.len(),
+            Rank::Other => self.comparisons.len() + self.others.len(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Comparison,
+    Other,
+}
+
+fn rank(work: &HashWork) -> Rank {
+    match work {
+        HashWork::Verify { .. } | HashWork::Pretend { .. } => Rank::Comparison,
+        HashWork::Hash { .. } => Rank::Other,
+    }
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -66,7 +123,7 @@ impl HashingPool {
     /// What the system says when a thread cannot be started.
     pub fn start(
         options: HashingOptions,
-        peppers: BTreeMap<u32, Key>,
+        peppers: Arc<Peppers>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<HashingPool> {
         let shared = Arc::new(Shared {
@@ -75,6 +132,10 @@ impl HashingPool {
             peppers,
             clock,
             waiting_max: options.waiting_max,
+            threads: options.threads.max(1) as u64,
+            job_us: AtomicU64::new(0),
+            durations: Histogram::new("tidegate_hashing_seconds", ""),
+            refused: metrics::counter!("tidegate_refused_total", "limit" => Limit::Hashing.name()),
         });
         let spawn = |number| {
             let shared = Arc::clone(&shared);
@@ -98,7 +159,10 @@ impl Drop for HashingPool {
         let waiting = {
             let mut queue = self.shared.lock();
             queue.state = State::Closed;
-            std::mem::take(&mut queue.jobs)
+            (
+                std::mem::take(&mut queue.comparisons),
+                std::mem::take(&mut queue.others),
+            )
         };
         drop(waiting);
         self.shared.arrived.notify_all();
@@ -112,14 +176,29 @@ impl Drop for HashingPool {
 impl Cpu for HashingPool {
     fn hash(&self, job: HashJob, done: HashDone) {
         let mut queue = self.shared.lock();
-        if queue.state == State::Open && queue.jobs.len() < self.shared.waiting_max {
-            queue.jobs.push_back((job, done));
-            drop(queue);
-            self.shared.arrived.notify_one();
-        } else {
-            drop(queue);
-            done.tell(Completion::Refused);
+        match self.shared.judge(&queue, &job) {
+            Ok(rank) => {
+                match rank {
+                    Rank::Comparison => queue.comparisons.push_back((job, done)),
+                    Rank::Other => queue.others.push_back((job, done)),
+                }
+                drop(queue);
+                self.shared.arrived.notify_one();
+            }
+            Err(retry_after_ms) => {
+                drop(queue);
+                self.shared.refused.increment(1);
+                done.tell(Completion::Refused { retry_after_ms });
+            }
         }
+    }
+
+    fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash> {
+        let output = self.shared.opened(stored)?;
+        let mut hash = stored.clone();
+        hash.pepper_key = pepper_key;
+        hash.output[..32].copy_from_slice(&*output);
+        self.shared.sealed(hash)
     }
 
     fn seal(
@@ -148,10 +227,38 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a job is taken up: there is room for one of its rank, and its
+    /// turn comes before its deadline. How long to wait if not.
+    fn judge(&self, queue: &Queue, job: &HashJob) -> Result<Rank, u32> {
+        let rank = rank(&job.work);
+        let waiting = queue.comparisons.len() + queue.others.len();
+        let room = match rank {
+            Rank::Comparison => self.waiting_max,
+            Rank::Other => self.waiting_max.div_ceil(2),
+        };
+        let job_us = self.job_us.load(Ordering::Relaxed);
+        let wait_ms = (queue.ahead(rank) as u64 + 1) * job_us / self.threads / 1000;
+        let in_time = self.clock.monotonic_ms().saturating_add(wait_ms) <= job.deadline_ms;
+        match queue.state == State::Open && waiting < room && in_time {
+            true => Ok(rank),
+            false => Err(u32::try_from(wait_ms).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// An average that a few odd jobs do not move much.
+    fn took(&self, us: u64) {
+        let old = self.job_us.load(Ordering::Relaxed);
+        let new = match old {
+            0 => us,
+            old => (old * 7 + us) / 8,
+        };
+        self.job_us.store(new, Ordering::Relaxed);
+    }
+
     fn next(&self) -> Option<(HashJob, HashDone)> {
         let mut queue = self.lock();
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
+            if let Some(job) = queue.pop() {
                 return Some(job);
             }
             if queue.state == State::Closed {
@@ -167,13 +274,19 @@ impl Shared {
     fn work(&self) {
         let mut memory = Vec::new();
         while let Some((job, done)) = self.next() {
-            let late = self.clock.monotonic_ms() > job.deadline_ms;
+            let start_us = self.clock.monotonic_us();
+            let late = start_us / 1000 > job.deadline_ms;
             let completion = match late {
-                true => Completion::Refused,
+                true => NOT_DONE,
                 // A panic must not cost the pool a thread: the job is refused.
                 false => catch_unwind(AssertUnwindSafe(|| self.complete(&job.work, &mut memory)))
-                    .unwrap_or(Completion::Refused),
+                    .unwrap_or(NOT_DONE),
             };
+            if !late {
+                let us = self.clock.monotonic_us().saturating_sub(start_us);
+                self.took(us);
+                self.durations.record_us(us);
+            }
             if catch_unwind(AssertUnwindSafe(|| done.tell(completion))).is_err() {
                 tracing::error!(event = "hashing.teller_panicked");
             }
@@ -199,7 +312,7 @@ impl Shared {
         outcome.unwrap_or_else(|| {
             // Parameters out of range or a pepper key that is not here.
             tracing::error!(event = "hashing.impossible");
-            Completion::Refused
+            NOT_DONE
         })
     }
 
@@ -220,12 +333,32 @@ impl Shared {
         };
         let output = argon2id(password, &hash, memory)?;
         hash.output[..32].copy_from_slice(output.expose());
+        self.sealed(hash)
+    }
+
+    /// Encrypts the output that lies in the first 32 bytes.
+    fn sealed(&self, mut hash: PasswordHash) -> Option<PasswordHash> {
         let tag = self
             .pepper(&hash)?
             .encrypt_inout_detached(&Nonce::default(), &[], (&mut hash.output[..32]).into())
             .ok()?;
         hash.output[32..].copy_from_slice(&tag);
         Some(hash)
+    }
+
+    /// The output of a stored hash.
+    fn opened(&self, stored: &PasswordHash) -> Option<Zeroizing<[u8; 32]>> {
+        let (sealed, tag) = stored.output.split_first_chunk::<32>()?;
+        let mut output = Zeroizing::new(*sealed);
+        self.pepper(stored)?
+            .decrypt_inout_detached(
+                &Nonce::default(),
+                &[],
+                output.as_mut_slice().into(),
+                &chacha20poly1305::Tag::try_from(tag).ok()?,
+            )
+            .ok()?;
+        Some(output)
     }
 
     fn verify(
@@ -235,16 +368,7 @@ impl Shared {
         memory: &mut Vec<Block>,
     ) -> Option<PasswordCheck> {
         let output = argon2id(password, stored, memory)?;
-        let (expected, tag) = stored.output.split_first_chunk::<32>()?;
-        let mut expected = Zeroizing::new(*expected);
-        self.pepper(stored)?
-            .decrypt_inout_detached(
-                &Nonce::default(),
-                &[],
-                expected.as_mut_slice().into(),
-                &chacha20poly1305::Tag::try_from(tag).ok()?,
-            )
-            .ok()?;
+        let expected = self.opened(stored)?;
         Some(match constant_time_eq_32(output.expose(), &expected) {
             true => PasswordCheck::Match,
             false => PasswordCheck::Mismatch,
@@ -255,7 +379,7 @@ impl Shared {
     /// hash's random salt, so each key seals one output and the nonce can be
     /// constant.
     fn pepper(&self, hash: &PasswordHash) -> Option<ChaCha20Poly1305> {
-        let pepper = self.peppers.get(&hash.pepper_key)?;
+        let pepper = self.peppers.get(hash.pepper_key)?;
         let key = Zeroizing::new(tagged("tg-pepper-1", &[pepper.expose(), &hash.salt]));
         Some(ChaCha20Poly1305::new(&(*key).into()))
     }
@@ -302,8 +426,10 @@ mod tests {
             threads: 1,
             waiting_max,
         };
-        let peppers = BTreeMap::from([(1, Key::new([7; 32])), (2, Key::new([8; 32]))]);
-        HashingPool::start(options, peppers, Arc::new(SystemClock::new())).unwrap()
+        let peppers = Peppers::default();
+        peppers.add(1, Key::new([7; 32]));
+        peppers.add(2, Key::new([8; 32]));
+        HashingPool::start(options, Arc::new(peppers), Arc::new(SystemClock::new())).unwrap()
     }
 
     fn ask(pool: &HashingPool, work: HashWork, deadline_ms: u64) -> Completion {
@@ -361,25 +487,28 @@ mod tests {
             let mut other = stored.clone();
             other.pepper_key = change;
             let refused = verify(&pool, "correct horse", other);
-            assert!(matches!(refused, Completion::Refused));
+            assert!(matches!(refused, Completion::Refused { .. }));
         }
         let mut salted = stored;
         salted.salt = [4; 16];
         let refused = verify(&pool, "correct horse", salted);
-        assert!(matches!(refused, Completion::Refused));
+        assert!(matches!(refused, Completion::Refused { .. }));
     }
 
     #[test]
     fn costs_out_of_range_are_refused_and_the_thread_goes_on() {
         let pool = pool(10);
         let impossible = PasswordPolicy { lanes: 0, ..COST };
-        assert!(matches!(hash(&pool, impossible), Completion::Refused));
+        assert!(matches!(
+            hash(&pool, impossible),
+            Completion::Refused { .. }
+        ));
         hashed(&pool);
     }
 
     #[test]
     fn work_without_room_or_past_its_deadline_is_refused() {
-        assert!(matches!(hash(&pool(0), COST), Completion::Refused));
+        assert!(matches!(hash(&pool(0), COST), Completion::Refused { .. }));
         let work = HashWork::Pretend {
             password: Password::parse("correct horse").unwrap(),
             policy: PasswordPolicy {
@@ -392,7 +521,7 @@ mod tests {
         while pool.shared.clock.monotonic_ms() == 0 {
             hashed(&pool);
         }
-        assert!(matches!(ask(&pool, work, 0), Completion::Refused));
+        assert!(matches!(ask(&pool, work, 0), Completion::Refused { .. }));
     }
 
     #[test]
@@ -401,6 +530,6 @@ mod tests {
         drop(HashDone::new(move |completion| {
             done.send(completion).unwrap()
         }));
-        assert!(matches!(told.recv(), Ok(Completion::Refused)));
+        assert!(matches!(told.recv(), Ok(Completion::Refused { .. })));
     }
 }

@@ -9,31 +9,41 @@
 
 pub mod ports;
 
+mod admission;
 mod answer;
 mod check;
 mod directory;
 mod engine;
 mod hashing;
+mod histogram;
 mod identifiers;
 mod limits;
 mod meters;
 mod ownership;
 mod person;
+mod rekeying;
 mod seal;
 mod shared;
+mod sources;
+mod sweeping;
 mod system;
 mod tenants;
 mod tending;
 mod warm;
 
+pub use admission::{Class, Limit};
 pub use answer::{Answer, Failure, Responder};
 pub use check::{Ask, Checked, Outcome};
-pub use engine::{Engine, Parts, Request, StartError, Task};
-pub use hashing::{HashingOptions, HashingPool};
-pub use identifiers::{IndexKey, IndexRow, RowState};
+pub use engine::{Engine, Parts, Request, StartError, Task, Verification};
+pub use hashing::{HashingOptions, HashingPool, Peppers};
+pub use histogram::{Histogram, render as render_histograms};
+pub use identifiers::{IndexKey, IndexKeys, IndexRow};
 pub use limits::Limits;
 pub use ownership::Ownership;
-pub use person::profile::{Profile, read_profile};
+pub use person::text::read_text;
+pub use rekeying::Rekeyed;
 pub use seal::{Field, Key, LocalMaster, Master, SealContext, SealFault, WrappedKey};
+pub use sources::{LOCAL_ALLOWANCE, Origin};
+pub use sweeping::{Retention, Swept};
 pub use system::{OsEntropy, SystemClock};
-pub use tenants::{Tenant, Tenants};
+pub use tenants::{Costs, Tenant, Tenants};

@@ -5,8 +5,20 @@
 pub struct Limits {
     /// Commands that wait for one person; beyond, `busy`.
     pub commands_per_person: u32,
-    /// Commands that wait in all; beyond, `busy`.
+    /// Commands that wait in all; beyond, `busy`. Each class may fill its
+    /// share of it ([`crate::Class::share_percent`]).
     pub commands: u64,
+    /// People being read from storage at once; beyond, `busy`.
+    pub activations: u64,
+    /// Commits that wait to be durable; beyond, `busy`, by share as above.
+    pub commits: u64,
+    /// Sources of requests that are counted, 32 bytes each; beyond, those with
+    /// the least debt are forgotten.
+    pub sources: usize,
+    /// Rows that the sweeper looks at per second.
+    pub sweep_rows_per_s: u32,
+    /// People whose keys are renewed at once, while keys rotate.
+    pub rekeys_at_once: usize,
     /// Warm people; beyond, those longest unused become cold.
     pub warm_people: usize,
     /// After this long without a request a person becomes cold.
@@ -15,7 +27,7 @@ pub struct Limits {
     pub write_behind_queue: usize,
     /// Such commits started per second.
     pub write_behind_per_s: u32,
-    /// What a refused client is told to wait.
+    /// What a refused client is told to wait, at least.
     pub retry_after_ms: u32,
 }
 
@@ -24,6 +36,11 @@ impl Default for Limits {
         Limits {
             commands_per_person: 32,
             commands: 100_000,
+            activations: 10_000,
+            commits: 16_384,
+            sources: 1_000_000,
+            sweep_rows_per_s: 20_000,
+            rekeys_at_once: 256,
             warm_people: 4_000_000,
             warm_idle_ms: 6 * 60 * 60 * 1000,
             write_behind_queue: 100_000,

@@ -3,13 +3,19 @@
 
 use metrics::{Counter, Gauge, counter, gauge};
 
+use crate::admission::Limit;
+
 pub(crate) struct Meters {
     pub(crate) checks_warm: Counter,
     pub(crate) checks_cold: Counter,
     pub(crate) commits: Counter,
     pub(crate) commits_failed: Counter,
     pub(crate) loads: Counter,
-    pub(crate) busy: Counter,
+    refused: [Counter; Limit::ALL.len()],
+    pub(crate) sources_held: Counter,
+    pub(crate) sweeps: Counter,
+    pub(crate) swept_people: Counter,
+    pub(crate) swept_rows: Counter,
     pub(crate) broken: Counter,
     pub(crate) write_behind: Counter,
     pub(crate) people_warm: Gauge,
@@ -17,6 +23,10 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
+    pub(crate) fn refused(&self, limit: Limit) {
+        self.refused[limit as usize].increment(1);
+    }
+
     pub(crate) fn new() -> Meters {
         Meters {
             checks_warm: counter!("tidegate_checks_warm_total"),
@@ -24,7 +34,12 @@ impl Meters {
             commits: counter!("tidegate_commits_total"),
             commits_failed: counter!("tidegate_commits_failed_total"),
             loads: counter!("tidegate_loads_total"),
-            busy: counter!("tidegate_refused_busy_total"),
+            refused: Limit::ALL
+                .map(|limit| counter!("tidegate_refused_total", "limit" => limit.name())),
+            sources_held: counter!("tidegate_sources_held_total"),
+            sweeps: counter!("tidegate_sweeps_total"),
+            swept_people: counter!("tidegate_swept_people_total"),
+            swept_rows: counter!("tidegate_swept_rows_total"),
             broken: counter!("tidegate_people_broken_total"),
             write_behind: counter!("tidegate_write_behind_total"),
             people_warm: gauge!("tidegate_people_warm"),

@@ -3,10 +3,11 @@
 mod commit;
 mod desk;
 mod load;
-pub(crate) mod profile;
+pub(crate) mod text;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tidegate_account::{Command, Completion, Idempotency, PendingId, TenantId, UserId};
 use tidegate_storage_api::{Stamp, StoreError};
@@ -55,6 +56,11 @@ pub(crate) enum What {
     Check(Ask),
     /// Make the times of use durable.
     WriteBehind,
+    /// Drop what is over.
+    Sweep,
+    /// Renew what older keys made: the texts of the person's identifiers, by
+    /// number, sealed.
+    Rekey(Vec<(u16, Bytes)>),
 }
 
 pub(crate) struct PersonActor;

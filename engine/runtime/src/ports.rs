@@ -19,6 +19,10 @@ pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since an arbitrary moment: what deadlines use. Never
     /// goes back.
     fn monotonic_ms(&self) -> u64;
+    /// The same in microseconds, to measure with.
+    fn monotonic_us(&self) -> u64 {
+        self.monotonic_ms().saturating_mul(1000)
+    }
     /// Waits.
     fn sleep(&self, ms: u64) -> PortFuture<()>;
 }
@@ -32,9 +36,12 @@ pub trait Entropy: Send + Sync + 'static {
 /// CPU work that takes long or that a simulator replaces.
 pub trait Cpu: Send + Sync + 'static {
     /// Does a password's work on a bounded pool and calls `done`, from any
-    /// thread. Without room, or past the deadline, that is at once and with
-    /// `Refused`.
+    /// thread. Without room, or when the deadline would pass before its turn,
+    /// that is at once and with `Refused`.
     fn hash(&self, job: HashJob, done: HashDone);
+    /// Encrypts a password's hash under another pepper key; `None` when either
+    /// key is not here.
+    fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash>;
     /// Seals a text in place, appending the tag.
     ///
     /// # Errors
@@ -118,7 +125,7 @@ impl HashDone {
 impl Drop for HashDone {
     fn drop(&mut self) {
         if let Some(tell) = self.0.take() {
-            tell(Completion::Refused);
+            tell(Completion::Refused { retry_after_ms: 0 });
         }
     }
 }

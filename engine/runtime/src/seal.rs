@@ -24,6 +24,11 @@ pub type Key = Secret<32>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedKey(pub [u8; WRAPPED_BYTES]);
 
+impl WrappedKey {
+    /// In the place of a key that is derived and has no wrapped form.
+    pub(crate) const NONE: WrappedKey = WrappedKey([0; WRAPPED_BYTES]);
+}
+
 /// Key, associated data and text do not belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("sealed data does not open")]
@@ -39,8 +44,10 @@ pub enum Field {
     PersonKey = 2,
     /// The sealed part of a record.
     Record = 3,
-    /// A profile.
-    Profile = 4,
+    /// An identifier's text.
+    Identifier = 4,
+    /// Administrative acts on a person.
+    Audit = 5,
 }
 
 /// Whose and which: what a seal binds.
@@ -52,7 +59,8 @@ pub struct SealContext {
     pub user: UserId,
     /// What is sealed.
     pub field: Field,
-    /// The revision of the record; 0 for what has none.
+    /// The revision of the record, or an identifier's number; 0 for what has
+    /// neither.
     pub revision: u64,
 }
 
@@ -234,7 +242,7 @@ mod tests {
         for other in [
             context(2, 1, Field::Record, 5),
             context(1, 2, Field::Record, 5),
-            context(1, 1, Field::Profile, 5),
+            context(1, 1, Field::Identifier, 5),
             context(1, 1, Field::Record, 4),
         ] {
             assert_eq!(opens(&key, other), None);

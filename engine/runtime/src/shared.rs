@@ -1,27 +1,29 @@
 //! What the engine, its actors and its background work share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use ractor::ActorRef;
 use tidegate_account::UserId;
 use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
+use crate::admission::Admission;
 use crate::directory::Directory;
-use crate::identifiers::IndexKey;
+use crate::identifiers::IndexKeys;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::ownership::Ownership;
 use crate::person::Message;
 use crate::ports::{Clock, Cpu, Entropy};
+use crate::sources::Sources;
+use crate::sweeping::Retention;
 use crate::tenants::Tenants;
 
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ownership: Ownership,
-    pub(crate) tenants: Tenants,
-    pub(crate) index_key: IndexKey,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) index_keys: Arc<IndexKeys>,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -30,8 +32,9 @@ pub(crate) struct Shared {
     pub(crate) meters: Meters,
     /// People whose times of use lag too far behind.
     pub(crate) due: Sender<UserId>,
-    /// Requests that wait for an answer.
-    pub(crate) waiting: Arc<AtomicU64>,
+    pub(crate) admission: Admission,
+    pub(crate) sources: Sources,
+    pub(crate) retention: Retention,
 }
 
 impl Shared {

@@ -38,6 +38,10 @@ impl Clock for SystemClock {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     fn sleep(&self, ms: u64) -> PortFuture<()> {
         Box::pin(tokio::time::sleep(Duration::from_millis(ms)))
     }

@@ -78,7 +78,8 @@ impl Warm {
             return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue);
         };
         match view.status() {
-            Status::Active => {}
+            // A stand-in has no sessions and is not found.
+            Status::Active | Status::StandIn => {}
             Status::Locked => return (Outcome::No(Refusal::AccountLocked), WriteBehind::NotDue),
             Status::Suspended => {
                 return (Outcome::No(Refusal::AccountSuspended), WriteBehind::NotDue);

@@ -6,10 +6,10 @@ mod rig;
 use rig::{Expect, Mood, PASSWORD, Rig, policy, refresh, revoke, sign_in, sign_up};
 use tidegate_account::{Command, Refusal, Reply, RevokeScope, Secret, SessionProof, TenantId};
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{Answer, Failure, Limits, Outcome, Request, Task};
+use tidegate_runtime::{Answer, Class, Failure, Limit, Limits, Outcome, Request, Task};
 use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, Store};
 
-const ADA: &str = "ada@example.com";
+const ADA: &str = "ada.example.com";
 
 #[tokio::test]
 async fn a_warm_check_touches_neither_the_store_nor_an_actor() {
@@ -178,7 +178,7 @@ async fn of_many_sign_ups_for_one_identifier_one_gets_it() {
         }
     }
     assert_eq!(made, 1);
-    let later = rig.ask(Some(99), sign_up("ADA@example.COM")).await;
+    let later = rig.ask(Some(99), sign_up("ADA.example.COM")).await;
     assert_eq!(later.refused(), Refusal::IdentifierTaken);
 }
 
@@ -186,7 +186,7 @@ async fn of_many_sign_ups_for_one_identifier_one_gets_it() {
 async fn an_unknown_identifier_is_refused_like_a_wrong_password_after_a_real_hash() {
     let rig = Rig::new().await;
     let before = rig.cpu.hashes.load(std::sync::atomic::Ordering::SeqCst);
-    let answer = rig.ask(None, sign_in("nobody@example.com", PASSWORD)).await;
+    let answer = rig.ask(None, sign_in("nobody.example.com", PASSWORD)).await;
     assert_eq!(answer.refused(), Refusal::InvalidCredentials);
     let after = rig.cpu.hashes.load(std::sync::atomic::Ordering::SeqCst);
     assert_eq!(after - before, 1);
@@ -221,6 +221,7 @@ async fn no_more_commands_wait_for_one_person_than_the_limit() {
                 assert_eq!(
                     failure,
                     Failure::Busy {
+                        limit: Limit::CommandsPerPerson,
                         retry_after_ms: 250
                     }
                 );
@@ -235,13 +236,13 @@ async fn no_more_commands_wait_for_one_person_than_the_limit() {
 #[tokio::test]
 async fn no_more_commands_wait_in_all_than_the_limit() {
     let rig = Rig::with(Limits {
-        commands: 3,
+        commands: 6,
         ..Limits::default()
     })
     .await;
     rig.cpu.hold();
     let asked: Vec<_> = (0..5)
-        .map(|n| rig.submit(None, sign_up(&format!("p{n}@example.com"))))
+        .map(|n| rig.submit(None, sign_up(&format!("p{n}.example.com"))))
         .collect();
     rig.until(|| rig.cpu.held() == 3).await;
     rig.cpu.let_go();
@@ -266,6 +267,7 @@ async fn work_that_nobody_waits_for_any_more_is_not_begun() {
     );
     let answer = rig.submit_request(Request {
         tenant: rig.tenant,
+        class: Class::Refresh,
         idempotency: None,
         deadline_ms: 9_999,
         task: refresh(&grant),
@@ -395,7 +397,7 @@ async fn people_unused_for_long_become_cold_and_come_back() {
     })
     .await;
     let grant = rig.signed_in(ADA).await;
-    let used = rig.signed_in("bob@example.com").await;
+    let used = rig.signed_in("bob.example.com").await;
     for _ in 0..8 {
         rig.clock.advance(10_000);
         rig.check(&used).await;
@@ -414,7 +416,7 @@ async fn beyond_the_limit_those_longest_unused_become_cold() {
     })
     .await;
     for n in 0..4 {
-        rig.signed_in(&format!("p{n}@example.com")).await;
+        rig.signed_in(&format!("p{n}.example.com")).await;
         rig.clock.advance(2_000);
     }
     rig.clock.advance(10_000);
@@ -428,10 +430,15 @@ async fn nothing_that_names_a_person_is_stored_in_clear() {
     let user = rig.signed_up(ADA).await;
     for (_, value) in rig.store.rows().await {
         let clear = |text: &[u8]| value.windows(text.len()).any(|window| window == text);
-        assert!(!clear(b"ada@") && !clear(b"example.com") && !clear(b"argon2id"));
+        assert!(!clear(b"ada.") && !clear(b"example.com") && !clear(b"argon2id"));
     }
     let slot = Slot::new(user.slot()).unwrap();
-    let profile = RowKey::person(Region::FIRST, slot, user.as_bytes(), PersonPart::Profile);
+    let profile = RowKey::person(
+        Region::FIRST,
+        slot,
+        user.as_bytes(),
+        PersonPart::Identifier(0),
+    );
     assert!(rig.store.inner.get(profile).await.unwrap().is_some());
 }
 
@@ -501,7 +508,7 @@ async fn a_use_that_is_not_written_yet_is_not_forgotten_when_another_change_is_p
     .await;
     let used = rig.signed_in(ADA).await;
     let other = rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
-    let bob = rig.signed_in("bob@example.com").await;
+    let bob = rig.signed_in("bob.example.com").await;
     let idle_ms = policy().session.idle_ms;
     rig.store.set(Mood::Held);
     let asked = rig.submit(None, refresh(&other));

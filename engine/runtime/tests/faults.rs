@@ -6,11 +6,11 @@ mod rig;
 use std::sync::atomic::Ordering;
 
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
-use tidegate_account::{Command, Password, Refusal, Remember, Reply, RevokeScope, SignIn};
+use tidegate_account::{Command, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source};
 use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
 use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
 
-const ADA: &str = "ada@example.com";
+const ADA: &str = "ada.example.com";
 
 #[tokio::test]
 async fn a_commit_of_unknown_fate_that_happened_is_answered_as_done() {
@@ -84,7 +84,7 @@ async fn a_store_that_is_away_turns_no_valid_session_into_a_no() {
         refresh(&grant),
         revoke(&grant, RevokeScope::This),
         sign_in(ADA, PASSWORD),
-        sign_up("bob@example.com"),
+        sign_up("bob.example.com"),
     ] {
         assert_eq!(rig.ask(Some(3), task).await.failed(), Failure::Unavailable);
     }
@@ -119,7 +119,7 @@ fn record_of(grant: &tidegate_account::Grant) -> RowKey {
 async fn a_corrupt_record_is_told_for_that_person_alone() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
-    let other = rig.signed_in("bob@example.com").await;
+    let other = rig.signed_in("bob.example.com").await;
     let key = record_of(&grant);
     let mut bytes = rig
         .store
@@ -148,7 +148,7 @@ async fn a_corrupt_record_is_told_for_that_person_alone() {
 async fn an_older_record_put_back_in_a_newer_place_does_not_open() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
-    let other = rig.signed_in("bob@example.com").await;
+    let other = rig.signed_in("bob.example.com").await;
     let foreign = rig
         .store
         .inner
@@ -185,7 +185,7 @@ async fn a_destroyed_person_key_leaves_nothing_that_opens() {
 async fn a_panic_about_one_person_is_unknown_and_ends_with_that_person() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
-    let other = rig.signed_in("bob@example.com").await;
+    let other = rig.signed_in("bob.example.com").await;
     rig.cpu.panic_at.store(0, Ordering::SeqCst);
     let answer = rig.ask(None, refresh(&grant)).await;
     assert_eq!(answer.failed(), Failure::Unknown);
@@ -208,7 +208,10 @@ async fn a_dropped_hashing_pool_refuses_and_nobody_waits_for_ever() {
     let asked = rig.submit(None, sign_in(ADA, PASSWORD));
     rig.until(|| rig.cpu.held() == 1).await;
     rig.cpu.hold();
-    assert_eq!(asked.await.unwrap().refused(), Refusal::Busy);
+    assert_eq!(
+        asked.await.unwrap().refused(),
+        Refusal::Busy { retry_after_ms: 0 }
+    );
     rig.cpu.let_go();
     rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
 }
@@ -244,6 +247,7 @@ fn direct_sign_in(grant: &tidegate_account::Grant, password: &str) -> Task {
             password: Password::parse(password).unwrap(),
             device: None,
             remember: Remember::Nothing,
+            source: Source::Clear,
         }),
     }
 }
@@ -254,7 +258,7 @@ async fn a_lost_slot_answers_nothing_from_memory_for_anybody_in_it() {
     let mut people: Vec<tidegate_account::Grant> = Vec::new();
     let pair = loop {
         let grant = rig
-            .signed_in(&format!("p{}@example.com", people.len()))
+            .signed_in(&format!("p{}.example.com", people.len()))
             .await;
         let slot = grant.user.slot();
         if let Some(other) = people.iter().find(|other| other.user.slot() == slot) {

@@ -1,10 +1,11 @@
-//! A gateway in a page: signs a person up and in, checks, refreshes, signs out.
+//! A gateway in a page: signs a person up, verifies their address, signs them
+//! in, checks, refreshes, signs out.
 //!
 //! `tidegate init && tidegate serve &`, then
 //! `cargo run -p tidegate-client --example gateway -- ./tidegate-data`
 #![allow(clippy::print_stdout, reason = "an example that is run by hand")]
 
-use tidegate_client::{Client, Decision, Options, RevokeScope, SignIn};
+use tidegate_client::{Client, Decision, Identifier, Options, RevokeScope, SignIn, Verify};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -20,10 +21,20 @@ async fn main() -> Result<(), Error> {
     );
     let client = Client::new(&Options::new(address, ca, certificate, key, "default"))?;
 
-    let grace = SignIn::email("grace@example.com", "correct horse battery staple");
+    let (address, password) = ("grace@example.com", "correct horse battery staple");
+    let grace = SignIn::email(address, password);
     match client.sign_up(&grace).await? {
-        Decision::Yes(user) => println!("made account {user}"),
         Decision::No(refusal) => println!("no account made: {}", refusal.code.name()),
+        Decision::Yes(user) => {
+            println!("made account {user}");
+            // Send a code to the address; when it has come back:
+            let shown = Verify::new(user, Identifier::email(address)).with_password(password);
+            match client.verify(&shown).await? {
+                Decision::Yes(verification) => println!("verified: {verification:?}"),
+                // Somebody has this address: their own account is the one to sign in to.
+                Decision::No(refusal) => println!("not verified: {}", refusal.code.name()),
+            }
+        }
     }
     let Decision::Yes(grant) = client.sign_in(&grace).await? else {
         return Err("not let in".into());

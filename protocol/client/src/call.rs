@@ -177,7 +177,11 @@ impl Caller {
         let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
         // Half of what is left, so that a request which was lost can be repeated.
         let left = deadline.remaining_ms();
-        let patience = (left / 2).clamp(ATTEMPT_MIN_MS, ATTEMPT_MAX_MS).min(left);
+        let patience = match opcode {
+            // An order takes as long as it takes.
+            Opcode::Operate => left,
+            _ => (left / 2).clamp(ATTEMPT_MIN_MS, ATTEMPT_MAX_MS).min(left),
+        };
         let patience = Deadline::in_ms(patience);
         let asked = patience.before(self.lanes[lane].ask(correlation, frame.freeze()));
         match asked.await {

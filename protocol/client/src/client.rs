@@ -1,6 +1,6 @@
 //! The typed calls.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
@@ -12,7 +12,10 @@ use tidegate_wire::{
 use crate::budget::Budget;
 use crate::call::Caller;
 use crate::connection::Lane;
-use crate::decision::{CallError, Checked, Decision, Granted, RevokeScope, Session, StatusChange};
+use crate::decision::{
+    CallError, Checked, Decision, Granted, Operated, RevokeScope, Session, StatusChange,
+    Verification,
+};
 use crate::options::{Options, SetupError, quic_config};
 
 /// A client of one deployment, in the name of one tenant. Calls can be made
@@ -29,6 +32,7 @@ pub struct SignIn {
     password: Text,
     device: Option<DeviceToken>,
     remember: u8,
+    source: Option<v1::Source>,
 }
 
 /// An identifier and its kind, not yet normalised: the node does that.
@@ -71,6 +75,7 @@ impl SignIn {
             password: Text(password.to_owned()),
             device: None,
             remember: 0,
+            source: None,
         }
     }
 
@@ -78,6 +83,33 @@ impl SignIn {
     #[must_use]
     pub fn from_device(mut self, device: DeviceToken) -> SignIn {
         self.device = Some(device);
+        self
+    }
+
+    /// Says where the person is, as the gateway sees it: what strangers may
+    /// try is bounded per source.
+    #[must_use]
+    pub fn from_address(mut self, address: IpAddr) -> SignIn {
+        let mut bytes = [0; 16];
+        // An IPv4 address that came over IPv6 is the same subscriber.
+        let kind = match address.to_canonical() {
+            IpAddr::V4(address) => {
+                bytes[..4].copy_from_slice(&address.octets());
+                1
+            }
+            IpAddr::V6(address) => {
+                bytes[..8].copy_from_slice(&address.octets()[..8]);
+                2
+            }
+        };
+        self.source = Some(v1::Source { kind, bytes });
+        self
+    }
+
+    /// Says where the person is by whatever the gateway tells sources apart by.
+    #[must_use]
+    pub fn from_source(mut self, id: [u8; 16]) -> SignIn {
+        self.source = Some(v1::Source { kind: 3, bytes: id });
         self
     }
 
@@ -149,6 +181,7 @@ impl Client {
         let body = v1::SignUp {
             identifiers: vec![person.identifier.clone()],
             password: person.password.clone(),
+            source: person.source.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(UserId(reply.signed_up()?.user));
         self.caller
@@ -170,6 +203,7 @@ impl Client {
             password: person.password.clone(),
             device,
             remember: person.remember,
+            source: person.source.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
         self.caller
@@ -286,6 +320,126 @@ impl Client {
         let read = |reply: &tidegate_wire::Reply<'_>| reply.status_set().map(|_| ());
         self.caller
             .call(Opcode::SetStatus, self.key, &body, read)
+            .await
+    }
+}
+
+/// An identifier, not yet normalised: the node does that.
+#[derive(Clone, Debug)]
+pub struct Identifier(v1::Identifier);
+
+impl Identifier {
+    /// A mail address.
+    #[must_use]
+    pub fn email(address: &str) -> Identifier {
+        Identifier(identifier(Kind::Email, address))
+    }
+
+    /// A phone number, in international form.
+    #[must_use]
+    pub fn phone(number: &str) -> Identifier {
+        Identifier(identifier(Kind::Phone, number))
+    }
+}
+
+/// That an identifier was shown to be somebody's, and what shows whether it
+/// was they who set the account up.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    user: UserId,
+    identifier: Identifier,
+    session: Option<SessionToken>,
+    password: Option<Text>,
+}
+
+impl Verify {
+    /// With nothing but the identifier shown: somebody else may have set the
+    /// account up, so everything they set is dropped.
+    #[must_use]
+    pub fn new(user: UserId, identifier: Identifier) -> Verify {
+        Verify {
+            user,
+            identifier,
+            session: None,
+            password: None,
+        }
+    }
+
+    /// From a session of the account: everything stays.
+    #[must_use]
+    pub fn in_session(mut self, session: SessionToken) -> Verify {
+        self.session = Some(session);
+        self
+    }
+
+    /// With a password: the account's own keeps everything, another becomes
+    /// the account's and everything set before is dropped.
+    #[must_use]
+    pub fn with_password(mut self, password: &str) -> Verify {
+        self.password = Some(Text(password.to_owned()));
+        self
+    }
+}
+
+impl Client {
+    /// Claims one more identifier for an account; until when it can be
+    /// verified, in Unix milliseconds, 0 when it is the account's already.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn claim(
+        &self,
+        by: &SessionToken,
+        identifier: &Identifier,
+    ) -> Result<Decision<u64>, CallError> {
+        let body = v1::Claim {
+            by: by.to_message(),
+            identifier: identifier.0.clone(),
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.claimed()?.until.to_native());
+        self.caller.call(Opcode::Claim, self.key, &body, read).await
+    }
+
+    /// Says that an identifier was shown to be somebody's: a code sent to it
+    /// was entered, a link opened (the gateway needs the admin plane).
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn verify(&self, verify: &Verify) -> Result<Decision<Verification>, CallError> {
+        let body = v1::Verify {
+            user: verify.user.0,
+            identifier: verify.identifier.0.clone(),
+            session: verify.session.as_ref().map(SessionToken::to_message),
+            password: verify.password.clone(),
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| match reply.verified()?.verification {
+            1 => Ok(Verification::Confirmed),
+            _ => Ok(Verification::TakenOver),
+        };
+        self.caller
+            .call(Opcode::Verify, self.key, &body, read)
+            .await
+    }
+
+    /// Gives an order to the node, one JSON object (docs/operations.md), and
+    /// says what came of it (for operators).
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn operate(&self, order: &str) -> Result<Decision<Operated>, CallError> {
+        let body = v1::Operate {
+            command: Text(order.to_owned()),
+        };
+        let read = |reply: &tidegate_wire::Reply<'_>| {
+            let operated = reply.operated()?;
+            let answer = operated.answer.as_str().to_owned();
+            Ok(match operated.outcome {
+                1 => Operated::Done(answer),
+                _ => Operated::Refused(answer),
+            })
+        };
+        self.caller
+            .call(Opcode::Operate, self.key, &body, read)
             .await
     }
 }

@@ -138,3 +138,21 @@ pub enum StatusChange {
     /// Take that decision back.
     Reinstate,
 }
+
+/// Who verified an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// Whoever set the account up: everything stays.
+    Confirmed,
+    /// Somebody else: everything that was set up before is gone.
+    TakenOver,
+}
+
+/// What came of an operator's order; one JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operated {
+    /// It was carried out.
+    Done(String),
+    /// It was not: `code` and `message` say why.
+    Refused(String),
+}

@@ -15,9 +15,10 @@ mod decision;
 mod options;
 mod surroundings;
 
-pub use client::{Client, SignIn};
+pub use client::{Client, Identifier, SignIn, Verify};
 pub use decision::{
-    CallError, Checked, Decision, Granted, Refusal, RevokeScope, Session, StatusChange,
+    CallError, Checked, Decision, Granted, Operated, Refusal, RevokeScope, Session, StatusChange,
+    Verification,
 };
 pub use options::{Options, SetupError};
 pub use tidegate_wire::{

@@ -77,6 +77,10 @@ codes! {
     StatusConflict = 107, "status_conflict", No, "The account's status does not allow this change.";
     /// There is no such account.
     UnknownAccount = 108, "unknown_account", No, "There is no such account.";
+    /// The account does not claim this identifier, or no longer.
+    ClaimExpired = 109, "claim_expired", No, "The account does not claim this identifier, or no longer.";
+    /// The account has as many of these as it can have.
+    LimitReached = 110, "limit_reached", No, "The account has as many of these as it can have.";
 
     /// The frame or message cannot be read.
     Malformed = 200, "malformed", Fault, "The message cannot be read.";

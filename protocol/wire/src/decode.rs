@@ -80,6 +80,12 @@ pub enum Requested<'a> {
     Sessions(&'a v1::ArchivedSessions),
     /// Open or close an account.
     SetStatus(&'a v1::ArchivedSetStatus),
+    /// Claim one more identifier.
+    Claim(&'a v1::ArchivedClaim),
+    /// Take an identifier as shown.
+    Verify(&'a v1::ArchivedVerify),
+    /// Run the node.
+    Operate(&'a v1::ArchivedOperate),
 }
 
 /// Reads one whole request frame.
@@ -107,6 +113,9 @@ pub fn decode_request(frame: &[u8]) -> Result<Request<'_>, Fault> {
         Opcode::Revoke => access(bytes).map(Requested::Revoke),
         Opcode::Sessions => access(bytes).map(Requested::Sessions),
         Opcode::SetStatus => access(bytes).map(Requested::SetStatus),
+        Opcode::Claim => access(bytes).map(Requested::Claim),
+        Opcode::Verify => access(bytes).map(Requested::Verify),
+        Opcode::Operate => access(bytes).map(Requested::Operate),
     }?;
     within_limits(&body)?;
     Ok(Request {
@@ -135,12 +144,21 @@ fn within_limits(body: &Requested<'_>) -> Result<(), Fault> {
             sign_up.identifiers.iter().try_for_each(identifier)?;
             limited(sign_up.password.as_str().len(), MAX_PASSWORD_BYTES)
         }
+        Requested::Claim(claim) => identifier(&claim.identifier),
+        Requested::Verify(verify) => {
+            identifier(&verify.identifier)?;
+            let password = verify.password.as_ref();
+            let length = password.map_or(0, |password| password.as_str().len());
+            limited(length, MAX_PASSWORD_BYTES)
+        }
         Requested::Ping
         | Requested::Check(_)
         | Requested::Refresh(_)
         | Requested::Revoke(_)
         | Requested::Sessions(_)
-        | Requested::SetStatus(_) => Ok(()),
+        | Requested::SetStatus(_)
+        // The frame's own limit is a command's.
+        | Requested::Operate(_) => Ok(()),
     }
 }
 
@@ -232,6 +250,30 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// `Malformed`.
     pub fn status_set(&self) -> Result<&'a v1::ArchivedStatusSet, Fault> {
+        access(self.bytes)
+    }
+
+    /// The body of a reply to [`Opcode::Claim`].
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn claimed(&self) -> Result<&'a v1::ArchivedClaimed, Fault> {
+        access(self.bytes)
+    }
+
+    /// The body of a reply to [`Opcode::Verify`].
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn verified(&self) -> Result<&'a v1::ArchivedVerified, Fault> {
+        access(self.bytes)
+    }
+
+    /// The body of a reply to [`Opcode::Operate`].
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn operated(&self) -> Result<&'a v1::ArchivedOperated, Fault> {
         access(self.bytes)
     }
 }

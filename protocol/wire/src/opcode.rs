@@ -20,6 +20,12 @@ pub enum Opcode {
     Sessions = 7,
     /// Open or close an account.
     SetStatus = 8,
+    /// Claim one more identifier.
+    Claim = 9,
+    /// Take it as shown that somebody has an identifier.
+    Verify = 10,
+    /// Run the node.
+    Operate = 11,
 }
 
 /// What is served first when not everything can be, best first. A request
@@ -38,6 +44,17 @@ pub enum Class {
     Registration,
 }
 
+impl Class {
+    /// Every class, best first.
+    pub const ALL: [Class; 5] = [
+        Class::Protection,
+        Class::Check,
+        Class::Refresh,
+        Class::Password,
+        Class::Registration,
+    ];
+}
+
 /// Which right a gateway needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Plane {
@@ -45,11 +62,13 @@ pub enum Plane {
     Auth,
     /// Acts on accounts.
     Admin,
+    /// Acts on the deployment.
+    Operator,
 }
 
 impl Opcode {
     /// Every operation.
-    pub const ALL: [Opcode; 8] = [
+    pub const ALL: [Opcode; 11] = [
         Opcode::Ping,
         Opcode::Check,
         Opcode::Refresh,
@@ -58,6 +77,9 @@ impl Opcode {
         Opcode::Revoke,
         Opcode::Sessions,
         Opcode::SetStatus,
+        Opcode::Claim,
+        Opcode::Verify,
+        Opcode::Operate,
     ];
 
     /// The operation with this number.
@@ -70,11 +92,11 @@ impl Opcode {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Opcode::Revoke | Opcode::SetStatus => Class::Protection,
+            Opcode::Revoke | Opcode::SetStatus | Opcode::Operate => Class::Protection,
             Opcode::Ping | Opcode::Check | Opcode::Sessions => Class::Check,
             Opcode::Refresh => Class::Refresh,
-            Opcode::SignIn => Class::Password,
-            Opcode::SignUp => Class::Registration,
+            Opcode::SignIn | Opcode::Verify => Class::Password,
+            Opcode::SignUp | Opcode::Claim => Class::Registration,
         }
     }
 
@@ -82,7 +104,8 @@ impl Opcode {
     #[must_use]
     pub fn plane(self) -> Plane {
         match self {
-            Opcode::SetStatus => Plane::Admin,
+            Opcode::SetStatus | Opcode::Verify => Plane::Admin,
+            Opcode::Operate => Plane::Operator,
             _ => Plane::Auth,
         }
     }
@@ -96,7 +119,10 @@ impl Opcode {
             | Opcode::SignIn
             | Opcode::SignUp
             | Opcode::Revoke
-            | Opcode::SetStatus => true,
+            | Opcode::SetStatus
+            | Opcode::Claim
+            | Opcode::Verify
+            | Opcode::Operate => true,
         }
     }
 }

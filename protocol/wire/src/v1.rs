@@ -52,6 +52,16 @@ pub struct SignIn {
     pub device: Option<Device>,
     /// 1: make a device token when there is none.
     pub remember: u8,
+    pub source: Option<Source>,
+}
+
+/// Where the person is. Kind 1: an IPv4 address in the first 4 bytes; 2: an
+/// IPv6 address, of which the first 8 bytes count; 3: whatever 16 bytes the
+/// gateway tells sources apart by. Unused bytes are 0.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Source {
+    pub kind: u8,
+    pub bytes: [u8; 16],
 }
 
 /// A new account.
@@ -59,6 +69,7 @@ pub struct SignIn {
 pub struct SignUp {
     pub identifiers: Vec<Identifier>,
     pub password: Text,
+    pub source: Option<Source>,
 }
 
 /// Ends sessions. Scope: 1 this, 2 the one in `target`, 3 the others, 4 all.
@@ -80,6 +91,30 @@ pub struct Sessions {
 pub struct SetStatus {
     pub user: [u8; 16],
     pub change: u8,
+}
+
+/// Claims one more identifier.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Claim {
+    pub by: Check,
+    pub identifier: Identifier,
+}
+
+/// Takes it as shown that somebody has an identifier of this account. A session
+/// or the account's password shows that the same person claimed it; any other
+/// password becomes the account's.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Verify {
+    pub user: [u8; 16],
+    pub identifier: Identifier,
+    pub session: Option<Check>,
+    pub password: Option<Text>,
+}
+
+/// A command to the node: one JSON object (`docs/operations.md`).
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Operate {
+    pub command: Text,
 }
 
 /// The session is alive.
@@ -141,4 +176,24 @@ pub struct SessionList {
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct StatusSet {
     pub status: u8,
+}
+
+/// Until when the identifier is claimed; 0 when it is the person's already.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Claimed {
+    pub until: u64,
+}
+
+/// Who verified: 1 whoever set the account up, 2 somebody else, and everything
+/// that was set up before is gone.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Verified {
+    pub verification: u8,
+}
+
+/// What came of a command: outcome 1 done, 2 refused; one JSON object.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Operated {
+    pub outcome: u8,
+    pub answer: Text,
 }

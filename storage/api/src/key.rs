@@ -9,6 +9,7 @@
 //!                           0x10  person           user 16 | part u8
 //!                           0x11  person key       user 16
 //!                           0x20  identifier index keyed hash 32
+//!                           0x21  throttle         keyed hash 32
 //!                           0x30  event            generation u32 BE | sequence u64 BE | place u16 BE
 //! 0xFF      | 0x0000      | 0x00  system           name ...
 //! ```
@@ -32,6 +33,7 @@ mod space {
     pub(super) const PERSON: u8 = 0x10;
     pub(super) const PERSON_KEY: u8 = 0x11;
     pub(super) const IDENTIFIER: u8 = 0x20;
+    pub(super) const THROTTLE: u8 = 0x21;
     pub(super) const EVENT: u8 = 0x30;
 }
 
@@ -115,12 +117,39 @@ impl Partition {
 
 /// What is stored about a person, each part in a row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum PersonPart {
     /// The hot record: check part and sealed part.
-    Record = 0x00,
-    /// Clear identifiers and profile, sealed.
-    Profile = 0x10,
+    Record,
+    /// The text of one identifier, by its number in the record, sealed.
+    Identifier(u16),
+    /// Administrative acts, by the record's revision, sealed.
+    Audit(u64),
+}
+
+impl PersonPart {
+    const RECORD: u8 = 0x00;
+    const IDENTIFIER: u8 = 0x10;
+    const AUDIT: u8 = 0x20;
+
+    /// Reads the part of a person's key, and whose it is.
+    #[must_use]
+    pub fn of(key: &Key) -> Option<([u8; 16], PersonPart)> {
+        let [region, _, _, space::PERSON, rest @ ..] = key.as_bytes() else {
+            return None;
+        };
+        let (user, part) = rest.split_first_chunk::<16>()?;
+        let part = match part {
+            [PersonPart::RECORD] => PersonPart::Record,
+            [PersonPart::IDENTIFIER, number @ ..] => {
+                PersonPart::Identifier(u16::from_be_bytes(number.try_into().ok()?))
+            }
+            [PersonPart::AUDIT, revision @ ..] => {
+                PersonPart::Audit(u64::from_be_bytes(revision.try_into().ok()?))
+            }
+            _ => return None,
+        };
+        (*region != SYSTEM_REGION).then_some((*user, part))
+    }
 }
 
 /// Rows of the deployment itself.
@@ -132,6 +161,11 @@ pub enum SystemPart<'a> {
     Tenant(u64),
     /// A gateway's rights, by its name.
     Gateway(&'a str),
+    /// An administrative act on the deployment: when, in Unix milliseconds, and
+    /// a number that tells acts of one moment apart.
+    Audit(u64, u64),
+    /// The rotation of keys that is under way.
+    Rotation,
 }
 
 /// A key: at most [`crate::MAX_KEY_BYTES`] bytes, ordered bytewise.
@@ -148,7 +182,16 @@ impl Key {
     /// One part of what is stored about a person.
     #[must_use]
     pub fn person(region: Region, slot: Slot, user: &[u8; 16], part: PersonPart) -> Key {
-        Key::build(region.0, slot.0, space::PERSON, &[user, &[part as u8]])
+        let build = |rest: &[&[u8]]| Key::build(region.0, slot.0, space::PERSON, rest);
+        match part {
+            PersonPart::Record => build(&[user, &[PersonPart::RECORD]]),
+            PersonPart::Identifier(number) => {
+                build(&[user, &[PersonPart::IDENTIFIER], &number.to_be_bytes()])
+            }
+            PersonPart::Audit(revision) => {
+                build(&[user, &[PersonPart::AUDIT], &revision.to_be_bytes()])
+            }
+        }
     }
 
     /// The wrapped key under which a person's data is sealed.
@@ -168,10 +211,24 @@ impl Key {
         )
     }
 
+    /// The row that counts what a source tries, by the source's keyed hash.
+    #[must_use]
+    pub fn throttle(region: Region, hash: &[u8; 32]) -> Key {
+        let slot = Slot::of_hash(hash);
+        Key::build(region.0, slot.0, space::THROTTLE, &[hash.as_slice()])
+    }
+
+    /// The first key after this one.
+    #[must_use]
+    pub fn successor(&self) -> Key {
+        Key([self.as_bytes(), &[0]].concat().into_boxed_slice())
+    }
+
     /// A row of the deployment itself.
     #[must_use]
     pub fn system(part: SystemPart<'_>) -> Key {
         match part {
+            SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
             SystemPart::Store => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"store"]),
             SystemPart::Tenant(id) => Key::build(
                 SYSTEM_REGION,
@@ -184,6 +241,12 @@ impl Key {
                 0,
                 space::SYSTEM,
                 &[b"gateway/", name.as_bytes()],
+            ),
+            SystemPart::Audit(at_ms, number) => Key::build(
+                SYSTEM_REGION,
+                0,
+                space::SYSTEM,
+                &[b"audit/", &at_ms.to_be_bytes(), &number.to_be_bytes()],
             ),
         }
     }
@@ -259,6 +322,38 @@ impl KeyRange {
         KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[]))
     }
 
+    /// The administrative acts on one person, oldest first.
+    #[must_use]
+    pub fn person_audits(region: Region, slot: Slot, user: &[u8; 16]) -> KeyRange {
+        let part: &[u8] = &[PersonPart::AUDIT];
+        KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[user, part]))
+    }
+
+    /// Every source of a slot that is counted.
+    #[must_use]
+    pub fn throttles(region: Region, slot: Slot) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::THROTTLE, &[]))
+    }
+
+    /// The administrative acts on the deployment up to a moment, oldest first.
+    #[must_use]
+    pub fn audits(until_ms: u64) -> KeyRange {
+        let from = |at_ms: u64| Key::system(SystemPart::Audit(at_ms, 0));
+        KeyRange {
+            start: from(0),
+            end: from(until_ms),
+        }
+    }
+
+    /// What is left of the range after this key.
+    #[must_use]
+    pub fn after(&self, key: &Key) -> KeyRange {
+        KeyRange {
+            start: key.successor(),
+            end: self.end.clone(),
+        }
+    }
+
     /// The events of one partition, oldest first.
     #[must_use]
     pub fn events(region: Region, partition: Partition) -> KeyRange {
@@ -312,7 +407,9 @@ mod tests {
     #[test]
     fn everything_about_a_person_is_one_range_without_the_neighbours() {
         let range = KeyRange::person(Region::FIRST, slot(7), &[0xFF; 16]);
-        let mine = Key::person(Region::FIRST, slot(7), &[0xFF; 16], PersonPart::Profile);
+        let audit = PersonPart::Audit(u64::MAX);
+        let mine = Key::person(Region::FIRST, slot(7), &[0xFF; 16], audit);
+        assert_eq!(PersonPart::of(&mine), Some(([0xFF; 16], audit)));
         let key = Key::person_key(Region::FIRST, slot(7), &[0xFF; 16]);
         let other = Key::person(Region::FIRST, slot(7), &[0xFE; 16], PersonPart::Record);
         assert_eq!(

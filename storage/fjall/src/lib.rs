@@ -9,6 +9,7 @@
 //! value lives on until a compaction. They lie in a file of their own with a
 //! fixed place each, and destroying one overwrites its place.
 
+mod backup;
 #[cfg(test)]
 mod crash_tests;
 mod group;
@@ -18,4 +19,6 @@ mod rows;
 mod store;
 mod writer;
 
+pub use backup::{BackupError, restore};
 pub use store::{FjallStore, OpenError, Options};
+pub use writer::Health;

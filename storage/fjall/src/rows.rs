@@ -8,16 +8,16 @@ use tidegate_storage_api::{Key, KeyRange, StoreError};
 
 use crate::key_file::{KeyFile, Place};
 
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 const FIRST_GENERATION: u32 = 1;
 
 /// The rows of the store and the file of wrapped person keys beside them.
 ///
 /// The row of a person key holds only its place in the key file.
 pub(crate) struct Rows {
-    database: Database,
-    rows: Keyspace,
-    meta: Keyspace,
+    pub(crate) database: Database,
+    pub(crate) rows: Keyspace,
+    pub(crate) meta: Keyspace,
     keys: KeyFile,
 }
 
@@ -95,7 +95,7 @@ impl Rows {
         Ok(found.map_or(FIRST_GENERATION, |n| u32::try_from(n).unwrap_or(u32::MAX)))
     }
 
-    fn number(&self, name: &str) -> Result<Option<u64>, MetaError> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, MetaError> {
         let Some(value) = self.meta.get(name)? else {
             return Ok(None);
         };
@@ -137,7 +137,7 @@ impl Rows {
         Ok(found)
     }
 
-    fn resolve(&self, key: &Key, value: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) fn resolve(&self, key: &Key, value: &[u8]) -> Result<Option<Bytes>, StoreError> {
         if !key.is_person_key() {
             return Ok(Some(Bytes::copy_from_slice(value)));
         }

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use thiserror::Error;
 use tidegate_storage_api::{Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
 
+use crate::backup::BackupError;
 use crate::reader::Reader;
 use crate::rows::{MetaError, Rows};
-use crate::writer::{SyncOrder, Writer};
+use crate::writer::{Health, SyncOrder, Writer};
 
 /// How a store uses the machine.
 #[derive(Clone, Debug)]
@@ -65,6 +66,7 @@ pub enum OpenError {
 
 /// A store in a folder of the local disk.
 pub struct FjallStore {
+    rows: Arc<Rows>,
     reader: Reader,
     writer: Writer,
 }
@@ -87,8 +89,12 @@ impl FjallStore {
         let opened = Rows::open(folder, options.cache_bytes);
         let rows = Arc::new(opened.map_err(|error| describe(folder, error))?);
         let started = Writer::start(Arc::clone(&rows), order).and_then(|writer| {
-            let reader = Reader::start(rows, options.read_threads)?;
-            Ok(FjallStore { reader, writer })
+            let reader = Reader::start(Arc::clone(&rows), options.read_threads)?;
+            Ok(FjallStore {
+                rows,
+                reader,
+                writer,
+            })
         });
         started.map_err(|source| OpenError::Io {
             path: folder.to_owned(),
@@ -98,6 +104,22 @@ impl FjallStore {
 }
 
 impl FjallStore {
+    /// Copies the store as it is at one moment, while it serves, into two
+    /// folders that do not exist yet; how many rows. Takes as long as reading
+    /// everything: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`BackupError`]; what was begun is left for whoever looks into it.
+    pub fn backup(&self, rows: &Path, keys: &Path) -> Result<u64, BackupError> {
+        self.rows.copy_to(rows, keys)
+    }
+
+    /// Whether commits are still taken; not after an I/O error.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.writer.health()
+    }
+
     /// How many groups were made durable since the store was opened, each
     /// with one sync of the rows' journal.
     #[must_use]

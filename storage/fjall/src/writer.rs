@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -41,6 +41,7 @@ struct Request {
 
 pub(crate) struct Writer {
     groups_written: Arc<AtomicU64>,
+    failed: Arc<AtomicBool>,
     requests: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,14 +51,23 @@ impl Writer {
         let (requests, waiting) = sync_channel(COMMITS_WAITING_MAX);
         let mut scribe = Scribe::new(rows, order)?;
         let groups_written = Arc::clone(&scribe.groups_written);
+        let failed = Arc::clone(&scribe.failed);
         let thread = thread::Builder::new()
             .name("store-write".into())
             .spawn(move || scribe.work(&waiting))?;
         Ok(Writer {
             groups_written,
+            failed,
             requests: Some(requests),
             thread: Some(thread),
         })
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self.failed.load(Ordering::Acquire) {
+            true => Health::Failed,
+            false => Health::Good,
+        }
     }
 
     pub(crate) fn groups_written(&self) -> u64 {
@@ -95,9 +105,13 @@ impl Drop for Writer {
     }
 }
 
-enum Health {
+/// Whether a store takes commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
     Good,
-    /// An I/O error happened: what is on disk is not known any more.
+    /// An I/O error happened: what is on disk is not known any more, so it
+    /// takes none until it is opened again. Reads go on.
     Failed,
 }
 
@@ -107,7 +121,7 @@ struct Scribe {
     order: SyncOrder,
     generation: u32,
     sequence: u64,
-    health: Health,
+    failed: Arc<AtomicBool>,
 }
 
 impl Scribe {
@@ -121,7 +135,7 @@ impl Scribe {
             order,
             generation,
             sequence,
-            health: Health::Good,
+            failed: Arc::default(),
         })
     }
 
@@ -139,7 +153,7 @@ impl Scribe {
     }
 
     fn write_group(&mut self, requests: Vec<Request>) {
-        if matches!(self.health, Health::Failed) {
+        if self.failed.load(Ordering::Acquire) {
             let refused = requests.into_iter().map(|request| request.acknowledge);
             return answer(refused.map(|sender| (sender, Err(StoreError::Unavailable))));
         }
@@ -159,7 +173,7 @@ impl Scribe {
         }
         if let Err(error) = self.write(&group) {
             tracing::error!(event = "store.write_failed", %error);
-            self.health = Health::Failed;
+            self.failed.store(true, Ordering::Release);
             for (_, outcome) in &mut decided {
                 *outcome = outcome.and(Err(StoreError::CommitUnknown));
             }

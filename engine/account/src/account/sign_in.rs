@@ -4,8 +4,8 @@
 
 use alloc::string::ToString;
 
-use super::{Account, Person, Step, Work};
-use crate::command::{Completion, Effect, PasswordCheck, Remember, Request, SignIn};
+use super::{Account, Person, Step, Work, busy};
+use crate::command::{Completion, Effect, PasswordCheck, Remember, Request, SignIn, Source};
 use crate::device::{self, Lane};
 use crate::digest::SecretHash;
 use crate::event::{EndReason, EventKind};
@@ -13,7 +13,7 @@ use crate::guess::Admission;
 use crate::id::{DeviceId, SessionId};
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::SESSIONS_MAX;
-use crate::record::v1::{PasswordRow, Session};
+use crate::record::v1::{Guesses, PasswordRow, Session};
 use crate::refresh::session_secret;
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
@@ -52,27 +52,23 @@ fn decide(completion: &Completion, status: Status) -> Decision {
         (Completion::Verified(PasswordCheck::Match), Status::Suspended) => {
             Decision::Closed(Refusal::AccountSuspended)
         }
-        (Completion::Verified(PasswordCheck::Mismatch), _) => Decision::Fail,
-        (Completion::Refused | Completion::Hashed(_), _) => Decision::NotVerified,
+        (Completion::Verified(PasswordCheck::Match), Status::StandIn)
+        | (Completion::Verified(PasswordCheck::Mismatch), _) => Decision::Fail,
+        (Completion::Refused { .. } | Completion::Hashed(_), _) => Decision::NotVerified,
     }
 }
 
 impl Account {
     pub(super) fn sign_in(&mut self, request: Request, sign_in: SignIn, step: &mut Step<'_>) {
-        let Some(person) = self.person_of(&request) else {
+        let person = self.person.as_ref();
+        if person.is_some_and(|person| person.check.tenant != request.tenant.0) {
             return step.reply(request.ticket, Reply::No(Refusal::InvalidCredentials));
-        };
-        let lane = person.sealed.lane(sign_in.device.as_ref());
-        let stored = person.stored_hash();
-        let under_way = self.under_way(lane);
-        let admission = match &self.person {
-            Some(person) => {
-                let guesses = person.sealed.guesses(lane);
-                guesses.admit(under_way, step.now_ms, &step.policy.guess)
-            }
-            None => Admission::Admit,
-        };
-        if let Admission::Hold { retry_after_ms } = admission {
+        }
+        let lane = person.map_or(Lane::Strangers, |person| {
+            person.sealed.lane(sign_in.device.as_ref())
+        });
+        let stored = person.and_then(Person::stored_hash);
+        if let Err(retry_after_ms) = self.admit(lane, sign_in.source, step) {
             let refusal = Refusal::Throttled { retry_after_ms };
             return step.reply(request.ticket, Reply::No(refusal));
         }
@@ -89,29 +85,59 @@ impl Account {
         });
     }
 
+    /// Whether one more attempt of this lane may be verified; how long to wait
+    /// if not.
+    pub(super) fn admit(&self, lane: Lane, source: Source, step: &Step<'_>) -> Result<(), u64> {
+        if let (Lane::Strangers, Source::Held { retry_after_ms }) = (lane, source) {
+            return Err(retry_after_ms);
+        }
+        let nothing = Guesses::default();
+        let person = self.person.as_ref();
+        let guesses = person.map_or(&nothing, |person| person.sealed.guesses(lane));
+        match guesses.admit(self.under_way(lane), step.now_ms, &step.policy.guess) {
+            Admission::Admit => Ok(()),
+            Admission::Hold { retry_after_ms } => Err(retry_after_ms),
+        }
+    }
+
     fn under_way(&self, lane: Lane) -> u16 {
-        let attempts = self.pending.iter();
-        let of_lane = attempts
-            .filter(|pending| matches!(&pending.work, Work::SignIn(other) if other.lane == lane));
-        u16::try_from(of_lane.count()).unwrap_or(u16::MAX)
+        let of_lane = |pending: &&super::Pending| match &pending.work {
+            Work::SignIn(other) => other.lane == lane,
+            Work::Verify(_) => lane == Lane::Strangers,
+            Work::SignUp(_) | Work::Upgrade | Work::TakeOver(_) => false,
+        };
+        let under_way = self.pending.iter().filter(of_lane).count();
+        u16::try_from(under_way).unwrap_or(u16::MAX)
     }
 
     pub(super) fn verified(
         &mut self,
         attempt: Attempt,
         completion: &Completion,
+        request: &Request,
         step: &mut Step<'_>,
     ) -> Reply {
-        let Some(person) = &mut self.person else {
-            return Reply::No(Refusal::InvalidCredentials);
+        let (user, revision) = (self.user, self.last_revision);
+        let mismatch = matches!(completion, Completion::Verified(_));
+        let person = match &mut self.person {
+            Some(person) => person,
+            // Nobody has this identifier: from its first failure on, the
+            // guesses at it are counted as anybody's.
+            absent if mismatch => {
+                absent.insert(Person::stand_in(user, request.tenant.0, revision, step))
+            }
+            _ => return busy(completion),
         };
         match decide(completion, person.check.status) {
-            Decision::NotVerified => Reply::No(Refusal::Busy),
+            Decision::NotVerified => busy(completion),
             Decision::Closed(refusal) => Reply::No(refusal),
             Decision::Fail => {
                 let guesses = person.sealed.guesses_mut(attempt.lane);
                 guesses.fail(step.now_ms, &step.policy.guess);
-                step.event(EventKind::SignInFailed);
+                step.event(match person.check.status {
+                    Status::StandIn => EventKind::UnknownIdentifier,
+                    _ => EventKind::SignInFailed,
+                });
                 Reply::No(Refusal::InvalidCredentials)
             }
             Decision::LetIn => {
@@ -159,8 +185,11 @@ impl Account {
 }
 
 impl Person {
-    fn stored_hash(&self) -> Option<PasswordHash> {
-        let row = self.sealed.password.as_ref()?;
+    /// The hash to compare with; none for a stand-in, whose password is no
+    /// hash's output.
+    pub(super) fn stored_hash(&self) -> Option<PasswordHash> {
+        let somebody = self.check.status != Status::StandIn;
+        let row = self.sealed.password.as_ref().filter(|_| somebody)?;
         PasswordHash::parse(&row.phc).ok()
     }
 
@@ -262,9 +291,14 @@ mod tests {
         for completion in [
             Completion::Verified(PasswordCheck::Match),
             Completion::Verified(PasswordCheck::Mismatch),
-            Completion::Refused,
+            Completion::Refused { retry_after_ms: 1 },
         ] {
-            for status in [Status::Active, Status::Locked, Status::Suspended] {
+            for status in [
+                Status::Active,
+                Status::Locked,
+                Status::Suspended,
+                Status::StandIn,
+            ] {
                 let decision = decide(&completion, status);
                 writeln!(table, "{completion:?} + {status:?} = {decision:?}").unwrap();
             }

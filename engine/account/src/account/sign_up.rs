@@ -3,12 +3,12 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::{Account, Person, Step, Work};
+use super::{Account, Held, Person, Step, Work, busy};
 use crate::command::{ClaimedIdentifier, Completion, Effect, Request, SignUp};
 use crate::event::EventKind;
-use crate::identifier::NORMALISER_VERSION;
+use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
-use crate::record::v1::{Guesses, IdentifierRow, PasswordRow};
+use crate::record::v1::{Guesses, Hold, IdentifierRow, PasswordRow};
 use crate::record::{CheckPart, SealedPart};
 use crate::reply::{Refusal, Reply};
 use crate::status::Status;
@@ -17,7 +17,7 @@ impl Account {
     pub(super) fn sign_up(&mut self, request: Request, sign_up: SignUp, step: &mut Step<'_>) {
         let policy = &step.policy.password;
         if self.person.is_some() || !self.pending.is_empty() {
-            return step.reply(request.ticket, Reply::No(Refusal::IdentifierTaken));
+            return step.reply(request.ticket, Reply::No(Refusal::IdempotencyReused));
         }
         if sign_up.password.chars() < policy.min_chars {
             return step.reply(request.ticket, Reply::No(Refusal::PasswordTooShort));
@@ -41,16 +41,19 @@ impl Account {
         step: &mut Step<'_>,
     ) -> Reply {
         let Completion::Hashed(hash) = completion else {
-            return Reply::No(Refusal::Busy);
+            return busy(&completion);
         };
-        let rows = identifiers.iter().map(|claimed| IdentifierRow {
-            kind: claimed.identifier.kind(),
-            hash: claimed.hash.0,
-            key_version: claimed.key_version,
-            normaliser: NORMALISER_VERSION,
-        });
+        let mut rows = Vec::new();
+        for claimed in identifiers {
+            let until = step.now_ms.saturating_add(step.policy.claim_ms);
+            let hold = match claimed.identifier.kind() {
+                IdentifierKind::Username => Hold::Held { since: step.now_ms },
+                IdentifierKind::Email | IdentifierKind::Phone => Hold::Claimed { until },
+            };
+            rows.push(identify(&rows, claimed, hold, step));
+        }
         let sealed = SealedPart {
-            identifiers: rows.collect(),
+            identifiers: rows,
             password: Some(PasswordRow {
                 phc: hash.to_string(),
                 rule: PASSWORD_RULE_VERSION,
@@ -66,11 +69,44 @@ impl Account {
             revision: 0,
             created_at: step.now_ms,
             status: Status::Active,
+            abandoned_at: 0,
             sessions: Vec::new(),
         };
         self.person = Some(Person { check, sealed });
-        step.change().claims = identifiers;
         step.event(EventKind::SignedUp);
         Reply::SignedUp(self.user)
+    }
+}
+
+/// The row of one more identifier, and what must be written with it.
+pub(super) fn identify(
+    rows: &[IdentifierRow],
+    claimed: ClaimedIdentifier,
+    hold: Hold,
+    step: &mut Step<'_>,
+) -> IdentifierRow {
+    let number = rows.iter().map(|row| row.number).max();
+    let row = IdentifierRow {
+        number: number.map_or(0, |number| number.wrapping_add(1)),
+        kind: claimed.identifier.kind(),
+        hash: claimed.hash.0,
+        key_version: claimed.key_version,
+        normaliser: NORMALISER_VERSION,
+        hold,
+    };
+    if let Hold::Held { .. } = hold {
+        step.change().held.push(Held::of(&claimed));
+    }
+    step.change().texts.push((row.number, claimed));
+    row
+}
+
+impl Held {
+    pub(super) fn of(claimed: &ClaimedIdentifier) -> Held {
+        Held {
+            hash: claimed.hash,
+            key_version: claimed.key_version,
+            older: claimed.older.clone(),
+        }
     }
 }

@@ -7,12 +7,14 @@ mod properties;
 mod record;
 mod refreshing;
 mod repeats;
+mod stand_ins;
+mod verifying;
 
 use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::command::{DeviceProof, PasswordCheck, Remember, RevokeScope, SignIn, SignUp};
+use crate::command::{DeviceProof, PasswordCheck, Remember, RevokeScope, SignIn, SignUp, Source};
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::password::{Password, PasswordHash};
@@ -159,11 +161,11 @@ impl World {
 
     pub(super) fn ask_with(&mut self, key: Option<u8>, command: Command) -> Reply {
         let mut output = self.send(key, command);
-        if output.replies.is_empty() {
+        while output.replies.is_empty() {
             output = self.work();
-            while !self.waiting.is_empty() {
-                self.work();
-            }
+        }
+        while !self.waiting.is_empty() {
+            self.work();
         }
         assert_eq!(output.replies.len(), 1);
         output.replies.remove(0).1
@@ -210,12 +212,13 @@ impl Reply {
 }
 
 pub(super) fn sign_up(password: &str) -> SignUp {
-    let identifier = Identifier::parse(IdentifierKind::Email, "ada@example.com").unwrap();
+    let identifier = Identifier::parse(IdentifierKind::Username, "ada").unwrap();
     SignUp {
         identifiers: [ClaimedIdentifier {
             identifier,
             hash: IndexHash([8; 32]),
             key_version: 1,
+            older: Vec::new(),
         }]
         .into(),
         password: Password::parse(password).unwrap(),
@@ -227,6 +230,7 @@ pub(super) fn sign_in(password: &str, device: Option<DeviceProof>, remember: Rem
         password: Password::parse(password).unwrap(),
         device,
         remember,
+        source: Source::Clear,
     })
 }
 
@@ -243,4 +247,9 @@ pub(super) fn proof(grant: &Grant) -> SessionProof {
         session: grant.session,
         secret: grant.session_secret(),
     }
+}
+
+pub(super) fn set_status(change: StatusChange) -> Command {
+    let by = Administrator("desk".into());
+    Command::SetStatus { change, by }
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::identifier::IdentifierKind;
+use crate::reply::Verification;
 use crate::status::Status;
 
 /// What a check reads, in clear.
@@ -18,6 +19,9 @@ pub struct CheckPart {
     pub revision: u64,
     pub created_at: u64,
     pub status: Status,
+    /// When nobody needs the record any more, unless something happens before;
+    /// 0: never.
+    pub abandoned_at: u64,
     pub sessions: Vec<Session>,
 }
 
@@ -57,13 +61,25 @@ pub struct SealedPart {
     pub outcomes: Vec<OutcomeRow>,
 }
 
-/// An identifier's index row.
+/// An identifier, by its keyed hash. Its text lies in a row of its own, under
+/// `number`.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct IdentifierRow {
+    pub number: u16,
     pub kind: IdentifierKind,
     pub hash: [u8; 32],
     pub key_version: u16,
     pub normaliser: u16,
+    pub hold: Hold,
+}
+
+/// Whether it has been shown that the identifier is the person's.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+pub enum Hold {
+    /// Said, not shown. Others may say the same.
+    Claimed { until: u64 },
+    /// Shown, or a user name: the person's alone, by an index row.
+    Held { since: u64 },
 }
 
 /// The password credential.
@@ -110,6 +126,8 @@ pub enum Outcome {
     InvalidCredentials,
     Revoked(u32),
     StatusSet(Status),
+    Claimed(u64),
+    Verified(Verification),
 }
 
 /// A sign-in's grant.

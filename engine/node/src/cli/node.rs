@@ -46,10 +46,11 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     for text in [
         &format!("Made {}.", folder.root().display()),
         "Keep these safe, apart from backups of store/:",
-        "  secrets/    master, index and pepper keys: without the master key",
-        "              every person is lost, with it every person is readable",
-        "  store/keys/ the people's own keys, wrapped by the master key",
-        "  tls/ca.key  signs certificates; move it off the node",
+        "  secrets/        master, index and pepper keys: losing the master key loses",
+        "                  every person, and whoever has it and a backup reads them all",
+        "  store/keys/     the people's own keys, wrapped by the master key",
+        "  tls/ca.key      signs certificates; move it off the node",
+        "  tls/operator-*  runs the deployment; move it to the operator's machine",
     ] {
         output::line(text);
     }

@@ -64,7 +64,7 @@ pub(super) fn no(format: Format, no: Refusal) {
     refusal(format, no.code.name(), no.code.message(), wait_ms);
 }
 
-fn refusal(format: Format, code: &str, message: &str, retry_after_ms: Option<u32>) {
+pub(super) fn refusal(format: Format, code: &str, message: &str, retry_after_ms: Option<u32>) {
     let mut fields = Map::new();
     fields.insert("code".into(), code.into());
     fields.insert("message".into(), message.into());
@@ -81,7 +81,7 @@ fn refusal(format: Format, code: &str, message: &str, retry_after_ms: Option<u32
     }
 }
 
-fn print(format: Format, fields: &Map<String, Value>) {
+pub(super) fn print(format: Format, fields: &Map<String, Value>) {
     match format {
         Format::Json => line(&Value::Object(fields.clone()).to_string()),
         Format::Text => fields.iter().for_each(|(name, value)| match value {

@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
 use tidegate_client::{
-    CallError, Client, Code, Decision, DeviceToken, Granted, Options, Refusal, RevokeScope, SignIn,
+    CallError, Client, Code, Decision, DeviceToken, Granted, Identifier, Options, Refusal,
+    RevokeScope, SignIn, Verification, Verify,
 };
 
 use super::output::Format;
@@ -44,6 +45,39 @@ pub(super) struct SignInArgs {
     /// it does not exist.
     #[arg(long, value_name = "FILE")]
     device_file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("shown").required(true))]
+struct Shown {
+    /// The mail address.
+    #[arg(long, value_name = "ADDRESS", group = "shown")]
+    email: Option<String>,
+    /// The phone number, in international form (+49...).
+    #[arg(long, value_name = "NUMBER", group = "shown")]
+    phone: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    shown: Shown,
+    /// Whose account, as `sign-up` printed it.
+    #[arg(long, value_name = "ID")]
+    user: String,
+    /// No password: whoever shows the identifier takes the account over.
+    #[arg(long)]
+    without_password: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct ClaimArgs {
+    #[command(flatten)]
+    shown: Shown,
     #[command(flatten)]
     connection: Connection,
 }
@@ -173,6 +207,45 @@ pub(super) fn sessions(args: &SessionsArgs) -> anyhow::Result<u8> {
     })
 }
 
+pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
+    let user = args.user.parse();
+    let user = user
+        .ok()
+        .context("--user takes the id that `sign-up` prints")?;
+    let mut verify = Verify::new(user, args.shown.identifier()?);
+    if !args.without_password {
+        verify = verify.with_password(&input::secret("password")?);
+    }
+    ask(&args.connection, async |client| {
+        let decision = client.verify(&verify).await?;
+        Ok(decision.map(|verification| {
+            let verification = match verification {
+                Verification::Confirmed => "confirmed",
+                Verification::TakenOver => "taken_over",
+            };
+            fields(json!({ "user": user.to_string(), "verification": verification }))
+        }))
+    })
+}
+
+pub(super) fn claim(args: &ClaimArgs) -> anyhow::Result<u8> {
+    let identifier = args.shown.identifier()?;
+    with_token(&args.connection, "session token", async |client, token| {
+        let decision = client.claim(&token, &identifier).await?;
+        Ok(decision.map(|until| fields(json!({ "until": until }))))
+    })
+}
+
+impl Shown {
+    fn identifier(&self) -> anyhow::Result<Identifier> {
+        match (&self.email, &self.phone) {
+            (Some(email), _) => Ok(Identifier::email(email)),
+            (_, Some(phone)) => Ok(Identifier::phone(phone)),
+            (None, None) => bail!("--email or --phone must name what was shown"),
+        }
+    }
+}
+
 impl Person {
     fn with(&self, password: &str) -> anyhow::Result<SignIn> {
         match (&self.email, &self.phone, &self.username) {
@@ -253,7 +326,7 @@ fn ask(
     Ok(output::answer(connection.format(), answer))
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

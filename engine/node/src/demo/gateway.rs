@@ -12,7 +12,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use tidegate_client::{
-    CallError, Client, Code, Decision, Granted, Options, RevokeScope, SignIn, UserId,
+    CallError, Client, Code, Decision, Granted, Identifier, Options, RevokeScope, SignIn, UserId,
+    Verify,
 };
 
 use crate::folder::Folder;
@@ -111,15 +112,27 @@ fn options(args: &GatewayArgs) -> anyhow::Result<Options> {
     Ok(options)
 }
 
-fn person(number: usize) -> SignIn {
-    let email = format!("person-{number}@example.com");
-    SignIn::email(&email, &format!("the password of {number}"))
+fn email(number: usize) -> String {
+    format!("person-{number}@example.com")
 }
 
-/// Signs a person up and in, refreshes, and signs some out again.
+fn password(number: usize) -> String {
+    format!("the password of {number}")
+}
+
+fn person(number: usize) -> SignIn {
+    SignIn::email(&email(number), &password(number))
+}
+
+/// Signs a person up, verifies their address, signs them in, refreshes, and
+/// signs some out again.
 async fn live(client: &Client, number: usize) -> anyhow::Result<Acknowledged> {
     let person = person(number);
     let user = acknowledged("sign-up", client.sign_up(&person).await)?;
+    // The code that was sent to the address came back.
+    let shown = Verify::new(user, Identifier::email(&email(number)));
+    let shown = shown.with_password(&password(number));
+    acknowledged("verify", client.verify(&shown).await)?;
     let grant = acknowledged("sign-in", client.sign_in(&person).await)?;
     let grant = match number % 2 {
         0 => acknowledged("refresh", client.refresh(&grant.refresh).await)?,

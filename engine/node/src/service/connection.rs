@@ -1,18 +1,21 @@
 //! One connection of one gateway.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use rustls::pki_types::CertificateDer;
 
 use super::{Counted, Service, stream};
-use crate::certificates::{Role, identity_of};
-use crate::rights::Gateway;
+use crate::certificates::{Role, expires_at_s, fingerprint, identity_of};
+use crate::rights::{Gateway, Standing};
 
 /// Why a connection was closed by the node, as QUIC application codes.
 mod reason {
     pub(super) const NOT_A_GATEWAY: u32 = 0x10;
     pub(super) const UNKNOWN_GATEWAY: u32 = 0x11;
     pub(super) const TOO_MANY_CONNECTIONS: u32 = 0x12;
+    pub(super) const RIGHTS_WITHDRAWN: u32 = 0x13;
+    pub(super) const CERTIFICATE_EXPIRED: u32 = 0x14;
 }
 
 /// A connection counted against its gateway's limit.
@@ -33,8 +36,8 @@ pub(super) async fn serve(connecting: quinn::Connecting, counted: Counted) {
             return tracing::debug!(event = "connection.failed", %error);
         }
     };
-    let gateway = match admit(&connection, service) {
-        Ok(gateway) => gateway,
+    let (gateway, expires_at_s) = match admit(&connection, service) {
+        Ok(admitted) => admitted,
         Err(code) => {
             service.meters.connections_refused.increment(1);
             tracing::warn!(event = "connection.not_admitted", code);
@@ -42,30 +45,68 @@ pub(super) async fn serve(connecting: quinn::Connecting, counted: Counted) {
         }
     };
     let _of_gateway = OfGateway(Arc::clone(&gateway));
-    while let Ok((send, recv)) = connection.accept_bi().await {
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let mut standing = gateway.standing();
+    loop {
+        let (send, recv) = tokio::select! {
+            biased;
+            _ = standing.wait_for(|standing| *standing == Standing::Withdrawn) => {
+                tracing::warn!(event = "connection.rights_withdrawn", gateway = gateway.name());
+                return connection.close(reason::RIGHTS_WITHDRAWN.into(), b"");
+            }
+            () = expiry(service, expires_at_s) => {
+                tracing::warn!(event = "connection.certificate_expired", gateway = gateway.name());
+                return connection.close(reason::CERTIFICATE_EXPIRED.into(), b"");
+            }
+            accepted = connection.accept_bi() => match accepted {
+                Ok(stream) => stream,
+                Err(_) => return,
+            },
+        };
         let (service, gateway) = (Arc::clone(service), Arc::clone(&gateway));
+        let in_flight = Arc::clone(&in_flight);
         tokio::spawn(async move {
             // A stream that ends early ends alone; the connection goes on.
-            if let Err(end) = stream::serve(send, recv, &service, &gateway).await {
+            if let Err(end) = stream::serve(send, recv, &service, &gateway, in_flight).await {
                 tracing::debug!(event = "stream.ended", %end);
             }
         });
     }
 }
 
+/// Waits until a certificate ends. Asks the clock again and again, because the
+/// date can be set while it waits.
+async fn expiry(service: &Service, expires_at_s: i64) {
+    const LOOK_EVERY_MS: u64 = 60_000;
+    let expires_at_ms = u64::try_from(expires_at_s)
+        .unwrap_or(0)
+        .saturating_mul(1000);
+    loop {
+        let left_ms = expires_at_ms.saturating_sub(service.clock.unix_ms());
+        if left_ms == 0 {
+            return;
+        }
+        service.clock.sleep(left_ms.min(LOOK_EVERY_MS)).await;
+    }
+}
+
 /// The gateway that the certificate names, when it may connect.
-fn admit(connection: &quinn::Connection, service: &Service) -> Result<Arc<Gateway>, u32> {
+fn admit(connection: &quinn::Connection, service: &Service) -> Result<(Arc<Gateway>, i64), u32> {
     let chain = connection
         .peer_identity()
         .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
     let leaf = chain.as_ref().and_then(|chain| chain.first());
-    let identity = leaf.and_then(|leaf| identity_of(leaf).ok());
-    let identity = identity.filter(|identity| identity.role == Role::Gateway);
-    let identity = identity.ok_or(reason::NOT_A_GATEWAY)?;
-    let gateway = service.gateways.get(&identity.name);
-    let gateway = gateway.ok_or(reason::UNKNOWN_GATEWAY)?;
+    let leaf = leaf.ok_or(reason::NOT_A_GATEWAY)?;
+    let identity = identity_of(leaf).map_err(|_| reason::NOT_A_GATEWAY)?;
+    if !matches!(identity.role, Role::Gateway | Role::Operator) {
+        return Err(reason::NOT_A_GATEWAY);
+    }
+    let gateway = service.operator.deployment.gateways.get(&identity.name);
+    let known = gateway.filter(|gateway| gateway.has(identity.role, &fingerprint(leaf)));
+    let gateway = known.ok_or(reason::UNKNOWN_GATEWAY)?;
+    let expires_at_s = expires_at_s(leaf).ok_or(reason::NOT_A_GATEWAY)?;
     if !gateway.connect(service.limits.connections_per_gateway) {
         return Err(reason::TOO_MANY_CONNECTIONS);
     }
-    Ok(Arc::clone(gateway))
+    Ok((gateway, expires_at_s))
 }

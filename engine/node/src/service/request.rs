@@ -1,6 +1,7 @@
 //! One request: decoded in place, judged, answered at once or handed on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_account::{
@@ -8,13 +9,17 @@ use tidegate_account::{
     PasswordFault, Remember, RevokeScope, Secret, SessionId, SessionProof, StatusChange, TenantId,
     UserId, tagged,
 };
-use tidegate_runtime::{Ask, Request as Submission, Responder, Task};
+use tidegate_runtime::{
+    Ask, Class as EngineClass, Origin, Request as Submission, Responder, Task, Verification,
+};
 use tidegate_wire::{
-    ArchivedSecretBytes, Code, Opcode, Request, Requested, correlation_of, decode_request, v1,
+    ArchivedSecretBytes, Class, Code, Opcode, Request, Requested, correlation_of, decode_request,
+    v1,
 };
 
 use super::Service;
 use crate::answers;
+use crate::operator::{self, Order};
 use crate::rights::Gateway;
 
 /// What a stream's later answers go through.
@@ -23,18 +28,64 @@ pub(super) struct Replies {
     /// Requests whose answer has not come through yet: one more for each
     /// responder, one less for each answer that the stream receives.
     pub(super) in_flight: usize,
+    /// The same, of all streams of the connection.
+    pub(super) of_connection: Arc<AtomicUsize>,
+}
+
+/// One answer that is still to come. When it is dropped without one, the
+/// answer is `unknown`.
+struct Later {
+    to: tokio::sync::mpsc::UnboundedSender<Bytes>,
+    of_connection: Arc<AtomicUsize>,
+    correlation: u64,
+    answered: Answered,
+}
+
+#[derive(PartialEq, Eq)]
+enum Answered {
+    Yes,
+    No,
+}
+
+impl Later {
+    fn send(mut self, write: impl FnOnce(&mut BytesMut, u64)) {
+        let mut out = BytesMut::new();
+        write(&mut out, self.correlation);
+        self.answered = Answered::Yes;
+        // A stream that has ended has nobody to tell.
+        let _ = self.to.send(out.freeze());
+    }
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        if self.answered == Answered::No {
+            let mut out = BytesMut::new();
+            answers::refuse(&mut out, self.correlation, Code::Unknown, 0, 0);
+            let _ = self.to.send(out.freeze());
+        }
+        self.of_connection.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Replies {
-    /// A responder that sends its answer through the stream.
-    fn responder(&mut self, correlation: u64) -> Responder {
-        let later = self.later.clone();
+    fn later(&mut self, correlation: u64) -> Later {
         self.in_flight += 1;
+        self.of_connection.fetch_add(1, Ordering::Relaxed);
+        Later {
+            to: self.later.clone(),
+            of_connection: Arc::clone(&self.of_connection),
+            correlation,
+            answered: Answered::No,
+        }
+    }
+
+    /// A responder that sends its answer through the stream.
+    fn responder(&mut self, correlation: u64, done: impl FnOnce() + Send + 'static) -> Responder {
+        let later = self.later(correlation);
         Responder::new(move |answer, epoch| {
-            let mut out = BytesMut::new();
-            answers::write(&mut out, correlation, answer, epoch);
-            // A stream that has ended has nobody to tell.
-            let _ = later.send(out.freeze());
+            done();
+            later.send(|out, correlation| answers::write(out, correlation, answer, epoch));
         })
     }
 }
@@ -64,8 +115,9 @@ pub(super) fn answer(
         }
     };
     let correlation = request.head.correlation;
+    let started_us = service.clock.monotonic_us();
     let taken = judge(&request, service, gateway, replies)
-        .and_then(|()| take(&request, service, replies, out));
+        .and_then(|()| take(&request, service, gateway, replies, out, started_us));
     if let Err(NotTaken(code, retry_after_ms)) = taken {
         answers::refuse(out, correlation, code, retry_after_ms, 0);
     }
@@ -86,7 +138,11 @@ fn judge(
     if service.is_draining() {
         return Err(Code::Draining.into());
     }
-    if replies.in_flight >= service.limits.frames_per_stream {
+    let of_connection = replies.of_connection.load(Ordering::Relaxed);
+    if replies.in_flight >= service.limits.frames_per_stream
+        || of_connection >= service.limits.frames_per_connection
+    {
+        service.meters.in_flight_full.increment(1);
         return Err(NotTaken(Code::Busy, 100));
     }
     gateway
@@ -101,11 +157,14 @@ fn judge(
 
 fn take(
     request: &Request<'_>,
-    service: &Service,
+    service: &Arc<Service>,
+    gateway: &Gateway,
     replies: &mut Replies,
     out: &mut BytesMut,
+    started_us: u64,
 ) -> Result<(), NotTaken> {
     let correlation = request.head.correlation;
+    let durations = &service.meters.durations[request.opcode.class() as usize];
     let task = match request.body {
         Requested::Ping => {
             answers::yes(out, correlation, 0, &v1::Ping {});
@@ -119,21 +178,50 @@ fn take(
                 }
                 Some((outcome, epoch)) => {
                     answers::write_check(out, correlation, outcome, epoch);
+                    let now_us = service.clock.monotonic_us();
+                    durations.record_us(now_us.saturating_sub(started_us));
                     return Ok(());
                 }
                 None => Task::Check(ask),
             }
         }
-        _ => task_of(request)?,
+        Requested::Operate(operate) => {
+            let later = replies.later(correlation);
+            return operate_on(service, gateway, operate.command.as_str(), later);
+        }
+        _ => task_of(request, gateway)?,
     };
     let submission = Submission {
         tenant: TenantId(request.head.tenant),
+        class: class_of(request.opcode.class()),
         idempotency: idempotency_of(request),
         deadline_ms: deadline_of(request, service),
         task,
     };
-    let responder = replies.responder(correlation);
+    let (clock, durations) = (Arc::clone(&service.clock), durations.clone());
+    let responder = replies.responder(correlation, move || {
+        durations.record_us(clock.monotonic_us().saturating_sub(started_us));
+    });
     service.engine.submit(submission, responder);
+    Ok(())
+}
+
+/// Hands an operator's order on.
+fn operate_on(
+    service: &Arc<Service>,
+    gateway: &Gateway,
+    command: &str,
+    later: Later,
+) -> Result<(), NotTaken> {
+    let (operator, by) = (service.operator.clone(), gateway.name().to_owned());
+    let order = serde_json::from_str::<Order>(command);
+    service.operator.actors.spawn(async move {
+        let said = match order {
+            Ok(order) => operator.carry_out(&by, order).await,
+            Err(error) => Ok(operator::no("malformed", error.to_string())),
+        };
+        later.send(|out, correlation| answers::write_said(out, correlation, said));
+    });
     Ok(())
 }
 
@@ -158,9 +246,11 @@ fn idempotency_of(request: &Request<'_>) -> Option<Idempotency> {
     })
 }
 
-fn task_of(request: &Request<'_>) -> Result<Task, NotTaken> {
+fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
     Ok(match request.body {
-        Requested::Ping | Requested::Check(_) => return Err(Code::UnknownOpcode.into()),
+        Requested::Ping | Requested::Check(_) | Requested::Operate(_) => {
+            return Err(Code::UnknownOpcode.into());
+        }
         Requested::SignUp(body) => {
             let identifiers = body.identifiers.iter().map(identifier);
             let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
@@ -170,6 +260,7 @@ fn task_of(request: &Request<'_>) -> Result<Task, NotTaken> {
             Task::SignUp {
                 identifiers,
                 password: password(body.password.as_str())?,
+                origin: body.source.as_ref().map(origin).transpose()?,
             }
         }
         Requested::SignIn(body) => Task::SignIn {
@@ -184,6 +275,7 @@ fn task_of(request: &Request<'_>) -> Result<Task, NotTaken> {
                 1 => Remember::Device,
                 _ => return Err(Code::Malformed.into()),
             },
+            origin: body.source.as_ref().map(origin).transpose()?,
         },
         Requested::Refresh(body) => account(
             body.user,
@@ -216,9 +308,52 @@ fn task_of(request: &Request<'_>) -> Result<Task, NotTaken> {
                 4 => StatusChange::Reinstate,
                 _ => return Err(Code::Malformed.into()),
             };
-            account(body.user, Command::SetStatus(change))
+            let by = gateway.administrator();
+            account(body.user, Command::SetStatus { change, by })
+        }
+        Requested::Claim(body) => Task::Claim {
+            user: UserId::from_bytes(body.by.user),
+            by: proof(&body.by),
+            identifier: identifier(&body.identifier)?,
+        },
+        Requested::Verify(body) => {
+            let of_user = |session: &&v1::ArchivedCheck| session.user == body.user;
+            let session = body.session.as_ref();
+            if session.is_some() && session.filter(of_user).is_none() {
+                return Err(Code::Malformed.into());
+            }
+            let text = body.password.as_ref();
+            Task::Verify {
+                user: UserId::from_bytes(body.user),
+                verification: Verification {
+                    identifier: identifier(&body.identifier)?,
+                    session: session.map(proof),
+                    password: text.map(|text| password(text.as_str())).transpose()?,
+                    by: gateway.administrator(),
+                },
+            }
         }
     })
+}
+
+fn class_of(class: Class) -> EngineClass {
+    match class {
+        Class::Protection => EngineClass::Protection,
+        Class::Check => EngineClass::Check,
+        Class::Refresh => EngineClass::Refresh,
+        Class::Password => EngineClass::Password,
+        Class::Registration => EngineClass::Registration,
+    }
+}
+
+fn origin(source: &v1::ArchivedSource) -> Result<Origin, NotTaken> {
+    let [a, b, c, d, e, f, g, h, ..] = source.bytes;
+    match source.kind {
+        1 => Ok(Origin::V4([a, b, c, d])),
+        2 => Ok(Origin::V6([a, b, c, d, e, f, g, h])),
+        3 => Ok(Origin::Gateway(source.bytes)),
+        _ => Err(Code::Malformed.into()),
+    }
 }
 
 fn account(user: [u8; 16], command: Command) -> Task {

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
@@ -31,11 +32,13 @@ pub(super) async fn serve(
     mut recv: quinn::RecvStream,
     service: &Arc<Service>,
     gateway: &Gateway,
+    of_connection: Arc<AtomicUsize>,
 ) -> Result<(), End> {
     let (later, mut answered) = mpsc::unbounded_channel();
     let mut replies = Replies {
         later,
         in_flight: 0,
+        of_connection,
     };
     let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
     let mut out = BytesMut::new();

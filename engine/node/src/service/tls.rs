@@ -1,7 +1,7 @@
 //! Mutual TLS 1.3.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -10,7 +10,8 @@ use quinn_proto::HashedConnectionIdGenerator;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use tidegate_account::tagged;
 use tidegate_runtime::Key;
@@ -25,8 +26,64 @@ const IDLE_TIMEOUT_S: u64 = 30;
 /// flight need, little enough for thousands of connections.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 
+/// The node's certificate, which can be read again while it serves.
+pub(crate) struct ServerCertificate {
+    folder: Folder,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ServerCertificate {
+    pub(crate) fn read(folder: &Folder) -> Result<ServerCertificate, EndpointError> {
+        Ok(ServerCertificate {
+            folder: folder.clone(),
+            current: RwLock::new(Arc::new(certified_key(folder)?)),
+        })
+    }
+
+    /// Takes the files as they are now; connections that are open stay open.
+    pub(crate) fn reload(&self) -> Result<(), EndpointError> {
+        let read = Arc::new(certified_key(&self.folder)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+
+    /// The certificate that is shown.
+    pub(crate) fn leaf(&self) -> Option<CertificateDer<'static>> {
+        self.current().cert.first().cloned()
+    }
+
+    fn current(&self) -> Arc<CertifiedKey> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+}
+
+impl std::fmt::Debug for ServerCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerCertificate").finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for ServerCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current())
+    }
+}
+
+fn certified_key(folder: &Folder) -> Result<CertifiedKey, EndpointError> {
+    let key_path = folder.private_key("node");
+    let key =
+        PrivateKeyDer::from_pem_file(&key_path).map_err(|error| unusable(&key_path, &error))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let chain = certificates(&folder.certificate("node"))?;
+    // Refuses a key that is not the certificate's: a half replaced pair.
+    let read = CertifiedKey::from_der(chain, key, &provider);
+    read.map_err(|error| unusable(&folder.certificate("node"), &error))
+}
+
 pub(super) fn server_config(
     folder: &Folder,
+    certificate: Arc<ServerCertificate>,
     limits: &LimitsConfig,
 ) -> Result<quinn::ServerConfig, EndpointError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -40,15 +97,11 @@ pub(super) fn server_config(
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| unusable(&ca, &error))?;
-    let key_path = folder.private_key("node");
-    let key =
-        PrivateKeyDer::from_pem_file(&key_path).map_err(|error| unusable(&key_path, &error))?;
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| EndpointError::Tls(error.to_string()))?
         .with_client_cert_verifier(clients)
-        .with_single_cert(certificates(&folder.certificate("node"))?, key)
-        .map_err(|error| unusable(&folder.certificate("node"), &error))?;
+        .with_cert_resolver(certificate);
     tls.alpn_protocols = vec![ALPN.to_vec()];
     // 0-RTT stays off: a request that is replayed is a request made twice.
     tls.max_early_data_size = 0;

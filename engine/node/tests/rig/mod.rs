@@ -18,7 +18,8 @@ use tidegate_wire::{
     tenant_id,
 };
 
-pub(crate) const EMAIL: &str = "ada@example.com";
+/// A user name: the account can be signed in to at once.
+pub(crate) const NAME: &str = "ada.lovelace";
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// The program under test.
@@ -180,7 +181,7 @@ pub(crate) fn client(dir: &Dir, node: &Node) -> Client {
 }
 
 pub(crate) fn ada() -> SignIn {
-    SignIn::email(EMAIL, PASSWORD)
+    SignIn::username(NAME, PASSWORD)
 }
 
 pub(crate) fn yes<T>(answer: Result<Decision<T>, tidegate_client::CallError>) -> T {

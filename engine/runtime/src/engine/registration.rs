@@ -1,138 +1,270 @@
-//! Requests that name a person by an identifier: sign-in and sign-up.
+//! Requests that name a person by an identifier: sign-in, sign-up, verifying.
+
+use std::sync::Arc;
 
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
-    ClaimedIdentifier, Command, Completion, Identifier, Password, Refusal, Reply, SignIn, SignUp,
-    UserId,
+    Administrator, ClaimedIdentifier, Command, Identifier, IdentifierKind, IndexHash, Password,
+    Refusal, Reply, SessionProof, SignIn, SignUp, Source, UserId, Verify, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
 use super::{Engine, Errand};
 use crate::answer::{Answer, Failure, Responder};
 use crate::identifiers::IndexRow;
-use crate::ports::{HashDone, HashJob, HashWork};
+use crate::sources::{Charge, Origin};
+use crate::tenants::Tenant;
+
+/// A verification, before its identifier is hashed.
+#[derive(Debug)]
+pub struct Verification {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// A session of the account, when whoever asks has one.
+    pub session: Option<SessionProof>,
+    /// The account's password, or its next.
+    pub password: Option<Password>,
+    /// On whose word the identifier was shown.
+    pub by: Administrator,
+}
 
 impl Engine {
     pub(super) async fn sign_in(
         self,
         errand: Errand,
         identifier: Identifier,
-        sign_in: SignIn,
+        mut sign_in: SignIn,
+        origin: Option<Origin>,
         responder: Responder,
     ) {
-        let hash = self.shared.index_key.hash(errand.tenant, &identifier);
-        match self.find(&hash.0).await {
+        let responder = match self.charge(&errand, origin).await {
+            Ok(Charged::Nothing) => responder,
+            Ok(Charged::Attempt(hash)) => self.refunding(&errand, hash, responder),
+            Ok(Charged::Held(retry_after_ms)) => {
+                if sign_in.device.is_none() {
+                    let refusal = Refusal::Throttled { retry_after_ms };
+                    return responder.answer(Answer::Reply(Reply::No(refusal)), 0);
+                }
+                // The account knows whether it knows the device.
+                sign_in.source = Source::Held { retry_after_ms };
+                responder
+            }
+            Err(failure) => return responder.answer(Answer::Failed(failure), 0),
+        };
+        let hashes = self.shared.index_keys.hashes(errand.tenant, &identifier);
+        match self.find(hashes.oldest_first()).await {
             Ok(Some(row)) => self.route(row.user, errand, Command::SignIn(sign_in), responder),
-            Ok(None) => self.pretend(&errand, &hash.0, sign_in.password, responder),
+            // Whoever stands in for it does the same work.
+            Ok(None) => {
+                let user = self.stand_in(hashes.newest());
+                self.route(user, errand, Command::SignIn(sign_in), responder);
+            }
             Err(failure) => responder.answer(Answer::Failed(failure), 0),
         }
     }
 
-    /// Does the work of a sign-in for an identifier that nobody has, in the
+    /// The id of whoever stands in for an identifier that nobody has, in the
     /// slot of its hash.
-    fn pretend(&self, errand: &Errand, hash: &[u8; 32], password: Password, responder: Responder) {
-        let epoch = self.shared.ownership.epoch_of_slot(Slot::of_hash(hash));
-        let Some(epoch) = epoch else {
-            return responder.answer(Answer::Failed(Failure::NotOwner), 0);
-        };
-        let Some(tenant) = self.shared.tenants.get(errand.tenant) else {
-            return responder.answer(Answer::Failed(Failure::UnknownTenant), 0);
-        };
-        let policy = tenant.policy.password.clone();
-        let done = HashDone::new(move |completion| {
-            let refusal = match completion {
-                Completion::Refused => Refusal::Busy,
-                _ => Refusal::InvalidCredentials,
-            };
-            responder.answer(Answer::Reply(Reply::No(refusal)), epoch);
-        });
-        let job = HashJob {
-            work: HashWork::Pretend { password, policy },
-            deadline_ms: errand.deadline_ms,
-        };
-        self.shared.cpu.hash(job, done);
+    fn stand_in(&self, hash: IndexHash) -> UserId {
+        let region = self.shared.ownership.region().number();
+        let slot = Slot::of_hash(&hash.0).number();
+        UserId::new(region, slot, id_of("tg-stand-in-id-1", &[&hash.0]))
     }
 
+    /// Makes an account. That a mail address or a phone number is somebody's
+    /// changes nothing: both get an account that claims it, and whoever shows
+    /// that it is theirs has it. So nothing is looked up, and nothing can be
+    /// learnt. A user name can be taken, and says so.
     pub(super) async fn sign_up(
         self,
         errand: Errand,
         identifiers: Vec<Identifier>,
         password: Password,
+        origin: Option<Origin>,
         responder: Responder,
     ) {
-        if identifiers.is_empty() || identifiers.len() > IDENTIFIERS_MAX {
-            return responder.answer(Answer::Reply(Reply::No(Refusal::InvalidCredentials)), 0);
+        if identifiers.is_empty() || identifiers.len() > IDENTIFIERS_MAX || twice(&identifiers) {
+            return responder.answer(Answer::Reply(Reply::No(Refusal::LimitReached)), 0);
         }
-        let index_key = &self.shared.index_key;
-        let claims = identifiers.into_iter().map(|identifier| ClaimedIdentifier {
-            hash: index_key.hash(errand.tenant, &identifier),
-            key_version: index_key.version,
-            identifier,
-        });
-        let sign_up = SignUp {
-            identifiers: claims.collect(),
-            password,
-        };
-        match self.holder(&sign_up).await {
-            // Theirs to say whether this is a repeat or the identifier is taken.
-            Ok(Some(user)) => self.route(user, errand, Command::SignUp(sign_up), responder),
-            Ok(None) => self.register(errand, sign_up, responder),
-            Err(failure) => responder.answer(Answer::Failed(failure), 0),
-        }
-    }
-
-    /// Makes the account under a fresh id. When another sign-up takes an
-    /// identifier meanwhile, its account decides.
-    fn register(&self, errand: Errand, sign_up: SignUp, responder: Responder) {
-        let Some(user) = self.fresh_id() else {
-            return responder.answer(Answer::Failed(Failure::NotOwner), 0);
-        };
-        let engine = self.clone();
-        let again = (errand.clone(), sign_up.clone());
-        let lost = Responder::new(move |answer, epoch| match answer {
-            Answer::Reply(Reply::No(Refusal::IdentifierTaken)) => {
-                let actors = engine.actors.clone();
-                actors.spawn(engine.lost_race(again.0, again.1, responder));
+        match self.charge(&errand, origin).await {
+            Ok(Charged::Nothing | Charged::Attempt(_)) => {}
+            Ok(Charged::Held(retry_after_ms)) => {
+                let refusal = Refusal::Throttled { retry_after_ms };
+                return responder.answer(Answer::Reply(Reply::No(refusal)), 0);
             }
-            answer => responder.answer(answer, epoch),
-        });
-        self.route(user, errand, Command::SignUp(sign_up), lost);
-    }
-
-    async fn lost_race(self, errand: Errand, sign_up: SignUp, responder: Responder) {
-        match self.holder(&sign_up).await {
-            Ok(Some(user)) => self.route(user, errand, Command::SignUp(sign_up), responder),
-            Ok(None) => responder.answer(Answer::Failed(Failure::Unknown), 0),
-            Err(failure) => responder.answer(Answer::Failed(failure), 0),
+            Err(failure) => return responder.answer(Answer::Failed(failure), 0),
+        }
+        let keys = &self.shared.index_keys;
+        let claims = identifiers
+            .into_iter()
+            .map(|identifier| keys.claimed(errand.tenant, identifier));
+        let identifiers: Vec<_> = claims.collect();
+        let user = self.new_id(&errand);
+        match (self.name_taken(&identifiers, user).await, user) {
+            (Err(failure), _) => responder.answer(Answer::Failed(failure), 0),
+            (_, None) => responder.answer(Answer::Failed(Failure::NotOwner), 0),
+            (Ok(Name::Taken), _) => {
+                let refusal = Reply::No(Refusal::IdentifierTaken);
+                responder.answer(Answer::Reply(refusal), 0);
+            }
+            (Ok(Name::Free), Some(user)) => {
+                let command = Command::SignUp(SignUp {
+                    identifiers,
+                    password,
+                });
+                self.route(user, errand, command, responder);
+            }
         }
     }
 
-    fn fresh_id(&self) -> Option<UserId> {
-        let seed = self.shared.entropy.seed();
-        let (random, rest) = seed.split_first_chunk::<16>()?;
-        let pick = u64::from_le_bytes(*rest.first_chunk()?);
+    /// The id of the account that this sign-up makes: the same for a repeat,
+    /// which thus finds the account that the first made, on any node and after
+    /// any crash.
+    fn new_id(&self, errand: &Errand) -> Option<UserId> {
+        let random = match &errand.idempotency {
+            Some(key) => id_of("tg-user-1", &[&errand.tenant.0.to_be_bytes(), &key.key]),
+            None => id_of("tg-user-1", &[&self.shared.entropy.seed()]),
+        };
+        let pick = u64::from_le_bytes(*random.first_chunk()?);
         let slot = self.shared.ownership.pick(pick)?;
         let region = self.shared.ownership.region().number();
-        Some(UserId::new(region, slot.number(), *random))
+        Some(UserId::new(region, slot.number(), random))
     }
 
-    /// Whoever has the first of these identifiers that somebody has.
-    async fn holder(&self, sign_up: &SignUp) -> Result<Option<UserId>, Failure> {
-        for claim in &sign_up.identifiers {
-            if let Some(row) = self.find(&claim.hash.0).await? {
-                return Ok(Some(row.user));
+    /// Whether somebody else has one of the user names.
+    async fn name_taken(
+        &self,
+        identifiers: &[ClaimedIdentifier],
+        user: Option<UserId>,
+    ) -> Result<Name, Failure> {
+        let kind = |claimed: &&ClaimedIdentifier| claimed.identifier.kind();
+        let names = identifiers
+            .iter()
+            .filter(|claimed| kind(claimed) == IdentifierKind::Username);
+        for claimed in names {
+            let hashes = claimed.older.iter().chain([&claimed.hash]);
+            match self.find(hashes).await? {
+                Some(row) if Some(row.user) != user => return Ok(Name::Taken),
+                _ => {}
             }
         }
-        Ok(None)
+        Ok(Name::Free)
     }
 
-    async fn find(&self, hash: &[u8; 32]) -> Result<Option<IndexRow>, Failure> {
-        let key = RowKey::identifier(self.shared.ownership.region(), hash);
-        match self.shared.store.get(key).await {
-            Ok(None) => Ok(None),
-            Ok(Some(bytes)) => IndexRow::decode(&bytes).map(Some).ok_or(Failure::Corrupt),
+    /// Takes an identifier as shown. When it is another's already, that is
+    /// said: whoever asks has shown that they have it.
+    pub(super) async fn verify(
+        self,
+        user: UserId,
+        errand: Errand,
+        verification: Verification,
+        responder: Responder,
+    ) {
+        let keys = &self.shared.index_keys;
+        let identifier = keys.claimed(errand.tenant, verification.identifier);
+        let hashes = identifier.older.iter().chain([&identifier.hash]);
+        match self.find(hashes).await {
+            Err(failure) => responder.answer(Answer::Failed(failure), 0),
+            Ok(Some(row)) if row.user != user => {
+                let refusal = Reply::No(Refusal::IdentifierTaken);
+                responder.answer(Answer::Reply(refusal), 0);
+            }
+            Ok(_) => {
+                let command = Command::Verify(Verify {
+                    identifier,
+                    session: verification.session,
+                    password: verification.password,
+                    by: verification.by,
+                });
+                self.route(user, errand, command, responder);
+            }
+        }
+    }
+
+    /// Looks an identifier up under every key that lives. All are looked at
+    /// whatever is found, so that nothing shows in how many.
+    async fn find(
+        &self,
+        hashes: impl Iterator<Item = &IndexHash>,
+    ) -> Result<Option<IndexRow>, Failure> {
+        let mut found = None;
+        for hash in hashes {
+            let key = RowKey::identifier(self.shared.ownership.region(), &hash.0);
+            match self.shared.store.get(key).await {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    found = Some(IndexRow::decode(&bytes).ok_or(Failure::Corrupt)?);
+                }
+                Err(StoreError::Corrupt) => return Err(Failure::Corrupt),
+                Err(_) => return Err(Failure::Unavailable),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn charge(&self, errand: &Errand, origin: Option<Origin>) -> Result<Charged, Failure> {
+        let shared = &self.shared;
+        let (Some(origin), Some(tenant)) = (origin, shared.tenants.get(errand.tenant)) else {
+            return Ok(Charged::Nothing);
+        };
+        let hash = shared.index_keys.source(errand.tenant, &origin.to_bytes());
+        let (now_ms, region) = (shared.clock.unix_ms(), shared.ownership.region());
+        let policy = &tenant.policy.source;
+        let charge = shared
+            .sources
+            .charge(&hash, policy, now_ms, region, &*shared.store);
+        match charge.await {
+            Ok(Charge::Charged) => Ok(Charged::Attempt(hash)),
+            Ok(Charge::Held { retry_after_ms }) => {
+                shared.meters.sources_held.increment(1);
+                Ok(Charged::Held(retry_after_ms))
+            }
             Err(StoreError::Corrupt) => Err(Failure::Corrupt),
             Err(_) => Err(Failure::Unavailable),
         }
     }
+
+    /// Gives a source its attempt back unless it was a wrong guess.
+    fn refunding(&self, errand: &Errand, hash: [u8; 32], responder: Responder) -> Responder {
+        let (shared, tenant) = (Arc::clone(&self.shared), errand.tenant);
+        Responder::new(move |answer, epoch| {
+            let guessed = matches!(
+                answer,
+                Answer::Reply(Reply::No(
+                    Refusal::InvalidCredentials | Refusal::Throttled { .. }
+                ))
+            );
+            let tenant: Option<Arc<Tenant>> = shared.tenants.get(tenant);
+            if let Some(tenant) = tenant.filter(|_| !guessed) {
+                shared.sources.refund(&hash, &tenant.policy.source);
+            }
+            responder.answer(answer, epoch);
+        })
+    }
+}
+
+/// What was charged to the source of a request.
+enum Charged {
+    /// The gateway names no source.
+    Nothing,
+    /// One attempt, under this hash.
+    Attempt([u8; 32]),
+    /// It must wait so long.
+    Held(u64),
+}
+
+enum Name {
+    Taken,
+    Free,
+}
+
+fn twice(identifiers: &[Identifier]) -> bool {
+    let mut places = identifiers.iter().enumerate();
+    places.any(|(place, one)| identifiers[..place].contains(one))
+}
+
+fn id_of(tag: &str, parts: &[&[u8]]) -> [u8; 16] {
+    let mut id = [0; 16];
+    id.copy_from_slice(&tagged(tag, parts)[..16]);
+    id
 }

@@ -3,13 +3,16 @@
 
 use bytes::Bytes;
 use tidegate_account::record::{self, Corrupt};
-use tidegate_account::{Account, Changes, Event, TenantId, encode_event};
-use tidegate_storage_api::{Check, Commit, Key as RowKey, PersonPart, StoreError};
+use tidegate_account::{
+    Account, Changes, Event, Fate as RecordFate, Held, Status, TenantId, encode_audits,
+    encode_event,
+};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, PersonPart, StoreError};
 
 use super::load::{Home, PersonKey, key_context};
-use super::profile::Profile;
+use super::text;
 use crate::identifiers::IndexRow;
-use crate::seal::{Field, Key, SealContext};
+use crate::seal::{Field, Key, SealContext, WrappedKey};
 use crate::shared::Shared;
 
 /// What became of a commit whose fate was unknown.
@@ -23,21 +26,25 @@ pub(crate) enum Fate {
 #[derive(Default)]
 pub(crate) struct Draft {
     changes: Option<Changes>,
+    /// The person's key is to be written anew, wrapped like this.
+    rewrapped: Option<WrappedKey>,
 }
 
 impl Draft {
     pub(crate) fn add(&mut self, changes: Changes) {
         match &mut self.changes {
             None => self.changes = Some(changes),
-            Some(earlier) => {
-                earlier.claims.extend(changes.claims);
-                earlier.events.extend(changes.events);
-            }
+            Some(earlier) => earlier.extend(changes),
         }
     }
 
-    pub(crate) fn take(&mut self) -> Option<Changes> {
-        self.changes.take()
+    pub(crate) fn rewrap(&mut self, wrapped: WrappedKey) {
+        self.rewrapped = Some(wrapped);
+    }
+
+    pub(crate) fn take(&mut self) -> Option<(Changes, Option<WrappedKey>)> {
+        let changes = self.changes.take()?;
+        Some((changes, self.rewrapped.take()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -45,12 +52,12 @@ impl Draft {
     }
 }
 
-/// A commit ready to go, and what it will have made of the record.
+/// A commit ready to go, and what it will have made.
 pub(crate) struct Prepared {
     pub(crate) commit: Commit,
-    pub(crate) record: Vec<u8>,
     pub(crate) revision: u64,
-    pub(crate) key: PersonKey,
+    /// The record; none when it goes.
+    pub(crate) written: Option<(Vec<u8>, PersonKey)>,
 }
 
 /// Builds the commit of an account's changes. `key` is the person's, or none
@@ -61,91 +68,216 @@ pub(crate) fn prepare(
     epoch: u64,
     account: &Account,
     key: Option<PersonKey>,
-    changes: Changes,
+    (changes, rewrapped): (Changes, Option<WrappedKey>),
 ) -> Result<Prepared, Corrupt> {
-    let (check, sealed) = account.parts().ok_or(Corrupt)?;
-    let tenant = TenantId(check.tenant);
-    let mut commit = Commit::default().check(Check::Fence {
+    let fenced = Commit::default().check(Check::Fence {
         region: home.region,
         slot: home.slot,
         epoch,
     });
-    let key = match key {
-        Some(key) => key,
-        None => {
+    let Some((check, sealed)) = account.parts() else {
+        return removal(shared, home, account, &changes, fenced);
+    };
+    let tenant = TenantId(check.tenant);
+    let mut commit = fenced;
+    let mut key = match (key, check.status) {
+        (Some(key), _) => key,
+        // Somebody who does not exist has a key without a row.
+        (None, Status::StandIn) => stand_in_key(shared, home, tenant)?,
+        (None, _) => {
             let key = new_key(shared, home, tenant)?;
-            commit = claim(shared, home, tenant, &key, &changes, commit)?;
+            commit = commit
+                .check(Check::Absent(home.row(PersonPart::Record)))
+                .put(home.key_row(), key.wrapped.0.to_vec());
             key
         }
     };
-    let context = SealContext {
+    if let Some(wrapped) = rewrapped {
+        key.wrapped = wrapped;
+        commit = commit.put(home.key_row(), wrapped.0.to_vec());
+    }
+    let writing = Writing {
+        shared,
+        home,
         tenant,
-        user: home.user,
-        field: Field::Record,
-        revision: check.revision,
+        key: &key,
     };
-    let plain = record::sealed_plaintext(sealed)?;
-    let sealed = context.seal(&*shared.cpu, &key.open, nonce(shared), &plain);
-    let record = record::assemble(check, &sealed.map_err(|_| Corrupt)?)?;
+    let record = writing.record(check, sealed)?;
     commit = commit.put(
         home.row(PersonPart::Record),
         Bytes::copy_from_slice(&record),
     );
+    commit = writing.identifiers(&changes, commit)?;
+    commit = writing.audits(&changes, check.revision, commit)?;
+    commit = events(shared, home, tenant, &changes, commit)?;
+    Ok(Prepared {
+        commit,
+        revision: check.revision,
+        written: Some((record, key)),
+    })
+}
+
+/// Takes everything of a person away. The rows of identifiers that were held
+/// go one by one; the rest is one range and the key.
+fn removal(
+    shared: &Shared,
+    home: Home,
+    account: &Account,
+    changes: &Changes,
+    mut commit: Commit,
+) -> Result<Prepared, Corrupt> {
+    let RecordFate::Removed(tenant) = changes.fate else {
+        return Err(Corrupt);
+    };
+    commit = commit
+        .clear(KeyRange::person(
+            home.region,
+            home.slot,
+            home.user.as_bytes(),
+        ))
+        .delete(home.key_row());
+    for row in changes.released.iter().filter(|row| row.is_held()) {
+        commit = commit.delete(RowKey::identifier(home.region, &row.hash));
+    }
+    let commit = events(shared, home, tenant, changes, commit)?;
+    Ok(Prepared {
+        commit,
+        revision: account.revision(),
+        written: None,
+    })
+}
+
+/// What every row of a person is written with.
+struct Writing<'a> {
+    shared: &'a Shared,
+    home: Home,
+    tenant: TenantId,
+    key: &'a PersonKey,
+}
+
+impl Writing<'_> {
+    fn seal(&self, context: &SealContext, plain: &[u8]) -> Result<Vec<u8>, Corrupt> {
+        let shared = self.shared;
+        let sealed = context.seal(&*shared.cpu, &self.key.open, nonce(shared), plain);
+        sealed.map_err(|_| Corrupt)
+    }
+
+    fn context(&self, field: Field, revision: u64) -> SealContext {
+        SealContext {
+            tenant: self.tenant,
+            user: self.home.user,
+            field,
+            revision,
+        }
+    }
+
+    fn record(
+        &self,
+        check: &record::CheckPart,
+        sealed: &record::SealedPart,
+    ) -> Result<Vec<u8>, Corrupt> {
+        let plain = record::sealed_plaintext(sealed)?;
+        let sealed = self.seal(&self.context(Field::Record, check.revision), &plain)?;
+        record::assemble(check, &sealed)
+    }
+
+    /// The texts of identifiers and their rows in the index.
+    fn identifiers(&self, changes: &Changes, mut commit: Commit) -> Result<Commit, Corrupt> {
+        let Home { region, user, .. } = self.home;
+        let index = |hash: &[u8; 32]| RowKey::identifier(region, hash);
+        for row in &changes.released {
+            commit = commit.delete(self.home.row(PersonPart::Identifier(row.number)));
+            if row.is_held() {
+                commit = commit.delete(index(&row.hash));
+            }
+        }
+        for (number, claimed) in &changes.texts {
+            let context = text::context(self.tenant, user, *number);
+            let sealed = self.seal(&context, &text::encode(&claimed.identifier))?;
+            commit = commit.put(self.home.row(PersonPart::Identifier(*number)), sealed);
+        }
+        for Held {
+            hash,
+            key_version,
+            older,
+        } in &changes.held
+        {
+            for hash in older.iter().chain([hash]) {
+                commit = commit.check(Check::Absent(index(&hash.0)));
+            }
+            commit = commit.put(index(&hash.0), IndexRow::new(user, *key_version).encode());
+        }
+        for moved in &changes.moved {
+            let row = IndexRow::new(user, moved.key_version).encode();
+            commit = commit
+                .check(Check::Absent(index(&moved.to.0)))
+                .delete(index(&moved.from.0))
+                .put(index(&moved.to.0), row);
+        }
+        Ok(commit)
+    }
+
+    /// Format 1 of the row: version u8 | at u64 LE, Unix milliseconds | sealed.
+    /// The time is in clear, so that the sweeper need not open anything.
+    fn audits(&self, changes: &Changes, revision: u64, commit: Commit) -> Result<Commit, Corrupt> {
+        let Some(newest) = changes.audits.last() else {
+            return Ok(commit);
+        };
+        let context = self.context(Field::Audit, revision);
+        let sealed = self.seal(&context, &encode_audits(&changes.audits)?)?;
+        let mut row = vec![1];
+        row.extend_from_slice(&newest.at.to_le_bytes());
+        row.extend_from_slice(&sealed);
+        Ok(commit.put(self.home.row(PersonPart::Audit(revision)), row))
+    }
+}
+
+fn events(
+    shared: &Shared,
+    home: Home,
+    tenant: TenantId,
+    changes: &Changes,
+    mut commit: Commit,
+) -> Result<Commit, Corrupt> {
     let at = shared.clock.unix_ms();
-    for kind in changes.events {
+    for kind in &changes.events {
         let event = Event {
             tenant: tenant.0,
             user: *home.user.as_bytes(),
             at,
-            kind,
+            kind: kind.clone(),
         };
         commit = commit.append(home.region, home.slot.partition(), encode_event(&event)?);
     }
-    Ok(Prepared {
-        commit,
-        record,
-        revision: check.revision,
-        key,
-    })
-}
-
-/// The rows of a new account: its key, its index rows, its profile.
-fn claim(
-    shared: &Shared,
-    home: Home,
-    tenant: TenantId,
-    key: &PersonKey,
-    changes: &Changes,
-    mut commit: Commit,
-) -> Result<Commit, Corrupt> {
-    commit = commit
-        .check(Check::Absent(home.row(PersonPart::Record)))
-        .put(home.key_row(), key.wrapped.0.to_vec());
-    for claimed in &changes.claims {
-        let row = RowKey::identifier(home.region, &claimed.hash.0);
-        let kind = claimed.identifier.kind();
-        let value = IndexRow::claim(home.user, kind, claimed.key_version).encode();
-        commit = commit.check(Check::Absent(row.clone())).put(row, value);
-    }
-    let context = SealContext {
-        tenant,
-        user: home.user,
-        field: Field::Profile,
-        revision: 0,
-    };
-    let plain = Profile::of(&changes.claims).encode()?;
-    let sealed = context.seal(&*shared.cpu, &key.open, nonce(shared), &plain);
-    Ok(commit.put(home.row(PersonPart::Profile), sealed.map_err(|_| Corrupt)?))
+    Ok(commit)
 }
 
 fn new_key(shared: &Shared, home: Home, tenant: TenantId) -> Result<PersonKey, Corrupt> {
     let open = Key::new(shared.entropy.seed());
-    let tenant_key = &shared.tenants.get(tenant).ok_or(Corrupt)?.key;
+    let wrapped = rewrap(shared, home, tenant, &open)?;
+    Ok(PersonKey { open, wrapped })
+}
+
+/// Wraps a person's key under the tenant's newest.
+pub(crate) fn rewrap(
+    shared: &Shared,
+    home: Home,
+    tenant: TenantId,
+    open: &Key,
+) -> Result<WrappedKey, Corrupt> {
+    let tenant_row = shared.tenants.get(tenant).ok_or(Corrupt)?;
     let context = key_context(tenant, home.user);
-    let wrapped = context.wrap(&*shared.cpu, tenant_key, nonce(shared), &open);
+    let under = tenant_row.key().ok_or(Corrupt)?;
+    let wrapped = context.wrap(&*shared.cpu, under, nonce(shared), open);
+    wrapped.map_err(|_| Corrupt)
+}
+
+fn stand_in_key(shared: &Shared, home: Home, tenant: TenantId) -> Result<PersonKey, Corrupt> {
+    let tenant = shared.tenants.get(tenant).ok_or(Corrupt)?;
+    let open = tenant.stand_in_keys(home.user.as_bytes()).next();
     Ok(PersonKey {
-        open,
-        wrapped: wrapped.map_err(|_| Corrupt)?,
+        open: open.ok_or(Corrupt)?,
+        wrapped: WrappedKey::NONE,
     })
 }
 
@@ -155,15 +287,15 @@ fn nonce(shared: &Shared) -> [u8; 24] {
     nonce
 }
 
-/// Finds out what became of a commit: it happened when the stored record is
-/// the one it wrote.
+/// Finds out what became of a commit: it happened when what is stored is what
+/// it wrote.
 pub(crate) async fn resolve(
     shared: &Shared,
     home: Home,
-    attempted: &[u8],
+    attempted: Option<&[u8]>,
 ) -> Result<Fate, StoreError> {
     let stored = shared.store.get(home.row(PersonPart::Record)).await?;
-    Ok(match stored.as_deref() == Some(attempted) {
+    Ok(match stored.as_deref() == attempted {
         true => Fate::Happened,
         false => Fate::DidNot,
     })

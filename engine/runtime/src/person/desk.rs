@@ -2,15 +2,16 @@
 //! always commit, publish, reply.
 
 mod opening;
+mod rekeying;
 mod settling;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ractor::ActorRef;
+use tidegate_account::record::Corrupt;
 use tidegate_account::{
-    Account, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal, Reply, Ticket,
-    UserId,
+    Account, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal, Ticket, UserId,
 };
 
 use super::commit::{Draft, Prepared};
@@ -21,6 +22,7 @@ use crate::check::Outcome;
 use crate::directory::Waiting;
 use crate::ports::{HashDone, HashJob, HashWork};
 use crate::shared::Shared;
+use crate::tenants::Tenant;
 use crate::warm::{Warm, WriteBehind};
 
 /// What an actor holds.
@@ -36,7 +38,7 @@ pub(crate) struct Desk {
     open: BTreeMap<Ticket, Held>,
     next_ticket: u64,
     /// Replies that wait until a revision is durable.
-    replies: Vec<(u64, Held, Reply)>,
+    replies: Vec<(u64, Held, Answer)>,
     durable: u64,
     draft: Draft,
     under_way: Option<Prepared>,
@@ -202,6 +204,15 @@ impl Desk {
                 self.input(Input::WriteBehind);
                 self.shared.meters.write_behind.increment(1);
             }
+            What::Sweep => {
+                self.touch();
+                self.input(Input::Sweep);
+                self.done(held);
+            }
+            What::Rekey(texts) => match self.rekey(&texts) {
+                Ok(()) => self.done(held),
+                Err(Corrupt) => held.answer(Answer::Failed(Failure::Corrupt), self.epoch),
+            },
             What::Command {
                 tenant,
                 idempotency,
@@ -221,6 +232,16 @@ impl Desk {
         }
     }
 
+    /// Answers work of the engine's own when what it changed is durable.
+    fn done(&mut self, held: Held) {
+        let revision = match &self.phase {
+            Phase::Ready { account, .. } => account.revision(),
+            _ => 0,
+        };
+        self.replies.push((revision, held, Answer::Done));
+        self.release();
+    }
+
     /// Tells the account of the uses that were answered from memory.
     fn touch(&mut self) {
         let uses = self.shared.directory.with_warm(self.user, Warm::uses);
@@ -233,30 +254,33 @@ impl Desk {
         let Phase::Ready { account, .. } = &mut self.phase else {
             return;
         };
-        let policy = policy_of(&self.shared, account, &input);
+        let tenant = tenant_of(&self.shared, account, &input);
+        let policy = tenant
+            .as_ref()
+            .map_or_else(Policy::default, |tenant| tenant.policy.clone());
         let entropy = Entropy::new(self.shared.entropy.seed());
         let now_ms = self.shared.clock.unix_ms();
         let output = account.handle(now_ms, entropy, &policy, input);
         let revision = account.revision();
-        self.output(output, revision);
+        self.output(output, revision, tenant.as_deref());
     }
 
-    fn output(&mut self, output: Output, revision: u64) {
+    fn output(&mut self, output: Output, revision: u64, tenant: Option<&Tenant>) {
         for effect in output.effects {
-            self.effect(effect);
+            self.effect(effect, tenant);
         }
         if let Some(changes) = output.changes {
             self.draft.add(changes);
         }
         for (ticket, reply) in output.replies {
             if let Some(held) = self.open.remove(&ticket) {
-                self.replies.push((revision, held, reply));
+                self.replies.push((revision, held, Answer::Reply(reply)));
             }
         }
         self.release();
     }
 
-    fn effect(&mut self, effect: Effect) {
+    fn effect(&mut self, effect: Effect, tenant: Option<&Tenant>) {
         let pending = effect.pending();
         let work = match effect {
             Effect::HashPassword {
@@ -273,14 +297,22 @@ impl Desk {
                 password,
                 stored: Some(stored),
                 ..
-            } => HashWork::Verify { password, stored },
+            } => {
+                if let Some(tenant) = tenant {
+                    tenant.costs.saw(&stored);
+                }
+                HashWork::Verify { password, stored }
+            }
             Effect::VerifyPassword {
                 password,
                 stored: None,
                 ..
             } => HashWork::Pretend {
                 password,
-                policy: Policy::default().password,
+                policy: tenant.map_or_else(
+                    || Policy::default().password,
+                    |tenant| tenant.costs.commonest(&tenant.policy.password),
+                ),
             },
         };
         let (myself, life) = (self.myself.clone(), self.life);
@@ -308,11 +340,11 @@ impl Desk {
     /// Answers what is durable.
     fn release(&mut self) {
         let durable = self.durable;
-        for (_, held, reply) in self
+        for (_, held, answer) in self
             .replies
             .extract_if(.., |(needs, _, _)| *needs <= durable)
         {
-            held.answer(Answer::Reply(reply), self.epoch);
+            held.answer(answer, self.epoch);
         }
     }
 }
@@ -328,13 +360,12 @@ impl Drop for Desk {
     }
 }
 
-/// The rules of the tenant in whose name the input comes or whose person it is.
-fn policy_of(shared: &Shared, account: &Account, input: &Input) -> Policy {
+/// The tenant in whose name the input comes or whose person it is.
+fn tenant_of(shared: &Shared, account: &Account, input: &Input) -> Option<Arc<Tenant>> {
     let tenant = match (account.parts(), input) {
         (Some((check, _)), _) => Some(tidegate_account::TenantId(check.tenant)),
         (None, Input::Command { tenant, .. }) => Some(*tenant),
         (None, _) => None,
     };
-    let tenant = tenant.and_then(|id| shared.tenants.get(id));
-    tenant.map_or_else(Policy::default, |tenant| tenant.policy.clone())
+    tenant.and_then(|id| shared.tenants.get(id))
 }

@@ -65,11 +65,28 @@ pub(crate) async fn load(shared: &Shared, home: Home) -> Result<Loaded, StoreErr
 /// Opens the sealed part of a person's record.
 pub(crate) fn open(shared: &Shared, record: &[u8], wrapped: WrappedKey) -> Result<Opened, Corrupt> {
     let view = View::new(record)?;
-    let (tenant, user) = (view.tenant(), view.user());
-    let key = unwrap(shared, tenant, user, wrapped)?;
+    let key = unwrap(shared, view.tenant(), view.user(), wrapped)?;
+    open_with(shared, view, key)
+}
+
+/// Opens the record of somebody who does not exist, under whichever of the
+/// tenant's keys it was made.
+pub(crate) fn open_stand_in(shared: &Shared, record: &[u8]) -> Result<Opened, Corrupt> {
+    let view = View::new(record)?;
+    let tenant = shared.tenants.get(view.tenant()).ok_or(Corrupt)?;
+    let user = view.user();
+    let keys = tenant.stand_in_keys(user.as_bytes());
+    let opened = keys.map(|open| {
+        let wrapped = WrappedKey::NONE;
+        open_with(shared, view, PersonKey { open, wrapped })
+    });
+    opened.flatten().next().ok_or(Corrupt)
+}
+
+fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, Corrupt> {
     let context = SealContext {
-        tenant,
-        user,
+        tenant: view.tenant(),
+        user: view.user(),
         field: Field::Record,
         revision: view.revision(),
     };
@@ -87,11 +104,15 @@ fn unwrap(
     user: UserId,
     wrapped: WrappedKey,
 ) -> Result<PersonKey, Corrupt> {
-    let tenant_key = &shared.tenants.get(tenant).ok_or(Corrupt)?.key;
     let context = key_context(tenant, user);
-    let open = context.unwrap(&*shared.cpu, tenant_key, &wrapped);
+    let tenant = shared.tenants.get(tenant).ok_or(Corrupt)?;
+    // While the tenant's key rotates, either may have wrapped it.
+    let opened = tenant
+        .keys
+        .iter()
+        .map(|key| context.unwrap(&*shared.cpu, key, &wrapped));
     Ok(PersonKey {
-        open: open.map_err(|_| Corrupt)?,
+        open: opened.flatten().next().ok_or(Corrupt)?,
         wrapped,
     })
 }

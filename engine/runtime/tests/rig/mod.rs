@@ -2,19 +2,19 @@
 //! the time, a store that fails on demand, a hashing pool that waits.
 #![allow(dead_code, reason = "each test program uses some")]
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tidegate_account::{
-    Command, Grant, Idempotency, Identifier, IdentifierKind, Password, Policy, Refusal, Remember,
-    Reply, RevokeScope, SessionProof, TenantId, UserId,
+    Administrator, Command, Grant, Idempotency, Identifier, IdentifierKind, Password, PasswordHash,
+    Policy, Refusal, Remember, Reply, RevokeScope, SessionProof, TenantId, UserId, Verification,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, PortFuture};
 use tidegate_runtime::{
-    Answer, Ask, Engine, Failure, HashingOptions, HashingPool, IndexKey, Key, Limits, Outcome,
-    Ownership, Parts, Request, Responder, SealFault, Task, Tenant, Tenants,
+    Answer, Ask, Class, Costs, Engine, Failure, HashingOptions, HashingPool, IndexKey, IndexKeys,
+    Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Request, Responder, Retention,
+    SealFault, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, Region, Stamp, Store, StoreError, StoreFuture,
@@ -23,11 +23,16 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use zeroize::Zeroizing;
 
+/// The value of [`TestCpu::panic_at`] at which hashing panics, and nothing else.
+pub(crate) const HASH: usize = usize::MAX - 1;
+
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Time that moves when it is told to.
 pub(crate) struct HandClock {
     now: watch::Sender<u64>,
+    /// By how much the system's idea of the date has been set wrong.
+    off: AtomicI64,
 }
 
 const UNIX_START_MS: u64 = 1_700_000_000_000;
@@ -36,11 +41,16 @@ impl HandClock {
     pub(crate) fn advance(&self, ms: u64) {
         self.now.send_modify(|now| *now += ms);
     }
+
+    /// Sets the date, as an operator or a time server may.
+    pub(crate) fn set_off(&self, ms: i64) {
+        self.off.store(ms, Ordering::SeqCst);
+    }
 }
 
 impl Clock for HandClock {
     fn unix_ms(&self) -> u64 {
-        UNIX_START_MS + *self.now.borrow()
+        (UNIX_START_MS + *self.now.borrow()).saturating_add_signed(self.off.load(Ordering::SeqCst))
     }
 
     fn monotonic_ms(&self) -> u64 {
@@ -90,6 +100,8 @@ pub(crate) struct FaultyStore {
     /// Reads beyond this many wait.
     reads_allowed: watch::Sender<usize>,
     pub(crate) commits: AtomicUsize,
+    /// The bytes of every commit asked for.
+    pub(crate) sizes: Mutex<Vec<usize>>,
 }
 
 impl FaultyStore {
@@ -101,6 +113,7 @@ impl FaultyStore {
             reads: AtomicUsize::new(0),
             reads_allowed: watch::channel(usize::MAX).0,
             commits: AtomicUsize::new(0),
+            sizes: Mutex::default(),
         })
     }
 
@@ -162,11 +175,15 @@ impl Store for FaultyStore {
     }
 
     fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(RowKey, Bytes)>> {
-        self.inner.range(range, limit)
+        match *self.mood.lock().unwrap() {
+            Mood::Unavailable => Box::pin(async { Err(StoreError::Unavailable) }),
+            _ => self.inner.range(range, limit),
+        }
     }
 
     fn commit(&self, commit: Commit) -> StoreFuture<Stamp> {
         self.commits.fetch_add(1, Ordering::SeqCst);
+        self.sizes.lock().unwrap().push(size_of(&commit));
         match *self.mood.lock().unwrap() {
             Mood::Well => self.inner.commit(commit),
             Mood::Unavailable => Box::pin(async { Err(StoreError::Unavailable) }),
@@ -182,6 +199,17 @@ impl Store for FaultyStore {
             }
         }
     }
+}
+
+/// What a commit weighs: every key and value in it.
+fn size_of(commit: &Commit) -> usize {
+    let puts = commit
+        .puts
+        .iter()
+        .map(|put| put.key.as_bytes().len() + put.value.len());
+    let deletes = commit.deletes.iter().map(|key| key.as_bytes().len());
+    let appends = commit.appends.iter().map(|append| append.value.len());
+    puts.chain(deletes).chain(appends).sum()
 }
 
 /// The real pool with small hashes, counted, and held back on demand.
@@ -213,10 +241,15 @@ impl TestCpu {
 impl Cpu for TestCpu {
     fn hash(&self, job: HashJob, done: HashDone) {
         self.hashes.fetch_add(1, Ordering::SeqCst);
+        assert_ne!(self.panic_at.load(Ordering::SeqCst), HASH, "planted");
         match &mut *self.holding.lock().unwrap() {
             Some(held) => held.push((job, done)),
             None => self.pool.hash(job, done),
         }
+    }
+
+    fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash> {
+        self.pool.repepper(stored, pepper_key)
     }
 
     fn seal(
@@ -247,8 +280,20 @@ pub(crate) struct Rig {
     pub(crate) store: Arc<FaultyStore>,
     pub(crate) cpu: Arc<TestCpu>,
     pub(crate) tenant: TenantId,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) index_keys: Arc<IndexKeys>,
+    pub(crate) peppers: Arc<Peppers>,
     entropy: Arc<CountedEntropy>,
     limits: Limits,
+    policy: Policy,
+}
+
+/// A tenant's key, one of several.
+pub(crate) fn tenant_key(name: &str, number: u8) -> Key {
+    Key::new(tidegate_account::tagged(
+        "tg-test-key",
+        &[name.as_bytes(), &[number]],
+    ))
 }
 
 /// Cheap hashes: tests of the engine are not tests of Argon2.
@@ -265,11 +310,16 @@ impl Rig {
     }
 
     pub(crate) async fn with(limits: Limits) -> Rig {
+        Rig::under(limits, policy()).await
+    }
+
+    pub(crate) async fn under(limits: Limits, policy: Policy) -> Rig {
         let clock = Arc::new(HandClock {
             now: watch::channel(0).0,
+            off: AtomicI64::new(0),
         });
         let entropy = Arc::new(CountedEntropy(AtomicU64::new(0)));
-        Rig::assemble(FaultyStore::new(), clock, entropy, limits).await
+        Rig::assemble(FaultyStore::new(), clock, entropy, limits, policy).await
     }
 
     async fn assemble(
@@ -277,38 +327,43 @@ impl Rig {
         clock: Arc<HandClock>,
         entropy: Arc<CountedEntropy>,
         limits: Limits,
+        policy: Policy,
     ) -> Rig {
         let ownership = Ownership::claim_all(Region::FIRST, &*store).await.unwrap();
         let options = HashingOptions {
             threads: 1,
             waiting_max: 10_000,
         };
-        let peppers = BTreeMap::from([(1, Key::new([1; 32]))]);
-        let pool = HashingPool::start(options, peppers, clock.clone()).unwrap();
+        let peppers = Arc::new(Peppers::default());
+        peppers.add(1, Key::new([1; 32]));
+        let pool = HashingPool::start(options, peppers.clone(), clock.clone()).unwrap();
         let cpu = Arc::new(TestCpu {
             pool,
             hashes: AtomicUsize::new(0),
             holding: Mutex::default(),
             panic_at: AtomicUsize::new(usize::MAX),
         });
-        let tenants = Tenants::default();
+        let tenants = Arc::new(Tenants::default());
         for name in ["default", "other"] {
             let id = TenantId::of_name(name);
             tenants.put(Tenant {
                 id,
                 name: name.into(),
-                key: Key::new(tidegate_account::tagged("tg-test-key", &[name.as_bytes()])),
-                policy: policy(),
+                keys: vec![tenant_key(name, 1)],
+                policy: policy.clone(),
+                costs: Costs::default(),
             });
         }
+        let index_keys = Arc::new(IndexKeys::new(IndexKey {
+            version: 1,
+            key: Key::new([2; 32]),
+        }));
         let parts = Parts {
             store: store.clone(),
             ownership,
-            tenants,
-            index_key: IndexKey {
-                version: 1,
-                key: Key::new([2; 32]),
-            },
+            tenants: tenants.clone(),
+            index_keys: index_keys.clone(),
+            retention: Retention::default(),
             limits: limits.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -320,14 +375,26 @@ impl Rig {
             store,
             cpu,
             tenant: TenantId::of_name("default"),
+            tenants,
+            index_keys,
+            peppers,
             entropy,
             limits,
+            policy,
         }
     }
 
     /// Another engine on the same store: what a restart is.
     pub(crate) async fn restart(self) -> Rig {
-        Rig::assemble(self.store, self.clock, self.entropy, self.limits).await
+        let Rig {
+            store,
+            clock,
+            entropy,
+            limits,
+            policy,
+            ..
+        } = self;
+        Rig::assemble(store, clock, entropy, limits, policy).await
     }
 
     pub(crate) fn submit(&self, key: Option<u8>, task: Task) -> oneshot::Receiver<Answer> {
@@ -337,6 +404,7 @@ impl Rig {
         });
         let request = Request {
             tenant: self.tenant,
+            class: class_of(&task),
             idempotency,
             deadline_ms: self.clock.monotonic_ms() + 60_000,
             task,
@@ -357,16 +425,13 @@ impl Rig {
         self.submit(key, task).await.unwrap()
     }
 
-    pub(crate) async fn signed_up(&self, email: &str) -> UserId {
-        match self.ask(None, sign_up(email)).await {
-            Answer::Reply(Reply::SignedUp(user)) => user,
-            other => panic!("{other:?}"),
-        }
+    pub(crate) async fn signed_up(&self, name: &str) -> UserId {
+        self.ask(None, sign_up(name)).await.signed_up()
     }
 
-    pub(crate) async fn signed_in(&self, email: &str) -> Grant {
-        self.signed_up(email).await;
-        self.ask(None, sign_in(email, PASSWORD)).await.granted()
+    pub(crate) async fn signed_in(&self, name: &str) -> Grant {
+        self.signed_up(name).await;
+        self.ask(None, sign_in(name, PASSWORD)).await.granted()
     }
 
     pub(crate) fn ask_of(&self, grant: &Grant) -> Ask {
@@ -409,6 +474,8 @@ pub(crate) trait Expect {
     fn granted(self) -> Grant;
     fn refused(self) -> Refusal;
     fn failed(self) -> Failure;
+    fn signed_up(self) -> UserId;
+    fn verified(self) -> Verification;
 }
 
 impl Expect for Answer {
@@ -426,6 +493,20 @@ impl Expect for Answer {
         }
     }
 
+    fn signed_up(self) -> UserId {
+        match self {
+            Answer::Reply(Reply::SignedUp(user)) => user,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn verified(self) -> Verification {
+        match self {
+            Answer::Reply(Reply::Verified(verification)) => verification,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn failed(self) -> Failure {
         match self {
             Answer::Failed(failure) => failure,
@@ -434,23 +515,71 @@ impl Expect for Answer {
     }
 }
 
-fn email(text: &str) -> Identifier {
+/// The class that a gateway's request of this kind has.
+fn class_of(task: &Task) -> Class {
+    match task {
+        Task::SignUp { .. } => Class::Registration,
+        Task::SignIn { .. } => Class::Password,
+        Task::Check(_) => Class::Check,
+        Task::Claim { .. } | Task::Verify { .. } => Class::Protection,
+        Task::Account { command, .. } => match command {
+            Command::SignIn(_) => Class::Password,
+            Command::Refresh { .. } => Class::Refresh,
+            _ => Class::Protection,
+        },
+    }
+}
+
+pub(crate) fn username(text: &str) -> Identifier {
+    Identifier::parse(IdentifierKind::Username, text).unwrap()
+}
+
+pub(crate) fn mail(text: &str) -> Identifier {
     Identifier::parse(IdentifierKind::Email, text).unwrap()
 }
 
+pub(crate) fn by() -> Administrator {
+    Administrator("console".into())
+}
+
+pub(crate) const SOURCE: Origin = Origin::V4([192, 0, 2, 1]);
+
+/// A sign-up with a user name: the account can be signed in to at once.
 pub(crate) fn sign_up(text: &str) -> Task {
+    sign_up_as(username(text))
+}
+
+pub(crate) fn sign_up_as(identifier: Identifier) -> Task {
     Task::SignUp {
-        identifiers: vec![email(text)],
+        identifiers: vec![identifier],
         password: Password::parse(PASSWORD).unwrap(),
+        origin: None,
+    }
+}
+
+pub(crate) fn verify(user: UserId, identifier: Identifier, password: Option<&str>) -> Task {
+    Task::Verify {
+        user,
+        verification: tidegate_runtime::Verification {
+            identifier,
+            session: None,
+            password: password.map(|text| Password::parse(text).unwrap()),
+            by: by(),
+        },
     }
 }
 
 pub(crate) fn sign_in(text: &str, password: &str) -> Task {
+    sign_in_as(username(text), password)
+}
+
+pub(crate) fn sign_in_as(identifier: Identifier, password: &str) -> Task {
     Task::SignIn {
-        identifier: email(text),
+        identifier,
         password: Password::parse(password).unwrap(),
         device: None,
         remember: Remember::Nothing,
+        origin: None,
     }
 }
 

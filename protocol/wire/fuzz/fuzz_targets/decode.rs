@@ -14,6 +14,9 @@ fuzz_target!(|data: &[u8]| {
         let _ = reply.revoked();
         let _ = reply.sessions();
         let _ = reply.status_set();
+        let _ = reply.claimed();
+        let _ = reply.verified();
+        let _ = reply.operated();
     }
     let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
     for half in [&data[..data.len() / 2], &data[data.len() / 2..]] {

@@ -62,6 +62,14 @@ pub(crate) fn sign_in(identifier: v1::Identifier, password: &str) -> v1::SignIn 
             secret: secret(0x53),
         }),
         remember: 1,
+        source: Some(source()),
+    }
+}
+
+fn source() -> v1::Source {
+    v1::Source {
+        kind: 2,
+        bytes: [0x20; 16],
     }
 }
 
@@ -95,6 +103,7 @@ pub(crate) fn request(opcode: Opcode) -> Bytes {
                 let body = v1::SignUp {
                     identifiers: vec![identifier("ada@example.com"), identifier("ada")],
                     password: Text("correct horse".into()),
+                    source: None,
                 };
                 encode_request(out, &head, &body)
             }
@@ -113,6 +122,26 @@ pub(crate) fn request(opcode: Opcode) -> Bytes {
                     change: 3,
                 };
                 encode_request(out, &head, &body)
+            }
+            Opcode::Claim => {
+                let body = v1::Claim {
+                    by: check(),
+                    identifier: identifier("ada@example.org"),
+                };
+                encode_request(out, &head, &body)
+            }
+            Opcode::Verify => {
+                let body = v1::Verify {
+                    user: [0xA1; 16],
+                    identifier: identifier("ada@example.org"),
+                    session: Some(check()),
+                    password: Some(Text("correct horse".into())),
+                };
+                encode_request(out, &head, &body)
+            }
+            Opcode::Operate => {
+                let command = Text(r#"{"command":"status"}"#.into());
+                encode_request(out, &head, &v1::Operate { command })
             }
         }
         .unwrap();
@@ -167,6 +196,12 @@ pub(crate) fn reply(opcode: Opcode) -> Bytes {
                 encode_reply(out, &head, &v1::SessionList { sessions })
             }
             Opcode::SetStatus => encode_reply(out, &head, &v1::StatusSet { status: 3 }),
+            Opcode::Claim => encode_reply(out, &head, &v1::Claimed { until: 9 }),
+            Opcode::Verify => encode_reply(out, &head, &v1::Verified { verification: 2 }),
+            Opcode::Operate => {
+                let answer = Text("{}".into());
+                encode_reply(out, &head, &v1::Operated { outcome: 1, answer })
+            }
         }
         .unwrap();
     })

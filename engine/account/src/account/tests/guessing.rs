@@ -121,12 +121,15 @@ fn a_refused_verification_is_not_charged() {
     for _ in 0..20 {
         world.send(None, sign_in("wrong", None, Remember::Nothing));
         let pending = world.waiting.remove(0).pending();
-        let completion = Completion::Refused;
+        let completion = Completion::Refused { retry_after_ms: 9 };
         let output = world.input(Input::Completion {
             pending,
             completion,
         });
-        assert_eq!(output.replies[0].1.clone().refused(), Refusal::Busy);
+        assert_eq!(
+            output.replies[0].1.clone().refused(),
+            Refusal::Busy { retry_after_ms: 9 }
+        );
         assert!(output.changes.is_none());
     }
     world.sign_in(PASSWORD).granted();

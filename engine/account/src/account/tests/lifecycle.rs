@@ -26,10 +26,10 @@ fn a_person_signs_up_in_and_out() {
 }
 
 #[test]
-fn a_second_sign_up_on_the_account_finds_the_identifier_taken() {
+fn an_account_is_made_once() {
     let mut world = World::signed_up();
     let again = world.ask(Command::SignUp(sign_up("another password")));
-    assert_eq!(again.refused(), Refusal::IdentifierTaken);
+    assert_eq!(again.refused(), Refusal::IdempotencyReused);
     assert!(world.sign_in(PASSWORD).granted().expires_at > 0);
 }
 
@@ -48,10 +48,13 @@ fn a_hashing_pool_without_room_leaves_no_trace() {
     let pending = world.waiting.remove(0).pending();
     let output = world.input(Input::Completion {
         pending,
-        completion: Completion::Refused,
+        completion: Completion::Refused { retry_after_ms: 9 },
     });
     assert!(output.changes.is_none() && world.account.parts().is_none());
-    assert_eq!(output.replies[0].1.clone().refused(), Refusal::Busy);
+    assert_eq!(
+        output.replies[0].1.clone().refused(),
+        Refusal::Busy { retry_after_ms: 9 }
+    );
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn another_tenant_sees_no_account_at_all() {
         world.ask(Command::Sessions { by }).refused(),
         Refusal::InvalidToken
     );
-    let close = Command::SetStatus(StatusChange::Suspend);
+    let close = set_status(StatusChange::Suspend);
     assert_eq!(world.ask(close).refused(), Refusal::UnknownAccount);
     assert_eq!((world.sessions(), world.verified), (1, 1));
 }
@@ -189,23 +192,20 @@ fn a_closed_account_lets_nobody_in_and_its_sessions_come_back_when_it_opens() {
             Refusal::AccountSuspended,
         ),
     ] {
-        assert!(matches!(
-            world.ask(Command::SetStatus(close)),
-            Reply::StatusSet(_)
-        ));
+        assert!(matches!(world.ask(set_status(close)), Reply::StatusSet(_)));
         assert_eq!(world.sign_in(PASSWORD).refused(), refusal);
         assert_eq!(
             world.sign_in("wrong").refused(),
             Refusal::InvalidCredentials
         );
         assert_eq!(world.refresh(&grant).refused(), refusal);
-        let reply = world.ask(Command::SetStatus(open));
+        let reply = world.ask(set_status(open));
         assert!(matches!(reply, Reply::StatusSet(Status::Active)));
     }
     assert!(matches!(world.refresh(&grant), Reply::Refreshed(_)));
-    let unlock = world.ask(Command::SetStatus(StatusChange::Suspend));
+    let unlock = world.ask(set_status(StatusChange::Suspend));
     assert!(matches!(unlock, Reply::StatusSet(Status::Suspended)));
-    let unlock = world.ask(Command::SetStatus(StatusChange::Unlock));
+    let unlock = world.ask(set_status(StatusChange::Unlock));
     assert_eq!(unlock.refused(), Refusal::StatusConflict);
 }
 

@@ -54,7 +54,7 @@ fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
         Act::Work if !world.waiting.is_empty() => world.work(),
         Act::Lose if !world.waiting.is_empty() => {
             let pending = world.waiting.remove(0).pending();
-            let completion = Completion::Refused;
+            let completion = Completion::Refused { retry_after_ms: 9 };
             world.input(Input::Completion {
                 pending,
                 completion,
@@ -90,7 +90,7 @@ fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
                 StatusChange::Suspend,
                 StatusChange::Reinstate,
             ];
-            world.send(None, Command::SetStatus(changes[usize::from(*n)]))
+            world.send(None, set_status(changes[usize::from(*n)]))
         }
         Act::Wait(ms) => {
             world.now += ms;

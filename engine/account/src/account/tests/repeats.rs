@@ -11,7 +11,7 @@ fn a_repeated_sign_up_gets_the_same_account_even_after_a_crash() {
     let again = world.ask_with(Some(1), Command::SignUp(sign_up(PASSWORD)));
     assert!(matches!(again, Reply::SignedUp(same) if same == user));
     let other = world.ask_with(Some(2), Command::SignUp(sign_up(PASSWORD)));
-    assert_eq!(other.refused(), Refusal::IdentifierTaken);
+    assert_eq!(other.refused(), Refusal::IdempotencyReused);
 }
 
 #[test]

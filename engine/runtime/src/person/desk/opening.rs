@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use tidegate_account::Account;
+use tidegate_account::record::View;
+use tidegate_account::{Account, Status};
 use tidegate_storage_api::StoreError;
 
 use super::{Desk, Phase};
+use crate::admission::Counted;
 use crate::answer::Failure;
 use crate::person::Message;
 use crate::person::load::{self, Loaded, Opened};
@@ -23,6 +25,7 @@ impl Desk {
             (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key))
         });
         match (warm.flatten(), self.home) {
+            (Some((record, WrappedKey::NONE)), _) => self.stand_in(&record),
             (Some((record, key)), _) => {
                 let opened = load::open(&shared, &record, key);
                 self.opened(opened.map_err(|_| StoreError::Corrupt));
@@ -32,8 +35,10 @@ impl Desk {
                 self.phase = Phase::Loading;
                 self.shared.meters.loads.increment(1);
                 let myself = self.myself.clone();
+                let counted = Counted::count(&shared.admission.activations);
                 tokio::spawn(async move {
                     let loaded = load::load(&shared, home).await;
+                    drop(counted);
                     let _ = myself.send_message(Message::Loaded(loaded));
                 });
             }
@@ -44,24 +49,42 @@ impl Desk {
         if !self.shared.owns(self.user, self.epoch) {
             return self.load();
         }
-        let opened = loaded.and_then(|loaded| match loaded {
-            Loaded { record: None, .. } => Ok(None),
-            Loaded {
+        match loaded {
+            Ok(Loaded { record: None, .. }) => self.absent(),
+            Ok(Loaded {
                 record: Some(record),
                 key: Some(key),
-            } => self.open_loaded(&record, &key).map(Some),
-            // A record whose key is destroyed is nobody's any more.
-            Loaded { key: None, .. } => Err(StoreError::Corrupt),
-        });
-        match opened {
-            Ok(None) => {
-                self.phase = Phase::Ready {
-                    account: Box::new(Account::absent(self.user)),
-                    key: None,
-                };
+            }) => {
+                let opened = self.open_loaded(&record, &key);
+                self.opened(opened);
             }
-            Ok(Some(opened)) => self.opened(Ok(opened)),
+            Ok(Loaded {
+                record: Some(record),
+                key: None,
+            }) if is_stand_in(&record) => {
+                self.publish(record.to_vec(), WrappedKey::NONE);
+                self.stand_in(&record);
+            }
+            // A record whose key is destroyed is nobody's any more.
+            Ok(Loaded { key: None, .. }) => self.opened(Err(StoreError::Corrupt)),
             Err(error) => self.opened(Err(error)),
+        }
+    }
+
+    /// Nobody is here yet.
+    fn absent(&mut self) {
+        self.phase = Phase::Ready {
+            account: Box::new(Account::absent(self.user)),
+            key: None,
+        };
+    }
+
+    /// One that no key opens any more counts afresh: its tenant's keys have
+    /// been rotated since.
+    fn stand_in(&mut self, record: &[u8]) {
+        match load::open_stand_in(&self.shared, record) {
+            Ok(opened) => self.opened(Ok(opened)),
+            Err(_) => self.absent(),
         }
     }
 
@@ -90,4 +113,8 @@ impl Desk {
             Err(_) => self.phase = Phase::Refused(Failure::Unavailable),
         }
     }
+}
+
+fn is_stand_in(record: &[u8]) -> bool {
+    View::new(record).is_ok_and(|view| view.status() == Status::StandIn)
 }

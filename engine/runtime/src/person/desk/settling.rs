@@ -7,6 +7,7 @@ use tidegate_account::{Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use super::{Desk, Phase};
+use crate::admission::Counted;
 use crate::answer::{Answer, Failure};
 use crate::person::Message;
 use crate::person::commit::{self, Fate};
@@ -21,17 +22,10 @@ impl Desk {
         let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
             return;
         };
-        let Some(changes) = self.draft.take() else {
+        let Some(draft) = self.draft.take() else {
             return;
         };
-        let prepared = commit::prepare(
-            &self.shared,
-            home,
-            self.epoch,
-            account,
-            key.clone(),
-            changes,
-        );
+        let prepared = commit::prepare(&self.shared, home, self.epoch, account, key.clone(), draft);
         let Ok(mut prepared) = prepared else {
             // A record over its limit or a key that is gone: nothing was written.
             tracing::error!(event = "commit.impossible", user = %self.user);
@@ -43,8 +37,10 @@ impl Desk {
             .commit(std::mem::take(&mut prepared.commit));
         self.under_way = Some(prepared);
         let myself = self.myself.clone();
+        let counted = Counted::count(&self.shared.admission.commits);
         tokio::spawn(async move {
             let outcome = answer.await;
+            drop(counted);
             let _ = myself.send_message(Message::Committed(outcome));
         });
     }
@@ -67,10 +63,14 @@ impl Desk {
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
+        let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
-            *key = Some(prepared.key.clone());
+            *key = made;
         }
-        self.publish(prepared.record, prepared.key.wrapped);
+        match prepared.written {
+            Some((record, key)) => self.publish(record, key.wrapped),
+            None => self.shared.directory.forget(self.user),
+        }
         self.release();
     }
 
@@ -108,12 +108,14 @@ impl Desk {
         }
     }
 
-    /// Only a new account's rows are conditional: somebody has an identifier.
+    /// Only the rows of identifiers are conditional: somebody has one of them.
     fn conflict(&mut self) {
         self.under_way = None;
-        for (_, held, reply) in std::mem::take(&mut self.replies) {
-            let answer = match reply {
-                Reply::SignedUp(_) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
+        for (_, held, answer) in std::mem::take(&mut self.replies) {
+            let answer = match answer {
+                Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_)) => {
+                    Answer::Reply(Reply::No(Refusal::IdentifierTaken))
+                }
                 _ => Answer::Failed(Failure::Unknown),
             };
             held.answer(answer, self.epoch);
@@ -128,9 +130,10 @@ impl Desk {
         };
         self.phase = Phase::Resolving;
         let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
-        let attempted = prepared.record.clone();
+        let attempted = prepared.written.as_ref();
+        let attempted = attempted.map(|(record, _)| record.clone());
         tokio::spawn(async move {
-            let fate = commit::resolve(&shared, home, &attempted).await;
+            let fate = commit::resolve(&shared, home, attempted.as_deref()).await;
             let _ = myself.send_message(Message::Resolved(fate));
         });
     }

@@ -1,0 +1,63 @@
+//! Dropping what is over, so that nothing grows without end.
+
+use super::{Account, Fate, Person, Step};
+use crate::event::EventKind;
+use crate::id::TenantId;
+use crate::record::v1::IdentifierRow;
+use crate::session::Liveness;
+use crate::status::Status;
+
+impl Account {
+    pub(super) fn sweep(&mut self, step: &mut Step<'_>) {
+        let busy = !self.pending.is_empty();
+        let Some(person) = &mut self.person else {
+            return;
+        };
+        let abandoned = (1..=step.now_ms).contains(&person.check.abandoned_at);
+        if abandoned && !busy && !person.is_in_use(step.now_ms) {
+            if person.check.status != Status::StandIn {
+                step.event(EventKind::Removed);
+            }
+            let change = step.change();
+            change.released = core::mem::take(&mut person.sealed.identifiers);
+            change.fate = Fate::Removed(TenantId(person.check.tenant));
+            // A stand-in's identifier is nobody's and has no rows.
+            if person.check.status == Status::StandIn {
+                change.released.clear();
+            }
+            self.last_revision = person.check.revision;
+            self.person = None;
+            return;
+        }
+        person.prune(step);
+        let now_ms = step.now_ms;
+        person.drop_claims(step, |row| row.is_over(now_ms));
+        let outcomes = &mut person.sealed.outcomes;
+        if outcomes
+            .extract_if(.., |row| row.kept_until <= now_ms)
+            .count()
+            > 0
+        {
+            step.change();
+        }
+    }
+}
+
+impl Person {
+    fn is_in_use(&self, now_ms: u64) -> bool {
+        let mut sessions = self.check.sessions.iter();
+        sessions.any(|session| matches!(session.span().liveness(now_ms), Liveness::Active { .. }))
+    }
+
+    /// Drops the identifiers that `over` picks.
+    pub(super) fn drop_claims(
+        &mut self,
+        step: &mut Step<'_>,
+        over: impl Fn(&IdentifierRow) -> bool,
+    ) {
+        for row in self.sealed.identifiers.extract_if(.., |row| over(row)) {
+            step.event(EventKind::IdentifierDropped(row.kind));
+            step.change().released.push(row);
+        }
+    }
+}

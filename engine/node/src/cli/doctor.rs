@@ -1,0 +1,346 @@
+//! `doctor`: what is wrong with a node's folder and machine, and how to mend
+//! it.
+
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rustix::process::{Resource, getrlimit};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::json;
+use tidegate_runtime::SystemClock;
+use tidegate_runtime::ports::Clock;
+use tidegate_storage_fjall::{FjallStore, OpenError, Options};
+
+use super::person::block_on;
+use super::{NO, YES, output};
+use crate::certificates::expires_at_s;
+use crate::config::Config;
+use crate::deployment::{Deployment, key_file};
+use crate::folder::Folder;
+
+/// Certificates are to be renewed this long before they end.
+const RENEW_DAYS: i64 = 30;
+/// What a QUIC endpoint under load wants of the kernel, in bytes.
+const UDP_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
+/// A clock before this date (2026-01-01) was never set.
+const CLOCK_EARLIEST_MS: u64 = 1_767_225_600_000;
+/// Less free space than this, in percent, fills up before somebody looks.
+const FREE_PERCENT: u64 = 10;
+const TMPFS_MAGIC: i128 = 0x0102_1994;
+
+#[derive(Args)]
+pub(super) struct DoctorArgs {
+    /// The node's folder.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found about one thing.
+enum Finding {
+    Good(String),
+    /// It works, and will not for ever or not for everybody.
+    Warning {
+        what: String,
+        mend: String,
+    },
+    /// The node does not start, or is not safe.
+    Fault {
+        what: String,
+        mend: String,
+    },
+}
+
+fn good(what: impl Into<String>) -> Finding {
+    Finding::Good(what.into())
+}
+
+fn warning(what: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding::Warning {
+        what: what.into(),
+        mend: mend.into(),
+    }
+}
+
+fn fault(what: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding::Fault {
+        what: what.into(),
+        mend: mend.into(),
+    }
+}
+
+pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<u8> {
+    let folder = Folder::at(&args.dir);
+    let findings = examine(&folder);
+    let faults = findings
+        .iter()
+        .filter(|one| matches!(one, Finding::Fault { .. }));
+    let faults = faults.count();
+    if args.json {
+        let rows = findings.iter().map(|finding| match finding {
+            Finding::Good(what) => json!({ "level": "good", "what": what }),
+            Finding::Warning { what, mend } => {
+                json!({ "level": "warning", "what": what, "mend": mend })
+            }
+            Finding::Fault { what, mend } => {
+                json!({ "level": "fault", "what": what, "mend": mend })
+            }
+        });
+        let rows: Vec<_> = rows.collect();
+        output::line(&json!({ "faults": faults, "findings": rows }).to_string());
+    } else {
+        for finding in &findings {
+            match finding {
+                Finding::Good(what) => output::line(&format!("good     {what}")),
+                Finding::Warning { what, mend } => {
+                    output::line(&format!("warning  {what}\n         {mend}"));
+                }
+                Finding::Fault { what, mend } => {
+                    output::line(&format!("FAULT    {what}\n         {mend}"));
+                }
+            }
+        }
+    }
+    Ok(match faults {
+        0 => YES,
+        _ => NO,
+    })
+}
+
+fn examine(folder: &Folder) -> Vec<Finding> {
+    let config = match Config::read(&folder.config()) {
+        Ok(config) => config,
+        Err(error) => {
+            let mend = "correct the file; `tidegate init` makes a new folder";
+            return vec![fault(error.to_string(), mend)];
+        }
+    };
+    let mut findings = vec![good("the configuration is valid")];
+    findings.extend(secrets(folder));
+    findings.extend(certificates(folder));
+    findings.extend(disk(folder));
+    findings.push(clock());
+    findings.push(open_files(&config));
+    findings.extend(udp_buffers());
+    match std::fs::read_to_string(folder.address()) {
+        Ok(address) => findings.push(good(format!(
+            "a node runs at {}: its store and ports are not tried",
+            address.trim()
+        ))),
+        Err(_) => {
+            findings.push(store(folder, &config));
+            findings.extend(ports(&config));
+        }
+    }
+    findings
+}
+
+/// Key files: there, whole, and readable by their owner alone.
+fn secrets(folder: &Folder) -> Vec<Finding> {
+    let entries = std::fs::read_dir(folder.root().join("secrets"));
+    let Ok(entries) = entries else {
+        let mend = "put the secrets of this deployment back from where they are kept safe";
+        return vec![fault("the folder secrets/ cannot be read", mend)];
+    };
+    let mut findings = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if let Err(error) = key_file(&path) {
+            let mend = "put the file back from where it is kept safe";
+            findings.push(fault(error.to_string(), mend));
+        }
+        findings.extend(private(&path));
+    }
+    if findings.is_empty() {
+        findings.push(good("the key files are whole and private"));
+    }
+    findings
+}
+
+fn private(path: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let shown = path.display();
+        fault(
+            format!("{shown} can be read by others (mode {mode:o})"),
+            format!("chmod 600 {shown}; whoever read it has it: rotate it"),
+        )
+    })
+}
+
+fn certificates(folder: &Folder) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let entries = std::fs::read_dir(folder.root().join("tls"));
+    let mut paths: Vec<_> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    for needed in [folder.certificate("ca"), folder.certificate("node")] {
+        if !paths.contains(&needed) {
+            let what = format!("{} is missing", needed.display());
+            findings.push(fault(what, "put it back, or `tidegate cert renew`"));
+        }
+    }
+    for path in &paths {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("crt") => findings.push(expiry(path)),
+            Some("key") => findings.extend(private(path)),
+            _ => {}
+        }
+    }
+    let ca_key = folder.private_key("ca");
+    if ca_key.exists() {
+        let what = format!(
+            "the CA's private key lies on this machine ({})",
+            ca_key.display()
+        );
+        let mend = "whoever takes the node can make certificates: keep it elsewhere, and bring \
+                    it for `gateway add` and `cert renew`";
+        findings.push(warning(what, mend));
+    }
+    findings
+}
+
+fn expiry(path: &Path) -> Finding {
+    let shown = path.display();
+    let der = CertificateDer::from_pem_file(path).ok();
+    let Some(expires_at_s) = der.and_then(|der| expires_at_s(&der)) else {
+        return fault(
+            format!("{shown} is no certificate"),
+            "`tidegate cert renew`",
+        );
+    };
+    let now_s = i64::try_from(SystemClock::new().unix_ms() / 1000).unwrap_or(i64::MAX);
+    let days = (expires_at_s - now_s).div_euclid(86_400);
+    let mend = "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)";
+    match days {
+        ..0 => fault(format!("{shown} has expired"), mend),
+        0..RENEW_DAYS => warning(format!("{shown} expires in {days} days"), mend),
+        _ => good(format!("{shown} is valid for {days} days")),
+    }
+}
+
+fn disk(folder: &Folder) -> Vec<Finding> {
+    let root = folder.root();
+    let (Ok(kind), Ok(space)) = (rustix::fs::statfs(root), rustix::fs::statvfs(root)) else {
+        let what = format!("{} cannot be examined", root.display());
+        return vec![fault(what, "is the disk mounted?")];
+    };
+    let disk = match i128::from(kind.f_type) == TMPFS_MAGIC {
+        true => warning(
+            format!("{} lies in memory (tmpfs)", root.display()),
+            "every account is lost with the next start of the machine: use a disk",
+        ),
+        false => good(format!("{} lies on a disk", root.display())),
+    };
+    let percent = (space.f_bavail * 100)
+        .checked_div(space.f_blocks)
+        .unwrap_or(0);
+    let free = match percent < FREE_PERCENT {
+        true => warning(
+            format!("{percent}% of the disk is free"),
+            "a full disk ends all changes until the node is started again: make room",
+        ),
+        false => good(format!("{percent}% of the disk is free")),
+    };
+    vec![disk, free]
+}
+
+fn clock() -> Finding {
+    match SystemClock::new().unix_ms() < CLOCK_EARLIEST_MS {
+        true => fault(
+            "the clock was never set",
+            "run a time service (chrony, systemd-timesyncd)",
+        ),
+        false => good("the clock is set"),
+    }
+}
+
+fn open_files(config: &Config) -> Finding {
+    // Sockets of the metrics page, the store's files, and room to spare; QUIC
+    // connections share one socket.
+    let wanted = 1_024 + config.node.read_threads as u64;
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < wanted => warning(
+            format!("{limit} files may be open"),
+            format!("raise it to {wanted} or more (ulimit -n, LimitNOFILE=)"),
+        ),
+        Some(limit) => good(format!("{limit} files may be open")),
+        None => good("any number of files may be open"),
+    }
+}
+
+fn udp_buffers() -> Vec<Finding> {
+    let examine = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/core/{name}")).ok()?;
+        let bytes: u64 = text.trim().parse().ok()?;
+        Some(match bytes < UDP_BUFFER_BYTES {
+            true => warning(
+                format!("the kernel gives a UDP socket at most {bytes} bytes (net.core.{name})"),
+                format!(
+                    "bursts are lost before they are read: sysctl -w net.core.{name}={UDP_BUFFER_BYTES}"
+                ),
+            ),
+            false => good(format!("net.core.{name} is {bytes}")),
+        })
+    };
+    ["rmem_max", "wmem_max"]
+        .into_iter()
+        .filter_map(examine)
+        .collect()
+}
+
+fn store(folder: &Folder, config: &Config) -> Finding {
+    let opened = FjallStore::open(&folder.store(), &Options::default());
+    let store = match opened {
+        Ok(store) => std::sync::Arc::new(store),
+        Err(error @ OpenError::InUse(_)) => {
+            let mend = "a node runs here: end it, or ask it";
+            return fault(error.to_string(), mend);
+        }
+        Err(error @ OpenError::NewerFormat { .. }) => {
+            return fault(
+                error.to_string(),
+                "run the version that wrote it, or a later one",
+            );
+        }
+        Err(error) => return fault(error.to_string(), "restore a backup (docs/operations.md)"),
+    };
+    let read = block_on(Deployment::open(folder, config, store));
+    match read {
+        Ok(Ok(_)) => good("the store opens, and the key files belong to it"),
+        Ok(Err(error)) => {
+            let mend = "put the secrets of this store back from where they are kept safe";
+            fault(error.to_string(), mend)
+        }
+        Err(error) => fault(
+            error.to_string(),
+            "the machine refuses threads: look at its limits",
+        ),
+    }
+}
+
+fn ports(config: &Config) -> Vec<Finding> {
+    let free = |what: &str, bound: std::io::Result<()>| match bound {
+        Ok(()) => good(format!("{what} is free")),
+        Err(error) => fault(
+            format!("{what} cannot be had: {error}"),
+            "end what uses it, or set another address in config.toml",
+        ),
+    };
+    let (quic, metrics) = (config.node.listen, config.node.metrics);
+    vec![
+        free(&format!("{quic} (UDP)"), UdpSocket::bind(quic).map(|_| ())),
+        free(
+            &format!("{metrics} (TCP)"),
+            TcpListener::bind(metrics).map(|_| ()),
+        ),
+    ]
+}

@@ -1,0 +1,468 @@
+//! The operator's commands. They go to the running node over its operator
+//! plane; when no node runs in the folder, they are carried out on the folder.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use tidegate_client::{Client, Decision, Operated, Options};
+use tidegate_runtime::SystemClock;
+use tidegate_runtime::ports::Clock;
+
+use super::output::{self, Format};
+use super::person::block_on;
+use super::{NO, YES};
+use crate::certificates::{Identity, Role};
+use crate::config::Config;
+use crate::deployment::{GatewayRow, KeyKind, TenantPolicy};
+use crate::folder::Folder;
+use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
+use crate::issuing::{Put, file_name, issue_to, read_ca};
+use crate::operator::{Order, Said};
+use crate::rights::Right;
+use crate::serve::assemble;
+
+/// Where the folder is, and how a node is reached.
+#[derive(Args)]
+pub(super) struct At {
+    /// The node's folder.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    dir: PathBuf,
+    /// The node's address; without it, the one that the running node wrote
+    /// into its folder.
+    #[arg(long, value_name = "ADDR")]
+    connect: Option<SocketAddr>,
+    /// The operator as whom to ask.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_OPERATOR)]
+    operator: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum TenantCommand {
+    /// Make a tenant with a key of its own.
+    Add(TenantArgs),
+    /// Change what a tenant decides for itself.
+    Set(TenantArgs),
+    /// List the tenants.
+    List(ListArgs),
+}
+
+#[derive(Args)]
+pub(super) struct TenantArgs {
+    /// Its name.
+    name: String,
+    /// A TOML file with the sections `sessions`, `guessing` and `sources` as
+    /// in config.toml; what is not there is as the node's configuration says.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Subcommand)]
+pub(super) enum GatewayCommand {
+    /// Make a certificate for a gateway and let it connect.
+    Add(GatewayArgs),
+    /// Take everything from a gateway; its connections close at once.
+    Revoke(NameArgs),
+    /// List who may connect, and what they may.
+    List(ListArgs),
+}
+
+#[derive(Args)]
+pub(super) struct GatewayArgs {
+    /// Its name.
+    name: String,
+    /// A tenant in whose name it may come; may be given again.
+    #[arg(long = "tenant", value_name = "NAME", default_value = DEFAULT_TENANT)]
+    tenants: Vec<String>,
+    /// What it may do; may be given again. `operator` makes an operator, who
+    /// may do nothing else.
+    #[arg(long = "right", value_name = "RIGHT", default_value = "auth")]
+    rights: Vec<Right>,
+    /// Requests per second; 0 for no limit.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rate_per_s: u64,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Args)]
+pub(super) struct NameArgs {
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Subcommand)]
+pub(super) enum CertCommand {
+    /// Make a new certificate in the place of an old one. A running node takes
+    /// its own up without a restart; a gateway comes with either until the old
+    /// one expires.
+    Renew(RenewArgs),
+}
+
+#[derive(Args)]
+pub(super) struct RenewArgs {
+    /// Renew a gateway's certificate instead of the node's.
+    #[arg(long, value_name = "NAME", conflicts_with = "of_operator")]
+    gateway: Option<String>,
+    /// Renew an operator's certificate instead of the node's.
+    #[arg(long, value_name = "NAME")]
+    of_operator: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Subcommand)]
+pub(super) enum KeysCommand {
+    /// Rotate a key, or go on with a rotation that could not finish.
+    Rotate(RotateArgs),
+    /// Show which keys live and how far a rotation is.
+    Status(ListArgs),
+}
+
+#[derive(Args)]
+pub(super) struct RotateArgs {
+    /// Which key.
+    key: KeyKind,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Args)]
+pub(super) struct BackupArgs {
+    /// The folder to make for the rows, on the node's machine.
+    #[arg(long, value_name = "DIR")]
+    rows: PathBuf,
+    /// The folder to make for the wrapped keys, best on another medium.
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Args)]
+pub(super) struct RestoreArgs {
+    /// The folder with the backup's rows.
+    #[arg(long, value_name = "DIR")]
+    rows: PathBuf,
+    /// The folder with the backup's wrapped keys.
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The node's folder: with its secrets, without a store.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct AuditArgs {
+    /// How many acts, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    #[command(flatten)]
+    at: At,
+}
+
+pub(super) fn tenant(command: &TenantCommand) -> anyhow::Result<u8> {
+    match command {
+        TenantCommand::Add(args) => args.at.order(&Order::TenantAdd {
+            name: args.name.clone(),
+            policy: args.policy()?,
+        }),
+        TenantCommand::Set(args) => args.at.order(&Order::TenantSet {
+            name: args.name.clone(),
+            policy: args.policy()?,
+        }),
+        TenantCommand::List(args) => args.at.order(&Order::TenantList),
+    }
+}
+
+impl TenantArgs {
+    fn policy(&self) -> anyhow::Result<TenantPolicy> {
+        let Some(path) = &self.policy else {
+            return Ok(TenantPolicy::default());
+        };
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+}
+
+pub(super) fn gateway(command: &GatewayCommand) -> anyhow::Result<u8> {
+    match command {
+        GatewayCommand::Add(args) => gateway_add(args),
+        GatewayCommand::Revoke(args) => {
+            let name = args.name.clone();
+            args.at.order(&Order::GatewayRevoke { name })
+        }
+        GatewayCommand::List(args) => args.at.order(&Order::GatewayList),
+    }
+}
+
+fn gateway_add(args: &GatewayArgs) -> anyhow::Result<u8> {
+    if !crate::operator::is_name(&args.name) {
+        return Ok(args.at.no("invalid_name", crate::operator::NAME_RULE));
+    }
+    let role = match args.rights.contains(&Right::Operator) {
+        true => Role::Operator,
+        false => Role::Gateway,
+    };
+    let (folder, name) = (args.at.folder(), args.name.clone());
+    let identity = Identity { role, name };
+    let certificate = issue(&folder, &identity, Put::New)?;
+    let gateway = GatewayRow {
+        name: args.name.clone(),
+        tenants: match role {
+            Role::Operator => Vec::new(),
+            Role::Gateway | Role::Node => args.tenants.clone(),
+        },
+        rights: args.rights.clone(),
+        rate_per_s: args.rate_per_s,
+        certificates: vec![certificate],
+    };
+    let status = args.at.order(&Order::GatewayAdd { gateway })?;
+    if status != YES {
+        // A certificate without rights is of no use.
+        for path in [
+            folder.certificate(&file_name(&identity)),
+            folder.private_key(&file_name(&identity)),
+        ] {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("{} cannot be removed", path.display()))?;
+        }
+    }
+    Ok(status)
+}
+
+pub(super) fn cert(command: &CertCommand) -> anyhow::Result<u8> {
+    let CertCommand::Renew(args) = command;
+    let folder = args.at.folder();
+    let of = |role, name: &str| Identity {
+        role,
+        name: name.to_owned(),
+    };
+    let (identity, name) = match (&args.gateway, &args.of_operator) {
+        (Some(name), _) => (of(Role::Gateway, name), name),
+        (_, Some(name)) => (of(Role::Operator, name), name),
+        (None, None) => {
+            issue(&folder, &of(Role::Node, "node"), Put::Renewed)?;
+            return match args.at.place()? {
+                Place::Folder => {
+                    output::print(args.at.format(), &object(json!({ "renewed": "node" })));
+                    Ok(YES)
+                }
+                Place::Node(_) => args.at.order(&Order::CertificateReload),
+            };
+        }
+    };
+    if !folder.certificate(&file_name(&identity)).exists() {
+        bail!("there is no certificate of {name} in this folder");
+    }
+    // The old certificate asks for trust in the new one, which then takes its place.
+    let aside = tempfile::tempdir_in(folder.root()).context("no folder aside can be made")?;
+    let new = Folder::at(aside.path());
+    std::fs::create_dir(aside.path().join("tls")).context("no folder aside can be made")?;
+    let ca = read_ca(&folder)?;
+    let certificate = issue_to(&new, &ca, &identity, now_s(), Put::New)?;
+    let name = name.clone();
+    let status = args.at.order(&Order::GatewayTrust { name, certificate })?;
+    if status == YES {
+        let file = file_name(&identity);
+        for (from, to) in [
+            (new.private_key(&file), folder.private_key(&file)),
+            (new.certificate(&file), folder.certificate(&file)),
+        ] {
+            std::fs::rename(&from, &to)
+                .with_context(|| format!("{} cannot be replaced", to.display()))?;
+        }
+    }
+    Ok(status)
+}
+
+fn issue(folder: &Folder, identity: &Identity, put: Put) -> anyhow::Result<String> {
+    let ca = read_ca(folder).context("the CA's private key is needed to issue certificates")?;
+    Ok(issue_to(folder, &ca, identity, now_s(), put)?)
+}
+
+fn now_s() -> i64 {
+    i64::try_from(SystemClock::new().unix_ms() / 1000).unwrap_or(i64::MAX)
+}
+
+pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<u8> {
+    match command {
+        KeysCommand::Rotate(args) => args.at.order(&Order::KeysRotate { key: args.key }),
+        KeysCommand::Status(args) => args.at.order(&Order::KeysStatus),
+    }
+}
+
+pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))
+    };
+    args.at.order(&Order::Backup {
+        rows: absolute(&args.rows)?,
+        keys: absolute(&args.keys)?,
+    })
+}
+
+pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
+    let folder = Folder::at(&args.dir);
+    if !folder.config().exists() {
+        bail!("{} is not a node's folder", args.dir.display());
+    }
+    let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store())?;
+    let format = format_of(args.json);
+    output::print(format, &object(json!({ "rows": rows })));
+    Ok(YES)
+}
+
+pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {
+    args.at.order(&Order::Audit { limit: args.limit })
+}
+
+/// Where an order is carried out.
+enum Place {
+    Node(SocketAddr),
+    Folder,
+}
+
+impl At {
+    fn folder(&self) -> Folder {
+        Folder::at(&self.dir)
+    }
+
+    fn format(&self) -> Format {
+        format_of(self.json)
+    }
+
+    fn no(&self, code: &str, message: &str) -> u8 {
+        output::refusal(self.format(), code, message, None);
+        NO
+    }
+
+    fn place(&self) -> anyhow::Result<Place> {
+        if let Some(address) = self.connect {
+            return Ok(Place::Node(address));
+        }
+        let file = self.folder().address();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                let address = text.trim().parse();
+                let address =
+                    address.with_context(|| format!("{} holds no address", file.display()));
+                Ok(Place::Node(address?))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Place::Folder),
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
+        }
+    }
+
+    /// Has an order carried out; the exit status.
+    fn order(&self, order: &Order) -> anyhow::Result<u8> {
+        match self.place()? {
+            Place::Node(address) => self.order_node(address, order),
+            Place::Folder => self.order_folder(order),
+        }
+    }
+
+    fn order_node(&self, address: SocketAddr, order: &Order) -> anyhow::Result<u8> {
+        let folder = self.folder();
+        let operator = Identity {
+            role: Role::Operator,
+            name: self.operator.clone(),
+        };
+        let name = file_name(&operator);
+        let read = |path: PathBuf| {
+            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
+        };
+        let mut options = Options::new(
+            address,
+            read(folder.certificate("ca"))?,
+            read(folder.certificate(&name))?,
+            read(folder.private_key(&name))?,
+            DEFAULT_TENANT,
+        );
+        // A backup answers when it is done.
+        options.deadline_ms = match order {
+            Order::Backup { .. } => 6 * 60 * 60 * 1000,
+            _ => 30_000,
+        };
+        let text = serde_json::to_string(order)?;
+        let answer = block_on(async {
+            let client = Client::new(&options)?;
+            anyhow::Ok(client.operate(&text).await)
+        })??;
+        match answer {
+            Ok(Decision::Yes(Operated::Done(text))) => {
+                output::print(self.format(), &object(serde_json::from_str(&text)?));
+                Ok(YES)
+            }
+            Ok(Decision::Yes(Operated::Refused(text))) => {
+                let fields = object(serde_json::from_str(&text)?);
+                let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
+                Ok(self.no(field("code"), field("message")))
+            }
+            Ok(Decision::No(refusal)) => {
+                output::no(self.format(), refusal);
+                Ok(NO)
+            }
+            Err(error) => Ok(output::answer(self.format(), Err(error))),
+        }
+    }
+
+    fn order_folder(&self, order: &Order) -> anyhow::Result<u8> {
+        let folder = self.folder();
+        if !folder.config().exists() {
+            bail!("{} is not a node's folder", self.dir.display());
+        }
+        let config = Config::read(&folder.config())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("a runtime cannot be started")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let service = assemble(&folder, &config, &runtime, &clock)?;
+        let operator = service.operator.clone();
+        let said = runtime.block_on(operator.carry_out("offline", order.clone()))?;
+        // A rotation that was begun here is finished by the next node that serves.
+        match said {
+            Said::Done(value) => {
+                output::print(self.format(), &object(value));
+                Ok(YES)
+            }
+            Said::No { code, message } => Ok(self.no(code, &message)),
+        }
+    }
+}
+
+fn format_of(json: bool) -> Format {
+    match json {
+        true => Format::Json,
+        false => Format::Text,
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,173 @@
+//! The deployment: its store, its keys, its tenants and who may connect.
+
+mod keys;
+mod rows;
+
+pub(crate) use keys::{KeyFault, key_file, make_key};
+pub(crate) use rows::{
+    AuditRow, GatewayRow, KeyKind, KeyRef, RotationRow, StoreRow, TenantPolicy, TenantRow, read,
+    write,
+};
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thiserror::Error;
+use tidegate_account::{TenantId, UserId};
+use tidegate_runtime::{
+    Costs, Field, IndexKey, IndexKeys, Key, LocalMaster, Master, Peppers, SealContext, Tenant,
+    Tenants, WrappedKey,
+};
+use tidegate_storage_api::{Key as RowKey, KeyRange, Store, StoreError, SystemPart};
+use tidegate_storage_fjall::FjallStore;
+
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::rights::Gateways;
+
+/// Tenants and gateways read at once; far more than a deployment has.
+pub(crate) const ROWS_MAX: usize = 100_000;
+
+/// Why a deployment cannot be read.
+#[derive(Debug, Error)]
+pub enum DeploymentError {
+    /// A key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// The store cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// A row cannot be read.
+    #[error("the row of {0} cannot be read")]
+    Row(String),
+}
+
+/// A deployment, open.
+pub(crate) struct Deployment {
+    pub(crate) folder: Folder,
+    pub(crate) config: Config,
+    pub(crate) fjall: Arc<FjallStore>,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) index_keys: Arc<IndexKeys>,
+    pub(crate) peppers: Arc<Peppers>,
+    pub(crate) gateways: Gateways,
+    master: Mutex<Arc<LocalMaster>>,
+}
+
+impl Deployment {
+    /// Reads everything and sees to it that the key files are this store's.
+    pub(crate) async fn open(
+        folder: &Folder,
+        config: &Config,
+        fjall: Arc<FjallStore>,
+    ) -> Result<Deployment, DeploymentError> {
+        let store: &dyn Store = &*fjall;
+        let row = store_row(store).await?;
+        let master = LocalMaster::new(keys::belonging(folder, "master", &row.master)?);
+        let deployment = Deployment {
+            folder: folder.clone(),
+            config: config.clone(),
+            tenants: Arc::default(),
+            index_keys: Arc::new(index_keys(folder, &row)?),
+            peppers: Arc::default(),
+            gateways: Gateways::default(),
+            master: Mutex::new(Arc::new(master)),
+            fjall: Arc::clone(&fjall),
+        };
+        for key in &row.pepper {
+            let pepper = keys::belonging(folder, "pepper", key)?;
+            deployment.peppers.add(key.number, pepper);
+        }
+        for (_, value) in store.range(KeyRange::tenants(), ROWS_MAX).await? {
+            let row = read(&value).ok_or_else(|| DeploymentError::Row("a tenant".into()))?;
+            deployment.serve_tenant(&row, deployment.pepper(&store_row(store).await?))?;
+        }
+        for (_, value) in store.range(KeyRange::gateways(), ROWS_MAX).await? {
+            let row = read(&value).ok_or_else(|| DeploymentError::Row("a gateway".into()))?;
+            deployment.gateways.put(&row);
+        }
+        Ok(deployment)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.fjall
+    }
+
+    pub(crate) fn master(&self) -> Arc<LocalMaster> {
+        let master = self.master.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&master)
+    }
+
+    pub(crate) fn set_master(&self, key: Key) {
+        let mut master = self.master.lock().unwrap_or_else(PoisonError::into_inner);
+        *master = Arc::new(LocalMaster::new(key));
+    }
+
+    /// The pepper key for new hashes.
+    pub(crate) fn pepper(&self, row: &StoreRow) -> u32 {
+        row.pepper.last().map_or(0, |key| key.number)
+    }
+
+    /// Serves a tenant as its row says from now on.
+    pub(crate) fn serve_tenant(&self, row: &TenantRow, pepper: u32) -> Result<(), DeploymentError> {
+        let unreadable = || DeploymentError::Row(format!("tenant {}", row.name));
+        let id = TenantId::of_name(&row.name);
+        let master = self.master();
+        let unwrap = |text: &String| {
+            let wrapped = unhex(text).ok_or_else(unreadable)?;
+            let key = master.unwrap(&tenant_context(id), &wrapped);
+            key.map_err(|_| unreadable())
+        };
+        let keys = row.wrapped_keys.iter().map(unwrap);
+        self.tenants.put(Tenant {
+            id,
+            name: row.name.clone(),
+            keys: keys.collect::<Result<_, _>>()?,
+            policy: self.config.of_tenant(&row.policy).policy(pepper),
+            costs: Costs::default(),
+        });
+        Ok(())
+    }
+}
+
+pub(crate) async fn store_row(store: &dyn Store) -> Result<StoreRow, DeploymentError> {
+    let value = store.get(RowKey::system(SystemPart::Store)).await?;
+    let row = value.and_then(|value| read(&value));
+    row.ok_or_else(|| DeploymentError::Row("the store's keys".into()))
+}
+
+fn index_keys(folder: &Folder, row: &StoreRow) -> Result<IndexKeys, DeploymentError> {
+    let mut all = row.index.iter().map(|key| {
+        let version = u16::try_from(key.number);
+        Ok::<_, DeploymentError>(IndexKey {
+            version: version.map_err(|_| DeploymentError::Row("the store's keys".into()))?,
+            key: keys::belonging(folder, "index", key)?,
+        })
+    });
+    let first = all.next();
+    let first = first.ok_or_else(|| DeploymentError::Row("the store's keys".into()))??;
+    let index_keys = IndexKeys::new(first);
+    for key in all {
+        index_keys.add(key?);
+    }
+    Ok(index_keys)
+}
+
+pub(crate) fn tenant_context(tenant: TenantId) -> SealContext {
+    SealContext {
+        tenant,
+        user: UserId::from_bytes([0; 16]),
+        field: Field::TenantKey,
+        revision: 0,
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn unhex(text: &str) -> Option<WrappedKey> {
+    let digits = text.as_bytes().chunks_exact(2);
+    let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    let bytes = bytes.collect::<Option<Vec<u8>>>()?;
+    bytes.try_into().ok().map(WrappedKey)
+}

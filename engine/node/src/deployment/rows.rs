@@ -1,0 +1,159 @@
+//! The rows of a deployment, JSON with a format number.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{GuessingConfig, SessionsConfig, SourcesConfig};
+use crate::rights::Right;
+
+/// The format of the rows here.
+const VERSION: u8 = 1;
+
+/// A row and the format it is written in.
+#[derive(Deserialize, Serialize)]
+struct Versioned<T> {
+    version: u8,
+    #[serde(flatten)]
+    row: T,
+}
+
+/// Writes a row. `None` only for a row that JSON cannot hold, which none is.
+pub(crate) fn write<T: Serialize>(row: &T) -> Option<Vec<u8>> {
+    serde_json::to_vec(&Versioned {
+        version: VERSION,
+        row,
+    })
+    .ok()
+}
+
+/// Reads a row of this format; `None` when it is none.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let versioned: Versioned<T> = serde_json::from_slice(bytes).ok()?;
+    (versioned.version == VERSION).then_some(versioned.row)
+}
+
+/// A key file, and what tells whether it belongs to this store: a wrong index
+/// key would make everybody unknown, a wrong pepper every password wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct KeyRef {
+    /// The number in the file's name; a later key has a greater one.
+    pub(crate) number: u32,
+    /// 64 bits of a hash of the key.
+    pub(crate) check: String,
+}
+
+/// The key files that this store needs, the newest last.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct StoreRow {
+    pub(crate) master: KeyRef,
+    pub(crate) index: Vec<KeyRef>,
+    pub(crate) pepper: Vec<KeyRef>,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct TenantRow {
+    pub(crate) name: String,
+    /// The tenant's keys, the newest first, wrapped by the deployment's;
+    /// hexadecimal.
+    pub(crate) wrapped_keys: Vec<String>,
+    /// Where it differs from the configuration.
+    #[serde(default)]
+    pub(crate) policy: TenantPolicy,
+}
+
+/// What a tenant decides for itself.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantPolicy {
+    /// How long sessions live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sessions: Option<SessionsConfig>,
+    /// The bound on guesses at one account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) guessing: Option<GuessingConfig>,
+    /// The bound on what one source may try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sources: Option<SourcesConfig>,
+}
+
+/// The stored rights of a gateway or an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct GatewayRow {
+    /// The name, as in its certificate.
+    pub(crate) name: String,
+    /// The names of the tenants in whose name it may come.
+    pub(crate) tenants: Vec<String>,
+    /// What it may do.
+    pub(crate) rights: Vec<Right>,
+    /// Requests per second; 0 for no limit.
+    pub(crate) rate_per_s: u64,
+    /// SHA-256 of the certificates with which it may come, hexadecimal.
+    pub(crate) certificates: Vec<String>,
+}
+
+/// Which kind of key is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyKind {
+    /// The key of the identifier index.
+    Index,
+    /// The key under which password hashes are encrypted.
+    Pepper,
+    /// The key of every tenant, which wraps its people's keys.
+    Tenant,
+    /// The deployment's master key, which wraps the tenants' keys.
+    Deployment,
+}
+
+/// A rotation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct RotationRow {
+    pub(crate) key: KeyKind,
+    /// The first slot that is not done.
+    pub(crate) next_slot: u16,
+    /// People renewed.
+    pub(crate) people: u64,
+    /// People who could not be renewed in this walk.
+    pub(crate) failed: u64,
+    /// When it began, in Unix milliseconds.
+    pub(crate) started_at: u64,
+}
+
+/// An administrative act on the deployment. It names no person.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct AuditRow {
+    /// When, in Unix milliseconds.
+    pub(crate) at: u64,
+    /// Who: the operator's name, or `offline` for a command on the folder.
+    pub(crate) by: String,
+    /// What.
+    pub(crate) act: String,
+    /// On what.
+    pub(crate) target: String,
+    /// `done`, or why not.
+    pub(crate) outcome: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_read_back_and_those_of_another_format_do_not() {
+        let row = RotationRow {
+            key: KeyKind::Index,
+            next_slot: 7,
+            people: 8,
+            failed: 0,
+            started_at: 9,
+        };
+        let bytes = write(&row).unwrap();
+        assert_eq!(read::<RotationRow>(&bytes), Some(row));
+        let newer = String::from_utf8(bytes)
+            .unwrap()
+            .replace("\"version\":1", "\"version\":2");
+        assert_eq!(read::<RotationRow>(newer.as_bytes()), None);
+        assert_eq!(read::<TenantRow>(b"{}"), None);
+    }
+}

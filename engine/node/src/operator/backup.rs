@@ -1,0 +1,45 @@
+//! A consistent copy of the store while it serves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use tidegate_storage_api::Commit;
+use tidegate_storage_fjall::BackupError;
+
+use super::{Operator, OperatorError, Said, no};
+
+impl Operator {
+    pub(super) async fn backup(
+        &self,
+        by: &str,
+        rows: PathBuf,
+        keys: PathBuf,
+    ) -> Result<Said, OperatorError> {
+        if !rows.is_absolute() || !keys.is_absolute() {
+            return Ok(no("invalid", "the folders of a backup are absolute paths"));
+        }
+        let started_ms = self.clock.monotonic_ms();
+        let fjall = Arc::clone(&self.deployment.fjall);
+        let (to_rows, to_keys) = (rows.clone(), keys.clone());
+        let copied = tokio::task::spawn_blocking(move || fjall.backup(&to_rows, &to_keys));
+        let copied = copied.await.map_err(|_| BackupError::Broken)?;
+        let count = match copied {
+            Ok(count) => count,
+            Err(BackupError::Exists(path)) => {
+                let message = format!("{} exists already and is left as it is", path.display());
+                return Ok(no("exists", message));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let target = rows.display().to_string();
+        let commit = self.audited(Commit::default(), by, "backup", &target)?;
+        self.store().commit(commit).await?;
+        Ok(Said::Done(json!({
+            "rows": rows,
+            "keys": keys,
+            "count": count,
+            "ms": self.clock.monotonic_ms().saturating_sub(started_ms),
+        })))
+    }
+}

@@ -1,0 +1,66 @@
+//! Renewing what older keys made of one person.
+
+use bytes::Bytes;
+use tidegate_account::record::Corrupt;
+use tidegate_account::{Input, PasswordHash, Rekey, Status, TenantId};
+
+use super::{Desk, Phase};
+use crate::person::{commit, text};
+
+impl Desk {
+    /// Hashes the identifiers under the newest index key, encrypts the password
+    /// under the newest pepper, and wraps the person's key under the tenant's
+    /// newest: all in the next commit.
+    pub(super) fn rekey(&mut self, texts: &[(u16, Bytes)]) -> Result<(), Corrupt> {
+        let Some((rekey, wrapped)) = self.renewed(texts)? else {
+            return Ok(());
+        };
+        self.draft.rewrap(wrapped);
+        self.input(Input::Rekey(rekey));
+        Ok(())
+    }
+
+    fn renewed(
+        &self,
+        texts: &[(u16, Bytes)],
+    ) -> Result<Option<(Rekey, crate::seal::WrappedKey)>, Corrupt> {
+        let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
+            return Ok(None);
+        };
+        let (Some((check, sealed)), Some(key)) = (account.parts(), key) else {
+            return Ok(None);
+        };
+        if check.status == Status::StandIn {
+            return Ok(None);
+        }
+        let shared = &self.shared;
+        let tenant = TenantId(check.tenant);
+        let mut hashes = Vec::with_capacity(texts.len());
+        for (number, text) in texts {
+            let context = text::context(tenant, self.user, *number);
+            let opened = context.open(&*shared.cpu, &key.open, text);
+            let identifier = text::read_text(&opened.map_err(|_| Corrupt)?)?;
+            let claimed = shared.index_keys.claimed(tenant, identifier);
+            let mut rows = sealed.identifiers.iter();
+            // The text was read before the account was asked: it may be of an
+            // identifier that has gone, and its number another's by now.
+            if rows.any(|row| row.number == *number && row.is(&claimed)) {
+                hashes.push((*number, claimed.hash));
+            }
+        }
+        let tenant_row = shared.tenants.get(tenant).ok_or(Corrupt)?;
+        let pepper_key = tenant_row.policy.password.pepper_key;
+        let stored = sealed.password.as_ref();
+        let stored = stored.and_then(|row| PasswordHash::parse(&row.phc).ok());
+        let password = stored
+            .filter(|stored| stored.pepper_key != pepper_key)
+            .and_then(|stored| Some((stored.clone(), shared.cpu.repepper(&stored, pepper_key)?)));
+        let rekey = Rekey {
+            hashes,
+            key_version: shared.index_keys.version(),
+            password,
+        };
+        let wrapped = commit::rewrap(shared, home, tenant, &key.open)?;
+        Ok(Some((rekey, wrapped)))
+    }
+}

@@ -1,0 +1,112 @@
+//! Renewing everybody after a key was rotated: a walk over all people, while
+//! they are served, that can begin anywhere and be repeated without harm.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tidegate_account::{Status, UserId, record::View};
+use tidegate_storage_api::{KeyRange, PersonPart, Slot, StoreError};
+use tokio::sync::oneshot;
+
+use crate::answer::{Answer, Responder};
+use crate::engine::Engine;
+use crate::person::What;
+
+const PAGE: usize = 1_024;
+
+/// What renewing one slot came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// People whose rows are under the newest keys now.
+    pub people: u64,
+    /// People who could not be renewed: read the log, mend, and walk again.
+    pub failed: u64,
+}
+
+struct Person {
+    user: UserId,
+    texts: Vec<(u16, Bytes)>,
+}
+
+impl Engine {
+    /// Renews every person of a slot: index hashes, the password's encryption,
+    /// and the wrapping of the person's own key.
+    ///
+    /// # Errors
+    /// As the store, when it cannot be walked.
+    pub async fn rekey(&self, slot: Slot) -> Result<Rekeyed, StoreError> {
+        let shared = self.shared();
+        let mut range = KeyRange::people(shared.ownership.region(), slot);
+        let mut walk = Walk::default();
+        let mut current: Option<Person> = None;
+        loop {
+            let rows = shared.store.range(range.clone(), PAGE).await?;
+            for (key, value) in &rows {
+                match PersonPart::of(key) {
+                    Some((user, PersonPart::Record)) => {
+                        if let Some(person) = current.take() {
+                            walk.start(self, person).await;
+                        }
+                        let view = View::new(value).ok();
+                        let somebody = view.is_some_and(|view| view.status() != Status::StandIn);
+                        current = somebody.then(|| Person {
+                            user: UserId::from_bytes(user),
+                            texts: Vec::new(),
+                        });
+                        // A record that cannot be read is a finding, not a reason to stop.
+                        walk.rekeyed.failed += u64::from(view.is_none());
+                    }
+                    Some((_, PersonPart::Identifier(number))) => {
+                        if let Some(person) = &mut current {
+                            person.texts.push((number, value.clone()));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            let Some((last, _)) = rows.last() else {
+                break;
+            };
+            range = range.after(last);
+        }
+        if let Some(person) = current {
+            walk.start(self, person).await;
+        }
+        Ok(walk.finish().await)
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    under_way: FuturesUnordered<oneshot::Receiver<Answer>>,
+    rekeyed: Rekeyed,
+}
+
+impl Walk {
+    async fn start(&mut self, engine: &Engine, person: Person) {
+        while self.under_way.len() >= engine.shared().limits.rekeys_at_once.max(1) {
+            self.next().await;
+        }
+        let (told, done) = oneshot::channel();
+        let responder = Responder::new(move |answer, _| drop(told.send(answer)));
+        let what = What::Rekey(person.texts);
+        engine.seat(person.user, what, u64::MAX, Some(responder));
+        self.under_way.push(done);
+    }
+
+    async fn next(&mut self) {
+        if let Some(answer) = self.under_way.next().await {
+            match answer {
+                Ok(Answer::Done) => self.rekeyed.people += 1,
+                _ => self.rekeyed.failed += 1,
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Rekeyed {
+        while !self.under_way.is_empty() {
+            self.next().await;
+        }
+        self.rekeyed
+    }
+}

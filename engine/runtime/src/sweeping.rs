@@ -1,0 +1,248 @@
+//! The sweeper: nothing grows without end. It walks the slots at a limited
+//! rate and drops what is over: sessions, claims, accounts that nothing of was
+//! ever verified, stand-ins, sources that are free of debt, events and audits
+//! beyond their retention.
+
+use tidegate_account::record::View;
+use tidegate_account::session::Liveness;
+use tidegate_account::{UserId, decode_event};
+use tidegate_storage_api::{
+    Check, Commit, Key as RowKey, KeyRange, PARTITIONS, Partition, PersonPart, Slot, StoreError,
+};
+
+use crate::answer::Responder;
+use crate::engine::{Engine, WeakEngine};
+use crate::person::What;
+use crate::sources;
+
+/// Rows looked at between two waits.
+const PAGE: usize = 512;
+/// How long to rest between two walks, and after a store that did not answer.
+const REST_MS: u64 = 60_000;
+
+/// How long things are kept after they happened, in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Events.
+    pub events_ms: u64,
+    /// Administrative acts.
+    pub audits_ms: u64,
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention {
+            events_ms: 30 * DAY_MS,
+            audits_ms: 400 * DAY_MS,
+        }
+    }
+}
+
+/// What one walk did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Rows looked at.
+    pub rows: u64,
+    /// People from whom something was dropped, or who went.
+    pub people: u64,
+    /// Rows of sources, events and audits that went.
+    pub dropped: u64,
+}
+
+/// Walks again and again for as long as the engine lives.
+pub(crate) async fn sweep(engine: WeakEngine) {
+    loop {
+        engine.clock.sleep(REST_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        if let Err(error) = engine.sweep().await {
+            tracing::warn!(event = "sweep.failed", %error);
+        }
+    }
+}
+
+impl Engine {
+    /// Walks every slot once.
+    ///
+    /// # Errors
+    /// As the store; what was dropped before stays dropped.
+    pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for slot in Slot::all() {
+            self.sweep_people(slot, &mut swept).await?;
+            self.sweep_sources(slot, &mut swept).await?;
+        }
+        for number in 0..PARTITIONS {
+            if let Some(partition) = Partition::new(number) {
+                self.sweep_events(partition, &mut swept).await?;
+            }
+        }
+        self.sweep_audits(&mut swept).await?;
+        let meters = &self.shared().meters;
+        meters.sweeps.increment(1);
+        meters.swept_people.increment(swept.people);
+        meters.swept_rows.increment(swept.dropped);
+        Ok(swept)
+    }
+
+    async fn sweep_people(&self, slot: Slot, swept: &mut Swept) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let region = shared.ownership.region();
+        let mut range = KeyRange::people(region, slot);
+        loop {
+            let rows = shared.store.range(range.clone(), PAGE).await?;
+            let now_ms = shared.clock.unix_ms();
+            let audits_before = now_ms.saturating_sub(shared.retention.audits_ms);
+            let mut old = Vec::new();
+            for (key, value) in &rows {
+                match PersonPart::of(key) {
+                    Some((user, PersonPart::Record)) if is_over(value, now_ms) => {
+                        self.sweep_person(UserId::from_bytes(user)).await;
+                        swept.people += 1;
+                    }
+                    Some((_, PersonPart::Audit(_))) if audit_at(value) < audits_before => {
+                        old.push(key.clone());
+                    }
+                    _ => {}
+                }
+            }
+            swept.dropped += self.drop_rows(Some(slot), &old).await?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
+            range = range.after(last);
+            self.pace(rows.len(), swept).await;
+        }
+    }
+
+    /// Lets the person's actor drop what is over, and waits until it has.
+    async fn sweep_person(&self, user: UserId) {
+        let (told, done) = tokio::sync::oneshot::channel();
+        // However it came out, the next walk comes by again.
+        let responder = Responder::new(move |_, _| {
+            let _ = told.send(());
+        });
+        self.seat(user, What::Sweep, u64::MAX, Some(responder));
+        let _ = done.await;
+    }
+
+    async fn sweep_sources(&self, slot: Slot, swept: &mut Swept) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let mut range = KeyRange::throttles(shared.ownership.region(), slot);
+        loop {
+            let rows = shared.store.range(range.clone(), PAGE).await?;
+            let now_ms = shared.clock.unix_ms();
+            let free = |(key, value): &(RowKey, bytes::Bytes)| {
+                let over = sources::read_row(value).is_ok_and(|due_ms| due_ms <= now_ms);
+                over.then(|| key.clone())
+            };
+            let free: Vec<_> = rows.iter().filter_map(free).collect();
+            swept.dropped += self.drop_rows(Some(slot), &free).await?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
+            range = range.after(last);
+            self.pace(rows.len(), swept).await;
+        }
+    }
+
+    /// Events lie in the order of their commits: the first that is young ends
+    /// the walk.
+    async fn sweep_events(
+        &self,
+        partition: Partition,
+        swept: &mut Swept,
+    ) -> Result<(), StoreError> {
+        let shared = self.shared();
+        loop {
+            let range = KeyRange::events(shared.ownership.region(), partition);
+            let rows = shared.store.range(range, PAGE).await?;
+            let before_ms = shared
+                .clock
+                .unix_ms()
+                .saturating_sub(shared.retention.events_ms);
+            let old = rows.iter().take_while(|(_, value)| {
+                // One that nobody can read is no use to keep either.
+                decode_event(value).map_or(true, |event| event.at < before_ms)
+            });
+            let old: Vec<_> = old.map(|(key, _)| key.clone()).collect();
+            swept.dropped += self.drop_rows(None, &old).await?;
+            self.pace(rows.len(), swept).await;
+            if old.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn sweep_audits(&self, swept: &mut Swept) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let now_ms = shared.clock.unix_ms();
+        let until_ms = now_ms.saturating_sub(shared.retention.audits_ms);
+        loop {
+            let rows = shared.store.range(KeyRange::audits(until_ms), PAGE).await?;
+            let old: Vec<_> = rows.into_iter().map(|(key, _)| key).collect();
+            swept.dropped += self.drop_rows(None, &old).await?;
+            if old.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes rows, under the slot's epoch where they belong to one.
+    async fn drop_rows(&self, slot: Option<Slot>, keys: &[RowKey]) -> Result<u64, StoreError> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let shared = self.shared();
+        let mut commit = Commit::default();
+        if let Some(slot) = slot {
+            let epoch = shared.ownership.epoch_of_slot(slot);
+            commit = commit.check(Check::Fence {
+                region: shared.ownership.region(),
+                slot,
+                epoch: epoch.ok_or(StoreError::Fenced)?,
+            });
+        }
+        commit.deletes.extend_from_slice(keys);
+        shared.store.commit(commit).await?;
+        Ok(keys.len() as u64)
+    }
+
+    /// Waits as long as so many rows may take.
+    async fn pace(&self, rows: usize, swept: &mut Swept) {
+        let rows = rows as u64;
+        swept.rows += rows;
+        let shared = self.shared();
+        let per_s = u64::from(shared.limits.sweep_rows_per_s).max(1);
+        let wait_ms =
+            (swept.rows * 1000 / per_s).saturating_sub((swept.rows - rows) * 1000 / per_s);
+        if wait_ms > 0 {
+            shared.clock.sleep(wait_ms).await;
+        }
+    }
+}
+
+/// Whether a record holds something that is over, by what is in clear.
+fn is_over(record: &[u8], now_ms: u64) -> bool {
+    let Ok(view) = View::new(record) else {
+        return false;
+    };
+    let abandoned = (1..=now_ms).contains(&view.abandoned_at());
+    let mut sessions = view.sessions();
+    let ended = |span: tidegate_account::session::Span| {
+        !matches!(span.liveness(now_ms), Liveness::Active { .. })
+    };
+    abandoned || sessions.any(|(_, span)| ended(span))
+}
+
+fn audit_at(row: &[u8]) -> u64 {
+    match row {
+        [1, rest @ ..] => rest
+            .first_chunk()
+            .map_or(u64::MAX, |at| u64::from_le_bytes(*at)),
+        _ => u64::MAX,
+    }
+}

@@ -1,0 +1,276 @@
+//! A consistent copy of an open store, and putting one back. Rows and wrapped
+//! keys go into folders of their own, because they are to be kept apart:
+//! without the keys, a copy of the rows names nobody.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, KeyspaceCreateOptions, PersistMode, Readable};
+use thiserror::Error;
+use tidegate_storage_api::{Key, StoreError};
+
+use crate::key_file::KeyFile;
+use crate::rows::{MetaError, Rows};
+
+/// Why a copy was not made or not put back.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// There is something already.
+    #[error("{0} exists already and is left as it is")]
+    Exists(PathBuf),
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// What was read or written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What was read is not whole.
+    #[error("{path} cannot be read: {reason}")]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What was wrong, without any stored data.
+        reason: String,
+    },
+    /// The copying broke off.
+    #[error("the copying broke off; see the log")]
+    Broken,
+}
+
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+impl Rows {
+    /// Copies every row as it was at one moment; how many.
+    pub(crate) fn copy_to(&self, rows_to: &Path, keys_to: &Path) -> Result<u64, BackupError> {
+        for path in [rows_to, keys_to] {
+            if path.exists() {
+                return Err(BackupError::Exists(path.to_owned()));
+            }
+            std::fs::create_dir_all(path).map_err(|source| io_error(path, source))?;
+        }
+        self.copy(rows_to, keys_to).map_err(|error| match error {
+            MetaError::Fjall(fjall::Error::Io(source)) | MetaError::Io(source) => {
+                io_error(rows_to, source)
+            }
+            other => BackupError::Damaged {
+                path: rows_to.to_owned(),
+                reason: format!("{other:?}"),
+            },
+        })
+    }
+
+    fn copy(&self, rows_to: &Path, keys_to: &Path) -> Result<u64, MetaError> {
+        let target = Database::builder(rows_to)
+            .cache_size(CACHE_BYTES)
+            .worker_threads(1)
+            .open()?;
+        let rows = target.keyspace("rows", KeyspaceCreateOptions::default)?;
+        let meta = target.keyspace("meta", KeyspaceCreateOptions::default)?;
+        let keys = KeyFile::open(keys_to)?;
+        let mut keys = keys.edit();
+        let (snapshot, sequence) = (self.database.snapshot(), self.sequence()?);
+        let mut copied = 0u64;
+        let mut ingestion = rows.start_ingestion()?;
+        for row in snapshot.iter(&self.rows) {
+            let (key, value) = row.into_inner()?;
+            let person_key = Key::from_stored(&key);
+            if !person_key.is_person_key() {
+                ingestion.write(key, value)?;
+                copied += 1;
+                continue;
+            }
+            // Destroyed or rewrapped since: what holds now is what counts, and
+            // an erased person stays erased.
+            let now = self.resolve(&person_key, &value).map_err(unreadable)?;
+            let now = match now {
+                Some(found) => Some(found),
+                None => self.get(&person_key).map_err(unreadable)?,
+            };
+            if let Some(wrapped) = now {
+                let place = keys.append(&wrapped)?;
+                ingestion.write(key, &place.to_row()[..])?;
+                copied += 1;
+            }
+        }
+        ingestion.finish()?;
+        keys.sync()?;
+        let mut batch = target.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(
+            &meta,
+            "format",
+            u64::from(crate::rows::FORMAT).to_be_bytes(),
+        );
+        batch.insert(&meta, "sequence", sequence.to_be_bytes());
+        let generation = u64::from(self.generation()?);
+        batch.insert(&meta, "generation", generation.to_be_bytes());
+        batch.insert(&meta, "copied", copied.to_be_bytes());
+        batch.commit()?;
+        Ok(copied)
+    }
+
+    /// Sees to it that every row that was copied is there, and starts a new
+    /// generation: readers of events must know that time went back.
+    fn take_up(&self) -> Result<u64, MetaError> {
+        let expected = self.number("copied")?;
+        let expected = expected.ok_or(MetaError::Unreadable("it is not a finished backup"))?;
+        let mut found = 0u64;
+        for row in self.rows.iter() {
+            let (key, value) = row.into_inner()?;
+            let key = Key::from_stored(&key);
+            let readable = self.resolve(&key, &value).map_err(unreadable)?;
+            found += u64::from(readable.is_some());
+        }
+        if found != expected {
+            return Err(MetaError::Unreadable("rows or keys are missing"));
+        }
+        let generation = u64::from(self.generation()?) + 1;
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.meta, "generation", generation.to_be_bytes());
+        batch.remove(&self.meta, "copied");
+        batch.commit()?;
+        Ok(found)
+    }
+}
+
+fn unreadable(_: StoreError) -> MetaError {
+    MetaError::Unreadable("a person's key cannot be read")
+}
+
+/// Puts a backup where a store is to be; how many rows it has. The backup
+/// stays as it is.
+///
+/// # Errors
+/// [`BackupError`]; what was begun at `store` is taken away again.
+pub fn restore(rows: &Path, keys: &Path, store: &Path) -> Result<u64, BackupError> {
+    if store.exists() {
+        return Err(BackupError::Exists(store.to_owned()));
+    }
+    let restored = copy_folder(rows, &store.join("rows"))
+        .and_then(|()| copy_folder(keys, &store.join("keys")))
+        .and_then(|()| {
+            let damaged = |error: MetaError| BackupError::Damaged {
+                path: rows.to_owned(),
+                reason: match error {
+                    MetaError::Unreadable(what) => what.to_owned(),
+                    other => format!("{other:?}"),
+                },
+            };
+            let opened = Rows::open(store, CACHE_BYTES).map_err(damaged)?;
+            opened.take_up().map_err(damaged)
+        });
+    if restored.is_err() {
+        // What was begun is worth nothing; the error says why.
+        let _ = std::fs::remove_dir_all(store);
+    }
+    restored
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let reading = |source| io_error(from, source);
+    std::fs::create_dir_all(to).map_err(|source| io_error(to, source))?;
+    for entry in std::fs::read_dir(from).map_err(reading)? {
+        let entry = entry.map_err(reading)?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+            continue;
+        }
+        let copied =
+            std::fs::copy(&path, &target).and_then(|_| std::fs::File::open(&target)?.sync_all());
+        copied.map_err(|source| io_error(&path, source))?;
+    }
+    let synced = std::fs::File::open(to).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| io_error(to, source))
+}
+
+fn io_error(path: &Path, source: io::Error) -> BackupError {
+    BackupError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::{FjallStore, Options};
+    use tidegate_storage_api::{Commit, KeyRange, Region, Slot, Store, SystemPart};
+
+    fn person_key(user: u8) -> Key {
+        Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[user; 16])
+    }
+
+    fn everything() -> KeyRange {
+        KeyRange {
+            start: Key::from_stored(&[]),
+            end: Key::from_stored(&[0xFF; 40]),
+        }
+    }
+
+    async fn filled(folder: &Path) -> FjallStore {
+        let store = FjallStore::open(folder, &Options::default()).unwrap();
+        for n in 0..100u8 {
+            let commit = Commit::default()
+                .put(Key::system(SystemPart::Tenant(n.into())), vec![n; 300])
+                .put(person_key(n), vec![n; 72]);
+            store.commit(commit).await.unwrap();
+        }
+        let erased = Commit::default().delete(person_key(7));
+        store.commit(erased).await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_is_what_was_there_when_it_was_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let store = filled(&at("store")).await;
+        let before = store.range(everything(), 10_000).await.unwrap();
+        assert_eq!(store.backup(&at("rows"), &at("keys")).unwrap(), 199);
+        let later = Commit::default()
+            .delete(person_key(8))
+            .put(Key::system(SystemPart::Tenant(1)), vec![0]);
+        store.commit(later).await.unwrap();
+        drop(store);
+        assert_eq!(restore(&at("rows"), &at("keys"), &at("back")).unwrap(), 199);
+        let back = FjallStore::open(&at("back"), &Options::default()).unwrap();
+        assert_eq!(back.range(everything(), 10_000).await.unwrap(), before);
+        back.commit(Commit::default().put(person_key(7), vec![1; 72]))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_erased_persons_key_is_in_no_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let store = filled(&at("store")).await;
+        store.backup(&at("rows"), &at("keys")).unwrap();
+        let bytes = std::fs::read(at("keys").join("person.keys")).unwrap();
+        assert!(bytes.windows(72).any(|window| window == [8; 72]));
+        assert!(!bytes.windows(72).any(|window| window == [7; 72]));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_overwritten_and_half_a_backup_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let store = filled(&at("store")).await;
+        store.backup(&at("rows"), &at("keys")).unwrap();
+        let again = store.backup(&at("rows"), &at("other"));
+        assert!(matches!(again, Err(BackupError::Exists(path)) if path == at("rows")));
+        let over = restore(&at("rows"), &at("keys"), &at("store"));
+        assert!(matches!(over, Err(BackupError::Exists(_))));
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(at("keys").join("person.keys"))
+            .unwrap();
+        file.set_len(128 * 50).unwrap();
+        let half = restore(&at("rows"), &at("keys"), &at("back"));
+        assert!(matches!(half, Err(BackupError::Damaged { .. })), "{half:?}");
+        assert!(!at("back").exists());
+    }
+}
