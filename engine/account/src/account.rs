@@ -261,6 +261,17 @@ impl Account {
             .map_or(self.last_revision, |person| person.check.revision)
     }
 
+    /// The tenant of the person, or, while nobody is here, the one in whose
+    /// name the work under way was asked for.
+    #[must_use]
+    pub fn tenant(&self) -> Option<TenantId> {
+        let asked = || self.pending.first().map(|pending| pending.request.tenant);
+        let person = self.person.as_ref();
+        person
+            .map(|person| TenantId(person.check.tenant))
+            .or_else(asked)
+    }
+
     /// Whether a command waits for work.
     #[must_use]
     pub fn is_waiting(&self) -> bool {

@@ -362,8 +362,8 @@ impl Drop for Desk {
 
 /// The tenant in whose name the input comes or whose person it is.
 fn tenant_of(shared: &Shared, account: &Account, input: &Input) -> Option<Arc<Tenant>> {
-    let tenant = match (account.parts(), input) {
-        (Some((check, _)), _) => Some(tidegate_account::TenantId(check.tenant)),
+    let tenant = match (account.tenant(), input) {
+        (Some(tenant), _) => Some(tenant),
         (None, Input::Command { tenant, .. }) => Some(*tenant),
         (None, _) => None,
     };

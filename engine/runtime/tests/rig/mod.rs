@@ -455,6 +455,29 @@ impl Rig {
         }
     }
 
+    /// What has been done so far.
+    pub(crate) fn effects(&self) -> Effects {
+        Effects {
+            reads: self.store.reads(),
+            hashes: self.cpu.hashes.load(Ordering::SeqCst),
+            commits: self.store.sizes.lock().unwrap().clone(),
+        }
+    }
+
+    /// What is done until a request is answered, and the answer.
+    pub(crate) async fn effects_of(&self, key: u8, task: Task) -> (Effects, Answer) {
+        let before = self.effects();
+        let answer = self.ask(Some(key), task).await;
+        self.settle().await;
+        let after = self.effects();
+        let effects = Effects {
+            reads: after.reads - before.reads,
+            hashes: after.hashes - before.hashes,
+            commits: after.commits[before.commits.len()..].to_vec(),
+        };
+        (effects, answer)
+    }
+
     /// Lets everything run that can.
     pub(crate) async fn settle(&self) {
         for _ in 0..200 {
@@ -468,6 +491,15 @@ impl Rig {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What an outsider could see of the work: how often, and how much.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Effects {
+    pub(crate) reads: usize,
+    pub(crate) hashes: usize,
+    /// The bytes of each commit.
+    pub(crate) commits: Vec<usize>,
 }
 
 pub(crate) trait Expect {

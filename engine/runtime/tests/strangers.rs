@@ -1,0 +1,289 @@
+//! What strangers can do and learn: nothing more than they are told.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
+
+mod rig;
+
+use rig::{
+    Effects, Expect, PASSWORD, Rig, SOURCE, mail, policy, sign_in, sign_in_as, sign_up, sign_up_as,
+    verify,
+};
+use tidegate_account::{
+    DeviceProof, Identifier, Password, Policy, Refusal, Remember, Verification,
+};
+use tidegate_runtime::{Answer, Limits, Origin, Task};
+
+const ADA: &str = "ada@example.com";
+const WRONG: &str = "wrong horse";
+
+async fn verified(rig: &Rig, address: &str) -> tidegate_account::UserId {
+    let user = rig.ask(None, sign_up_as(mail(address))).await.signed_up();
+    let shown = verify(user, mail(address), Some(PASSWORD));
+    let verification = rig.ask(None, shown).await.verified();
+    assert_eq!(verification, Verification::Confirmed);
+    user
+}
+
+/// Twenty failures as fast as the waits allow: what each did and answered.
+async fn twenty_failures(rig: &Rig, who: &dyn Fn() -> Identifier) -> Vec<(Effects, Refusal)> {
+    let mut seen = Vec::new();
+    let mut key = 0;
+    while seen.len() < 40 {
+        key += 1;
+        let (effects, answer) = rig.effects_of(key, sign_in_as(who(), WRONG)).await;
+        let refusal = answer.refused();
+        if let Refusal::Throttled { retry_after_ms } = refusal {
+            rig.clock.advance(retry_after_ms);
+        }
+        seen.push((effects, refusal));
+        let failures = seen
+            .iter()
+            .filter(|(_, one)| *one == Refusal::InvalidCredentials);
+        if failures.count() == 20 {
+            break;
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn guesses_at_nobody_do_and_answer_what_guesses_at_somebody_do() {
+    let rig = Rig::new().await;
+    verified(&rig, ADA).await;
+    // Their sign-up is over: its outcome is kept for repeats no longer.
+    rig.clock.advance(10 * 60 * 1000);
+    let rig = rig.restart().await;
+    let known = twenty_failures(&rig, &|| mail(ADA)).await;
+    let unknown = twenty_failures(&rig, &|| mail("bob@example.com")).await;
+    assert_eq!(known, unknown);
+    let failures = known
+        .iter()
+        .filter(|(_, one)| *one == Refusal::InvalidCredentials);
+    assert_eq!(failures.count(), 20);
+    assert!(
+        known
+            .iter()
+            .any(|(_, one)| matches!(one, Refusal::Throttled { .. }))
+    );
+    let hashes: usize = known.iter().map(|(effects, _)| effects.hashes).sum();
+    assert_eq!(hashes, 20);
+    assert!(known[0].0.commits.len() == 1 && known[0].0.reads > 0);
+}
+
+#[tokio::test]
+async fn a_sign_up_with_somebodys_address_does_and_answers_what_any_other_does() {
+    let rig = Rig::new().await;
+    verified(&rig, ADA).await;
+    let (taken, answer) = rig.effects_of(1, sign_up_as(mail(ADA))).await;
+    let second = answer.signed_up();
+    let (free, answer) = rig.effects_of(2, sign_up_as(mail("bob@example.com"))).await;
+    answer.signed_up();
+    // The two addresses differ in nothing but their letters, and the texts of
+    // both are of one length.
+    assert_eq!(taken, free);
+    // Neither lets anybody in before the address was shown to be theirs.
+    let refused = rig
+        .ask(None, sign_in_as(mail("bob@example.com"), PASSWORD))
+        .await;
+    assert_eq!(refused.refused(), Refusal::InvalidCredentials);
+    let shown = rig
+        .ask(None, verify(second, mail(ADA), Some(PASSWORD)))
+        .await;
+    assert_eq!(shown.refused(), Refusal::IdentifierTaken);
+}
+
+#[tokio::test]
+async fn a_taken_user_name_is_told_which_is_the_stated_exception() {
+    let rig = Rig::new().await;
+    rig.signed_up("ada").await;
+    let again = rig.ask(Some(1), sign_up("Ada")).await;
+    assert_eq!(again.refused(), Refusal::IdentifierTaken);
+}
+
+#[tokio::test]
+async fn of_two_who_claim_an_address_the_one_who_shows_it_first_has_it() {
+    let rig = Rig::new().await;
+    let claims = [1, 2].map(|key| rig.submit(Some(key), sign_up_as(mail(ADA))));
+    let mut users = Vec::new();
+    for claim in claims {
+        users.push(claim.await.unwrap().signed_up());
+    }
+    assert_ne!(users[0], users[1]);
+    let shown: Vec<_> = users
+        .iter()
+        .map(|user| rig.submit(None, verify(*user, mail(ADA), Some(PASSWORD))))
+        .collect();
+    let mut confirmed = 0;
+    for answer in shown {
+        match answer.await.unwrap() {
+            Answer::Reply(tidegate_account::Reply::Verified(_)) => confirmed += 1,
+            other => assert_eq!(other.refused(), Refusal::IdentifierTaken),
+        }
+    }
+    assert_eq!(confirmed, 1);
+    let grant = rig
+        .ask(None, sign_in_as(mail(ADA), PASSWORD))
+        .await
+        .granted();
+    assert!(users.contains(&grant.user));
+}
+
+#[tokio::test]
+async fn an_account_prepared_with_anothers_address_is_worth_nothing() {
+    let rig = Rig::new().await;
+    // The attacker prepares it, and even has a session by a user name.
+    let user = rig
+        .ask(
+            None,
+            Task::SignUp {
+                identifiers: vec![rig::username("mallory"), mail(ADA)],
+                password: Password::parse(PASSWORD).unwrap(),
+                origin: None,
+            },
+        )
+        .await
+        .signed_up();
+    let attacker = rig.ask(None, sign_in("mallory", PASSWORD)).await.granted();
+    // The owner shows the address and sets a password of their own.
+    let shown = rig
+        .ask(None, verify(user, mail(ADA), Some("another horse")))
+        .await;
+    assert_eq!(shown.verified(), Verification::TakenOver);
+    let (outcome, _) = rig.engine.check(&rig.ask_of(&attacker)).unwrap();
+    assert_eq!(
+        outcome,
+        tidegate_runtime::Outcome::No(Refusal::InvalidToken)
+    );
+    for task in [
+        sign_in("mallory", PASSWORD),
+        sign_in_as(mail(ADA), PASSWORD),
+    ] {
+        assert_eq!(
+            rig.ask(None, task).await.refused(),
+            Refusal::InvalidCredentials
+        );
+    }
+    rig.ask(None, sign_in_as(mail(ADA), "another horse"))
+        .await
+        .granted();
+    // The user name is free again.
+    rig.signed_up("mallory").await;
+}
+
+fn from(origin: Origin, name: &str, password: &str, device: Option<DeviceProof>) -> Task {
+    Task::SignIn {
+        identifier: rig::username(name),
+        password: Password::parse(password).unwrap(),
+        device,
+        remember: Remember::Device,
+        origin: Some(origin),
+    }
+}
+
+fn strict() -> Policy {
+    let mut policy = policy();
+    policy.source.free = 12;
+    policy.source.refill_ms = 60_000;
+    policy
+}
+
+#[tokio::test]
+async fn a_source_that_guesses_widely_is_held_off_and_a_known_device_gets_past() {
+    let rig = Rig::under(Limits::default(), strict()).await;
+    for name in ["ada", "bob"] {
+        rig.signed_up(name).await;
+    }
+    let grant = rig
+        .ask(None, from(SOURCE, "ada", PASSWORD, None))
+        .await
+        .granted();
+    let device = grant.device.unwrap();
+    let mut wrong = 0;
+    let held = loop {
+        // Each name once: no account's own bound is ever met.
+        let guess = from(SOURCE, &format!("name-{wrong}"), WRONG, None);
+        match rig.ask(None, guess).await.refused() {
+            Refusal::InvalidCredentials => wrong += 1,
+            other => break other,
+        }
+    };
+    assert_eq!(wrong, 12);
+    assert!(matches!(held, Refusal::Throttled { retry_after_ms } if retry_after_ms <= 60_000));
+    // Held off with the right password too, because strangers are.
+    let stranger = rig.ask(None, from(SOURCE, "bob", PASSWORD, None)).await;
+    assert!(matches!(stranger.refused(), Refusal::Throttled { .. }));
+    rig.ask(None, from(SOURCE, "ada", PASSWORD, Some(device)))
+        .await
+        .granted();
+    // Other sources are not held, and time lets this one in again.
+    rig.ask(
+        None,
+        from(Origin::V4([192, 0, 2, 2]), "bob", PASSWORD, None),
+    )
+    .await
+    .granted();
+    rig.clock.advance(60_000);
+    rig.ask(None, from(SOURCE, "bob", PASSWORD, None))
+        .await
+        .granted();
+}
+
+#[tokio::test]
+async fn a_source_is_held_after_a_restart_too_and_successes_cost_it_nothing() {
+    let rig = Rig::under(Limits::default(), strict()).await;
+    rig.signed_up("ada").await;
+    for _ in 0..100 {
+        rig.ask(None, from(SOURCE, "ada", PASSWORD, None))
+            .await
+            .granted();
+    }
+    for n in 0..12 {
+        rig.ask(None, from(SOURCE, &format!("name-{n}"), WRONG, None))
+            .await;
+    }
+    let mut rig = rig;
+    let mut more = 0;
+    for _ in 0..3 {
+        rig = rig.restart().await;
+        for n in 0..50 {
+            let guess = from(SOURCE, &format!("other-{n}"), WRONG, None);
+            let refusal = rig.ask(None, guess).await.refused();
+            more += u32::from(refusal == Refusal::InvalidCredentials);
+        }
+    }
+    assert!(more <= 3 * tidegate_runtime::LOCAL_ALLOWANCE, "{more}");
+}
+
+#[tokio::test]
+async fn new_accounts_are_bounded_per_source() {
+    let rig = Rig::under(Limits::default(), strict()).await;
+    let mut made = 0;
+    for n in 0..30 {
+        let task = Task::SignUp {
+            identifiers: vec![mail(&format!("person-{n}@example.com"))],
+            password: Password::parse(PASSWORD).unwrap(),
+            origin: Some(SOURCE),
+        };
+        match rig.ask(None, task).await {
+            Answer::Reply(tidegate_account::Reply::SignedUp(_)) => made += 1,
+            other => assert!(matches!(other.refused(), Refusal::Throttled { .. })),
+        }
+    }
+    assert_eq!(made, 12);
+}
+
+#[tokio::test]
+async fn a_thousand_parallel_guesses_at_nobody_get_no_more_verifications_than_at_somebody() {
+    let limits = Limits {
+        commands_per_person: 1_000,
+        ..Limits::default()
+    };
+    let rig = Rig::with(limits).await;
+    let asked: Vec<_> = (0..1_000)
+        .map(|n| rig.submit(None, sign_in("nobody", &format!("guess {n}"))))
+        .collect();
+    let mut wrong = 0;
+    for answer in asked {
+        wrong += u32::from(answer.await.unwrap().refused() == Refusal::InvalidCredentials);
+    }
+    assert_eq!(wrong, u32::from(policy().guess.free));
+}
