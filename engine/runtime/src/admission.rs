@@ -118,9 +118,13 @@ impl Admission {
         Ok(())
     }
 
-    /// Whether one more person may be read now.
-    pub(crate) fn may_activate(&self, limits: &Limits) -> bool {
-        self.activations.load(Ordering::Relaxed) < limits.activations
+    /// Room for one more person to be read, if there is any.
+    pub(crate) fn activation(&self, limits: &Limits) -> Option<Counted> {
+        let one_more = |waiting| (waiting < limits.activations).then_some(waiting + 1);
+        let taken = self
+            .activations
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_more);
+        taken.ok().map(|_| Counted(Arc::clone(&self.activations)))
     }
 }
 

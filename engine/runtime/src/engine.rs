@@ -296,13 +296,17 @@ impl Engine {
             return refuse(responder, Failure::NotOwner);
         };
         let mut responder = responder;
+        // Whoever is warm is opened without a read. Looked up beforehand: the
+        // warm map is never taken under the guard of the hot one.
+        let warm = shared.directory.with_warm(user, |_| ()).is_some();
         let start = || {
-            if !shared.admission.may_activate(&shared.limits) {
-                return None;
-            }
+            let activation = match warm {
+                true => None,
+                false => Some(shared.admission.activation(&shared.limits)?),
+            };
             // Actors live on their own runtime, whoever starts them.
             let _entered = self.actors.enter();
-            let arguments = (Arc::clone(shared), user, epoch);
+            let arguments = (Arc::clone(shared), user, epoch, activation);
             let started = ActorRuntime::spawn_instant(None, PersonActor, arguments);
             started.ok().map(|(actor, _)| actor)
         };
@@ -335,13 +339,7 @@ impl Engine {
     }
 
     fn busy(&self, limit: Limit, responder: Responder) {
-        self.shared.meters.refused(limit);
-        let retry_after_ms = self.shared.limits.retry_after_ms;
-        let failure = Failure::Busy {
-            limit,
-            retry_after_ms,
-        };
-        responder.answer(Answer::Failed(failure), 0);
+        responder.answer(Answer::Failed(self.shared.busy(limit)), 0);
     }
 
     fn downgrade(&self) -> WeakEngine {

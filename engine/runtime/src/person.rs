@@ -12,6 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tidegate_account::{Command, Completion, Idempotency, PendingId, TenantId, UserId};
 use tidegate_storage_api::{Stamp, StoreError};
 
+use crate::admission::Counted;
 use crate::answer::Responder;
 use crate::check::Ask;
 use crate::directory::Waiting;
@@ -68,14 +69,14 @@ pub(crate) struct PersonActor;
 impl Actor for PersonActor {
     type Msg = Message;
     type State = Desk;
-    type Arguments = (Arc<Shared>, UserId, u64);
+    type Arguments = (Arc<Shared>, UserId, u64, Option<Counted>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Message>,
-        (shared, user, epoch): Self::Arguments,
+        (shared, user, epoch, activation): Self::Arguments,
     ) -> Result<Desk, ActorProcessingErr> {
-        Ok(Desk::open(shared, user, epoch, myself))
+        Ok(Desk::open(shared, user, epoch, activation, myself))
     }
 
     async fn handle(

@@ -7,7 +7,8 @@ use tidegate_account::UserId;
 use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Limit};
+use crate::answer::Failure;
 use crate::directory::Directory;
 use crate::identifiers::IndexKeys;
 use crate::limits::Limits;
@@ -41,6 +42,16 @@ impl Shared {
     /// Whether the person's slot is still ours under this epoch.
     pub(crate) fn owns(&self, user: UserId, epoch: u64) -> bool {
         self.ownership.epoch_of(user) == Some(epoch)
+    }
+
+    /// The answer to a request that this limit does not let in now.
+    pub(crate) fn busy(&self, limit: Limit) -> Failure {
+        self.meters.refused(limit);
+        let retry_after_ms = self.limits.retry_after_ms;
+        Failure::Busy {
+            limit,
+            retry_after_ms,
+        }
     }
 
     /// Queues a person whose times of use lag too far behind. When there is no

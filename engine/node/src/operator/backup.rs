@@ -19,6 +19,11 @@ impl Operator {
         if !rows.is_absolute() || !keys.is_absolute() {
             return Ok(no("invalid", "the folders of a backup are absolute paths"));
         }
+        if self.rotation().await?.is_some() {
+            // Half of the copy would lie under a key that goes when it is done.
+            let message = "a rotation is under way; back up when it is finished";
+            return Ok(no("rotation_under_way", message));
+        }
         let started_ms = self.clock.monotonic_ms();
         let fjall = Arc::clone(&self.deployment.fjall);
         let (to_rows, to_keys) = (rows.clone(), keys.clone());

@@ -91,7 +91,7 @@ impl Operator {
         Ok(())
     }
 
-    async fn rotation(&self) -> Result<Option<RotationRow>, OperatorError> {
+    pub(super) async fn rotation(&self) -> Result<Option<RotationRow>, OperatorError> {
         self.row(SystemPart::Rotation, "the rotation").await
     }
 

@@ -47,6 +47,20 @@ impl Draft {
         Some((changes, self.rewrapped.take()))
     }
 
+    /// Whether it would write rows of the index under a key that is not the
+    /// newest any more: the walk that renews everybody may have passed by.
+    pub(crate) fn is_older_than(&self, key_version: u16) -> bool {
+        self.changes.as_ref().is_some_and(|changes| {
+            let texts = changes.texts.iter().map(|(_, text)| text.key_version);
+            let held = changes.held.iter().map(|held| held.key_version);
+            let moved = changes.moved.iter().map(|moved| moved.key_version);
+            texts
+                .chain(held)
+                .chain(moved)
+                .any(|version| version < key_version)
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_none()
     }

@@ -17,6 +17,7 @@ use tidegate_account::{
 use super::commit::{Draft, Prepared};
 use super::load::{Home, PersonKey};
 use super::{Job, Message, What};
+use crate::admission::Counted;
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::Outcome;
 use crate::directory::Waiting;
@@ -31,6 +32,8 @@ pub(crate) struct Desk {
     home: Option<Home>,
     user: UserId,
     epoch: u64,
+    /// The room among those being read, until the person is.
+    activation: Option<Counted>,
     myself: ActorRef<Message>,
     phase: Phase,
     queue: VecDeque<Job>,
@@ -100,6 +103,7 @@ impl Desk {
         shared: Arc<Shared>,
         user: UserId,
         epoch: u64,
+        activation: Option<Counted>,
         myself: ActorRef<Message>,
     ) -> Desk {
         let mut desk = Desk {
@@ -107,6 +111,7 @@ impl Desk {
             home: Home::of(user),
             user,
             epoch,
+            activation,
             myself,
             phase: Phase::Loading,
             queue: VecDeque::new(),

@@ -16,6 +16,7 @@ use crate::seal::{WRAPPED_BYTES, WrappedKey};
 impl Desk {
     /// Opens the warm form, or reads the person from storage.
     pub(super) fn load(&mut self) {
+        let activation = self.activation.take();
         let Some(epoch) = self.shared.ownership.epoch_of(self.user) else {
             return self.phase = Phase::Refused(Failure::NotOwner);
         };
@@ -35,7 +36,9 @@ impl Desk {
                 self.phase = Phase::Loading;
                 self.shared.meters.loads.increment(1);
                 let myself = self.myself.clone();
-                let counted = Counted::count(&shared.admission.activations);
+                // Whoever was warm a moment ago is read without asking.
+                let counted =
+                    activation.unwrap_or_else(|| Counted::count(&shared.admission.activations));
                 tokio::spawn(async move {
                     let loaded = load::load(&shared, home).await;
                     drop(counted);

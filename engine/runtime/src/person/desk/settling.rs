@@ -7,7 +7,7 @@ use tidegate_account::{Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use super::{Desk, Phase};
-use crate::admission::Counted;
+use crate::admission::{Counted, Limit};
 use crate::answer::{Answer, Failure};
 use crate::person::Message;
 use crate::person::commit::{self, Fate};
@@ -18,6 +18,9 @@ impl Desk {
     pub(super) fn commit(&mut self) {
         if self.under_way.is_some() {
             return;
+        }
+        if self.draft.is_older_than(self.shared.index_keys.version()) {
+            return self.start_over(self.shared.busy(Limit::Commits));
         }
         let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
             return;
