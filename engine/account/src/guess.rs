@@ -26,6 +26,9 @@ impl Guesses {
             };
         }
         match self.since_failure(now_ms) {
+            // A failure in the far future was written while the date was wrong,
+            // and must not hold its person off until then. It still counts.
+            _ if self.failed_at > now_ms.saturating_add(policy.cap_ms) => Admission::Admit,
             since if since >= wait_ms => Admission::Admit,
             since => Admission::Hold {
                 retry_after_ms: wait_ms - since,
@@ -122,5 +125,15 @@ mod tests {
                 retry_after_ms: 480_000
             }
         );
+    }
+
+    #[test]
+    fn failures_that_a_wrong_date_put_far_ahead_hold_nobody_off_and_still_count() {
+        let policy = Policy::default().guess;
+        let mut guesses = state(9);
+        guesses.failed_at += policy.cap_ms + 1;
+        assert_eq!(guesses.admit(0, 1_000_000, &policy), Admission::Admit);
+        guesses.fail(1_000_000, &policy);
+        assert_eq!(guesses, state(10));
     }
 }

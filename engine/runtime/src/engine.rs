@@ -150,6 +150,7 @@ impl Engine {
             index_keys: parts.index_keys,
             sources: Sources::new(parts.limits.sources),
             retention: parts.retention,
+            date: tokio::sync::Mutex::default(),
             limits: parts.limits,
             clock: parts.clock,
             entropy: parts.entropy,

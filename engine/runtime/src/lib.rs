@@ -12,6 +12,7 @@ pub mod ports;
 mod admission;
 mod answer;
 mod check;
+mod date;
 mod directory;
 mod engine;
 mod hashing;

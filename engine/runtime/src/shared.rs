@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::admission::{Admission, Limit};
 use crate::answer::Failure;
+use crate::date::Date;
 use crate::directory::Directory;
 use crate::identifiers::IndexKeys;
 use crate::limits::Limits;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) sources: Sources,
     pub(crate) retention: Retention,
+    /// What the sweeper knows of the date; none before its first walk.
+    pub(crate) date: tokio::sync::Mutex<Option<Date>>,
 }
 
 impl Shared {

@@ -134,9 +134,12 @@ impl Sources {
             Some(found) => &mut bucket[found],
             None => take_place(bucket, hash),
         };
-        let due_ms = place.due_ms.max(now_ms) + policy.refill_ms;
-        let debt_ms = due_ms - now_ms;
         let most_ms = u64::from(policy.free) * policy.refill_ms;
+        // Nobody owes more than everything: a clock that went back far makes
+        // it look so.
+        place.due_ms = place.due_ms.clamp(now_ms, now_ms + most_ms);
+        let due_ms = place.due_ms + policy.refill_ms;
+        let debt_ms = due_ms - now_ms;
         if debt_ms > most_ms {
             return Standing::Held {
                 retry_after_ms: debt_ms - most_ms,
@@ -164,12 +167,12 @@ impl Sources {
             // Forgotten meanwhile; the row has it.
             return Charge::Charged;
         };
+        let most_ms = now_ms + u64::from(policy.free) * policy.refill_ms;
         if place.settled_ms == 0 && before_ms > place.due_ms {
             // An earlier life of this node counted more than this one.
-            place.due_ms = before_ms + policy.refill_ms;
+            place.due_ms = before_ms.min(most_ms) + policy.refill_ms;
         }
         place.settled_ms = place.settled_ms.max(ahead_ms).max(before_ms);
-        let most_ms = now_ms + u64::from(policy.free) * policy.refill_ms;
         match place.due_ms.checked_sub(most_ms) {
             None | Some(0) => Charge::Charged,
             Some(retry_after_ms) => Charge::Held { retry_after_ms },

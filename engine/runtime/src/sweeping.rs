@@ -8,9 +8,11 @@ use tidegate_account::session::Liveness;
 use tidegate_account::{UserId, decode_event};
 use tidegate_storage_api::{
     Check, Commit, Key as RowKey, KeyRange, PARTITIONS, Partition, PersonPart, Slot, StoreError,
+    SystemPart,
 };
 
 use crate::answer::Responder;
+use crate::date::{Date, Look, Trust};
 use crate::engine::{Engine, WeakEngine};
 use crate::person::What;
 use crate::sources;
@@ -65,12 +67,24 @@ pub(crate) async fn sweep(engine: WeakEngine) {
 }
 
 impl Engine {
-    /// Walks every slot once.
+    /// Walks every slot once; not at all for a day after the date jumped.
     ///
     /// # Errors
     /// As the store; what was dropped before stays dropped.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
+        match self.date().await? {
+            Trust::Believed => {}
+            Trust::Jumped { by_ms } => {
+                tracing::error!(event = "clock.jumped", by_ms);
+                self.shared().meters.sweeps_held.increment(1);
+                return Ok(swept);
+            }
+            Trust::Held => {
+                self.shared().meters.sweeps_held.increment(1);
+                return Ok(swept);
+            }
+        }
         for slot in Slot::all() {
             self.sweep_people(slot, &mut swept).await?;
             self.sweep_sources(slot, &mut swept).await?;
@@ -86,6 +100,32 @@ impl Engine {
         meters.swept_people.increment(swept.people);
         meters.swept_rows.increment(swept.dropped);
         Ok(swept)
+    }
+
+    /// Looks at the date, and writes down what it is for the node's next life.
+    async fn date(&self) -> Result<Trust, StoreError> {
+        let shared = self.shared();
+        let mut date = shared.date.lock().await;
+        let row = RowKey::system(SystemPart::Date);
+        let now = Look {
+            unix_ms: shared.clock.unix_ms(),
+            monotonic_ms: shared.clock.monotonic_ms(),
+        };
+        let trust = match &mut *date {
+            Some(date) => date.look(now),
+            None => {
+                let before = shared.store.get(row.clone()).await?;
+                let before = before.and_then(|row| Some(u64::from_le_bytes(*row.first_chunk()?)));
+                let (first, trust) = Date::first(now, before);
+                *date = Some(first);
+                trust
+            }
+        };
+        if trust == Trust::Believed {
+            let commit = Commit::default().put(row, now.unix_ms.to_le_bytes().to_vec());
+            shared.store.commit(commit).await?;
+        }
+        Ok(trust)
     }
 
     async fn sweep_people(&self, slot: Slot, swept: &mut Swept) -> Result<(), StoreError> {

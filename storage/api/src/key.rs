@@ -166,6 +166,8 @@ pub enum SystemPart<'a> {
     Audit(u64, u64),
     /// The rotation of keys that is under way.
     Rotation,
+    /// The date that the sweeper has seen last.
+    Date,
 }
 
 /// A key: at most [`crate::MAX_KEY_BYTES`] bytes, ordered bytewise.
@@ -228,6 +230,7 @@ impl Key {
     #[must_use]
     pub fn system(part: SystemPart<'_>) -> Key {
         match part {
+            SystemPart::Date => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"date"]),
             SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
             SystemPart::Store => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"store"]),
             SystemPart::Tenant(id) => Key::build(

@@ -127,13 +127,17 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     findings.push(clock());
     findings.push(open_files(&config));
     findings.extend(udp_buffers());
-    match std::fs::read_to_string(folder.address()) {
-        Ok(address) => findings.push(good(format!(
+    let address = std::fs::read_to_string(folder.address());
+    match (
+        FjallStore::open(&folder.store(), &Options::default()),
+        address,
+    ) {
+        (Err(OpenError::InUse(_)), Ok(address)) => findings.push(good(format!(
             "a node runs at {}: its store and ports are not tried",
             address.trim()
         ))),
-        Err(_) => {
-            findings.push(store(folder, &config));
+        (opened, _) => {
+            findings.push(store(folder, &config, opened));
             findings.extend(ports(&config));
         }
     }
@@ -297,8 +301,7 @@ fn udp_buffers() -> Vec<Finding> {
         .collect()
 }
 
-fn store(folder: &Folder, config: &Config) -> Finding {
-    let opened = FjallStore::open(&folder.store(), &Options::default());
+fn store(folder: &Folder, config: &Config, opened: Result<FjallStore, OpenError>) -> Finding {
     let store = match opened {
         Ok(store) => std::sync::Arc::new(store),
         Err(error @ OpenError::InUse(_)) => {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tidegate_client::{Client, Decision, Operated, Options};
 use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
+use tidegate_storage_fjall::{FjallStore, Options as StoreOptions};
 
 use super::output::{self, Format};
 use super::person::block_on;
@@ -367,7 +368,13 @@ impl At {
                 let address = text.trim().parse();
                 let address =
                     address.with_context(|| format!("{} holds no address", file.display()));
-                Ok(Place::Node(address?))
+                let address = address?;
+                // A node that was killed left its address behind.
+                let opened = FjallStore::open(&self.folder().store(), &StoreOptions::default());
+                Ok(match opened {
+                    Ok(_) => Place::Folder,
+                    Err(_) => Place::Node(address),
+                })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Place::Folder),
             Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),

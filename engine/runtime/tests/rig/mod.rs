@@ -25,6 +25,8 @@ use zeroize::Zeroizing;
 
 /// The value of [`TestCpu::panic_at`] at which hashing panics, and nothing else.
 pub(crate) const HASH: usize = usize::MAX - 1;
+/// The value at which opening what is sealed panics, and nothing else.
+pub(crate) const OPEN: usize = usize::MAX - 2;
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -270,6 +272,7 @@ impl Cpu for TestCpu {
         aad: &[u8],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+        assert_ne!(self.panic_at.load(Ordering::SeqCst), OPEN, "planted");
         self.pool.open(key, nonce, aad, sealed)
     }
 }
