@@ -310,6 +310,15 @@ impl Drop for Counted {
 }
 
 fn admit(incoming: quinn::Incoming, service: &Arc<Service>) {
+    // With half of the room gone, whoever comes must show that the address is
+    // theirs (RFC 9000 §8.1.2), so that made-up ones cannot take the rest.
+    let open = service.connections.load(Ordering::Acquire);
+    if open >= service.limits.connections / 2 && incoming.may_retry() {
+        if let Err(error) = incoming.retry() {
+            tracing::debug!(event = "connection.not_retried", %error);
+        }
+        return;
+    }
     let Some(counted) = Counted::count(service) else {
         service.meters.connections_refused.increment(1);
         return incoming.refuse();

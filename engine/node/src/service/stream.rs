@@ -116,3 +116,154 @@ fn frames(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "../../../../protocol/wire/tests/samples/mod.rs"]
+mod samples;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::thread::{self, ThreadId};
+
+    use tidegate_runtime::ports::{Clock, PortFuture};
+    use tidegate_runtime::{OsEntropy, SystemClock};
+    use tidegate_wire::{Opcode, decode_reply, tenant_id};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::deployment::GatewayRow;
+    use crate::folder::Folder;
+    use crate::rights::Right;
+
+    /// A clock that panics on one thread, after it was asked so often.
+    struct Trap {
+        clock: SystemClock,
+        set: Mutex<Option<(ThreadId, u32)>>,
+    }
+
+    impl Trap {
+        fn set(&self, asked: Option<u32>) {
+            *self.set.lock().unwrap() = asked.map(|asked| (thread::current().id(), asked));
+        }
+
+        /// Whether it is set still.
+        fn is_set(&self) -> bool {
+            self.set.lock().unwrap().is_some()
+        }
+
+        fn step(&self) {
+            let mut set = self.set.lock().unwrap();
+            let planted = match &mut *set {
+                Some((id, left)) if *id == thread::current().id() => {
+                    *left = left.wrapping_sub(1);
+                    *left == u32::MAX
+                }
+                _ => false,
+            };
+            if planted {
+                *set = None;
+                drop(set);
+                panic!("planted");
+            }
+        }
+    }
+
+    impl Clock for Trap {
+        fn unix_ms(&self) -> u64 {
+            self.step();
+            self.clock.unix_ms()
+        }
+
+        fn monotonic_ms(&self) -> u64 {
+            self.step();
+            self.clock.monotonic_ms()
+        }
+
+        fn monotonic_us(&self) -> u64 {
+            self.step();
+            self.clock.monotonic_us()
+        }
+
+        fn sleep(&self, ms: u64) -> PortFuture<()> {
+            self.clock.sleep(ms)
+        }
+    }
+
+    /// A request of this kind, in the name of the tenant that there is.
+    fn request(opcode: Opcode) -> Bytes {
+        let mut bytes = samples::request(opcode).to_vec();
+        let theirs = samples::head(opcode).tenant.to_le_bytes();
+        let place = bytes.windows(8).position(|window| window == theirs);
+        let place = place.unwrap();
+        bytes[place..place + 8].copy_from_slice(&tenant_id("default").to_le_bytes());
+        bytes.into()
+    }
+
+    #[test]
+    fn a_panic_anywhere_in_any_request_is_unknown_and_the_stream_goes_on() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = Folder::at(&scratch.path().join("node"));
+        let config = Config::default();
+        let trap = Arc::new(Trap {
+            clock: SystemClock::new(),
+            set: Mutex::default(),
+        });
+        let clock: Arc<dyn Clock> = trap.clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(crate::init::init(&folder, &config, &*clock, &OsEntropy))
+            .unwrap();
+        let service = crate::serve::assemble(&folder, &config, &runtime, &clock).unwrap();
+        let gateway = Gateway::new(&GatewayRow {
+            name: "everything".into(),
+            tenants: vec!["default".into()],
+            rights: vec![Right::Auth, Right::Admin, Right::Operator],
+            rate_per_s: 0,
+            certificates: Vec::new(),
+        });
+        let (later, mut answered) = mpsc::unbounded_channel();
+        let mut replies = Replies {
+            later,
+            in_flight: 0,
+            of_connection: Arc::default(),
+        };
+        let mut ask = |frame: Bytes| {
+            let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
+            splitter.push(frame);
+            let mut out = BytesMut::new();
+            frames(&mut splitter, &service, &gateway, &mut replies, &mut out).unwrap();
+            if out.is_empty() {
+                out.extend_from_slice(&answered.blocking_recv().unwrap());
+            }
+            let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
+            splitter.push(out.freeze());
+            let reply = splitter.next_frame().unwrap().unwrap();
+            assert_eq!(splitter.next_frame(), Ok(None));
+            let reply = decode_reply(&reply).unwrap();
+            (reply.code, reply.head.correlation)
+        };
+        let correlation = samples::head(Opcode::Ping).correlation;
+        let mut caught = 0;
+        for opcode in Opcode::ALL {
+            for asked in 0.. {
+                trap.set(Some(asked));
+                let answer = ask(request(opcode));
+                if trap.is_set() {
+                    // It was not asked that often.
+                    break;
+                }
+                assert_eq!(answer, (Code::Unknown, correlation), "{opcode:?}, {asked}");
+                caught += 1;
+            }
+            trap.set(None);
+            assert_eq!(ask(request(Opcode::Ping)), (Code::Ok, correlation));
+        }
+        assert!(caught >= Opcode::ALL.len());
+        assert_eq!(service.engine.waiting(), 0);
+    }
+}

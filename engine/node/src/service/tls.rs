@@ -25,6 +25,9 @@ const IDLE_TIMEOUT_S: u64 = 30;
 /// Bytes of one stream that may lie unread; more than a stream's frames in
 /// flight need, little enough for thousands of connections.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same of all streams of a connection, each way: what a gateway that
+/// never reads, or sends and never lets be answered, can hold at most.
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// The node's certificate, which can be read again while it serves.
 pub(crate) struct ServerCertificate {
@@ -134,7 +137,9 @@ fn transport(limits: &LimitsConfig) -> Result<quinn::TransportConfig, EndpointEr
         .max_concurrent_bidi_streams(limits.streams_per_connection.into())
         .max_concurrent_uni_streams(0u32.into())
         .datagram_receive_buffer_size(None)
-        .stream_receive_window(STREAM_WINDOW_BYTES.into());
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .receive_window(CONNECTION_WINDOW_BYTES.into())
+        .send_window(CONNECTION_WINDOW_BYTES.into());
     Ok(transport)
 }
 

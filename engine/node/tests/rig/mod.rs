@@ -101,7 +101,27 @@ impl Node {
     }
 
     pub(crate) fn start_at(dir: &Dir, listen: SocketAddr) -> Node {
-        let mut child = tidegate(&["serve", "--dir", dir.text()])
+        Node::run(tidegate(&[]), dir, listen)
+    }
+
+    /// In an environment of its own.
+    pub(crate) fn start_with(dir: &Dir, variables: &[(&str, PathBuf)]) -> Node {
+        let mut command = tidegate(&[]);
+        command.envs(variables.iter().cloned());
+        Node::run(command, dir, "127.0.0.1:0".parse().unwrap())
+    }
+
+    /// With at most so many open files.
+    pub(crate) fn start_with_open_files(dir: &Dir, limit: u32) -> Node {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_tidegate"));
+        Node::run(command, dir, "127.0.0.1:0".parse().unwrap())
+    }
+
+    fn run(mut command: Command, dir: &Dir, listen: SocketAddr) -> Node {
+        let mut child = command
+            .args(["serve", "--dir", dir.text()])
             .args(["--listen", &listen.to_string(), "--metrics", "127.0.0.1:0"])
             .env("TIDEGATE_LOG", "trace")
             .stdin(Stdio::null())
@@ -124,6 +144,22 @@ impl Node {
             metrics: word("metrics="),
             child,
         }
+    }
+
+    /// The memory that it has resident, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/statm", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap();
+        let pages: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * rustix::param::page_size() as u64
+    }
+
+    /// What the metrics page says of one series.
+    pub(crate) fn metric(&self, series: &str) -> u64 {
+        let page = self.get("/metrics");
+        let line = page.lines().find_map(|line| line.strip_prefix(series));
+        let line = line.unwrap_or_else(|| panic!("no {series} in {page}"));
+        line.trim().parse::<f64>().unwrap() as u64
     }
 
     /// SIGKILL.

@@ -1,0 +1,127 @@
+//! A real node on a disk that fails: what is said, what goes on, and what is
+//! there afterwards.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test program"
+)]
+
+mod rig;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rig::{Dir, Node, PASSWORD, ada, client, log_of, no, signed_in, yes};
+use tidegate_client::{CallError, Client, Decision, SignIn};
+use tidegate_wire::Code;
+
+/// Compiles the failing disk with the C compiler that every build needs.
+fn library(folder: &Path) -> PathBuf {
+    let library = folder.join("fail.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/fail.c");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let built = Command::new(compiler)
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(built.success(), "the failing disk does not compile");
+    library
+}
+
+/// A node whose disk fails when it is told to.
+struct Frail {
+    dir: Dir,
+    node: Node,
+    told: PathBuf,
+}
+
+impl Frail {
+    fn start() -> Frail {
+        let dir = Dir::new();
+        let told = dir.path().join("fault");
+        let variables = [
+            ("LD_PRELOAD", library(&dir.path())),
+            ("FAULT_FILE", told.clone()),
+            ("FAULT_FOLDER", dir.path().join("store")),
+        ];
+        let node = Node::start_with(&dir, &variables);
+        Frail { dir, node, told }
+    }
+
+    fn fail(&self, how: &str) {
+        std::fs::write(&self.told, how).unwrap();
+    }
+}
+
+fn bob() -> SignIn {
+    SignIn::username("bob", PASSWORD)
+}
+
+/// A disk that fails ends all changes, and nothing else.
+async fn outlives(how: &str) {
+    let frail = Frail::start();
+    let gateway = client(&frail.dir, &frail.node);
+    let grant = signed_in(&gateway).await;
+    frail.fail(how);
+    // Under way when it failed: nobody knows. From then on: refused.
+    let first = gateway.sign_up(&bob()).await;
+    assert!(first.is_err(), "{first:?}");
+    unavailable(gateway.sign_up(&bob()).await);
+    unavailable(gateway.sign_in(&ada()).await);
+    unavailable(gateway.refresh(&grant.refresh).await);
+    yes(gateway.check(&grant.session).await);
+    assert!(frail.node.get("/health/ready").starts_with("HTTP/1.1 503"));
+    assert!(
+        frail
+            .node
+            .get("/metrics")
+            .contains("tidegate_store_failed 1")
+    );
+    std::fs::remove_file(&frail.told).unwrap();
+    // What is on disk is not known any more, so room alone does not mend it.
+    unavailable(gateway.sign_in(&ada()).await);
+    frail.node.terminate();
+    let log = std::fs::read_to_string(log_of(&frail.dir.path())).unwrap();
+    assert!(log.contains("store.write_failed"));
+    let node = Node::start(&frail.dir);
+    let gateway: Client = client(&frail.dir, &node);
+    yes(gateway.check(&grant.session).await);
+    yes(gateway.refresh(&grant.refresh).await);
+    yes(gateway.sign_in(&ada()).await);
+    // Whole or absent, and whichever it is, it can be made so.
+    if is_yes(gateway.sign_in(&bob()).await) {
+        assert_eq!(no(gateway.sign_up(&bob()).await), Code::IdentifierTaken);
+    } else {
+        yes(gateway.sign_up(&bob()).await);
+    }
+}
+
+fn unavailable<T>(answer: Result<Decision<T>, CallError>) {
+    let Err(CallError::NotDone { code, .. }) = answer else {
+        panic!("it was answered");
+    };
+    assert_eq!(code, Code::Unavailable);
+}
+
+/// Whether it was yes.
+fn is_yes<T>(answer: Result<Decision<T>, CallError>) -> bool {
+    match answer.unwrap() {
+        Decision::Yes(_) => true,
+        Decision::No(refusal) => {
+            assert_eq!(refusal.code, Code::InvalidCredentials);
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_changes_until_the_next_start_and_checks_go_on() {
+    outlives("full").await;
+}
+
+#[tokio::test]
+async fn an_io_error_on_sync_ends_changes_until_the_next_start_and_checks_go_on() {
+    outlives("sync").await;
+}
