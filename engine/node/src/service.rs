@@ -47,7 +47,7 @@ struct Meters {
     connections_refused: Counter,
     certificate_expiry: Gauge,
     store_failed: Gauge,
-    waiting: Gauge,
+    waiting: [Gauge; 3],
     /// From the frame's arrival to its answer, by class.
     durations: [Histogram; Class::ALL.len()],
 }
@@ -63,6 +63,7 @@ impl Service {
             let name = format!("{opcode:?}").to_lowercase();
             counter!("tidegate_requests_total", "opcode" => name)
         };
+        let waits = engine.waits();
         Service {
             engine,
             operator,
@@ -81,7 +82,8 @@ impl Service {
                 connections_refused: counter!("tidegate_connections_refused_total"),
                 certificate_expiry: gauge!("tidegate_certificate_expiry_seconds"),
                 store_failed: gauge!("tidegate_store_failed"),
-                waiting: gauge!("tidegate_requests_waiting"),
+                waiting: waits
+                    .map(|(limit, _)| gauge!("tidegate_waiting", "limit" => limit.name())),
                 durations: Class::ALL.map(|class| {
                     let labels = format!("class=\"{}\"", format!("{class:?}").to_lowercase());
                     Histogram::new("tidegate_request_seconds", &labels)
@@ -105,8 +107,9 @@ impl Service {
             Health::Good => 0.0,
             Health::Failed => 1.0,
         });
-        let waiting = u32::try_from(self.engine.waiting()).unwrap_or(u32::MAX);
-        self.meters.waiting.set(f64::from(waiting));
+        for (gauge, (_, waiting)) in self.meters.waiting.iter().zip(self.engine.waits()) {
+            gauge.set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
+        }
     }
 
     pub(crate) fn is_draining(&self) -> bool {

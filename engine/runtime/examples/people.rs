@@ -1,7 +1,7 @@
 //! What people cost in memory and what a check costs in time:
 //! `cargo run --release -p tidegate-runtime --example people -- memory 200000 1`
 //! (people, sessions each), `... -- hot 200000`, `... -- checks 1000000`,
-//! `... -- insert 2000000`.
+//! `... -- insert 2000000`, `... -- sources 1000000`.
 //!
 //! Records are made by the account core and published the way a load does it.
 #![allow(
@@ -24,8 +24,8 @@ use tidegate_account::{
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
     Answer, Ask, Class, Costs, Engine, Field, HashingOptions, HashingPool, IndexKey, IndexKeys,
-    Key, Limits, OsEntropy, Outcome, Ownership, Parts, Peppers, Request, Responder, Retention,
-    SealContext, SystemClock, Task, Tenant, Tenants,
+    Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts, Peppers, Request, Responder,
+    Retention, SealContext, SystemClock, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, PersonPart, Region, Stamp, Store, StoreFuture,
@@ -384,6 +384,46 @@ fn insert(people: u64) {
     println!("{people} people made warm one after another: slowest {slowest:?}, mean {mean:?}");
 }
 
+/// Guesses at one account from ever new sources: what the engine holds of them.
+fn sources(sources: u64) {
+    let world = world(1);
+    let guess = |number: u64| {
+        let [.., a, b, c, d] = number.to_be_bytes();
+        let task = Task::SignIn {
+            identifier: Identifier::parse(IdentifierKind::Username, "somebody").unwrap(),
+            password: Password::parse("wrong horse").unwrap(),
+            device: None,
+            remember: Remember::Nothing,
+            origin: Some(Origin::V4([a, b, c, d])),
+        };
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        world.engine.submit(
+            Request {
+                tenant: tenant(),
+                class: Class::Password,
+                idempotency: None,
+                deadline_ms: u64::MAX,
+                task,
+            },
+            Responder::new(move |given, _| drop(answer.send(given))),
+        );
+        world.runtime.block_on(answered).unwrap()
+    };
+    for number in 0..1_000 {
+        guess(number);
+    }
+    let before = resident_bytes();
+    for number in 1_000..sources + 1_000 {
+        assert!(matches!(guess(number), Answer::Reply(Reply::No(_))));
+    }
+    let grown = resident_bytes() - before;
+    println!(
+        "{sources} sources with one guess each: {} MiB more, {} bytes each",
+        grown >> 20,
+        grown / sources
+    );
+}
+
 fn main() {
     let mut args = std::env::args().skip(1);
     let what = args.next().unwrap_or_default();
@@ -393,6 +433,9 @@ fn main() {
         "hot" => hot(people),
         "checks" => checks(people),
         "insert" => insert(people),
-        _ => println!("memory PEOPLE SESSIONS | hot PEOPLE | checks PEOPLE | insert PEOPLE"),
+        "sources" => sources(people),
+        _ => println!(
+            "memory PEOPLE SESSIONS | hot PEOPLE | checks PEOPLE | insert PEOPLE | sources SOURCES"
+        ),
     }
 }

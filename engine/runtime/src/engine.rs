@@ -273,7 +273,19 @@ impl Engine {
     /// How many requests wait for an answer.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.shared.admission.commands.load(Ordering::Relaxed)
+        self.waits()[0].1
+    }
+
+    /// How much waits, under the names of its limits; requests first.
+    #[must_use]
+    pub fn waits(&self) -> [(Limit, u64); 3] {
+        let admission = &self.shared.admission;
+        [
+            (Limit::Commands, &admission.commands),
+            (Limit::Activations, &admission.activations),
+            (Limit::Commits, &admission.commits),
+        ]
+        .map(|(limit, waiting)| (limit, waiting.load(Ordering::Relaxed)))
     }
 
     fn route(&self, user: UserId, errand: Errand, command: Command, responder: Responder) {

@@ -4,12 +4,15 @@
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::admission::Limit;
+use crate::histogram::Histogram;
 
 pub(crate) struct Meters {
     pub(crate) checks_warm: Counter,
     pub(crate) checks_cold: Counter,
     pub(crate) commits: Counter,
     pub(crate) commits_failed: Counter,
+    /// From handing a person's commit to the store to its acknowledgement.
+    pub(crate) commit_durations: Histogram,
     pub(crate) loads: Counter,
     refused: [Counter; Limit::ALL.len()],
     pub(crate) sources_held: Counter,
@@ -34,6 +37,7 @@ impl Meters {
             checks_cold: counter!("tidegate_checks_cold_total"),
             commits: counter!("tidegate_commits_total"),
             commits_failed: counter!("tidegate_commits_failed_total"),
+            commit_durations: Histogram::new("tidegate_commit_seconds", ""),
             loads: counter!("tidegate_loads_total"),
             refused: Limit::ALL
                 .map(|limit| counter!("tidegate_refused_total", "limit" => limit.name())),

@@ -41,9 +41,13 @@ impl Desk {
         self.under_way = Some(prepared);
         let myself = self.myself.clone();
         let counted = Counted::count(&self.shared.admission.commits);
+        let shared = Arc::clone(&self.shared);
+        let begun_us = shared.clock.monotonic_us();
         tokio::spawn(async move {
             let outcome = answer.await;
             drop(counted);
+            let took_us = shared.clock.monotonic_us().saturating_sub(begun_us);
+            shared.meters.commit_durations.record_us(took_us);
             let _ = myself.send_message(Message::Committed(outcome));
         });
     }

@@ -1,0 +1,171 @@
+//! Documents that name what can be measured or logged, held against the
+//! program itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test program"
+)]
+
+mod rig;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rig::{Dir, Node};
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(project().join(path)).unwrap()
+}
+
+/// The first cells of the rows of the table under this heading.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let under = page.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let under = under.split("\n## ").next().unwrap();
+    let cells = |line: &str| {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().replace('`', "")).collect()
+    };
+    let rows = under.lines().filter(|line| line.starts_with("| `"));
+    rows.map(cells).collect()
+}
+
+/// Name and type of every series of a node, and its labels.
+fn scraped(page: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let mut metrics = BTreeMap::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            metrics.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        }
+    }
+    for line in page.lines().filter(|line| line.starts_with("tidegate_")) {
+        let Some((name, labels)) = line.split_once('{') else {
+            continue;
+        };
+        let base = name.trim_end_matches("_bucket").trim_end_matches("_sum");
+        let base = base.trim_end_matches("_count");
+        let metric = metrics
+            .get_mut(base)
+            .unwrap_or_else(|| panic!("{name} has no type"));
+        let labels = labels.split('}').next().unwrap().split(',');
+        let labels = labels.map(|label| label.split('=').next().unwrap().to_owned());
+        metric.1.extend(labels.filter(|label| label != "le"));
+    }
+    metrics
+}
+
+#[test]
+fn every_metric_of_a_node_is_written_down_and_every_one_written_down_is_there() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let page = node.get("/metrics");
+    let documented: BTreeMap<_, _> = rows(&read("docs/metrics.md"), "Metrics")
+        .into_iter()
+        .map(|row| {
+            let labels = row[2].split(' ').filter(|label| !label.is_empty());
+            let labels = labels.map(str::to_owned).collect::<BTreeSet<_>>();
+            assert!(!row[3].is_empty(), "{} has no meaning", row[0]);
+            (row[0].clone(), (row[1].clone(), labels))
+        })
+        .collect();
+    assert_eq!(documented, scraped(&page));
+}
+
+#[test]
+fn every_value_of_a_label_is_written_down() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let page = node.get("/metrics");
+    let document = read("docs/metrics.md");
+    for line in page.lines().filter(|line| line.starts_with("tidegate_")) {
+        let values = line.split('"').skip(1).step_by(2);
+        for value in values.filter(|_| !line.contains("le=\"")) {
+            assert!(
+                document.contains(&format!("`{value}`")),
+                "{value} of {line}"
+            );
+        }
+    }
+}
+
+/// The names of metrics in a text.
+fn named(text: &str) -> BTreeSet<String> {
+    let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
+    let words = text
+        .split(word)
+        .filter(|word| word.starts_with("tidegate_"));
+    let base = |word: &str| {
+        let word = word.trim_end_matches("_bucket").trim_end_matches("_count");
+        word.to_owned()
+    };
+    words.map(base).collect()
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_load_and_name_metrics_that_exist() {
+    let metrics: BTreeSet<_> = rows(&read("docs/metrics.md"), "Metrics")
+        .into_iter()
+        .map(|row| row[0].clone())
+        .collect();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("docs/dashboards/tidegate.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut used = BTreeSet::new();
+    for panel in panels {
+        for target in panel["targets"].as_array().unwrap() {
+            let names = named(target["expr"].as_str().unwrap());
+            assert!(!names.is_empty(), "{panel}");
+            used.extend(names);
+        }
+    }
+    let alerts: serde_json::Value =
+        serde_yaml_ng::from_str(&read("docs/alerts/tidegate.yml")).unwrap();
+    for rule in alerts["groups"][0]["rules"].as_array().unwrap() {
+        assert!(rule["alert"].is_string() && rule["annotations"]["summary"].is_string());
+        used.extend(named(rule["expr"].as_str().unwrap()));
+    }
+    assert!(used.is_subset(&metrics), "{:?}", used.difference(&metrics));
+    assert!(used.len() > 20);
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("target") || path.ends_with("tests") => {}
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|end| end == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn every_log_event_is_written_down_and_every_log_line_has_one() {
+    let mut files = Vec::new();
+    for folder in ["engine", "storage", "protocol"] {
+        sources(&project().join(folder), &mut files);
+    }
+    let mut events = BTreeSet::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            for line in text.split(&format!("tracing::{level}!(")).skip(1) {
+                let event = line.trim_start().strip_prefix("event = \"");
+                let event = event.unwrap_or_else(|| panic!("no event in {}", path.display()));
+                let event = event.split('"').next().unwrap();
+                events.insert((event.to_owned(), level.to_owned()));
+            }
+        }
+    }
+    let documented: BTreeSet<_> = rows(&read("docs/metrics.md"), "Log events")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(documented, events);
+}
