@@ -181,7 +181,17 @@ struct World {
     template: Template,
 }
 
+/// A world in which everybody exists.
 fn world(sessions: usize) -> World {
+    world_on(sessions, |template| {
+        Arc::new(MadeUp {
+            template,
+            fences: MemoryStore::new(),
+        })
+    })
+}
+
+fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) -> World {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = HashingOptions {
         threads: 1,
@@ -203,10 +213,7 @@ fn world(sessions: usize) -> World {
         now_ms: clock.unix_ms() - 600_000,
         sessions,
     };
-    let store = Arc::new(MadeUp {
-        template: template(),
-        fences: MemoryStore::new(),
-    });
+    let store = store_of(template());
     let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store));
     let tenants = Arc::new(Tenants::default());
     tenants.put(Tenant {
@@ -386,7 +393,7 @@ fn insert(people: u64) {
 
 /// Guesses at one account from ever new sources: what the engine holds of them.
 fn sources(sources: u64) {
-    let world = world(1);
+    let world = world_on(1, |_| Arc::new(MemoryStore::new()));
     let guess = |number: u64| {
         let [.., a, b, c, d] = number.to_be_bytes();
         let task = Task::SignIn {
