@@ -169,3 +169,97 @@ fn every_log_event_is_written_down_and_every_log_line_has_one() {
         .collect();
     assert_eq!(documented, events);
 }
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+fn sources_under(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources_under(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_code_map_names_every_source_file_and_none_that_is_not_there() {
+    let page = read("ARCHITECTURE.md");
+    let map = page.split("\n## Code map\n").nth(1).unwrap();
+    let map = map.split("\n## ").next().unwrap();
+    let mut missing = Vec::new();
+    for section in map.split("\n### `").skip(1) {
+        let root = project().join(section.split('`').next().unwrap());
+        let rows: String = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .filter_map(|line| line.split(" | ").next())
+            .flat_map(|cell| ["`", cell, "\n"])
+            .collect();
+        let named: Vec<_> = quoted(&rows).map(|path| root.join(path)).collect();
+        assert!(!named.is_empty());
+        missing.extend(named.iter().filter(|path| !path.exists()).cloned());
+        let mut files = Vec::new();
+        sources_under(&root.join("src"), &mut files);
+        files.retain(|file| !file.ends_with("src/lib.rs"));
+        let is_named = |file: &PathBuf| {
+            named
+                .iter()
+                .any(|path| path == file || (path.is_dir() && file.starts_with(path)))
+        };
+        missing.extend(files.into_iter().filter(|file| !is_named(file)));
+    }
+    assert_eq!(missing, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let mut files = Vec::new();
+    for folder in ["engine", "protocol", "storage"] {
+        sources_under(&project().join(folder), &mut files);
+    }
+    let sources: Vec<_> = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let mut pages = vec![read("ARCHITECTURE.md"), read("SECURITY.md")];
+    for entry in std::fs::read_dir(project().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    let is_name = |text: &&str| {
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let (head, _) = text.split_once("...").unwrap_or((text, ""));
+        let sentence = head.matches('_').count() >= 3 && head.chars().all(letters);
+        sentence && !head.starts_with("tidegate_")
+    };
+    // Keys of the configuration and names of metrics end in their units.
+    let is_unit = |text: &str| {
+        ["_s", "_ms", "_kib"]
+            .iter()
+            .any(|unit| text.ends_with(unit))
+    };
+    let mut named = 0;
+    let mut missing = BTreeSet::new();
+    for page in &pages {
+        for name in quoted(page).filter(is_name).filter(|name| !is_unit(name)) {
+            let (head, _) = name.split_once("...").unwrap_or((name, "("));
+            let declared = match name.ends_with("...") {
+                true => format!("fn {head}"),
+                false => format!("fn {head}("),
+            };
+            named += 1;
+            if !sources.iter().any(|source| source.contains(&declared)) {
+                missing.insert(name);
+            }
+        }
+    }
+    assert!(named > 80, "{named}");
+    assert_eq!(missing, BTreeSet::new());
+}
