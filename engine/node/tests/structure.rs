@@ -28,14 +28,29 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-wire",
         ],
     ),
+    (
+        "tidegate-bench",
+        &[
+            "tidegate-account",
+            "tidegate-client",
+            "tidegate-runtime",
+            "tidegate-storage-api",
+            "tidegate-storage-fjall",
+            "tidegate-wire",
+        ],
+    ),
 ];
 
 /// Who may name what is heavy.
 const HEAVY: &[(&str, &[&str])] = &[
     ("ractor", &["tidegate-runtime"]),
-    ("dashmap", &["tidegate-runtime"]),
-    ("argon2", &["tidegate-runtime"]),
-    ("quinn", &["tidegate-client", "tidegate-node"]),
+    // The bench measures what they can do at best.
+    ("dashmap", &["tidegate-runtime", "tidegate-bench"]),
+    ("argon2", &["tidegate-runtime", "tidegate-bench"]),
+    (
+        "quinn",
+        &["tidegate-client", "tidegate-node", "tidegate-bench"],
+    ),
     ("fjall", &["tidegate-storage-fjall"]),
 ];
 

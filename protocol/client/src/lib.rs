@@ -20,7 +20,7 @@ pub use decision::{
     CallError, Checked, Decision, Granted, Operated, Refusal, RevokeScope, Session, StatusChange,
     Verification,
 };
-pub use options::{Options, SetupError};
+pub use options::{Options, SetupError, quic_config};
 pub use tidegate_wire::{
     Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
 };

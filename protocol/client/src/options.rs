@@ -80,7 +80,12 @@ pub enum SetupError {
     Socket(#[from] std::io::Error),
 }
 
-pub(crate) fn quic_config(options: &Options) -> Result<quinn::ClientConfig, SetupError> {
+/// How the library's own connections are set up: for load generators, which
+/// bring their own connections and frames.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn quic_config(options: &Options) -> Result<quinn::ClientConfig, SetupError> {
     let pem = |what| move |_| SetupError::Pem(what);
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&options.ca_pem) {

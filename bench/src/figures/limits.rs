@@ -10,11 +10,12 @@ use tidegate_client::{Client, Decision, SignIn};
 use tidegate_wire::{RefreshToken, SessionToken};
 use tokio::runtime::Runtime;
 
-use crate::load::{CHECKED, Checks};
+use super::checks::{CHECKED, Checks};
+use super::{folder, median, tokens};
 use crate::node::{Addresses, client, configure, serve};
-use crate::people::{PASSWORD, folder, name, tokens};
+use crate::population::{PASSWORD, name};
 
-const PEOPLE: u64 = 20_000;
+const PEOPLE: usize = 20_000;
 const PER_S: u64 = 2_000;
 const TURN: Duration = Duration::from_secs(5);
 const TURNS: usize = 3;
@@ -86,8 +87,9 @@ struct World {
 pub(crate) fn run(runtime: &Runtime) {
     for filled in FILLED {
         let (_scratch, dir) = folder(PEOPLE);
-        configure(&dir, filled.key, filled.value);
-        let (_node, at, _) = serve(&dir);
+        configure(&dir, filled.key, filled.value).unwrap();
+        let node = serve(&dir).unwrap();
+        let at = node.at;
         let all = tokens(&dir);
         let checked = all[..CHECKED].iter().map(|(session, _)| session.clone());
         let world = World {
@@ -116,13 +118,13 @@ impl World {
             flooded_ms.push(flooded.quantile_ms(0.99));
             failed += quiet.failed + flooded.failed;
         }
-        let (_, quiet, _) = crate::median(quiet_ms);
-        let (least, middle, most) = crate::median(flooded_ms);
+        let (_, quiet, _) = median(quiet_ms);
+        let (least, middle, most) = median(flooded_ms);
         println!(
             "{:20} p99 of checks quiet {quiet:.2} ms, filled {middle:.2} ms ({least:.2} to \
              {most:.2}), {failed} failed; {:.0} refused by it, {done} done",
             filled.name,
-            self.at.metric(&series),
+            self.at.metric(&series).unwrap(),
         );
     }
 }
@@ -134,7 +136,7 @@ async fn flood(
     others: &Arc<Vec<(SessionToken, RefreshToken)>>,
     flood: Flood,
 ) -> u64 {
-    let client = Arc::new(client(dir, at.quic, 4));
+    let client = Arc::new(client(dir, at.quic, 4).unwrap());
     let (stop, done) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicU64::new(0)),
@@ -169,7 +171,7 @@ async fn once(
     let (session, refresh) = &others[number as usize % others.len()];
     match flood {
         Flood::Passwords => {
-            let who = SignIn::username(&name(number % PEOPLE), PASSWORD);
+            let who = SignIn::username(&name(number as usize % PEOPLE), PASSWORD);
             matches!(client.sign_in(&who).await, Ok(Decision::Yes(_)))
         }
         Flood::Refreshes => matches!(client.refresh(refresh).await, Ok(Decision::Yes(_))),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tidegate_client::{Client, Decision, SignIn};
 
-use crate::median;
+use super::median;
 use crate::node::{client, init, serve};
 
 const TURN: Duration = Duration::from_secs(4);
@@ -69,9 +69,10 @@ async fn sign_ins(client: &Arc<Client>, people: &Arc<Vec<SignIn>>) -> f64 {
 
 pub(crate) async fn compare() {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let dir = init(folder.path());
-    let (_node, at, _) = serve(&dir);
-    let client = Arc::new(client(&dir, at.quic, 2));
+    let dir = init(folder.path()).unwrap();
+    let node = serve(&dir).unwrap();
+    let at = node.at;
+    let client = Arc::new(client(&dir, at.quic, 2).unwrap());
     let people: Vec<_> = (0..256)
         .map(|n| SignIn::username(&format!("person-{n}"), "correct horse"))
         .collect();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tidegate_storage_api::{Commit, Key, PersonPart, Region, Slot, Store};
 use tidegate_storage_fjall::FjallStore;
 
-use crate::median;
+use super::median;
 use crate::node::{init, serve};
 
 const TURNS: usize = 5;
@@ -41,15 +41,15 @@ async fn populate(dir: &Path, people: u64) {
 
 pub(crate) async fn ready(people: u64) {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let dir = init(folder.path());
+    let dir = init(folder.path()).unwrap();
     let mut empty = Vec::new();
     for _ in 0..TURNS {
-        empty.push(serve(&dir).2.as_secs_f64() * 1000.0);
+        empty.push(serve(&dir).unwrap().ready_in.as_secs_f64() * 1000.0);
     }
     populate(&dir, people).await;
     let mut full = Vec::new();
     for _ in 0..TURNS {
-        full.push(serve(&dir).2.as_secs_f64() * 1000.0);
+        full.push(serve(&dir).unwrap().ready_in.as_secs_f64() * 1000.0);
     }
     for (name, values) in [("nobody", empty), ("everybody", full)] {
         let (least, middle, most) = median(values);

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tidegate_wire::SessionToken;
 
-use crate::load::{CHECKED, Checks, Seen};
+use super::checks::{CHECKED, Checks, Seen};
+use super::{folder, tokens};
 use crate::node::{order, serve};
-use crate::people::{folder, tokens};
 
 const PER_S: u64 = 2_000;
 const QUIET: Duration = Duration::from_secs(10);
@@ -34,18 +34,19 @@ fn quiet(dir: &Path, at: crate::node::Addresses, sessions: &[SessionToken]) -> S
     checks.stop()
 }
 
-pub(crate) fn rotation(people: u64) {
+pub(crate) fn rotation(people: usize) {
     let (_scratch, dir) = folder(people);
     let sessions = sessions(&dir);
-    let (_node, at, _) = serve(&dir);
+    let node = serve(&dir).unwrap();
+    let at = node.at;
     show("before", &quiet(&dir, at, &sessions));
     let checks = Checks::start(&dir, at, &sessions, PER_S);
     let started = Instant::now();
-    order(&dir, &["keys", "rotate", "index"]);
+    order(&dir, &["keys", "rotate", "index"]).unwrap();
     let mut renewed = 0;
     loop {
         std::thread::sleep(Duration::from_millis(500));
-        let status = order(&dir, &["keys", "status"]);
+        let status = order(&dir, &["keys", "status"]).unwrap();
         match status["rotation"]["people"].as_u64() {
             Some(people) => renewed = people,
             None => break,
@@ -69,10 +70,11 @@ fn bytes_in(folder: &Path) -> u64 {
     bytes.sum()
 }
 
-pub(crate) fn backup(people: u64) {
+pub(crate) fn backup(people: usize) {
     let (scratch, dir) = folder(people);
     let sessions = sessions(&dir);
-    let (node, at, _) = serve(&dir);
+    let node = serve(&dir).unwrap();
+    let at = node.at;
     show("before", &quiet(&dir, at, &sessions));
     let (rows, keys) = (scratch.path().join("rows"), scratch.path().join("keys"));
     let places = [
@@ -83,7 +85,7 @@ pub(crate) fn backup(people: u64) {
     ];
     let checks = Checks::start(&dir, at, &sessions, PER_S);
     let started = Instant::now();
-    let copied = order(&dir, &[&["backup"][..], &places].concat());
+    let copied = order(&dir, &[&["backup"][..], &places].concat()).unwrap();
     let took = started.elapsed();
     show("while it is copied", &checks.stop());
     println!(
@@ -95,9 +97,10 @@ pub(crate) fn backup(people: u64) {
     drop(node);
     std::fs::remove_dir_all(dir.join("store")).unwrap();
     let started = Instant::now();
-    order(&dir, &[&["restore"][..], &places].concat());
+    order(&dir, &[&["restore"][..], &places].concat()).unwrap();
     let took = started.elapsed();
-    let (_node, at, ready) = serve(&dir);
+    let node = serve(&dir).unwrap();
+    let (at, ready) = (node.at, node.ready_in);
     println!(
         "restored in {:.1} s, ready {:.1} s later",
         took.as_secs_f64(),

@@ -65,7 +65,7 @@ async fn go_on(
     per_s: u64,
     stopped: &AtomicBool,
 ) -> Seen {
-    let client = Arc::new(client(dir, at.quic, 1));
+    let client = Arc::new(client(dir, at.quic, 1).unwrap());
     for token in tokens {
         let answer = client.check(token).await;
         assert!(matches!(answer, Ok(Decision::Yes(_))), "{answer:?}");

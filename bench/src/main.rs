@@ -1,0 +1,74 @@
+//! `tidegate-bench`: load on a real node, what the machine could do at best,
+//! and the calibration that the simulator reads.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it measures real time, and prints what it found"
+)]
+
+mod book;
+mod figures;
+mod load;
+mod machine;
+mod members;
+mod mix;
+mod node;
+mod population;
+mod random;
+mod report;
+mod run;
+mod script;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Puts open-loop load on a Tidegate node and says what became of it.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put a mix of requests on a node. Exit status 0 only when no answer was
+    /// wrong and the generator kept up.
+    Run(run::RunArgs),
+    /// Find the highest rate of a mix that is sustained: 99.9% served, p99 of
+    /// checks under 10 ms.
+    Highest(run::HighestArgs),
+    /// Figures of day two and of overload.
+    #[command(subcommand)]
+    Figures(figures::Figure),
+    /// Put signed-in people into a folder that `tidegate init` made.
+    People(PeopleArgs),
+}
+
+#[derive(clap::Args)]
+struct PeopleArgs {
+    /// How many.
+    people: usize,
+    /// The node's folder.
+    #[arg(long, value_name = "D")]
+    dir: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Highest(args) => run::highest(&args),
+        Command::Figures(figure) => figures::run(&figure),
+        Command::People(args) => {
+            population::make(&args.dir, args.people).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("tidegate-bench: {error:#}");
+        ExitCode::from(2)
+    })
+}

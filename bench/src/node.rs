@@ -1,0 +1,148 @@
+//! Real nodes in processes of their own, pinned to a core of their own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use tidegate_client::{Client, Options};
+
+/// Where a node is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) quic: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Addresses {
+    /// What the metrics page says of one series; 0 when it is not there.
+    pub(crate) fn metric(&self, series: &str) -> anyhow::Result<f64> {
+        let mut stream = std::net::TcpStream::connect(self.metrics)?;
+        let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(ask.as_bytes())?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page)?;
+        let line = page.lines().find_map(|line| line.strip_prefix(series));
+        line.map_or(Ok(0.0), |value| Ok(value.trim().parse()?))
+    }
+}
+
+/// How a gateway of the node in this folder connects.
+pub(crate) fn options(dir: &Path, at: SocketAddr) -> anyhow::Result<Options> {
+    let file = |name: &str| {
+        let path = dir.join(name);
+        std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let mut options = Options::new(
+        at,
+        file("tls/ca.crt")?,
+        file("tls/gateway-default.crt")?,
+        file("tls/gateway-default.key")?,
+        "default",
+    );
+    options.deadline_ms = 30_000;
+    Ok(options)
+}
+
+/// A client of the node in this folder, with so many connections.
+pub(crate) fn client(dir: &Path, at: SocketAddr, connections: usize) -> anyhow::Result<Client> {
+    let mut options = options(dir, at)?;
+    options.connections = connections;
+    Ok(Client::new(&options)?)
+}
+
+/// Runs a command on a folder to its end; what it printed.
+pub(crate) fn order(dir: &Path, args: &[&str]) -> anyhow::Result<serde_json::Value> {
+    let mut command = tidegate()?;
+    let output = command.args(args).args(["--json", "--dir"]).arg(dir);
+    let output = output.output()?;
+    ensure!(output.status.success(), "tidegate {args:?}: {output:?}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Sets a value of the configuration.
+pub(crate) fn configure(dir: &Path, key: &str, value: &str) -> anyhow::Result<()> {
+    let path = dir.join("config.toml");
+    let text = std::fs::read_to_string(&path)?;
+    let name = format!("{key} = ");
+    let line = text.lines().find(|line| line.starts_with(&name));
+    let line = line.with_context(|| format!("config.toml has no {key}"))?;
+    let changed = text.replace(line, &format!("{key} = {value}"));
+    Ok(std::fs::write(path, changed)?)
+}
+
+/// A node's process; it ends when this is dropped.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) at: Addresses,
+    /// From starting the process to its line that says it is ready.
+    pub(crate) ready_in: Duration,
+}
+
+impl Node {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary that was built beside this one.
+pub(crate) fn tidegate() -> anyhow::Result<Command> {
+    let mut path = std::env::current_exe()?;
+    path.set_file_name("tidegate");
+    if !path.exists() {
+        bail!(
+            "{} is not there: cargo build --release --workspace",
+            path.display()
+        );
+    }
+    Ok(Command::new(path))
+}
+
+/// Makes a node's folder in this one.
+pub(crate) fn init(folder: &Path) -> anyhow::Result<PathBuf> {
+    let dir = folder.join("node");
+    let made = tidegate()?.arg("init").arg("--dir").arg(&dir).output()?;
+    ensure!(made.status.success(), "tidegate init: {made:?}");
+    Ok(dir)
+}
+
+/// Runs the node of a folder; it runs on the cores that this thread may use.
+pub(crate) fn serve(dir: &Path) -> anyhow::Result<Node> {
+    let started = Instant::now();
+    let any = "127.0.0.1:0";
+    let mut child = tidegate()?
+        .args(["serve", "--listen", any, "--metrics", any, "--dir"])
+        .arg(dir)
+        .env("TIDEGATE_LOG", "error")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    let output = child.stdout.take().context("no output")?;
+    BufReader::new(output).read_line(&mut line)?;
+    let ready_in = started.elapsed();
+    let word = |name: &str| {
+        let mut words = line.split_whitespace();
+        let word = words.find_map(|word| word.strip_prefix(name));
+        let word = word.with_context(|| format!("the node said {line:?}"))?;
+        anyhow::Ok(word.parse()?)
+    };
+    let at = Addresses {
+        quic: word("quic=")?,
+        metrics: word("metrics=")?,
+    };
+    Ok(Node {
+        child,
+        at,
+        ready_in,
+    })
+}

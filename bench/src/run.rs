@@ -1,0 +1,355 @@
+//! A mix on a node, from setting up to the report.
+
+mod warming;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use tidegate_client::Options;
+use tidegate_wire::Class;
+
+use crate::load::{self, Pace, Shape};
+use crate::machine::{Glance, Side, Usage, pin};
+use crate::mix::{Draw, Mix};
+use crate::node::{self, Node};
+use crate::population::{self, Person};
+use crate::report::{Report, Setting};
+use crate::script::{Member, Script};
+use crate::{members, report};
+
+/// Of its core; above, the generator was the limit.
+const GENERATOR_SHARE_MAX: f64 = 0.85;
+/// Of what was sent; above, the generator did not keep up.
+const LATE_SHARE_MAX: f64 = 0.001;
+
+#[derive(Args, Clone)]
+pub(crate) struct ShapeArgs {
+    /// Connections.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Requests in flight on each; further arrivals wait, and the wait counts.
+    #[arg(long, default_value_t = 4)]
+    in_flight: usize,
+    /// Signed-in people, who are made once and kept beside the program.
+    #[arg(long, default_value_t = 100_000)]
+    people: usize,
+    /// How people are drawn, instead of the mix's way.
+    #[arg(long)]
+    draw: Option<Draw>,
+    /// Seconds before anything is counted.
+    #[arg(long, default_value_t = 3.0)]
+    warm_up: f64,
+    /// What draws and arrivals follow from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder of a node that runs already, with people in it (`people`).
+    #[arg(long, value_name = "D", requires = "connect")]
+    dir: Option<PathBuf>,
+    /// Its address. Without, a node of its own is run (`--spawn`).
+    #[arg(long, value_name = "ADDR", requires = "dir")]
+    connect: Option<SocketAddr>,
+    /// Run a node of its own, on a core of its own; the default.
+    #[arg(long, conflicts_with = "connect")]
+    spawn: bool,
+    /// Ask nobody beforehand: people are cold at the start.
+    #[arg(long)]
+    cold: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// checks, evening, flash-sale, passwords, registrations, or a file.
+    mix: String,
+    /// The greatest number of requests per second, instead of the mix's; `max`
+    /// keeps every place in flight taken.
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// Seconds, instead of the mix's.
+    #[arg(long)]
+    duration: Option<f64>,
+    #[command(flatten)]
+    shape: ShapeArgs,
+    /// Write the results as JSON.
+    #[arg(long, value_name = "F")]
+    json: Option<PathBuf>,
+    /// Write a page with charts.
+    #[arg(long, value_name = "F.html")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct HighestArgs {
+    /// checks, evening, passwords, registrations, or a file.
+    mix: String,
+    /// Where to begin.
+    #[arg(long, default_value_t = 20_000.0)]
+    from: f64,
+    /// Seconds of the run that confirms it.
+    #[arg(long, default_value_t = 60.0)]
+    duration: f64,
+    #[command(flatten)]
+    shape: ShapeArgs,
+}
+
+/// A rate, or as much as is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rate {
+    PerS(f64),
+    Max,
+}
+
+impl std::str::FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Rate, &'static str> {
+        match (text, text.parse()) {
+            ("max", _) => Ok(Rate::Max),
+            (_, Ok(per_s)) if per_s >= 1.0 => Ok(Rate::PerS(per_s)),
+            _ => Err("a number of at least 1, or max"),
+        }
+    }
+}
+
+/// A node under load.
+pub(crate) struct Bed {
+    _node: Option<Node>,
+    process: Option<u32>,
+    at: SocketAddr,
+    options: Options,
+    people: Vec<Person>,
+    members: Vec<Member>,
+}
+
+impl Bed {
+    /// Runs a node, or finds one, and makes ready who is asked about.
+    pub(crate) async fn make(args: &ShapeArgs, mix: &Mix) -> anyhow::Result<Bed> {
+        let (node, dir, at) = match (&args.dir, args.connect) {
+            (Some(dir), Some(at)) => (None, dir.clone(), at),
+            _ => {
+                pin(Side::Either);
+                let dir = population::kept(args.people)?;
+                pin(Side::Server);
+                let node = node::serve(&dir);
+                pin(Side::Generator);
+                let node = node?;
+                let at = node.at.quic;
+                (Some(node), dir, at)
+            }
+        };
+        let options = node::options(&dir, at)?;
+        let people = population::read(&dir)?;
+        let members = match mix.ask.sign_in {
+            0 => Vec::new(),
+            _ => members::members(&dir, at).await?,
+        };
+        let bed = Bed {
+            process: node.as_ref().map(Node::id),
+            _node: node,
+            at,
+            options,
+            people,
+            members,
+        };
+        if !args.cold && mix.ask.check + mix.ask.forged + mix.ask.refresh > 0 {
+            warming::warm(&bed.options, at, &bed.people).await?;
+        }
+        Ok(bed)
+    }
+
+    /// One run; the people's tokens go on from where the last run left them.
+    pub(crate) async fn load(
+        &mut self,
+        mix: &Mix,
+        shape: &Shape,
+        setting: Setting,
+    ) -> anyhow::Result<Report> {
+        let (people, members) = (std::mem::take(&mut self.people), self.members.clone());
+        let script = Script::new(mix, people, members, shape.seed);
+        let watch = Watch::start(self.process, shape.warm_up_s);
+        let loaded = load::run(self.at, &self.options, mix, shape, script).await;
+        let seen = watch.stop()?;
+        let (book, script) = loaded?;
+        self.people = script.into_people();
+        Ok(Report::new(&book, &seen, setting, shape))
+    }
+}
+
+/// What both processes use, looked at once a second.
+struct Watch {
+    stop: Sender<()>,
+    thread: JoinHandle<Seen>,
+}
+
+/// What was seen of both processes after the warm-up.
+pub(crate) struct Seen {
+    /// The first one at the end of the warm-up.
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) node: Usage,
+    pub(crate) generator: Usage,
+}
+
+/// A glance at both processes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) at: Instant,
+    pub(crate) node: Glance,
+    pub(crate) generator: Glance,
+}
+
+impl Watch {
+    fn start(process: Option<u32>, warm_up_s: f64) -> Watch {
+        let (stop, stopped) = channel();
+        let own = std::process::id();
+        let usage = move || {
+            let node = process.map_or_else(Usage::default, Usage::of);
+            (node, Usage::of(own))
+        };
+        let glance = move || Sample {
+            at: Instant::now(),
+            node: process.map_or_else(Glance::default, Glance::of),
+            generator: Glance::of(own),
+        };
+        let goes_on = move |time| stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+        let thread = std::thread::spawn(move || {
+            goes_on(Duration::from_secs_f64(warm_up_s.max(0.0)));
+            let before = usage();
+            let mut samples = vec![glance()];
+            while goes_on(Duration::from_secs(1)) {
+                samples.push(glance());
+            }
+            samples.push(glance());
+            let after = usage();
+            Seen {
+                samples,
+                node: after.0.since(&before.0),
+                generator: after.1.since(&before.1),
+            }
+        });
+        Watch { stop, thread }
+    }
+
+    fn stop(self) -> anyhow::Result<Seen> {
+        drop(self.stop);
+        self.thread.join().ok().context("the watch ended")
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    Ok({ runtime }.enable_all().build()?)
+}
+
+fn shape_of(args: &ShapeArgs, pace: Pace) -> Shape {
+    Shape {
+        connections: args.connections.max(1),
+        in_flight: args.in_flight.max(1),
+        pace,
+        warm_up_s: args.warm_up,
+        seed: args.seed,
+    }
+}
+
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let mut mix = Mix::named(&args.mix)?;
+    mix.people = args.shape.draw.unwrap_or(mix.people);
+    let pace = match args.rate {
+        Some(Rate::Max) => Pace::Saturated {
+            for_s: args.duration.unwrap_or(10.0),
+        },
+        Some(Rate::PerS(per_s)) => {
+            mix.at_most(per_s);
+            Pace::Open
+        }
+        None => Pace::Open,
+    };
+    if let Some(duration) = args.duration {
+        mix.until(duration);
+    }
+    let shape = shape_of(&args.shape, pace);
+    let setting = Setting::new(&args.mix, &mix);
+    pin(Side::Generator);
+    let report = runtime()?.block_on(async {
+        let mut bed = Bed::make(&args.shape, &mix).await?;
+        bed.load(&mix, &shape, setting).await
+    })?;
+    report.print();
+    if let Some(path) = &args.json {
+        write(path, &serde_json::to_string_pretty(&report)?)?;
+    }
+    if let Some(path) = &args.report {
+        write(path, &report::html(&report)?)?;
+    }
+    Ok(match report.wrong() == 0 {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Doubles until a rate is not held, halves the gap, and confirms.
+pub(crate) fn highest(args: &HighestArgs) -> anyhow::Result<ExitCode> {
+    let mut mix = Mix::named(&args.mix)?;
+    mix.people = args.shape.draw.unwrap_or(mix.people);
+    let shape = shape_of(&args.shape, Pace::Open);
+    pin(Side::Generator);
+    runtime()?.block_on(async {
+        let mut bed = Bed::make(&args.shape, &mix).await?;
+        let mut holds = async |per_s: f64, for_s: f64| {
+            let mut mix = mix.clone();
+            mix.curve = vec![(0.0, per_s), (for_s, per_s)];
+            let report = bed
+                .load(&mix, &shape, Setting::new(&args.mix, &mix))
+                .await?;
+            println!(
+                "{per_s:9.0}/s  served {:.4}  p99 {:.2} ms  generator {:.2}  {}",
+                report.share_served(),
+                report.p99_ms(Class::Check),
+                report.generator.cpu_share,
+                report.validity,
+            );
+            anyhow::Ok((report.holds(), report))
+        };
+        let (mut low, mut high) = (0.0, args.from);
+        while holds(high, 10.0).await?.0 {
+            (low, high) = (high, high * 1.5);
+        }
+        while high - low > (0.03 * high).max(1.0) {
+            let middle = f64::midpoint(low, high);
+            match holds(middle, 10.0).await?.0 {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        let mut rate = low;
+        loop {
+            let (held, report) = holds(rate, args.duration).await?;
+            if held || rate < 1.0 {
+                report.print();
+                println!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
+                return Ok(match held {
+                    true => ExitCode::SUCCESS,
+                    false => ExitCode::FAILURE,
+                });
+            }
+            rate *= 0.97;
+        }
+    })
+}
+
+/// Whether the generator was good enough for the figures to count.
+pub(crate) fn validity(cpu_share: f64, late_share: f64) -> &'static str {
+    match (cpu_share > GENERATOR_SHARE_MAX, late_share > LATE_SHARE_MAX) {
+        (false, false) => "valid",
+        (true, _) => "invalid: the generator used more than 85% of its core",
+        (_, true) => "invalid: more than 0.1% was sent late",
+    }
+}
