@@ -8,6 +8,7 @@
 )]
 
 mod book;
+mod ceiling;
 mod figures;
 mod load;
 mod machine;
@@ -42,6 +43,12 @@ enum Command {
     /// Find the highest rate of a mix that is sustained: 99.9% served, p99 of
     /// checks under 10 ms.
     Highest(run::HighestArgs),
+    /// Measure what this machine could do at best, and what people would pick
+    /// instead, in turn with ours.
+    Ceiling(ceiling::CeilingArgs),
+    /// The bare QUIC server that `ceiling` runs.
+    #[command(hide = true)]
+    Echo(ceiling::EchoArgs),
     /// Figures of day two and of overload.
     #[command(subcommand)]
     Figures(figures::Figure),
@@ -62,6 +69,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Highest(args) => run::highest(&args),
+        Command::Ceiling(args) => ceiling::run(&args),
+        Command::Echo(args) => ceiling::serve_echo(&args),
         Command::Figures(figure) => figures::run(&figure),
         Command::People(args) => {
             population::make(&args.dir, args.people).map(|()| ExitCode::SUCCESS)

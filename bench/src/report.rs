@@ -4,10 +4,12 @@ mod page;
 
 use std::collections::BTreeMap;
 
+use anyhow::ensure;
 use serde::Serialize;
 use tidegate_wire::Class;
 
 use crate::book::{Book, Tally};
+use crate::ceiling::Turn;
 use crate::load::{Pace, Shape};
 use crate::machine::Machine;
 use crate::mix::Mix;
@@ -194,6 +196,24 @@ impl Report {
             all,
             classes,
         }
+    }
+
+    /// Rate and CPU of one turn of a comparison.
+    ///
+    /// # Errors
+    /// When an answer was wrong or missing: the rate would mean nothing.
+    pub(crate) fn turn(&self) -> anyhow::Result<Turn> {
+        let lost = self.all.wrong + self.all.failed + self.all.shed;
+        ensure!(
+            lost == 0,
+            "{lost} not answered: {:?} {:?}",
+            self.wrong,
+            self.failures
+        );
+        Ok(Turn::new(
+            self.all.served_per_s,
+            self.node_cpu_us_per_request,
+        ))
     }
 
     pub(crate) fn wrong(&self) -> u64 {

@@ -62,6 +62,24 @@ pub(crate) struct ShapeArgs {
     cold: bool,
 }
 
+impl ShapeArgs {
+    /// A node of its own with so many warm people, at the usual shape.
+    pub(crate) fn spawned(people: usize) -> ShapeArgs {
+        ShapeArgs {
+            connections: 64,
+            in_flight: 4,
+            people,
+            draw: None,
+            warm_up: 3.0,
+            seed: 1,
+            dir: None,
+            connect: None,
+            spawn: true,
+            cold: false,
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct RunArgs {
     /// checks, evening, flash-sale, passwords, registrations, or a file.
@@ -116,11 +134,18 @@ impl std::str::FromStr for Rate {
     }
 }
 
-/// A node under load.
+/// What answers, and the process to watch while it does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server {
+    pub(crate) at: SocketAddr,
+    pub(crate) process: Option<u32>,
+}
+
+/// A node under load, and who is asked about.
 pub(crate) struct Bed {
     _node: Option<Node>,
-    process: Option<u32>,
-    at: SocketAddr,
+    dir: PathBuf,
+    server: Server,
     options: Options,
     people: Vec<Person>,
     members: Vec<Member>,
@@ -149,9 +174,12 @@ impl Bed {
             _ => members::members(&dir, at).await?,
         };
         let bed = Bed {
-            process: node.as_ref().map(Node::id),
+            server: Server {
+                at,
+                process: node.as_ref().map(Node::id),
+            },
             _node: node,
-            at,
+            dir,
             options,
             people,
             members,
@@ -171,12 +199,29 @@ impl Bed {
     ) -> anyhow::Result<Report> {
         let (people, members) = (std::mem::take(&mut self.people), self.members.clone());
         let script = Script::new(mix, people, members, shape.seed);
-        let watch = Watch::start(self.process, shape.warm_up_s);
-        let loaded = load::run(self.at, &self.options, mix, shape, script).await;
+        let watch = Watch::start(self.server.process, shape.warm_up_s);
+        let loaded = load::run(self.server.at, &self.options, mix, shape, script).await;
         let seen = watch.stop()?;
         let (book, script) = loaded?;
         self.people = script.into_people();
         Ok(Report::new(&book, &seen, setting, shape))
+    }
+
+    /// The same load on another server, as the same gateway.
+    pub(crate) async fn load_on(
+        &mut self,
+        server: &Server,
+        mix: &Mix,
+        shape: &Shape,
+    ) -> anyhow::Result<Report> {
+        let ours = std::mem::replace(&mut self.server, *server);
+        let report = self.load(mix, shape, Setting::new("echo", mix)).await;
+        self.server = ours;
+        report
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 }
 
@@ -240,12 +285,12 @@ impl Watch {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread();
     Ok({ runtime }.enable_all().build()?)
 }
 
-fn shape_of(args: &ShapeArgs, pace: Pace) -> Shape {
+pub(crate) fn shape_of(args: &ShapeArgs, pace: Pace) -> Shape {
     Shape {
         connections: args.connections.max(1),
         in_flight: args.in_flight.max(1),
