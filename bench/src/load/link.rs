@@ -111,12 +111,12 @@ fn take(
     let mut world = world.borrow_mut();
     let now_ns = world.now_ns();
     while let Some(frame) = splitter.next_frame()? {
-        let Some(arrival) = places.leave(correlation_of(&frame)) else {
+        let Some(arrival) = places.leave(correlation_of(frame)) else {
             bail!("an answer to nothing that was asked");
         };
         world.in_flight -= 1;
         link.free.set(link.free.get() + 1);
-        world.answered(arrival, &frame, now_ns);
+        world.answered(arrival, frame, now_ns);
     }
     Ok(())
 }

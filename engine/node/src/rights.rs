@@ -38,13 +38,14 @@ impl Right {
 /// A gateway or an operator that may connect.
 pub(crate) struct Gateway {
     name: String,
-    rights: RwLock<Rights>,
+    rights: RwLock<Arc<Rights>>,
     /// Whether it still may, for its open connections.
     standing: watch::Sender<Standing>,
     connections: AtomicUsize,
 }
 
-struct Rights {
+/// What somebody may, as their row says it.
+pub(crate) struct Rights {
     tenants: Vec<TenantId>,
     rights: Vec<Right>,
     certificates: Vec<String>,
@@ -62,21 +63,16 @@ impl Gateway {
     pub(crate) fn new(row: &GatewayRow) -> Gateway {
         Gateway {
             name: row.name.clone(),
-            rights: RwLock::new(Rights::of(row)),
+            rights: RwLock::new(Arc::new(Rights::of(row))),
             standing: watch::Sender::new(Standing::Good),
             connections: AtomicUsize::new(0),
         }
     }
 
-    /// Whether it may do this in this tenant's name.
-    pub(crate) fn may(&self, tenant: TenantId, plane: Plane) -> bool {
-        if *self.standing.borrow() == Standing::Withdrawn {
-            return false;
-        }
-        self.with(|rights| {
-            let ours = plane == Plane::Operator || rights.tenants.contains(&tenant);
-            ours && rights.rights.contains(&Right::of(plane))
-        })
+    /// What it may now; nothing when that was taken from it.
+    pub(crate) fn rights(&self) -> Option<Arc<Rights>> {
+        let good = *self.standing.borrow() == Standing::Good;
+        good.then(|| self.with(Arc::clone))
     }
 
     /// Whether this certificate, in this role, is one of its own.
@@ -97,11 +93,6 @@ impl Gateway {
         Administrator(self.name.clone())
     }
 
-    /// Whether its rate allows one more request; how long to wait if not.
-    pub(crate) fn take(&self, now_ms: u64) -> Result<(), u32> {
-        self.with(|rights| rights.rate.take(now_ms))
-    }
-
     /// Tells when it may no longer.
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.subscribe()
@@ -119,7 +110,7 @@ impl Gateway {
         self.connections.fetch_sub(1, Ordering::AcqRel);
     }
 
-    fn with<T>(&self, read: impl FnOnce(&Rights) -> T) -> T {
+    fn with<T>(&self, read: impl FnOnce(&Arc<Rights>) -> T) -> T {
         read(&self.rights.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -133,6 +124,17 @@ impl Rights {
             certificates: row.certificates.clone(),
             rate: Rate::new(row.rate_per_s),
         }
+    }
+
+    /// Whether this is allowed in this tenant's name.
+    pub(crate) fn may(&self, tenant: TenantId, plane: Plane) -> bool {
+        let ours = plane == Plane::Operator || self.tenants.contains(&tenant);
+        ours && self.rights.contains(&Right::of(plane))
+    }
+
+    /// Whether the rate allows one more request; how long to wait if not.
+    pub(crate) fn take(&self, now_ms: u64) -> Result<(), u32> {
+        self.rate.take(now_ms)
     }
 }
 
@@ -154,7 +156,7 @@ impl Gateways {
         match gateways.get(&row.name) {
             Some(known) => {
                 let mut rights = known.rights.write().unwrap_or_else(PoisonError::into_inner);
-                *rights = Rights::of(row);
+                *rights = Arc::new(Rights::of(row));
             }
             None => {
                 gateways.insert(row.name.clone(), Arc::new(Gateway::new(row)));
@@ -212,6 +214,15 @@ impl Rate {
 mod tests {
     use super::*;
 
+    fn may(gateway: &Gateway, tenant: TenantId, plane: Plane) -> bool {
+        let rights = gateway.rights();
+        rights.is_some_and(|rights| rights.may(tenant, plane))
+    }
+
+    fn take(gateway: &Gateway, now_ms: u64) -> Result<(), u32> {
+        gateway.rights().unwrap().take(now_ms)
+    }
+
     fn row(rights: &[Right], rate_per_s: u64) -> GatewayRow {
         GatewayRow {
             name: "shop".into(),
@@ -229,16 +240,16 @@ mod tests {
     #[test]
     fn somebody_may_what_their_row_says_and_planes_do_not_include_each_other() {
         let planes = [Plane::Auth, Plane::Admin, Plane::Operator];
-        let may = |right: Right| {
+        let planes_of = |right: Right| {
             let gateway = Gateway::new(&row(&[right], 0));
-            planes.map(|plane| gateway.may(ours(), plane))
+            planes.map(|plane| may(&gateway, ours(), plane))
         };
-        assert_eq!(may(Right::Auth), [true, false, false]);
-        assert_eq!(may(Right::Admin), [false, true, false]);
-        assert_eq!(may(Right::Operator), [false, false, true]);
+        assert_eq!(planes_of(Right::Auth), [true, false, false]);
+        assert_eq!(planes_of(Right::Admin), [false, true, false]);
+        assert_eq!(planes_of(Right::Operator), [false, false, true]);
         let gateway = Gateway::new(&row(&[Right::Auth, Right::Admin], 0));
         let other = TenantId::of_name("other");
-        assert!(!gateway.may(other, Plane::Auth) && !gateway.may(other, Plane::Admin));
+        assert!(!may(&gateway, other, Plane::Auth) && !may(&gateway, other, Plane::Admin));
     }
 
     #[test]
@@ -257,10 +268,10 @@ mod tests {
         let connected = gateways.get("shop").unwrap();
         let mut standing = connected.standing();
         gateways.put(&row(&[Right::Admin], 0));
-        assert!(!connected.may(ours(), Plane::Auth) && connected.may(ours(), Plane::Admin));
+        assert!(!may(&connected, ours(), Plane::Auth) && may(&connected, ours(), Plane::Admin));
         assert_eq!(*standing.borrow_and_update(), Standing::Good);
         gateways.withdraw("shop");
-        assert!(!connected.may(ours(), Plane::Admin));
+        assert!(!may(&connected, ours(), Plane::Admin));
         assert_eq!(*standing.borrow_and_update(), Standing::Withdrawn);
         assert!(gateways.get("shop").is_none());
     }
@@ -268,13 +279,13 @@ mod tests {
     #[test]
     fn a_rate_allows_a_second_at_once_and_then_its_pace() {
         let gateway = Gateway::new(&row(&[Right::Auth], 100));
-        let taken = (0..1_000).filter(|_| gateway.take(5_000).is_ok()).count();
+        let taken = (0..1_000).filter(|_| take(&gateway, 5_000).is_ok()).count();
         assert_eq!(taken, 100);
-        assert_eq!(gateway.take(5_000), Err(1));
-        let later = (0..1_000).filter(|_| gateway.take(5_500).is_ok()).count();
+        assert_eq!(take(&gateway, 5_000), Err(1));
+        let later = (0..1_000).filter(|_| take(&gateway, 5_500).is_ok()).count();
         assert_eq!(later, 50);
         let unlimited = Gateway::new(&row(&[Right::Auth], 0));
-        assert!((0..10_000).all(|_| unlimited.take(0).is_ok()));
+        assert!((0..10_000).all(|_| take(&unlimited, 0).is_ok()));
     }
 
     #[test]

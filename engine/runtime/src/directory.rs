@@ -27,7 +27,7 @@ pub(crate) struct Seat<A> {
 
 /// `A` is the handle of an actor.
 pub(crate) struct Directory<A> {
-    warm: DashMap<UserId, Box<Warm>, FixedState>,
+    warm: DashMap<UserId, Warm, FixedState>,
     hot: DashMap<UserId, Seat<A>, FixedState>,
     broken: DashMap<UserId, (), FixedState>,
 }
@@ -67,7 +67,7 @@ impl<A> Directory<A> {
 
     /// Makes a newer form of a person the one that checks read. An older form
     /// never replaces a newer one of the same epoch.
-    pub(crate) fn publish(&self, user: UserId, person: Box<Warm>) {
+    pub(crate) fn publish(&self, user: UserId, person: Warm) {
         match self.warm.entry(user) {
             Entry::Vacant(vacant) => {
                 vacant.insert(person);

@@ -131,6 +131,40 @@ pub enum Task {
     Check(Ask),
 }
 
+/// Checks that have arrived together. Not to be kept: their time stands still.
+pub struct Checks<'a> {
+    shared: &'a Shared,
+    now_ms: u64,
+    warm: u64,
+}
+
+impl Checks<'_> {
+    /// Answers a check from memory, on the calling thread: no lock is held
+    /// across a wait, nothing is read from storage. `None` when the person is
+    /// not warm here: submit it then.
+    #[must_use]
+    pub fn check(&mut self, ask: &Ask) -> Option<(Outcome, u64)> {
+        let shared = self.shared;
+        let (outcome, write_behind, epoch) = shared.directory.check(ask, self.now_ms)?;
+        // After the look-up and before the answer leaves: is the slot still ours?
+        if !shared.owns(ask.user, epoch) {
+            shared.directory.forget(ask.user);
+            return None;
+        }
+        if write_behind == WriteBehind::Due {
+            shared.write_behind(ask.user);
+        }
+        self.warm += 1;
+        Some((outcome, epoch))
+    }
+}
+
+impl Drop for Checks<'_> {
+    fn drop(&mut self) {
+        self.shared.meters.checks_warm.increment(self.warm);
+    }
+}
+
 /// The engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -169,23 +203,20 @@ impl Engine {
         engine
     }
 
-    /// Answers a check from memory, on the calling thread: no lock is held
-    /// across a wait, nothing is read from storage. `None` when the person is
-    /// not warm here: submit it then.
+    /// Answers a check from memory; one of [`Engine::checks`].
     #[must_use]
     pub fn check(&self, ask: &Ask) -> Option<(Outcome, u64)> {
-        let now_ms = self.shared.clock.unix_ms();
-        let (outcome, write_behind, epoch) = self.shared.directory.check(ask, now_ms)?;
-        // After the look-up and before the answer leaves: is the slot still ours?
-        if !self.shared.owns(ask.user, epoch) {
-            self.shared.directory.forget(ask.user);
-            return None;
+        self.checks().check(ask)
+    }
+
+    /// Checks that have arrived together: the clock is read once for all.
+    #[must_use]
+    pub fn checks(&self) -> Checks<'_> {
+        Checks {
+            shared: &self.shared,
+            now_ms: self.shared.clock.unix_ms(),
+            warm: 0,
         }
-        if write_behind == WriteBehind::Due {
-            self.shared.write_behind(ask.user);
-        }
-        self.shared.meters.checks_warm.increment(1);
-        Some((outcome, epoch))
     }
 
     /// Takes a request; its answer reaches the responder exactly once.

@@ -7,17 +7,43 @@ use tidegate_account::session::{Liveness, Span};
 use tidegate_account::{Refusal, SecretHash, SessionId, Status};
 
 use crate::check::{Ask, Checked, Outcome};
-use crate::seal::WrappedKey;
+use crate::seal::{WRAPPED_BYTES, WrappedKey};
 
-/// The warm form of one person.
+/// The warm form of one person: small enough to lie in the directory itself,
+/// with one allocation beside it, because every step to another place in
+/// memory costs a check more than all that is computed.
 pub(crate) struct Warm {
-    record: Box<[u8]>,
-    /// The last use of each session, in the record's order.
-    touched: Box<[AtomicU64]>,
-    pub(crate) key: WrappedKey,
+    /// The record, then the wrapped key.
+    bytes: Box<[u8]>,
+    touched: Touched,
     pub(crate) epoch: u64,
     used_at_s: AtomicU32,
     due: AtomicBool,
+}
+
+/// The last use of each session, in the record's order.
+enum Touched {
+    /// Of the only one.
+    One(AtomicU64),
+    Many(Box<[AtomicU64]>),
+}
+
+impl Touched {
+    fn new(mut uses: impl ExactSizeIterator<Item = u64>) -> Touched {
+        match (uses.len(), uses.next()) {
+            (1, Some(only)) => Touched::One(AtomicU64::new(only)),
+            (_, first) => {
+                Touched::Many(first.into_iter().chain(uses).map(AtomicU64::new).collect())
+            }
+        }
+    }
+
+    fn all(&self) -> &[AtomicU64] {
+        match self {
+            Touched::One(only) => std::slice::from_ref(only),
+            Touched::Many(all) => all,
+        }
+    }
 }
 
 /// Whether a check found that the durable time of use lags too far.
@@ -37,16 +63,11 @@ pub(crate) struct WarmParts {
 
 impl Warm {
     pub(crate) fn new(parts: WarmParts, now_ms: u64) -> Result<Warm, Corrupt> {
-        let record = parts.record.into_boxed_slice();
-        let sessions = View::new(&record)?;
-        let touched = sessions
-            .sessions()
-            .map(|(_, span)| AtomicU64::new(span.used_at));
-        let touched = touched.collect();
+        let view = View::new(&parts.record)?;
+        let touched = Touched::new(view.sessions().map(|(_, span)| span.used_at));
         Ok(Warm {
             touched,
-            record,
-            key: parts.key,
+            bytes: [&parts.record[..], &parts.key.0].concat().into(),
             epoch: parts.epoch,
             used_at_s: AtomicU32::new(seconds(now_ms)),
             due: AtomicBool::new(false),
@@ -54,11 +75,17 @@ impl Warm {
     }
 
     pub(crate) fn view(&self) -> Result<View<'_>, Corrupt> {
-        View::new(&self.record)
+        View::new(self.record())
     }
 
     pub(crate) fn record(&self) -> &[u8] {
-        &self.record
+        &self.bytes[..self.bytes.len() - WRAPPED_BYTES]
+    }
+
+    pub(crate) fn key(&self) -> WrappedKey {
+        let mut key = [0; WRAPPED_BYTES];
+        key.copy_from_slice(&self.bytes[self.bytes.len() - WRAPPED_BYTES..]);
+        WrappedKey(key)
     }
 
     /// Answers a check. The caller has hashed the secret before it took the
@@ -89,7 +116,7 @@ impl Warm {
         let Liveness::Active { idle_expires_at } = span.liveness(now_ms) else {
             return (Outcome::No(Refusal::SessionExpired), WriteBehind::NotDue);
         };
-        if let Some(touched) = self.touched.get(found.place) {
+        if let Some(touched) = self.touched.all().get(found.place) {
             touched.fetch_max(now_ms, Ordering::Relaxed);
         }
         let checked = Checked {
@@ -121,6 +148,7 @@ impl Warm {
         };
         let touched = self
             .touched
+            .all()
             .iter()
             .map(|touched| touched.load(Ordering::Relaxed));
         let sessions = view.sessions().zip(touched);
@@ -133,7 +161,7 @@ impl Warm {
         let (Ok(view), uses) = (self.view(), older.uses()) else {
             return;
         };
-        for ((id, _), touched) in view.sessions().zip(&self.touched) {
+        for ((id, _), touched) in view.sessions().zip(self.touched.all()) {
             if let Some((_, at)) = uses.iter().find(|(used, _)| *used == id) {
                 touched.fetch_max(*at, Ordering::Relaxed);
             }
@@ -145,7 +173,7 @@ impl Warm {
     }
 
     fn span(&self, place: usize, stored: Span) -> Span {
-        let touched = self.touched.get(place);
+        let touched = self.touched.all().get(place);
         Span {
             touched_at: touched.map_or(stored.used_at, |at| at.load(Ordering::Relaxed)),
             ..stored

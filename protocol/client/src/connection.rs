@@ -127,7 +127,7 @@ async fn read(connection: quinn::Connection, mut stream: quinn::RecvStream, wait
         splitter.push(chunk.bytes);
         loop {
             match splitter.next_frame() {
-                Ok(Some(frame)) => waiting.deliver(frame),
+                Ok(Some(frame)) => waiting.deliver(Bytes::copy_from_slice(frame)),
                 Ok(None) => break,
                 Err(_) => {
                     connection.close(quinn::VarInt::from_u32(1), b"malformed");

@@ -110,7 +110,7 @@ fn split(bytes: &[u8]) {
     for half in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
         splitter.push(Bytes::copy_from_slice(half));
         while let Ok(Some(frame)) = splitter.next_frame() {
-            let _ = decode_request(&frame);
+            let _ = decode_request(frame);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Writing frames.
 
+use std::cell::Cell;
+
 use bytes::BytesMut;
 use rkyv::Serialize;
 use rkyv::api::high::HighSerializer;
@@ -11,6 +13,12 @@ use zeroize::Zeroize;
 use crate::decode::Fault;
 use crate::frame::{REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead};
 use crate::{MAX_REPLY_BYTES, MAX_REQUEST_BYTES};
+
+thread_local! {
+    /// Where bodies are archived before they are copied behind their head: the
+    /// length stands in front.
+    static SCRATCH: Cell<AlignedVec> = Cell::default();
+}
 
 /// What a body must be to be written.
 pub trait Body: for<'a> Serialize<HighSerializer<AlignedVec, ArenaHandle<'a>, Failure>> {}
@@ -68,7 +76,9 @@ fn append(
     max_bytes: usize,
     write_head: impl FnOnce(&mut BytesMut, u32),
 ) -> Result<(), Fault> {
-    let mut bytes = rkyv::to_bytes::<Failure>(body).map_err(|_| Fault::TooLarge)?;
+    let scratch = SCRATCH.take();
+    let bytes = rkyv::api::high::to_bytes_in::<_, Failure>(body, scratch);
+    let mut bytes = bytes.map_err(|_| Fault::TooLarge)?;
     let length = head_bytes + bytes.len();
     let fits = u32::try_from(length - 4)
         .ok()
@@ -79,5 +89,7 @@ fn append(
     }
     // A body can hold a password or a token.
     bytes.as_mut_slice().zeroize();
+    bytes.clear();
+    SCRATCH.set(bytes);
     fits.map(|_| ()).ok_or(Fault::TooLarge)
 }

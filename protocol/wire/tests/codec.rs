@@ -149,7 +149,7 @@ fn frames(mut splitter: Splitter, chunks: &[&[u8]]) -> Result<Vec<Bytes>, Fault>
     for chunk in chunks {
         splitter.push(Bytes::copy_from_slice(chunk));
         while let Some(frame) = splitter.next_frame()? {
-            found.push(frame);
+            found.push(Bytes::copy_from_slice(frame));
         }
     }
     Ok(found)

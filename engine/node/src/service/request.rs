@@ -10,7 +10,7 @@ use tidegate_account::{
     UserId, tagged,
 };
 use tidegate_runtime::{
-    Ask, Class as EngineClass, Origin, Request as Submission, Responder, Task, Verification,
+    Ask, Checks, Class as EngineClass, Origin, Request as Submission, Responder, Task, Verification,
 };
 use tidegate_wire::{
     ArchivedSecretBytes, Class, Code, Opcode, Request, Requested, correlation_of, decode_request,
@@ -20,7 +20,7 @@ use tidegate_wire::{
 use super::Service;
 use crate::answers;
 use crate::operator::{self, Order};
-use crate::rights::Gateway;
+use crate::rights::{Gateway, Rights};
 
 /// What a stream's later answers go through.
 pub(super) struct Replies {
@@ -99,27 +99,88 @@ impl From<Code> for NotTaken {
     }
 }
 
-/// Answers a request into `out`, or sees to it that it will be answered.
-pub(super) fn answer(
-    frame: &[u8],
-    service: &Arc<Service>,
-    gateway: &Gateway,
-    replies: &mut Replies,
-    out: &mut BytesMut,
-) {
-    let request = match decode_request(frame) {
-        Ok(request) => request,
-        Err(fault) => {
-            service.meters.malformed.increment(1);
-            return answers::refuse(out, correlation_of(frame), fault.code(), 0, 0);
+/// Frames that have arrived together: clocks are read, rights looked up and
+/// counters added to once for all of them.
+pub(super) struct Batch<'a> {
+    service: &'a Arc<Service>,
+    gateway: &'a Gateway,
+    /// Looked up with the first frame.
+    arrived: Option<Arrived<'a>>,
+    requests: [u64; Opcode::ALL.len()],
+    checked: u64,
+}
+
+struct Arrived<'a> {
+    at_us: u64,
+    rights: Option<Arc<Rights>>,
+    checks: Checks<'a>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(service: &'a Arc<Service>, gateway: &'a Gateway) -> Batch<'a> {
+        Batch {
+            service,
+            gateway,
+            arrived: None,
+            requests: [0; Opcode::ALL.len()],
+            checked: 0,
         }
-    };
-    let correlation = request.head.correlation;
-    let started_us = service.clock.monotonic_us();
-    let taken = judge(&request, service, gateway, replies)
-        .and_then(|()| take(&request, service, gateway, replies, out, started_us));
-    if let Err(NotTaken(code, retry_after_ms)) = taken {
-        answers::refuse(out, correlation, code, retry_after_ms, 0);
+    }
+
+    /// Answers a request into `out`, or sees to it that it will be answered.
+    pub(super) fn answer(&mut self, frame: &[u8], replies: &mut Replies, out: &mut BytesMut) {
+        let request = match decode_request(frame) {
+            Ok(request) => request,
+            Err(fault) => {
+                self.service.meters.malformed.increment(1);
+                return answers::refuse(out, correlation_of(frame), fault.code(), 0, 0);
+            }
+        };
+        let (service, gateway) = (self.service, self.gateway);
+        let arrived = self.arrived.get_or_insert_with(|| Arrived {
+            at_us: service.clock.monotonic_us(),
+            rights: gateway.rights(),
+            checks: service.engine.checks(),
+        });
+        let taken = judge(&request, service, arrived, replies).and_then(|()| {
+            self.requests[request.opcode as usize - 1] += 1;
+            match request.body {
+                Requested::Check(check) => {
+                    match answer_check(&request, check, arrived, out)? {
+                        Found::Warm => self.checked += 1,
+                        Found::Cold(ask) => {
+                            let task = Task::Check(ask);
+                            submit(&request, task, service, replies, arrived.at_us);
+                        }
+                    }
+                    Ok(())
+                }
+                _ => take(&request, service, gateway, replies, out, arrived.at_us),
+            }
+        });
+        if let Err(NotTaken(code, retry_after_ms)) = taken {
+            answers::refuse(out, request.head.correlation, code, retry_after_ms, 0);
+        }
+    }
+
+    /// Counts what was answered.
+    pub(super) fn finish(&mut self) {
+        let meters = &self.service.meters;
+        for (counter, count) in meters.requests.iter().zip(&mut self.requests) {
+            if *count > 0 {
+                counter.increment(std::mem::take(count));
+            }
+        }
+        let checked = std::mem::take(&mut self.checked);
+        if let Some(arrived) = self.arrived.take().filter(|_| checked > 0) {
+            let took_us = self.service.clock.monotonic_us() - arrived.at_us;
+            meters.durations[Class::Check as usize].record_many_us(took_us, checked);
+        }
+    }
+
+    pub(super) fn panicked(&self) {
+        self.service.meters.panics.increment(1);
+        tracing::error!(event = "request.panicked");
     }
 }
 
@@ -127,14 +188,16 @@ pub(super) fn answer(
 fn judge(
     request: &Request<'_>,
     service: &Service,
-    gateway: &Gateway,
+    arrived: &Arrived<'_>,
     replies: &mut Replies,
 ) -> Result<(), NotTaken> {
     let tenant = TenantId(request.head.tenant);
-    if !gateway.may(tenant, request.opcode.plane()) {
+    let rights = arrived.rights.as_ref();
+    let rights = rights.filter(|rights| rights.may(tenant, request.opcode.plane()));
+    let Some(rights) = rights else {
         service.meters.not_permitted.increment(1);
         return Err(Code::NotPermitted.into());
-    }
+    };
     if service.is_draining() {
         return Err(Code::Draining.into());
     }
@@ -145,14 +208,35 @@ fn judge(
         service.meters.in_flight_full.increment(1);
         return Err(NotTaken(Code::Busy, 100));
     }
-    gateway
-        .take(service.clock.monotonic_ms())
-        .map_err(|wait_ms| {
-            service.meters.rate_limited.increment(1);
-            NotTaken(Code::Busy, wait_ms)
-        })?;
-    service.meters.requests[request.opcode as usize - 1].increment(1);
-    Ok(())
+    rights.take(arrived.at_us / 1000).map_err(|wait_ms| {
+        service.meters.rate_limited.increment(1);
+        NotTaken(Code::Busy, wait_ms)
+    })
+}
+
+/// Where a check's answer is.
+enum Found {
+    /// Written.
+    Warm,
+    /// With the person's actor.
+    Cold(Ask),
+}
+
+fn answer_check(
+    request: &Request<'_>,
+    check: &v1::ArchivedCheck,
+    arrived: &mut Arrived<'_>,
+    out: &mut BytesMut,
+) -> Result<Found, NotTaken> {
+    let ask = ask_of(request, check);
+    match arrived.checks.check(&ask) {
+        Some((_, epoch)) if request.head.epoch > epoch => Err(Code::NotOwner.into()),
+        Some((outcome, epoch)) => {
+            answers::write_check(out, request.head.correlation, outcome, epoch);
+            Ok(Found::Warm)
+        }
+        None => Ok(Found::Cold(ask)),
+    }
 }
 
 fn take(
@@ -164,33 +248,29 @@ fn take(
     started_us: u64,
 ) -> Result<(), NotTaken> {
     let correlation = request.head.correlation;
-    let durations = &service.meters.durations[request.opcode.class() as usize];
-    let task = match request.body {
-        Requested::Ping => {
-            answers::yes(out, correlation, 0, &v1::Ping {});
-            return Ok(());
-        }
-        Requested::Check(check) => {
-            let ask = ask_of(request, check);
-            match service.engine.check(&ask) {
-                Some((_, epoch)) if request.head.epoch > epoch => {
-                    return Err(Code::NotOwner.into());
-                }
-                Some((outcome, epoch)) => {
-                    answers::write_check(out, correlation, outcome, epoch);
-                    let now_us = service.clock.monotonic_us();
-                    durations.record_us(now_us.saturating_sub(started_us));
-                    return Ok(());
-                }
-                None => Task::Check(ask),
-            }
-        }
+    match request.body {
+        Requested::Ping => answers::yes(out, correlation, 0, &v1::Ping {}),
         Requested::Operate(operate) => {
             let later = replies.later(correlation);
-            return operate_on(service, gateway, operate.command.as_str(), later);
+            operate_on(service, gateway, operate.command.as_str(), later);
         }
-        _ => task_of(request, gateway)?,
-    };
+        _ => {
+            let task = task_of(request, gateway)?;
+            submit(request, task, service, replies, started_us);
+        }
+    }
+    Ok(())
+}
+
+/// Hands a request to the engine.
+fn submit(
+    request: &Request<'_>,
+    task: Task,
+    service: &Arc<Service>,
+    replies: &mut Replies,
+    started_us: u64,
+) {
+    let durations = &service.meters.durations[request.opcode.class() as usize];
     let submission = Submission {
         tenant: TenantId(request.head.tenant),
         class: class_of(request.opcode.class()),
@@ -199,20 +279,14 @@ fn take(
         task,
     };
     let (clock, durations) = (Arc::clone(&service.clock), durations.clone());
-    let responder = replies.responder(correlation, move || {
+    let responder = replies.responder(request.head.correlation, move || {
         durations.record_us(clock.monotonic_us().saturating_sub(started_us));
     });
     service.engine.submit(submission, responder);
-    Ok(())
 }
 
 /// Hands an operator's order on.
-fn operate_on(
-    service: &Arc<Service>,
-    gateway: &Gateway,
-    command: &str,
-    later: Later,
-) -> Result<(), NotTaken> {
+fn operate_on(service: &Arc<Service>, gateway: &Gateway, command: &str, later: Later) {
     let (operator, by) = (service.operator.clone(), gateway.name().to_owned());
     let order = serde_json::from_str::<Order>(command);
     service.operator.actors.spawn(async move {
@@ -222,7 +296,6 @@ fn operate_on(
         };
         later.send(|out, correlation| answers::write_said(out, correlation, said));
     });
-    Ok(())
 }
 
 fn deadline_of(request: &Request<'_>, service: &Service) -> u64 {

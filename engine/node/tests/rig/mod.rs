@@ -338,7 +338,7 @@ impl Raw {
     pub(crate) async fn read(&mut self) -> Option<Bytes> {
         loop {
             if let Some(frame) = self.splitter.next_frame().unwrap() {
-                return Some(frame);
+                return Some(Bytes::copy_from_slice(frame));
             }
             let chunk = self.recv.read_chunk(usize::MAX, true).await.ok()??;
             self.splitter.push(chunk.bytes);

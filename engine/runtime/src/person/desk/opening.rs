@@ -23,7 +23,7 @@ impl Desk {
         self.epoch = epoch;
         let shared = Arc::clone(&self.shared);
         let warm = shared.directory.with_warm(self.user, |warm| {
-            (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key))
+            (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key()))
         });
         match (warm.flatten(), self.home) {
             (Some((record, WrappedKey::NONE)), _) => self.stand_in(&record),

@@ -92,7 +92,7 @@ impl Desk {
             epoch: self.epoch,
         };
         match Warm::new(parts, now_ms) {
-            Ok(warm) => self.shared.directory.publish(self.user, Box::new(warm)),
+            Ok(warm) => self.shared.directory.publish(self.user, warm),
             Err(_) => self.shared.directory.forget(self.user),
         }
     }
