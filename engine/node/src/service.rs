@@ -1,5 +1,6 @@
 //! The QUIC service: endpoints, connections, streams, requests.
 
+mod batch;
 mod connection;
 mod request;
 mod stream;

@@ -9,12 +9,17 @@ use serde_json::Value;
 /// Who may import whom. Dependencies of tests are not arrows.
 const ARROWS: &[(&str, &[&str])] = &[
     ("tidegate-account", &[]),
+    ("tidegate-prefetch", &[]),
     ("tidegate-wire", &[]),
     ("tidegate-storage-api", &[]),
     ("tidegate-storage-fjall", &["tidegate-storage-api"]),
     (
         "tidegate-runtime",
-        &["tidegate-account", "tidegate-storage-api"],
+        &[
+            "tidegate-account",
+            "tidegate-prefetch",
+            "tidegate-storage-api",
+        ],
     ),
     ("tidegate-client", &["tidegate-wire"]),
     (

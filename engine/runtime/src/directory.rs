@@ -5,6 +5,8 @@
 //! ones stalls an insertion for tens of milliseconds, and so is the hasher,
 //! because user ids are random already and order must not depend on a seed.
 
+mod place;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,6 +17,8 @@ use tidegate_account::{SecretHash, UserId};
 
 use crate::check::{Ask, Outcome};
 use crate::warm::{Warm, WriteBehind};
+
+pub(crate) use place::Place;
 
 const WARM_SHARDS: usize = 4_096;
 const HOT_SHARDS: usize = 256;
@@ -58,10 +62,14 @@ impl<A> Directory<A> {
     }
 
     /// Answers a check of a warm person; `None` when the person is not warm.
-    pub(crate) fn check(&self, ask: &Ask, now_ms: u64) -> Option<(Outcome, WriteBehind, u64)> {
-        let secret = SecretHash::of_session(&ask.secret);
+    pub(crate) fn check(
+        &self,
+        ask: &Ask,
+        secret: &SecretHash,
+        now_ms: u64,
+    ) -> Option<(Outcome, WriteBehind, u64)> {
         let person = self.warm.get(&ask.user)?;
-        let (outcome, write_behind) = person.check(ask, &secret, now_ms);
+        let (outcome, write_behind) = person.check(ask, secret, now_ms);
         Some((outcome, write_behind, person.epoch))
     }
 

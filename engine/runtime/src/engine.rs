@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use ractor::ActorRuntime;
 use thiserror::Error;
 use tidegate_account::{
-    Command, DeviceProof, Idempotency, Identifier, Password, Remember, SessionProof, SignIn,
-    Source, TenantId, UserId,
+    Command, DeviceProof, Idempotency, Identifier, Password, Remember, SecretHash, SessionProof,
+    SignIn, Source, TenantId, UserId,
 };
 use tidegate_storage_api::{Store, StoreError};
 use tokio::runtime::Handle;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc::channel;
 use crate::admission::{Admission, Class, Limit};
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
-use crate::directory::{Directory, Seated};
+use crate::directory::{Directory, Place, Seated};
 use crate::identifiers::IndexKeys;
 use crate::limits::Limits;
 use crate::meters::Meters;
@@ -139,13 +139,35 @@ pub struct Checks<'a> {
 }
 
 impl Checks<'_> {
+    /// Hashes the secret, and finds out where the answer would lie.
+    #[must_use]
+    pub fn prepare(&self, ask: Ask) -> Prepared {
+        Prepared {
+            place: self.shared.directory.place(ask.user),
+            secret: SecretHash::of_session(&ask.secret),
+            ask,
+        }
+    }
+
+    /// Asks the processor for the memory that these checks will read, one step
+    /// of the way for all of them before the next step: then their ways to
+    /// memory overlap instead of adding up. It changes no answer.
+    pub fn approach<'b>(&self, prepared: impl Iterator<Item = &'b Prepared> + Clone) {
+        let directory = &self.shared.directory;
+        prepared
+            .clone()
+            .for_each(|one| directory.approach(&one.place));
+        prepared.for_each(|one| directory.approach_record(&one.place));
+    }
+
     /// Answers a check from memory, on the calling thread: no lock is held
     /// across a wait, nothing is read from storage. `None` when the person is
     /// not warm here: submit it then.
     #[must_use]
-    pub fn check(&mut self, ask: &Ask) -> Option<(Outcome, u64)> {
-        let shared = self.shared;
-        let (outcome, write_behind, epoch) = shared.directory.check(ask, self.now_ms)?;
+    pub fn check(&mut self, prepared: &Prepared) -> Option<(Outcome, u64)> {
+        let (shared, ask) = (self.shared, &prepared.ask);
+        let found = shared.directory.check(ask, &prepared.secret, self.now_ms);
+        let (outcome, write_behind, epoch) = found?;
         // After the look-up and before the answer leaves: is the slot still ours?
         if !shared.owns(ask.user, epoch) {
             shared.directory.forget(ask.user);
@@ -156,6 +178,21 @@ impl Checks<'_> {
         }
         self.warm += 1;
         Some((outcome, epoch))
+    }
+}
+
+/// A check on its way to its answer.
+pub struct Prepared {
+    ask: Ask,
+    secret: SecretHash,
+    place: Place,
+}
+
+impl Prepared {
+    /// The question.
+    #[must_use]
+    pub fn into_ask(self) -> Ask {
+        self.ask
     }
 }
 
@@ -206,7 +243,9 @@ impl Engine {
     /// Answers a check from memory; one of [`Engine::checks`].
     #[must_use]
     pub fn check(&self, ask: &Ask) -> Option<(Outcome, u64)> {
-        self.checks().check(ask)
+        let mut checks = self.checks();
+        let prepared = checks.prepare(ask.clone());
+        checks.check(&prepared)
     }
 
     /// Checks that have arrived together: the clock is read once for all.

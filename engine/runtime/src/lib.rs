@@ -35,7 +35,7 @@ mod warm;
 pub use admission::{Class, Limit};
 pub use answer::{Answer, Failure, Responder};
 pub use check::{Ask, Checked, Outcome};
-pub use engine::{Checks, Engine, Parts, Request, StartError, Task, Verification};
+pub use engine::{Checks, Engine, Parts, Prepared, Request, StartError, Task, Verification};
 pub use hashing::{HashingOptions, HashingPool, Peppers};
 pub use histogram::{Histogram, render as render_histograms};
 pub use identifiers::{IndexKey, IndexKeys, IndexRow};

@@ -1,4 +1,4 @@
-//! One request: decoded in place, judged, answered at once or handed on.
+//! One request that was judged: answered at once, or handed on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,17 +10,16 @@ use tidegate_account::{
     UserId, tagged,
 };
 use tidegate_runtime::{
-    Ask, Checks, Class as EngineClass, Origin, Request as Submission, Responder, Task, Verification,
+    Ask, Class as EngineClass, Origin, Request as Submission, Responder, Task, Verification,
 };
 use tidegate_wire::{
-    ArchivedSecretBytes, Class, Code, Opcode, Request, Requested, correlation_of, decode_request,
-    v1,
+    ArchivedSecretBytes, Class, Code, Opcode, Request, RequestHead, Requested, v1,
 };
 
 use super::Service;
 use crate::answers;
 use crate::operator::{self, Order};
-use crate::rights::{Gateway, Rights};
+use crate::rights::Gateway;
 
 /// What a stream's later answers go through.
 pub(super) struct Replies {
@@ -91,7 +90,7 @@ impl Replies {
 }
 
 /// Why a request was not taken, and when to come again.
-struct NotTaken(Code, u32);
+pub(super) struct NotTaken(pub(super) Code, pub(super) u32);
 
 impl From<Code> for NotTaken {
     fn from(code: Code) -> NotTaken {
@@ -99,147 +98,8 @@ impl From<Code> for NotTaken {
     }
 }
 
-/// Frames that have arrived together: clocks are read, rights looked up and
-/// counters added to once for all of them.
-pub(super) struct Batch<'a> {
-    service: &'a Arc<Service>,
-    gateway: &'a Gateway,
-    /// Looked up with the first frame.
-    arrived: Option<Arrived<'a>>,
-    requests: [u64; Opcode::ALL.len()],
-    checked: u64,
-}
-
-struct Arrived<'a> {
-    at_us: u64,
-    rights: Option<Arc<Rights>>,
-    checks: Checks<'a>,
-}
-
-impl<'a> Batch<'a> {
-    pub(super) fn new(service: &'a Arc<Service>, gateway: &'a Gateway) -> Batch<'a> {
-        Batch {
-            service,
-            gateway,
-            arrived: None,
-            requests: [0; Opcode::ALL.len()],
-            checked: 0,
-        }
-    }
-
-    /// Answers a request into `out`, or sees to it that it will be answered.
-    pub(super) fn answer(&mut self, frame: &[u8], replies: &mut Replies, out: &mut BytesMut) {
-        let request = match decode_request(frame) {
-            Ok(request) => request,
-            Err(fault) => {
-                self.service.meters.malformed.increment(1);
-                return answers::refuse(out, correlation_of(frame), fault.code(), 0, 0);
-            }
-        };
-        let (service, gateway) = (self.service, self.gateway);
-        let arrived = self.arrived.get_or_insert_with(|| Arrived {
-            at_us: service.clock.monotonic_us(),
-            rights: gateway.rights(),
-            checks: service.engine.checks(),
-        });
-        let taken = judge(&request, service, arrived, replies).and_then(|()| {
-            self.requests[request.opcode as usize - 1] += 1;
-            match request.body {
-                Requested::Check(check) => {
-                    match answer_check(&request, check, arrived, out)? {
-                        Found::Warm => self.checked += 1,
-                        Found::Cold(ask) => {
-                            let task = Task::Check(ask);
-                            submit(&request, task, service, replies, arrived.at_us);
-                        }
-                    }
-                    Ok(())
-                }
-                _ => take(&request, service, gateway, replies, out, arrived.at_us),
-            }
-        });
-        if let Err(NotTaken(code, retry_after_ms)) = taken {
-            answers::refuse(out, request.head.correlation, code, retry_after_ms, 0);
-        }
-    }
-
-    /// Counts what was answered.
-    pub(super) fn finish(&mut self) {
-        let meters = &self.service.meters;
-        for (counter, count) in meters.requests.iter().zip(&mut self.requests) {
-            if *count > 0 {
-                counter.increment(std::mem::take(count));
-            }
-        }
-        let checked = std::mem::take(&mut self.checked);
-        if let Some(arrived) = self.arrived.take().filter(|_| checked > 0) {
-            let took_us = self.service.clock.monotonic_us() - arrived.at_us;
-            meters.durations[Class::Check as usize].record_many_us(took_us, checked);
-        }
-    }
-
-    pub(super) fn panicked(&self) {
-        self.service.meters.panics.increment(1);
-        tracing::error!(event = "request.panicked");
-    }
-}
-
-/// Whether the gateway may ask this now.
-fn judge(
-    request: &Request<'_>,
-    service: &Service,
-    arrived: &Arrived<'_>,
-    replies: &mut Replies,
-) -> Result<(), NotTaken> {
-    let tenant = TenantId(request.head.tenant);
-    let rights = arrived.rights.as_ref();
-    let rights = rights.filter(|rights| rights.may(tenant, request.opcode.plane()));
-    let Some(rights) = rights else {
-        service.meters.not_permitted.increment(1);
-        return Err(Code::NotPermitted.into());
-    };
-    if service.is_draining() {
-        return Err(Code::Draining.into());
-    }
-    let of_connection = replies.of_connection.load(Ordering::Relaxed);
-    if replies.in_flight >= service.limits.frames_per_stream
-        || of_connection >= service.limits.frames_per_connection
-    {
-        service.meters.in_flight_full.increment(1);
-        return Err(NotTaken(Code::Busy, 100));
-    }
-    rights.take(arrived.at_us / 1000).map_err(|wait_ms| {
-        service.meters.rate_limited.increment(1);
-        NotTaken(Code::Busy, wait_ms)
-    })
-}
-
-/// Where a check's answer is.
-enum Found {
-    /// Written.
-    Warm,
-    /// With the person's actor.
-    Cold(Ask),
-}
-
-fn answer_check(
-    request: &Request<'_>,
-    check: &v1::ArchivedCheck,
-    arrived: &mut Arrived<'_>,
-    out: &mut BytesMut,
-) -> Result<Found, NotTaken> {
-    let ask = ask_of(request, check);
-    match arrived.checks.check(&ask) {
-        Some((_, epoch)) if request.head.epoch > epoch => Err(Code::NotOwner.into()),
-        Some((outcome, epoch)) => {
-            answers::write_check(out, request.head.correlation, outcome, epoch);
-            Ok(Found::Warm)
-        }
-        None => Ok(Found::Cold(ask)),
-    }
-}
-
-fn take(
+/// Answers a request at once, or hands it on.
+pub(super) fn take(
     request: &Request<'_>,
     service: &Arc<Service>,
     gateway: &Gateway,
@@ -255,31 +115,40 @@ fn take(
             operate_on(service, gateway, operate.command.as_str(), later);
         }
         _ => {
-            let task = task_of(request, gateway)?;
-            submit(request, task, service, replies, started_us);
+            let asked = Asked {
+                head: request.head,
+                opcode: request.opcode,
+                idempotency: idempotency_of(request),
+                task: task_of(request, gateway)?,
+            };
+            submit(asked, service, replies, started_us);
         }
     }
     Ok(())
 }
 
+/// What goes to the engine.
+pub(super) struct Asked {
+    pub(super) head: RequestHead,
+    pub(super) opcode: Opcode,
+    pub(super) idempotency: Option<Idempotency>,
+    pub(super) task: Task,
+}
+
 /// Hands a request to the engine.
-fn submit(
-    request: &Request<'_>,
-    task: Task,
-    service: &Arc<Service>,
-    replies: &mut Replies,
-    started_us: u64,
-) {
-    let durations = &service.meters.durations[request.opcode.class() as usize];
+pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies, started_us: u64) {
+    let class = asked.opcode.class();
+    let remaining_ms = u64::from(asked.head.remaining_ms);
     let submission = Submission {
-        tenant: TenantId(request.head.tenant),
-        class: class_of(request.opcode.class()),
-        idempotency: idempotency_of(request),
-        deadline_ms: deadline_of(request, service),
-        task,
+        tenant: TenantId(asked.head.tenant),
+        class: class_of(class),
+        idempotency: asked.idempotency,
+        deadline_ms: service.clock.monotonic_ms().saturating_add(remaining_ms),
+        task: asked.task,
     };
-    let (clock, durations) = (Arc::clone(&service.clock), durations.clone());
-    let responder = replies.responder(request.head.correlation, move || {
+    let durations = service.meters.durations[class as usize].clone();
+    let clock = Arc::clone(&service.clock);
+    let responder = replies.responder(asked.head.correlation, move || {
         durations.record_us(clock.monotonic_us().saturating_sub(started_us));
     });
     service.engine.submit(submission, responder);
@@ -296,11 +165,6 @@ fn operate_on(service: &Arc<Service>, gateway: &Gateway, command: &str, later: L
         };
         later.send(|out, correlation| answers::write_said(out, correlation, said));
     });
-}
-
-fn deadline_of(request: &Request<'_>, service: &Service) -> u64 {
-    let now_ms = service.clock.monotonic_ms();
-    now_ms.saturating_add(u64::from(request.head.remaining_ms))
 }
 
 /// A repeat is the same operation, in the same tenant's name, with the same
@@ -436,9 +300,9 @@ fn account(user: [u8; 16], command: Command) -> Task {
     }
 }
 
-fn ask_of(request: &Request<'_>, check: &v1::ArchivedCheck) -> Ask {
+pub(super) fn ask_of(head: &RequestHead, check: &v1::ArchivedCheck) -> Ask {
     Ask {
-        tenant: TenantId(request.head.tenant),
+        tenant: TenantId(head.tenant),
         user: UserId::from_bytes(check.user),
         session: SessionId(check.session.to_native()),
         secret: secret(&check.secret),
@@ -473,12 +337,3 @@ fn password(text: &str) -> Result<Password, NotTaken> {
         PasswordFault::TooLong => Code::TooLarge.into(),
     })
 }
-
-/// The counters of requests are indexed by opcode.
-const _: () = {
-    let mut place = 0;
-    while place < Opcode::ALL.len() {
-        assert!(Opcode::ALL[place] as usize == place + 1);
-        place += 1;
-    }
-};

@@ -11,7 +11,8 @@ use tidegate_wire::{Code, Fault, MAX_REQUEST_BYTES, Splitter, correlation_of};
 use tokio::sync::mpsc;
 
 use super::Service;
-use super::request::{Batch, Replies};
+use super::batch::Batch;
+use super::request::Replies;
 use crate::answers;
 use crate::rights::Gateway;
 
@@ -47,6 +48,7 @@ pub(super) async fn serve(
     let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
     let mut chunks: [Bytes; CHUNKS] = Default::default();
     let mut out = BytesMut::new();
+    let mut batch = Batch::new(service, gateway);
     let mut open = true;
     let mut unreadable = None;
     // The channel never closes while `replies` lives here; the loop ends when
@@ -60,8 +62,7 @@ pub(super) async fn serve(
             read = recv.read_chunks(&mut chunks), if open => match read? {
                 Some(count) => {
                     let arrived = &mut chunks[..count];
-                    let batch = Batch::new(service, gateway);
-                    let read = frames(&mut splitter, arrived, batch, &mut replies, &mut out);
+                    let read = frames(&mut splitter, arrived, &mut batch, &mut replies, &mut out);
                     if let Err(fault) = read {
                         // Where the next frame begins is not known any more; what is
                         // under way is answered all the same.
@@ -101,32 +102,69 @@ fn gather(
 fn frames(
     splitter: &mut Splitter,
     arrived: &mut [Bytes],
-    mut batch: Batch<'_>,
+    batch: &mut Batch<'_>,
+    replies: &mut Replies,
+    out: &mut BytesMut,
+) -> Result<(), Fault> {
+    let read = take(splitter, arrived, batch, replies, out);
+    answer_checks(batch, replies, out);
+    if catch_unwind(AssertUnwindSafe(|| batch.finish())).is_err() {
+        batch.panicked();
+    }
+    read
+}
+
+fn take(
+    splitter: &mut Splitter,
+    arrived: &mut [Bytes],
+    batch: &mut Batch<'_>,
     replies: &mut Replies,
     out: &mut BytesMut,
 ) -> Result<(), Fault> {
     for chunk in arrived {
         splitter.push(std::mem::take(chunk));
         while let Some(frame) = splitter.next_frame()? {
-            let (before, in_flight) = (out.len(), replies.in_flight);
-            let answered = catch_unwind(AssertUnwindSafe(|| {
-                batch.answer(frame, replies, out);
-            }));
-            if answered.is_err() {
-                batch.panicked();
-                out.truncate(before);
-                if replies.in_flight > in_flight {
-                    // Its responder exists, and answers `unknown` when it is dropped.
-                    continue;
-                }
-                answers::refuse(out, correlation_of(frame), Code::Unknown, 0, 0);
+            let correlation = correlation_of(frame);
+            caught(correlation, batch, replies, out, |batch, replies, out| {
+                batch.take(frame, replies, out);
+            });
+            if batch.is_full() {
+                answer_checks(batch, replies, out);
             }
         }
     }
-    if catch_unwind(AssertUnwindSafe(|| batch.finish())).is_err() {
-        batch.panicked();
-    }
     Ok(())
+}
+
+fn answer_checks(batch: &mut Batch<'_>, replies: &mut Replies, out: &mut BytesMut) {
+    batch.approach();
+    while let Some(check) = batch.next_check() {
+        let correlation = check.head.correlation;
+        caught(correlation, batch, replies, out, |batch, replies, out| {
+            batch.answer_check(check, replies, out);
+        });
+    }
+}
+
+/// Does the work of one frame. When it panics, that frame's answer is
+/// `unknown`, and the stream goes on.
+fn caught(
+    correlation: u64,
+    batch: &mut Batch<'_>,
+    replies: &mut Replies,
+    out: &mut BytesMut,
+    work: impl FnOnce(&mut Batch<'_>, &mut Replies, &mut BytesMut),
+) {
+    let (before, in_flight) = (out.len(), replies.in_flight);
+    let done = catch_unwind(AssertUnwindSafe(|| work(batch, replies, out)));
+    if done.is_err() {
+        batch.panicked();
+        out.truncate(before);
+        if replies.in_flight == in_flight {
+            answers::refuse(out, correlation, Code::Unknown, 0, 0);
+        }
+        // Otherwise its responder exists, and answers when it is dropped.
+    }
 }
 
 #[cfg(test)]
@@ -247,8 +285,15 @@ mod tests {
         let mut ask = |frame: Bytes| {
             let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
             let mut out = BytesMut::new();
-            let batch = Batch::new(&service, &gateway);
-            frames(&mut splitter, &mut [frame], batch, &mut replies, &mut out).unwrap();
+            let mut batch = Batch::new(&service, &gateway);
+            frames(
+                &mut splitter,
+                &mut [frame],
+                &mut batch,
+                &mut replies,
+                &mut out,
+            )
+            .unwrap();
             if out.is_empty() {
                 out.extend_from_slice(&answered.blocking_recv().unwrap());
             }

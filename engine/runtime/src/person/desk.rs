@@ -11,7 +11,8 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
 use tidegate_account::{
-    Account, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal, Ticket, UserId,
+    Account, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal, SecretHash,
+    Ticket, UserId,
 };
 
 use super::commit::{Draft, Prepared};
@@ -186,7 +187,8 @@ impl Desk {
         match job.what {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();
-                let answer = match self.shared.directory.check(&ask, now_ms) {
+                let secret = SecretHash::of_session(&ask.secret);
+                let answer = match self.shared.directory.check(&ask, &secret, now_ms) {
                     Some((_, _, epoch)) if !self.shared.owns(self.user, epoch) => {
                         Answer::Failed(Failure::NotOwner)
                     }

@@ -1,0 +1,202 @@
+//! Frames that have arrived together: decoded in place and judged; clocks are
+//! read, rights looked up and counters added to once for all of them, and
+//! checks go to memory side by side.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::BytesMut;
+use tidegate_account::TenantId;
+use tidegate_runtime::{Checks, Prepared, Task};
+use tidegate_wire::{
+    Class, Code, Opcode, Request, RequestHead, Requested, correlation_of, decode_request,
+};
+
+use super::Service;
+use super::request::{Asked, NotTaken, Replies, ask_of, submit, take};
+use crate::answers;
+use crate::rights::{Gateway, Rights};
+
+/// Checks that go to memory together: what they read fits the first cache.
+const CHECKS_AT_ONCE: usize = 32;
+
+/// What a stream's frames go through.
+pub(super) struct Batch<'a> {
+    service: &'a Arc<Service>,
+    gateway: &'a Gateway,
+    /// Looked up with the first frame.
+    arrived: Option<Arrived<'a>>,
+    checks: VecDeque<Waiting>,
+    requests: [u64; Opcode::ALL.len()],
+    checked: u64,
+}
+
+struct Arrived<'a> {
+    at_us: u64,
+    rights: Option<Arc<Rights>>,
+    checks: Checks<'a>,
+}
+
+/// A check that was judged and is not answered yet.
+pub(super) struct Waiting {
+    pub(super) head: RequestHead,
+    prepared: Prepared,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(service: &'a Arc<Service>, gateway: &'a Gateway) -> Batch<'a> {
+        Batch {
+            service,
+            gateway,
+            arrived: None,
+            checks: VecDeque::with_capacity(CHECKS_AT_ONCE),
+            requests: [0; Opcode::ALL.len()],
+            checked: 0,
+        }
+    }
+
+    /// Answers a request into `out`, or sees to it that it will be answered;
+    /// a check waits for [`Batch::next_check`].
+    pub(super) fn take(&mut self, frame: &[u8], replies: &mut Replies, out: &mut BytesMut) {
+        let request = match decode_request(frame) {
+            Ok(request) => request,
+            Err(fault) => {
+                self.service.meters.malformed.increment(1);
+                return answers::refuse(out, correlation_of(frame), fault.code(), 0, 0);
+            }
+        };
+        let (service, gateway) = (self.service, self.gateway);
+        let arrived = self.arrived.get_or_insert_with(|| Arrived {
+            at_us: service.clock.monotonic_us(),
+            rights: gateway.rights(),
+            checks: service.engine.checks(),
+        });
+        let taken = judge(&request, service, arrived, replies).and_then(|()| {
+            self.requests[request.opcode as usize - 1] += 1;
+            match request.body {
+                Requested::Check(check) => {
+                    let ask = ask_of(&request.head, check);
+                    self.checks.push_back(Waiting {
+                        head: request.head,
+                        prepared: arrived.checks.prepare(ask),
+                    });
+                    Ok(())
+                }
+                _ => take(&request, service, gateway, replies, out, arrived.at_us),
+            }
+        });
+        if let Err(NotTaken(code, retry_after_ms)) = taken {
+            answers::refuse(out, request.head.correlation, code, retry_after_ms, 0);
+        }
+    }
+
+    /// Whether no more checks should wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.checks.len() >= CHECKS_AT_ONCE
+    }
+
+    /// Sends all waiting checks to memory.
+    pub(super) fn approach(&self) {
+        if let Some(arrived) = &self.arrived {
+            let prepared = self.checks.iter().map(|waiting| &waiting.prepared);
+            arrived.checks.approach(prepared);
+        }
+    }
+
+    pub(super) fn next_check(&mut self) -> Option<Waiting> {
+        self.checks.pop_front()
+    }
+
+    /// Answers a check, or sees to it that it will be answered.
+    pub(super) fn answer_check(
+        &mut self,
+        waiting: Waiting,
+        replies: &mut Replies,
+        out: &mut BytesMut,
+    ) {
+        let Waiting { head, prepared } = waiting;
+        let found = match &mut self.arrived {
+            Some(arrived) => arrived.checks.check(&prepared),
+            None => None,
+        };
+        match found {
+            Some((_, epoch)) if head.epoch > epoch => {
+                answers::refuse(out, head.correlation, Code::NotOwner, 0, 0);
+            }
+            Some((outcome, epoch)) => {
+                answers::write_check(out, head.correlation, outcome, epoch);
+                self.checked += 1;
+            }
+            None => {
+                let asked = Asked {
+                    head,
+                    opcode: Opcode::Check,
+                    idempotency: None,
+                    task: Task::Check(prepared.into_ask()),
+                };
+                let at_us = self.arrived.as_ref().map_or(0, |arrived| arrived.at_us);
+                submit(asked, self.service, replies, at_us);
+            }
+        }
+    }
+
+    /// Counts what was answered.
+    pub(super) fn finish(&mut self) {
+        let meters = &self.service.meters;
+        for (counter, count) in meters.requests.iter().zip(&mut self.requests) {
+            if *count > 0 {
+                counter.increment(std::mem::take(count));
+            }
+        }
+        let checked = std::mem::take(&mut self.checked);
+        if let Some(arrived) = self.arrived.take().filter(|_| checked > 0) {
+            let took_us = self.service.clock.monotonic_us() - arrived.at_us;
+            meters.durations[Class::Check as usize].record_many_us(took_us, checked);
+        }
+    }
+
+    pub(super) fn panicked(&self) {
+        self.service.meters.panics.increment(1);
+        tracing::error!(event = "request.panicked");
+    }
+}
+
+/// Whether the gateway may ask this now.
+fn judge(
+    request: &Request<'_>,
+    service: &Service,
+    arrived: &Arrived<'_>,
+    replies: &Replies,
+) -> Result<(), NotTaken> {
+    let tenant = TenantId(request.head.tenant);
+    let rights = arrived.rights.as_ref();
+    let rights = rights.filter(|rights| rights.may(tenant, request.opcode.plane()));
+    let Some(rights) = rights else {
+        service.meters.not_permitted.increment(1);
+        return Err(Code::NotPermitted.into());
+    };
+    if service.is_draining() {
+        return Err(Code::Draining.into());
+    }
+    let of_connection = replies.of_connection.load(Ordering::Relaxed);
+    if replies.in_flight >= service.limits.frames_per_stream
+        || of_connection >= service.limits.frames_per_connection
+    {
+        service.meters.in_flight_full.increment(1);
+        return Err(NotTaken(Code::Busy, 100));
+    }
+    rights.take(arrived.at_us / 1000).map_err(|wait_ms| {
+        service.meters.rate_limited.increment(1);
+        NotTaken(Code::Busy, wait_ms)
+    })
+}
+
+/// The counters of requests are indexed by opcode.
+const _: () = {
+    let mut place = 0;
+    while place < Opcode::ALL.len() {
+        assert!(Opcode::ALL[place] as usize == place + 1);
+        place += 1;
+    }
+};
