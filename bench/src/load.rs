@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use tidegate_client::Options;
+use tidegate_wire::Class;
 use tokio::task::LocalSet;
 
 use crate::book::Book;
@@ -93,7 +94,8 @@ struct World {
     /// Due, and no link has room.
     backlog: std::collections::VecDeque<Arrival>,
     returns: BinaryHeap<Return>,
-    in_flight: usize,
+    /// On the wire, by class.
+    in_flight: [usize; Class::ALL.len()],
     /// When the next one arrives.
     next_ns: u64,
     /// Nothing arrives after this.
@@ -151,6 +153,16 @@ impl World {
         self.over(arrival, verdict, now_ns);
     }
 
+    /// What is unanswered by now has failed.
+    fn give_up(&mut self) {
+        let waiting = self.backlog.drain(..).map(|arrival| arrival.ask.class());
+        let on_the_wire = Class::ALL.into_iter().zip(self.in_flight);
+        let on_the_wire = on_the_wire.flat_map(|(class, count)| std::iter::repeat_n(class, count));
+        for class in waiting.chain(on_the_wire) {
+            self.book.over(class, Verdict::Failed("no_answer"), 0, 0);
+        }
+    }
+
     fn over(&mut self, arrival: Arrival, verdict: Verdict, now_ns: u64) {
         if self.book.counts(arrival.due_ns) {
             let took_ns = now_ns.saturating_sub(arrival.due_ns);
@@ -160,7 +172,7 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        let idle = self.backlog.is_empty() && self.in_flight == 0;
+        let idle = self.backlog.is_empty() && self.in_flight.iter().all(|count| *count == 0);
         let counted = matches!(self.shape.pace, Pace::Counted { .. });
         idle && self.now_ns() >= self.ends_ns && (!counted || self.returns.is_empty())
     }
@@ -193,7 +205,7 @@ pub(crate) async fn run(
         random: Random::new(shape.seed ^ 0x7061_6365),
         backlog: std::collections::VecDeque::new(),
         returns: BinaryHeap::new(),
-        in_flight: 0,
+        in_flight: [0; Class::ALL.len()],
         next_ns: 0,
         ends_ns: ns(shape.warm_up_s + length_s),
         broken: None,

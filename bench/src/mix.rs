@@ -64,11 +64,12 @@ pub(crate) enum Refused {
     ComeAgain,
 }
 
-const KNOWN: [(&str, &str); 5] = [
+const KNOWN: [(&str, &str); 6] = [
     ("checks", include_str!("../mixes/checks.toml")),
     ("evening", include_str!("../mixes/evening.toml")),
     ("flash-sale", include_str!("../mixes/flash-sale.toml")),
     ("passwords", include_str!("../mixes/passwords.toml")),
+    ("refreshes", include_str!("../mixes/refreshes.toml")),
     ("registrations", include_str!("../mixes/registrations.toml")),
 ];
 
@@ -137,6 +138,11 @@ impl Mix {
 }
 
 impl Parts {
+    /// Whether people are others afterwards.
+    pub(crate) fn changes(&self) -> bool {
+        self.refresh + self.sign_in + self.sign_up > 0
+    }
+
     pub(crate) fn sum(&self) -> u32 {
         self.check + self.forged + self.refresh + self.sign_in + self.sign_up
     }

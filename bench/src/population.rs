@@ -90,6 +90,31 @@ pub(crate) fn folder(parent: &Path, people: usize) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
+/// A copy of the folder with so many people, gone with its handle: whoever
+/// changes people leaves the kept ones as they were.
+pub(crate) fn copied(people: usize) -> anyhow::Result<(tempfile::TempDir, PathBuf)> {
+    let kept = kept(people)?;
+    let beside = kept.parent().and_then(Path::parent).context("no folder")?;
+    let scratch = tempfile::tempdir_in(beside)?;
+    let dir = scratch.path().join("node");
+    copy(&kept, &dir)?;
+    Ok((scratch, dir))
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir(to)?;
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy(&entry.path(), &target)?,
+            false => drop(std::fs::copy(entry.path(), target)?),
+        }
+    }
+    Ok(())
+}
+
 /// The folder with so many people that earlier runs left behind, or a new one.
 pub(crate) fn kept(people: usize) -> anyhow::Result<PathBuf> {
     let mut parent = std::env::current_exe()?;

@@ -82,7 +82,7 @@ impl ShapeArgs {
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
-    /// checks, evening, flash-sale, passwords, registrations, or a file.
+    /// checks, evening, flash-sale, passwords, refreshes, registrations, or a file.
     mix: String,
     /// The greatest number of requests per second, instead of the mix's; `max`
     /// keeps every place in flight taken.
@@ -103,7 +103,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Args)]
 pub(crate) struct HighestArgs {
-    /// checks, evening, passwords, registrations, or a file.
+    /// checks, evening, passwords, refreshes, registrations, or a file.
     mix: String,
     /// Where to begin.
     #[arg(long, default_value_t = 20_000.0)]
@@ -143,7 +143,9 @@ pub(crate) struct Server {
 
 /// A node under load, and who is asked about.
 pub(crate) struct Bed {
+    // Dropped in this order: the node goes before its folder.
     _node: Option<Node>,
+    _scratch: Option<tempfile::TempDir>,
     dir: PathBuf,
     server: Server,
     options: Options,
@@ -154,17 +156,23 @@ pub(crate) struct Bed {
 impl Bed {
     /// Runs a node, or finds one, and makes ready who is asked about.
     pub(crate) async fn make(args: &ShapeArgs, mix: &Mix) -> anyhow::Result<Bed> {
-        let (node, dir, at) = match (&args.dir, args.connect) {
-            (Some(dir), Some(at)) => (None, dir.clone(), at),
+        let (node, scratch, dir, at) = match (&args.dir, args.connect) {
+            (Some(dir), Some(at)) => (None, None, dir.clone(), at),
             _ => {
                 pin(Side::Either);
-                let dir = population::kept(args.people)?;
+                let (scratch, dir) = match mix.ask.changes() {
+                    true => {
+                        let (scratch, dir) = population::copied(args.people)?;
+                        (Some(scratch), dir)
+                    }
+                    false => (None, population::kept(args.people)?),
+                };
                 pin(Side::Server);
                 let node = node::serve(&dir);
                 pin(Side::Generator);
                 let node = node?;
                 let at = node.at.quic;
-                (Some(node), dir, at)
+                (Some(node), scratch, dir, at)
             }
         };
         let options = node::options(&dir, at)?;
@@ -179,6 +187,7 @@ impl Bed {
                 process: node.as_ref().map(Node::id),
             },
             _node: node,
+            _scratch: scratch,
             dir,
             options,
             people,

@@ -114,7 +114,7 @@ fn take(
         let Some(arrival) = places.leave(correlation_of(frame)) else {
             bail!("an answer to nothing that was asked");
         };
-        world.in_flight -= 1;
+        world.in_flight[arrival.ask.class() as usize] -= 1;
         link.free.set(link.free.get() + 1);
         world.answered(arrival, frame, now_ns);
     }
@@ -146,7 +146,7 @@ fn fill(
             world.book.sent(now_ns.saturating_sub(arrival.free_ns));
         }
         let correlation = places.enter(arrival).context("no place is free")?;
-        world.in_flight += 1;
+        world.in_flight[arrival.ask.class() as usize] += 1;
         let written = world
             .script
             .write(out, arrival.ask, correlation, DEADLINE_MS);

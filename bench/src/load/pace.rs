@@ -6,7 +6,6 @@ use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use anyhow::bail;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
@@ -16,11 +15,10 @@ use tokio::io::unix::AsyncFd;
 
 use super::link::Link;
 use super::{Arrival, DEADLINE_MS, Pace, World};
-use crate::script::Verdict;
 
 /// How often what is due is handed out: tokio's own timers wake every
 /// millisecond.
-const TICK_NS: i64 = 100_000;
+const TICK_NS: i64 = 200_000;
 
 struct Ticker(AsyncFd<OwnedFd>);
 
@@ -89,7 +87,8 @@ pub(super) async fn drive(links: &[Rc<Link>], world: &RefCell<World>) -> anyhow:
             return Ok(());
         }
         if now_ns > world.ends_ns + u64::from(DEADLINE_MS) * 1_000_000 {
-            give_up(&mut world, now_ns)?;
+            world.give_up();
+            world.book.turn();
             return Ok(());
         }
     }
@@ -158,27 +157,6 @@ fn hand_out(world: &mut World, links: &[Rc<Link>], cursor: &mut usize, now_ns: u
         }
     }
     *cursor += 1;
-}
-
-/// What is unanswered by now has failed.
-fn give_up(world: &mut World, now_ns: u64) -> anyhow::Result<()> {
-    let waiting = world.in_flight + world.backlog.len();
-    if waiting == 0 {
-        bail!("nothing waits, and it is not over");
-    }
-    let ask = world.backlog.front().map(|arrival| arrival.ask);
-    let ask = ask.unwrap_or(crate::script::Ask::Check(0));
-    for _ in 0..waiting {
-        let arrival = Arrival {
-            ask,
-            due_ns: world.ends_ns,
-            free_ns: now_ns,
-            attempt: 0,
-        };
-        world.over(arrival, Verdict::Failed("no_answer"), now_ns);
-    }
-    world.book.turn();
-    Ok(())
 }
 
 /// One line for whoever watches.
