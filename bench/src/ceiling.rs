@@ -6,7 +6,7 @@ mod echo;
 mod hashing;
 mod lookup;
 mod redis;
-mod signatures;
+pub(crate) mod signatures;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +22,10 @@ use crate::report::Setting;
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
 use crate::summary::Summary;
 
-pub(crate) use echo::{EchoArgs, serve as serve_echo};
+pub(crate) use disk::{commit_latencies, commits};
+pub(crate) use echo::{Echo, EchoArgs, serve as serve_echo};
+pub(crate) use hashing::on_this_thread as hashes_per_s;
+pub(crate) use signatures::Signed;
 
 #[derive(Args)]
 pub(crate) struct CeilingArgs {
@@ -200,7 +203,9 @@ async fn shape(
         shape.seed = turn as u64 + 1;
         let checks = bed.load(mix, &shape, Setting::new("checks", mix)).await?;
         ours.push(checks.turn()?);
-        echoes.push(bed.load_on(&echo.server(), mix, &shape).await?.turn()?);
+        let setting = Setting::new("echo", mix);
+        let echoed = bed.load_on(&echo.server(), mix, &shape, setting).await?;
+        echoes.push(echoed.turn()?);
         if let Some(redis) = redis {
             gets.push(redis.get(name, args.seconds)?);
         }

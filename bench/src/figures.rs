@@ -7,10 +7,13 @@
 )]
 
 mod checks;
+mod cold;
 mod day_two;
+mod durable;
 mod limits;
 mod ready;
 mod sign_ins;
+mod tail;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +35,14 @@ pub(crate) enum Figure {
     Limits,
     /// The index key rotated while checks go on.
     Rotation(PeopleArgs),
+    /// Everybody's first request after a restart, at 20,000 a second.
+    Cold(PeopleArgs),
+    /// Refreshes a second beside the store's group commit alone, in turn.
+    Refreshes(PeopleArgs),
+    /// A passkey's verification and a commit, beside the verification alone.
+    Passkeys,
+    /// The tail of checks at 70% of their highest rate, beside an echo's.
+    Tail(PeopleArgs),
     /// Backup while checks go on, restore, ready again.
     Backup(PeopleArgs),
 }
@@ -53,6 +64,10 @@ pub(crate) fn run(figure: &Figure) -> anyhow::Result<ExitCode> {
         Figure::Ready(args) => runtime.block_on(ready::ready(args.people as u64)),
         Figure::Limits => limits::run(&runtime),
         Figure::Rotation(args) => day_two::rotation(args.people),
+        Figure::Cold(args) => runtime.block_on(cold::cold(args))?,
+        Figure::Refreshes(args) => runtime.block_on(durable::refreshes(args))?,
+        Figure::Passkeys => durable::passkeys()?,
+        Figure::Tail(args) => runtime.block_on(tail::tail(args))?,
         Figure::Backup(args) => day_two::backup(args.people),
     }
     Ok(ExitCode::SUCCESS)
@@ -84,6 +99,15 @@ fn tokens(dir: &Path) -> Vec<(SessionToken, RefreshToken)> {
         (session, refresh)
     };
     people.into_iter().map(pair).collect()
+}
+
+fn print_summary(name: &str, summary: Summary) {
+    let Summary {
+        median,
+        least,
+        most,
+    } = summary;
+    println!("{name:22} median {median:10.2}   ({least:.2} to {most:.2})");
 }
 
 /// Least, middle and greatest.

@@ -8,8 +8,11 @@
 )]
 
 mod book;
+mod calibrate;
 mod ceiling;
 mod figures;
+mod guard;
+mod highest;
 mod load;
 mod machine;
 mod members;
@@ -20,6 +23,7 @@ mod random;
 mod report;
 mod run;
 mod script;
+mod subjects;
 mod summary;
 
 use std::path::PathBuf;
@@ -42,13 +46,21 @@ enum Command {
     Run(run::RunArgs),
     /// Find the highest rate of a mix that is sustained: 99.9% served, p99 of
     /// checks under 10 ms.
-    Highest(run::HighestArgs),
+    Highest(highest::HighestArgs),
     /// Measure what this machine could do at best, and what people would pick
     /// instead, in turn with ours.
     Ceiling(ceiling::CeilingArgs),
+    /// Write down what operations cost here, for the simulator.
+    Calibrate(calibrate::CalibrateArgs),
     /// The bare QUIC server that `ceiling` runs.
     #[command(hide = true)]
     Echo(ceiling::EchoArgs),
+    /// Hold the instructions of the hottest functions against the committed
+    /// ones; needs valgrind.
+    Guard(guard::GuardArgs),
+    /// One function, called so often: what `guard` counts.
+    #[command(hide = true)]
+    Guarded(guard::GuardedArgs),
     /// Figures of day two and of overload.
     #[command(subcommand)]
     Figures(figures::Figure),
@@ -68,9 +80,12 @@ struct PeopleArgs {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
-        Command::Highest(args) => run::highest(&args),
+        Command::Highest(args) => highest::highest(&args),
         Command::Ceiling(args) => ceiling::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Echo(args) => ceiling::serve_echo(&args),
+        Command::Guard(args) => guard::run(&args),
+        Command::Guarded(args) => guard::guarded(&args),
         Command::Figures(figure) => figures::run(&figure),
         Command::People(args) => {
             population::make(&args.dir, args.people).map(|()| ExitCode::SUCCESS)

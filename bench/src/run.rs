@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use tidegate_client::Options;
-use tidegate_wire::Class;
 
 use crate::load::{self, Pace, Shape};
 use crate::machine::{Glance, Side, Usage, pin};
@@ -41,7 +40,7 @@ pub(crate) struct ShapeArgs {
     people: usize,
     /// How people are drawn, instead of the mix's way.
     #[arg(long)]
-    draw: Option<Draw>,
+    pub(crate) draw: Option<Draw>,
     /// Seconds before anything is counted.
     #[arg(long, default_value_t = 3.0)]
     warm_up: f64,
@@ -57,12 +56,35 @@ pub(crate) struct ShapeArgs {
     /// Run a node of its own, on a core of its own; the default.
     #[arg(long, conflicts_with = "connect")]
     spawn: bool,
+    /// The cores that the node may use.
+    #[arg(long, value_enum, default_value_t = Cores::One)]
+    node_on: Cores,
     /// Ask nobody beforehand: people are cold at the start.
     #[arg(long)]
     cold: bool,
 }
 
+/// The cores of a node of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Cores {
+    /// One of its own; the generator has another.
+    One,
+    /// All, the generator's too.
+    All,
+}
+
 impl ShapeArgs {
+    /// The same, with a node that may use all cores.
+    pub(crate) fn on_all_cores(self) -> ShapeArgs {
+        let node_on = Cores::All;
+        ShapeArgs { node_on, ..self }
+    }
+
+    /// The same, with people who are cold at the start.
+    pub(crate) fn cold(self) -> ShapeArgs {
+        ShapeArgs { cold: true, ..self }
+    }
+
     /// A node of its own with so many warm people, at the usual shape.
     pub(crate) fn spawned(people: usize) -> ShapeArgs {
         ShapeArgs {
@@ -75,6 +97,7 @@ impl ShapeArgs {
             dir: None,
             connect: None,
             spawn: true,
+            node_on: Cores::One,
             cold: false,
         }
     }
@@ -99,20 +122,6 @@ pub(crate) struct RunArgs {
     /// Write a page with charts.
     #[arg(long, value_name = "F.html")]
     report: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(crate) struct HighestArgs {
-    /// checks, evening, passwords, refreshes, registrations, or a file.
-    mix: String,
-    /// Where to begin.
-    #[arg(long, default_value_t = 20_000.0)]
-    from: f64,
-    /// Seconds of the run that confirms it.
-    #[arg(long, default_value_t = 60.0)]
-    duration: f64,
-    #[command(flatten)]
-    shape: ShapeArgs,
 }
 
 /// A rate, or as much as is answered.
@@ -144,7 +153,7 @@ pub(crate) struct Server {
 /// A node under load, and who is asked about.
 pub(crate) struct Bed {
     // Dropped in this order: the node goes before its folder.
-    _node: Option<Node>,
+    node: Option<Node>,
     _scratch: Option<tempfile::TempDir>,
     dir: PathBuf,
     server: Server,
@@ -167,7 +176,10 @@ impl Bed {
                     }
                     false => (None, population::kept(args.people)?),
                 };
-                pin(Side::Server);
+                pin(match args.node_on {
+                    Cores::One => Side::Server,
+                    Cores::All => Side::Either,
+                });
                 let node = node::serve(&dir);
                 pin(Side::Generator);
                 let node = node?;
@@ -186,7 +198,7 @@ impl Bed {
                 at,
                 process: node.as_ref().map(Node::id),
             },
-            _node: node,
+            node,
             _scratch: scratch,
             dir,
             options,
@@ -194,7 +206,7 @@ impl Bed {
             members,
         };
         if !args.cold && mix.ask.check + mix.ask.forged + mix.ask.refresh > 0 {
-            warming::warm(&bed.options, at, &bed.people).await?;
+            bed.warm().await?;
         }
         Ok(bed)
     }
@@ -222,11 +234,30 @@ impl Bed {
         server: &Server,
         mix: &Mix,
         shape: &Shape,
+        setting: Setting,
     ) -> anyhow::Result<Report> {
         let ours = std::mem::replace(&mut self.server, *server);
-        let report = self.load(mix, shape, Setting::new("echo", mix)).await;
+        let report = self.load(mix, shape, setting).await;
         self.server = ours;
         report
+    }
+
+    /// Asks about everybody once, so that they are warm.
+    pub(crate) async fn warm(&self) -> anyhow::Result<()> {
+        warming::warm(&self.options, self.server.at, &self.people).await
+    }
+
+    pub(crate) fn people(&self) -> usize {
+        self.people.len()
+    }
+
+    pub(crate) fn server(&self) -> Server {
+        self.server
+    }
+
+    /// Where a node of our own is reached.
+    pub(crate) fn addresses(&self) -> Option<node::Addresses> {
+        self.node.as_ref().map(|node| node.at)
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -347,56 +378,6 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
-}
-
-/// Doubles until a rate is not held, halves the gap, and confirms.
-pub(crate) fn highest(args: &HighestArgs) -> anyhow::Result<ExitCode> {
-    let mut mix = Mix::named(&args.mix)?;
-    mix.people = args.shape.draw.unwrap_or(mix.people);
-    let shape = shape_of(&args.shape, Pace::Open);
-    pin(Side::Generator);
-    runtime()?.block_on(async {
-        let mut bed = Bed::make(&args.shape, &mix).await?;
-        let mut holds = async |per_s: f64, for_s: f64| {
-            let mut mix = mix.clone();
-            mix.curve = vec![(0.0, per_s), (for_s, per_s)];
-            let report = bed
-                .load(&mix, &shape, Setting::new(&args.mix, &mix))
-                .await?;
-            println!(
-                "{per_s:9.0}/s  served {:.4}  p99 {:.2} ms  generator {:.2}  {}",
-                report.share_served(),
-                report.p99_ms(Class::Check),
-                report.generator.cpu_share,
-                report.validity,
-            );
-            anyhow::Ok((report.holds(), report))
-        };
-        let (mut low, mut high) = (0.0, args.from);
-        while holds(high, 10.0).await?.0 {
-            (low, high) = (high, high * 1.5);
-        }
-        while high - low > (0.03 * high).max(1.0) {
-            let middle = f64::midpoint(low, high);
-            match holds(middle, 10.0).await?.0 {
-                true => low = middle,
-                false => high = middle,
-            }
-        }
-        let mut rate = low;
-        loop {
-            let (held, report) = holds(rate, args.duration).await?;
-            if held || rate < 1.0 {
-                report.print();
-                println!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
-                return Ok(match held {
-                    true => ExitCode::SUCCESS,
-                    false => ExitCode::FAILURE,
-                });
-            }
-            rate *= 0.97;
-        }
-    })
 }
 
 /// Whether the generator was good enough for the figures to count.

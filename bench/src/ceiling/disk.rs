@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use hdrhistogram::Histogram;
 use serde::Serialize;
 use tidegate_storage_api::{Commit, Key, PersonPart, Region, Slot, Store};
 use tidegate_storage_fjall::{FjallStore, Options};
@@ -14,6 +15,7 @@ use crate::machine::{Side, pin};
 
 const TURN: Duration = Duration::from_secs(3);
 const VALUE_BYTES: usize = 800;
+const LONGEST_US: u64 = 60_000_000;
 
 /// A second.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +51,17 @@ pub(crate) fn measure() -> anyhow::Result<Disk> {
 
 /// Durable commits a second with so many waiting at once.
 pub(crate) fn commits(dir: &std::path::Path, waiting: usize) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    let done = commit_latencies(dir, waiting)?.len();
+    Ok(done as f64 / started.elapsed().as_secs_f64())
+}
+
+/// Microseconds from handing a commit over to its being durable, with so many
+/// waiting at once, for a while.
+pub(crate) fn commit_latencies(
+    dir: &std::path::Path,
+    waiting: usize,
+) -> anyhow::Result<Histogram<u64>> {
     std::fs::create_dir_all(dir)?;
     let store: Arc<dyn Store> = Arc::new(FjallStore::open(dir, &Options::default())?);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -57,10 +70,16 @@ pub(crate) fn commits(dir: &std::path::Path, waiting: usize) -> anyhow::Result<f
         let mut user = [0; 16];
         user[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
         let key = Key::person(Region::FIRST, slot, &user, PersonPart::Record);
-        store.commit(Commit::default().put(key, vec![7; VALUE_BYTES]))
+        let commit = store.commit(Commit::default().put(key, vec![7; VALUE_BYTES]));
+        let started = Instant::now();
+        async move {
+            commit.await?;
+            anyhow::Ok(started.elapsed())
+        }
     };
+    let mut latencies = Histogram::new_with_max(LONGEST_US, 3)?;
     runtime.block_on(async {
-        let (started, mut done, mut number) = (Instant::now(), 0u32, 0);
+        let (started, mut number) = (Instant::now(), 0);
         let mut under_way = FuturesUnordered::new();
         while started.elapsed() < TURN {
             while under_way.len() < waiting {
@@ -68,11 +87,11 @@ pub(crate) fn commits(dir: &std::path::Path, waiting: usize) -> anyhow::Result<f
                 under_way.push(commit(number));
             }
             if let Some(committed) = under_way.next().await {
-                committed?;
-                done += 1;
+                let us = u64::try_from(committed?.as_micros()).unwrap_or(u64::MAX);
+                latencies.saturating_record(us);
             }
         }
-        Ok(f64::from(done) / started.elapsed().as_secs_f64())
+        Ok(latencies)
     })
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct EchoArgs {
 }
 
 /// An echo in a process of its own, on the server's core.
-pub(super) struct Echo {
+pub(crate) struct Echo {
     child: Child,
     at: SocketAddr,
 }
@@ -46,7 +46,7 @@ impl Drop for Echo {
 }
 
 impl Echo {
-    pub(super) fn start(dir: &Path) -> anyhow::Result<Echo> {
+    pub(crate) fn start(dir: &Path) -> anyhow::Result<Echo> {
         pin(Side::Server);
         let child = Command::new(std::env::current_exe()?)
             .args(["echo", "--dir"])
@@ -62,7 +62,7 @@ impl Echo {
         Ok(Echo { child, at })
     }
 
-    pub(super) fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         Server {
             at: self.at,
             process: Some(self.child.id()),

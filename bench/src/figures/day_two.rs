@@ -9,7 +9,7 @@ use super::checks::{CHECKED, Checks, Seen};
 use super::{folder, tokens};
 use crate::node::{order, serve};
 
-const PER_S: u64 = 2_000;
+pub(super) const PER_S: u64 = 2_000;
 const QUIET: Duration = Duration::from_secs(10);
 
 fn sessions(dir: &Path) -> Vec<SessionToken> {
@@ -17,7 +17,7 @@ fn sessions(dir: &Path) -> Vec<SessionToken> {
     tokens.map(|(session, _)| session).collect()
 }
 
-fn show(what: &str, seen: &Seen) {
+pub(super) fn show(what: &str, seen: &Seen) {
     println!(
         "{what:20} {} checks at {PER_S}/s, {} failed: p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
         seen.took_us.len(),

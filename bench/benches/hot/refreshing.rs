@@ -1,0 +1,115 @@
+//! The account core at its commonest change.
+
+use tidegate_account::{
+    Account, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
+    IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
+    Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
+};
+
+const USER: [u8; 16] = [7; 16];
+const TENANT: TenantId = TenantId(1);
+const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A signed-in account whose refresh token is replaced again and again.
+pub(crate) struct Refreshing {
+    account: Account,
+    grant: Grant,
+    policy: Policy,
+    step: u64,
+}
+
+impl Refreshing {
+    /// Signs somebody up and in.
+    pub(crate) fn new() -> Refreshing {
+        let policy = Policy::default();
+        let mut account = Account::absent(UserId::from_bytes(USER));
+        let password = Password::parse("correct horse").unwrap();
+        let email = Identifier::parse(IdentifierKind::Email, "ada@example.com").unwrap();
+        let sign_up = SignUp {
+            identifiers: vec![ClaimedIdentifier {
+                identifier: email,
+                hash: IndexHash([1; 32]),
+                key_version: 1,
+                older: Vec::new(),
+            }],
+            password: password.clone(),
+        };
+        let sign_in = SignIn {
+            password,
+            device: None,
+            remember: Remember::Nothing,
+            source: Source::Clear,
+        };
+        let mut granted = None;
+        for (step, command) in [Command::SignUp(sign_up), Command::SignIn(sign_in)]
+            .into_iter()
+            .enumerate()
+        {
+            let step = step as u64;
+            let output = account.handle(NOW_MS, seed(step * 2), &policy, input(step, command));
+            let effect = output.effects.first().unwrap();
+            let completion = match effect {
+                Effect::HashPassword { salt, policy, .. } => Completion::Hashed(PasswordHash {
+                    memory_kib: policy.memory_kib,
+                    passes: policy.passes,
+                    lanes: policy.lanes,
+                    pepper_key: policy.pepper_key,
+                    salt: *salt,
+                    output: [5; 48],
+                }),
+                Effect::VerifyPassword { .. } => Completion::Verified(PasswordCheck::Match),
+            };
+            let done = Input::Completion {
+                pending: effect.pending(),
+                completion,
+            };
+            let output = account.handle(NOW_MS, seed(step * 2 + 1), &policy, done);
+            for (_, reply) in output.replies {
+                if let Reply::SignedIn(grant) = reply {
+                    granted = Some(grant);
+                }
+            }
+        }
+        Refreshing {
+            account,
+            grant: granted.unwrap(),
+            policy,
+            step: 100,
+        }
+    }
+
+    /// Replaces the refresh token once.
+    pub(crate) fn refresh(&mut self) -> bool {
+        self.step += 1;
+        let command = Command::Refresh {
+            session: self.grant.session,
+            family: self.grant.family.clone(),
+            token: self.grant.refresh.clone(),
+        };
+        let now_ms = NOW_MS + self.step;
+        let input = input(self.step, command);
+        let output = self
+            .account
+            .handle(now_ms, seed(self.step), &self.policy, input);
+        match output.replies.into_iter().next() {
+            Some((_, Reply::Refreshed(grant))) => {
+                self.grant = grant;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn seed(step: u64) -> Entropy {
+    Entropy::new(tagged("subjects", &[&step.to_le_bytes()]))
+}
+
+fn input(step: u64, command: Command) -> Input {
+    Input::Command {
+        ticket: Ticket(step),
+        tenant: TENANT,
+        idempotency: None,
+        command,
+    }
+}
