@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -46,7 +46,8 @@ struct Calibration {
     hash_ms: f64,
     signatures: signatures::Signatures,
     commits: Vec<CommitLatency>,
-    /// What one more warm person with one session adds to the node.
+    /// What one more warm person with one session adds to the node's resident
+    /// memory, with what the store's cache keeps of their rows.
     warm_bytes_per_person: u64,
 }
 
@@ -73,7 +74,8 @@ struct CommitLatency {
     max_us: u64,
 }
 
-/// Requests of 104 bytes in a payload of at most 1,452.
+/// Requests of 104 bytes in a payload of at most 1,452: taken as given, not
+/// measured.
 const FRAMES_PER_DATAGRAM: f64 = 13.0;
 
 /// Connections, and requests in flight on each.
@@ -156,9 +158,10 @@ async fn warm_bytes(spawned: &ShapeArgs, mix: &Mix) -> anyhow::Result<u64> {
 impl Operation {
     fn of(report: &Report) -> anyhow::Result<Operation> {
         ensure!(report.wrong() == 0, "{:?}", report.wrong);
-        let served = report.all.served.max(1) as f64;
+        let all_s: f64 = report.node_threads_s.values().sum();
+        let part_us = |s: &f64| s / all_s.max(1e-9) * report.node_cpu_us_per_request;
         let threads = report.node_threads_s.iter();
-        let threads = threads.map(|(name, s)| (name.clone(), s * 1e6 / served));
+        let threads = threads.map(|(name, s)| (name.clone(), part_us(s)));
         Ok(Operation {
             connections: report.connections,
             in_flight: report.in_flight,
@@ -172,9 +175,7 @@ impl Operation {
 impl CommitLatency {
     fn measure(waiting: usize) -> anyhow::Result<CommitLatency> {
         let folder = tempfile::tempdir_in(".")?;
-        let started = Instant::now();
-        let latencies = commit_latencies(&folder.path().join("store"), waiting)?;
-        let took_s = started.elapsed().as_secs_f64();
+        let (latencies, took_s) = commit_latencies(&folder.path().join("store"), waiting)?;
         let at = |quantile| latencies.value_at_quantile(quantile);
         Ok(CommitLatency {
             waiting,

@@ -98,6 +98,13 @@ struct ShapeResult {
     to_redis: Option<Summary>,
     /// CPU of a check above that of an echo, in microseconds, turn by turn.
     above_echo_us: Summary,
+    /// An echo's CPU by a check's: what the rates' ratio would be if the server
+    /// alone were the limit.
+    by_cpu: Summary,
+    /// Of the server's core, while it answered checks, and echoes. Below 0.9
+    /// the generator was the limit, and the rates say nothing of the server.
+    checks_core_share: f64,
+    echo_core_share: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -123,6 +130,11 @@ fn measured(turns: &[Turn]) -> Measured {
         per_s: Summary::of(turns.iter().map(|turn| turn.per_s).collect()),
         cpu_us: Summary::of(turns.iter().map(|turn| turn.cpu_us).collect()),
     }
+}
+
+fn core_share(turns: &[Turn]) -> f64 {
+    let shares = turns.iter().map(|turn| turn.per_s * turn.cpu_us / 1e6);
+    Summary::of(shares.collect()).median
 }
 
 fn by_turn(ours: &[Turn], theirs: &[Turn], of: impl Fn(&Turn, &Turn) -> f64) -> Summary {
@@ -155,8 +167,16 @@ pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
             println!("redis-server and redis-benchmark are not installed: left out");
         }
         println!(
-            "{:>7} {:>22} {:>22} {:>22} {:>6} {:>6} {:>9}",
-            "shape", "checks/s (us)", "echo/s (us)", "redis GET/s (us)", "/echo", "/redis", "+us"
+            "{:>7} {:>22} {:>22} {:>22} {:>6} {:>6} {:>6} {:>6} {:>11}",
+            "shape",
+            "checks/s (us)",
+            "echo/s (us)",
+            "redis GET/s (us)",
+            "/echo",
+            "/redis",
+            "+us",
+            "by CPU",
+            "core shares"
         );
         for name in &args.shapes {
             let result = shape(&mut bed, &echo, redis.as_ref(), &mix, *name, args).await?;
@@ -218,6 +238,9 @@ async fn shape(
         to_echo: by_turn(&ours, &echoes, |a, b| a.per_s / b.per_s),
         to_redis: redis.map(|_| by_turn(&ours, &gets, |a, b| a.per_s / b.per_s)),
         above_echo_us: by_turn(&ours, &echoes, |a, b| a.cpu_us - b.cpu_us),
+        by_cpu: by_turn(&ours, &echoes, |a, b| b.cpu_us / a.cpu_us),
+        checks_core_share: core_share(&ours),
+        echo_core_share: core_share(&echoes),
     })
 }
 
@@ -234,7 +257,7 @@ impl ShapeResult {
             format!("{rate:.0} ({:.2})", one.cpu_us.median)
         };
         println!(
-            "{:>7} {:>22} {:>22} {:>22} {:>6.2} {:>6} {:>9.2}",
+            "{:>7} {:>22} {:>22} {:>22} {:>6.2} {:>6} {:>6.2} {:>6.2} {:>5.2} {:>5.2}",
             format!("{}x{}", self.shape.connections, self.shape.in_flight),
             show(&self.checks),
             show(&self.echo),
@@ -243,6 +266,9 @@ impl ShapeResult {
             self.to_redis
                 .map_or("-".to_owned(), |ratio| format!("{:.2}", ratio.median)),
             self.above_echo_us.median,
+            self.by_cpu.median,
+            self.checks_core_share,
+            self.echo_core_share,
         );
     }
 }

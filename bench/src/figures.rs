@@ -56,9 +56,7 @@ pub(crate) struct PeopleArgs {
 
 pub(crate) fn run(figure: &Figure) -> anyhow::Result<ExitCode> {
     pin(Side::Either);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = crate::run::runtime()?;
     match figure {
         Figure::SignIns => runtime.block_on(sign_ins::compare()),
         Figure::Ready(args) => runtime.block_on(ready::ready(args.people as u64)),

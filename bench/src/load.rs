@@ -54,6 +54,8 @@ pub(crate) struct Shape {
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     ask: Ask,
+    /// When it was due first: latency counts from then.
+    first_due_ns: u64,
     due_ns: u64,
     /// When it could be sent at last.
     free_ns: u64,
@@ -94,7 +96,9 @@ struct World {
     /// Due, and no link has room.
     backlog: std::collections::VecDeque<Arrival>,
     returns: BinaryHeap<Return>,
-    /// On the wire, by class.
+    /// When no link had room last.
+    full_ns: u64,
+    /// On the wire, or handed to a link, by class.
     in_flight: [usize; Class::ALL.len()],
     /// When the next one arrives.
     next_ns: u64,
@@ -129,6 +133,7 @@ impl World {
         }
         Some(Arrival {
             ask,
+            first_due_ns: now_ns,
             due_ns: now_ns,
             free_ns: now_ns,
             attempt: 0,
@@ -164,8 +169,8 @@ impl World {
     }
 
     fn over(&mut self, arrival: Arrival, verdict: Verdict, now_ns: u64) {
-        if self.book.counts(arrival.due_ns) {
-            let took_ns = now_ns.saturating_sub(arrival.due_ns);
+        if self.book.counts(arrival.first_due_ns) {
+            let took_ns = now_ns.saturating_sub(arrival.first_due_ns);
             self.book
                 .over(arrival.ask.class(), verdict, took_ns, arrival.attempt);
         }
@@ -205,6 +210,7 @@ pub(crate) async fn run(
         random: Random::new(shape.seed ^ 0x7061_6365),
         backlog: std::collections::VecDeque::new(),
         returns: BinaryHeap::new(),
+        full_ns: 0,
         in_flight: [0; Class::ALL.len()],
         next_ns: 0,
         ends_ns: ns(shape.warm_up_s + length_s),

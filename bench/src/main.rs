@@ -30,6 +30,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// As the node has it: what is compared differs in nothing else.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Puts open-loop load on a Tidegate node and says what became of it.
 #[derive(Parser)]
@@ -42,7 +47,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Put a mix of requests on a node. Exit status 0 only when no answer was
-    /// wrong and the generator kept up.
+    /// wrong.
     Run(run::RunArgs),
     /// Find the highest rate of a mix that is sustained: 99.9% served, p99 of
     /// checks under 10 ms.

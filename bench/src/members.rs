@@ -13,7 +13,7 @@ use crate::population::PASSWORD;
 use crate::script::Member;
 
 /// Enough that sign-ins at once seldom meet one person twice.
-const MEMBERS: usize = 256;
+const MEMBERS: usize = 1_024;
 const AT_ONCE: usize = 32;
 
 /// Signs them up; whoever is there from an earlier run signs in.

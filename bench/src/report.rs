@@ -14,6 +14,7 @@ use crate::load::{Pace, Shape};
 use crate::machine::Machine;
 use crate::mix::Mix;
 use crate::run::{Sample, Seen, validity};
+use crate::summary::Summary;
 
 pub(crate) use page::html;
 
@@ -24,6 +25,8 @@ pub(crate) struct Setting {
     pub(crate) about: String,
     /// The greatest rate of the curve.
     pub(crate) rate_per_s: f64,
+    /// Of the curve.
+    pub(crate) length_s: f64,
 }
 
 impl Setting {
@@ -32,6 +35,7 @@ impl Setting {
             mix: name.to_owned(),
             about: mix.about.clone(),
             rate_per_s: mix.greatest(),
+            length_s: mix.length_s(),
         }
     }
 }
@@ -91,7 +95,7 @@ pub(crate) struct Latency {
 pub(crate) struct Generator {
     /// Of its core.
     pub(crate) cpu_share: f64,
-    /// Of what was sent: more than a millisecond after it could have been.
+    /// Of what was sent: more than 2 ms after it could have been.
     pub(crate) late_share: f64,
 }
 
@@ -125,7 +129,7 @@ pub(crate) fn class_name(class: Class) -> &'static str {
 impl Report {
     pub(crate) fn new(book: &Book, seen: &Seen, setting: Setting, shape: &Shape) -> Report {
         let seconds_counted = match shape.pace {
-            Pace::Open => book.seconds.len().saturating_sub(1).max(1) as f64,
+            Pace::Open => setting.length_s.max(1e-9),
             Pace::Saturated { for_s } => for_s,
             Pace::Counted { .. } => book.seconds.len().max(1) as f64,
         };
@@ -162,9 +166,20 @@ impl Report {
         };
         let all = figures(&book.all());
         let answered = all.served + all.shed + all.failed + all.wrong;
-        let share_of_span = answered as f64 / seconds_counted * span_s;
+        // Of an open load all is over when the watch ends; of a saturated one
+        // only what was asked in time is counted.
+        let over_span = match shape.pace {
+            Pace::Open => answered as f64,
+            _ => answered as f64 / seconds_counted * span_s,
+        };
         let late_share = book.late as f64 / book.sent.max(1) as f64;
-        let cpu_share = generator.cpu_ns() as f64 / 1e9 / span_s.max(1e-9);
+        let seconds = seconds(book, samples);
+        let shares = seconds.iter().map(|second| second.generator_cpu);
+        let cpu_share = match shape.pace {
+            // The drain at the end would thin it.
+            Pace::Open => Summary::of(shares.collect()).median,
+            _ => generator.cpu_ns() as f64 / 1e9 / span_s.max(1e-9),
+        };
         let threads = node.threads_ns.iter();
         Report {
             pace: match shape.pace {
@@ -179,7 +194,7 @@ impl Report {
                 Pace::Saturated { .. } | Pace::Counted { .. } => "valid",
                 Pace::Open => validity(cpu_share, late_share),
             },
-            node_cpu_us_per_request: node.cpu_ns() as f64 / 1000.0 / share_of_span.max(1.0),
+            node_cpu_us_per_request: node.cpu_ns() as f64 / 1000.0 / over_span.max(1.0),
             node_rss_mib: samples.last().map_or(0, |last| last.node.rss_kib / 1024),
             node_threads_s: threads
                 .map(|(name, ns)| (name.clone(), *ns as f64 / 1e9))
@@ -191,7 +206,7 @@ impl Report {
             wrong: book.wrong.clone(),
             failures: book.failures.clone(),
             machine: Machine::here(),
-            seconds: seconds(book, samples),
+            seconds,
             setting,
             all,
             classes,

@@ -17,9 +17,9 @@ use crate::load::{self, Pace, Shape};
 use crate::machine::{Glance, Side, Usage, pin};
 use crate::mix::{Draw, Mix};
 use crate::node::{self, Node};
-use crate::population::{self, Person};
+use crate::population;
 use crate::report::{Report, Setting};
-use crate::script::{Member, Script};
+use crate::script::{Member, People, Script};
 use crate::{members, report};
 
 /// Of its core; above, the generator was the limit.
@@ -158,7 +158,7 @@ pub(crate) struct Bed {
     dir: PathBuf,
     server: Server,
     options: Options,
-    people: Vec<Person>,
+    people: People,
     members: Vec<Member>,
 }
 
@@ -188,7 +188,7 @@ impl Bed {
             }
         };
         let options = node::options(&dir, at)?;
-        let people = population::read(&dir)?;
+        let people = People::new(population::read(&dir)?);
         let members = match mix.ask.sign_in {
             0 => Vec::new(),
             _ => members::members(&dir, at).await?,
@@ -326,8 +326,10 @@ impl Watch {
 }
 
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    Ok({ runtime }.enable_all().build()?)
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // The clock of the load is a file that becomes readable, and by default
+    // the runtime looks at files once in 61 polls: half a millisecond late.
+    Ok(runtime.enable_all().event_interval(4).build()?)
 }
 
 pub(crate) fn shape_of(args: &ShapeArgs, pace: Pace) -> Shape {

@@ -54,6 +54,27 @@ pub(crate) enum Verdict {
     Wrong(String),
 }
 
+/// Everybody who is asked about, from one run to the next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct People {
+    people: Vec<Person>,
+    /// Whose refresh token is of unknown worth: they refresh no more.
+    unsure: Vec<bool>,
+}
+
+impl People {
+    pub(crate) fn new(people: Vec<Person>) -> People {
+        People {
+            unsure: vec![false; people.len()],
+            people,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.people.len()
+    }
+}
+
 /// Draws requests and judges answers.
 pub(crate) struct Script {
     people: Vec<Person>,
@@ -71,10 +92,11 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn new(mix: &Mix, people: Vec<Person>, members: Vec<Member>, seed: u64) -> Script {
+    pub(crate) fn new(mix: &Mix, people: People, members: Vec<Member>, seed: u64) -> Script {
         let mut random = Random::new(seed);
+        let People { people, unsure } = people;
         Script {
-            refreshing: vec![false; people.len()],
+            refreshing: unsure,
             signing_in: vec![0; members.len()],
             people,
             members,
@@ -89,9 +111,13 @@ impl Script {
         }
     }
 
-    /// The people, with the tokens that they hold now.
-    pub(crate) fn into_people(self) -> Vec<Person> {
-        self.people
+    /// The people, with the tokens that they hold now. Whose refresh is not
+    /// answered by now holds one of unknown worth.
+    pub(crate) fn into_people(self) -> People {
+        People {
+            people: self.people,
+            unsure: self.refreshing,
+        }
     }
 
     /// Draws one request.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use clap::Args;
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -111,26 +111,33 @@ fn config(dir: &Path) -> anyhow::Result<quinn::ServerConfig> {
 
 async fn answer(mut send: quinn::SendStream, mut recv: quinn::RecvStream) -> anyhow::Result<()> {
     let (mut partial, mut out) = (BytesMut::new(), BytesMut::new());
-    while let Some(chunk) = recv.read_chunk(usize::MAX, true).await? {
-        let mut bytes = chunk.bytes;
-        if !partial.is_empty() {
-            let missing = (REQUEST_BYTES - partial.len()).min(bytes.len());
-            partial.extend_from_slice(&bytes.split_to(missing));
-            if partial.len() == REQUEST_BYTES {
-                reply(&mut out, &partial);
-                partial.clear();
-            }
+    // As the node reads: everything that has come, answered in one write.
+    let mut chunks: [Bytes; 32] = Default::default();
+    while let Some(count) = recv.read_chunks(&mut chunks).await? {
+        for chunk in &mut chunks[..count] {
+            take(std::mem::take(chunk), &mut partial, &mut out);
         }
-        while bytes.len() >= REQUEST_BYTES {
-            reply(&mut out, &bytes);
-            bytes.advance(REQUEST_BYTES);
-        }
-        partial.extend_from_slice(&bytes);
         if !out.is_empty() {
             send.write_chunk(out.split().freeze()).await?;
         }
     }
     Ok(())
+}
+
+fn take(mut bytes: Bytes, partial: &mut BytesMut, out: &mut BytesMut) {
+    if !partial.is_empty() {
+        let missing = (REQUEST_BYTES - partial.len()).min(bytes.len());
+        partial.extend_from_slice(&bytes.split_to(missing));
+        if partial.len() == REQUEST_BYTES {
+            reply(out, partial);
+            partial.clear();
+        }
+    }
+    while bytes.len() >= REQUEST_BYTES {
+        reply(out, &bytes);
+        bytes.advance(REQUEST_BYTES);
+    }
+    partial.extend_from_slice(&bytes);
 }
 
 /// A reply of the right size, with what tells requests and people apart.

@@ -42,6 +42,7 @@ pub(crate) async fn tail(args: &PeopleArgs) -> anyhow::Result<()> {
         let mut turn = [0.0; 2];
         for ((side, rate), tail) in sides.iter().zip(&rates).zip(&mut turn) {
             let report = side.at(&mut bed, *rate, TURN_S).await?;
+            anyhow::ensure!(report.wrong() == 0 && report.share_served() > 0.999);
             let latency = report.all.latency_ms;
             *tail = latency.p99_9 / latency.p50;
         }

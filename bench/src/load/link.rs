@@ -138,6 +138,7 @@ fn fill(
                 None => return Ok(()),
                 Some(arrival) => {
                     link.free.set(link.free.get() - 1);
+                    world.in_flight[arrival.ask.class() as usize] += 1;
                     arrival
                 }
             },
@@ -146,7 +147,6 @@ fn fill(
             world.book.sent(now_ns.saturating_sub(arrival.free_ns));
         }
         let correlation = places.enter(arrival).context("no place is free")?;
-        world.in_flight[arrival.ask.class() as usize] += 1;
         let written = world
             .script
             .write(out, arrival.ask, correlation, DEADLINE_MS);

@@ -109,6 +109,7 @@ fn arrive(world: &mut World, now_ns: u64) {
         }
         world.backlog.push_back(Arrival {
             ask,
+            first_due_ns: due_ns,
             due_ns,
             free_ns: due_ns,
             attempt: 0,
@@ -134,23 +135,26 @@ fn hand_out(world: &mut World, links: &[Rc<Link>], cursor: &mut usize, now_ns: u
     let mut full = 0;
     let mut woken = None;
     while full < links.len()
-        && let Some(arrival) = world.backlog.pop_front()
+        && let Some(mut arrival) = world.backlog.pop_front()
     {
+        // As long as no link had room it waited for that, not for the generator.
+        arrival.free_ns = arrival.free_ns.max(world.full_ns);
         let link = &links[*cursor % links.len()];
+        let class = arrival.ask.class();
         match link.hand(arrival) {
             None => {
+                world.in_flight[class as usize] += 1;
                 if woken != Some(*cursor % links.len()) {
                     link.wake.notify_one();
                     woken = Some(*cursor % links.len());
                 }
                 full = 0;
             }
-            Some(mut arrival) => {
+            Some(arrival) => {
                 *cursor += 1;
                 full += 1;
                 if full == links.len() {
-                    // From now on it waits for room, not for the generator.
-                    arrival.free_ns = now_ns;
+                    world.full_ns = now_ns;
                 }
                 world.backlog.push_front(arrival);
             }

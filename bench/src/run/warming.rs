@@ -7,15 +7,10 @@ use tidegate_client::Options;
 
 use crate::load::{self, Pace, Shape};
 use crate::mix::{Mix, Parts};
-use crate::population::Person;
-use crate::script::Script;
+use crate::script::{People, Script};
 
 /// Asks about everybody in turn, as fast as is answered.
-pub(super) async fn warm(
-    options: &Options,
-    at: SocketAddr,
-    people: &[Person],
-) -> anyhow::Result<()> {
+pub(super) async fn warm(options: &Options, at: SocketAddr, people: &People) -> anyhow::Result<()> {
     let mix = Mix {
         about: String::new(),
         ask: Parts {
@@ -35,7 +30,7 @@ pub(super) async fn warm(
         warm_up_s: 0.0,
         seed: 0,
     };
-    let script = Script::new(&mix, people.to_vec(), Vec::new(), 0);
+    let script = Script::new(&mix, people.clone(), Vec::new(), 0);
     let (book, _) = load::run(at, options, &mix, &shape, script).await?;
     let all = book.all();
     ensure!(

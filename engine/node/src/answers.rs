@@ -79,6 +79,10 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
             };
             yes(out, correlation, epoch, &v1::Verified { verification });
         }
+        // A turn in the line of the hashing: nobody else was given it.
+        Reply::No(Refusal::Busy { retry_after_ms }) if retry_after_ms > 0 => {
+            refuse_until(out, correlation, Code::Busy, retry_after_ms, epoch);
+        }
         Reply::No(refusal) => {
             let (code, retry_after_ms) = code_of(refusal);
             refuse(out, correlation, code, retry_after_ms, epoch);
@@ -116,6 +120,11 @@ pub(crate) fn refuse(
         // What a person is told is exact.
         Kind::Yes | Kind::No | Kind::Fault => retry_after_ms,
     };
+    refuse_until(out, correlation, code, retry_after_ms, epoch);
+}
+
+/// The same, with exactly this time to come again.
+fn refuse_until(out: &mut BytesMut, correlation: u64, code: Code, retry_after_ms: u32, epoch: u64) {
     let head = ReplyHead {
         retry_after_ms,
         ..head(correlation, code, epoch)
@@ -230,5 +239,19 @@ mod tests {
             assert!((2_200..2_800).contains(&share), "{quarter}: {share}");
         }
         assert_eq!(spread(0, 7), 0);
+    }
+
+    #[test]
+    fn a_turn_is_told_as_it_was_given() {
+        let told = |refusal: Refusal| {
+            let mut out = BytesMut::new();
+            write_account(&mut out, u64::MAX, Reply::No(refusal), 1);
+            let reply = tidegate_wire::decode_reply(&out).unwrap();
+            (reply.code, reply.head.retry_after_ms)
+        };
+        let busy = |retry_after_ms| Refusal::Busy { retry_after_ms };
+        assert_eq!(told(busy(1_234)), (Code::Busy, 1_234));
+        // Nothing is known of the wait: spread as everywhere.
+        assert!(told(busy(0)).1 > RETRY_AFTER_MS);
     }
 }

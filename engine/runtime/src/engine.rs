@@ -191,8 +191,8 @@ pub struct Prepared {
 impl Prepared {
     /// The question.
     #[must_use]
-    pub fn into_ask(self) -> Ask {
-        self.ask
+    pub fn ask(&self) -> &Ask {
+        &self.ask
     }
 }
 

@@ -1,6 +1,7 @@
 //! Cutting a stream of bytes into frames.
 
 use bytes::{Bytes, BytesMut};
+use zeroize::Zeroize;
 
 use crate::decode::Fault;
 
@@ -55,6 +56,8 @@ impl Splitter {
     /// cannot be read any further then.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Fault> {
         if self.held == Held::Given {
+            // It can have held a password or a token.
+            self.partial.as_mut().zeroize();
             self.partial.clear();
             self.held = Held::Beginning;
         }
@@ -67,6 +70,9 @@ impl Splitter {
                 return Ok(Some(&self.chunk[from..self.at]));
             }
             self.take(rest.len());
+            // It would keep the whole buffer that it was received in.
+            self.chunk = Bytes::new();
+            self.at = 0;
             return Ok(None);
         }
         self.take(LENGTH_BYTES.saturating_sub(self.partial.len()));

@@ -2,7 +2,6 @@
 //! read, rights looked up and counters added to once for all of them, and
 //! checks go to memory side by side.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,7 +26,8 @@ pub(super) struct Batch<'a> {
     gateway: &'a Gateway,
     /// Looked up with the first frame.
     arrived: Option<Arrived<'a>>,
-    checks: VecDeque<Waiting>,
+    /// Wiped where they lie when they are answered.
+    checks: Vec<Waiting>,
     requests: [u64; Opcode::ALL.len()],
     checked: u64,
 }
@@ -39,8 +39,8 @@ struct Arrived<'a> {
 }
 
 /// A check that was judged and is not answered yet.
-pub(super) struct Waiting {
-    pub(super) head: RequestHead,
+struct Waiting {
+    head: RequestHead,
     prepared: Prepared,
 }
 
@@ -50,14 +50,14 @@ impl<'a> Batch<'a> {
             service,
             gateway,
             arrived: None,
-            checks: VecDeque::with_capacity(CHECKS_AT_ONCE),
+            checks: Vec::with_capacity(CHECKS_AT_ONCE),
             requests: [0; Opcode::ALL.len()],
             checked: 0,
         }
     }
 
     /// Answers a request into `out`, or sees to it that it will be answered;
-    /// a check waits for [`Batch::next_check`].
+    /// a check waits for [`Batch::answer_check`].
     pub(super) fn take(&mut self, frame: &[u8], replies: &mut Replies, out: &mut BytesMut) {
         let request = match decode_request(frame) {
             Ok(request) => request,
@@ -77,7 +77,7 @@ impl<'a> Batch<'a> {
             match request.body {
                 Requested::Check(check) => {
                     let ask = ask_of(&request.head, check);
-                    self.checks.push_back(Waiting {
+                    self.checks.push(Waiting {
                         head: request.head,
                         prepared: arrived.checks.prepare(ask),
                     });
@@ -104,23 +104,20 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub(super) fn next_check(&mut self) -> Option<Waiting> {
-        self.checks.pop_front()
+    /// The correlation id of a waiting check; `None` after the last.
+    pub(super) fn waiting(&self, place: usize) -> Option<u64> {
+        self.checks
+            .get(place)
+            .map(|waiting| waiting.head.correlation)
     }
 
-    /// Answers a check, or sees to it that it will be answered.
-    pub(super) fn answer_check(
-        &mut self,
-        waiting: Waiting,
-        replies: &mut Replies,
-        out: &mut BytesMut,
-    ) {
-        let Waiting { head, prepared } = waiting;
-        let found = match &mut self.arrived {
-            Some(arrived) => arrived.checks.check(&prepared),
-            None => None,
+    /// Answers a waiting check, or sees to it that it will be answered.
+    pub(super) fn answer_check(&mut self, place: usize, replies: &mut Replies, out: &mut BytesMut) {
+        let (Some(waiting), Some(arrived)) = (self.checks.get(place), &mut self.arrived) else {
+            return;
         };
-        match found {
+        let head = waiting.head;
+        match arrived.checks.check(&waiting.prepared) {
             Some((_, epoch)) if head.epoch > epoch => {
                 answers::refuse(out, head.correlation, Code::NotOwner, 0, 0);
             }
@@ -128,17 +125,27 @@ impl<'a> Batch<'a> {
                 answers::write_check(out, head.correlation, outcome, epoch);
                 self.checked += 1;
             }
-            None => {
-                let asked = Asked {
-                    head,
-                    opcode: Opcode::Check,
-                    idempotency: None,
-                    task: Task::Check(prepared.into_ask()),
-                };
-                let at_us = self.arrived.as_ref().map_or(0, |arrived| arrived.at_us);
-                submit(asked, self.service, replies, at_us);
-            }
+            // Those before it may have gone to their actors meanwhile.
+            None => match has_room(self.service, replies) {
+                Err(NotTaken(code, retry_after_ms)) => {
+                    answers::refuse(out, head.correlation, code, retry_after_ms, 0);
+                }
+                Ok(()) => {
+                    let asked = Asked {
+                        head,
+                        opcode: Opcode::Check,
+                        idempotency: None,
+                        task: Task::Check(waiting.prepared.ask().clone()),
+                    };
+                    submit(asked, self.service, replies, arrived.at_us);
+                }
+            },
         }
+    }
+
+    /// All waiting checks are answered.
+    pub(super) fn answered(&mut self) {
+        self.checks.clear();
     }
 
     /// Counts what was answered.
@@ -162,6 +169,18 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Whether one more answer may be under way.
+fn has_room(service: &Service, replies: &Replies) -> Result<(), NotTaken> {
+    let of_connection = replies.of_connection.load(Ordering::Relaxed);
+    if replies.in_flight >= service.limits.frames_per_stream
+        || of_connection >= service.limits.frames_per_connection
+    {
+        service.meters.in_flight_full.increment(1);
+        return Err(NotTaken(Code::Busy, 100));
+    }
+    Ok(())
+}
+
 /// Whether the gateway may ask this now.
 fn judge(
     request: &Request<'_>,
@@ -179,13 +198,7 @@ fn judge(
     if service.is_draining() {
         return Err(Code::Draining.into());
     }
-    let of_connection = replies.of_connection.load(Ordering::Relaxed);
-    if replies.in_flight >= service.limits.frames_per_stream
-        || of_connection >= service.limits.frames_per_connection
-    {
-        service.meters.in_flight_full.increment(1);
-        return Err(NotTaken(Code::Busy, 100));
-    }
+    has_room(service, replies)?;
     rights.take(arrived.at_us / 1000).map_err(|wait_ms| {
         service.meters.rate_limited.increment(1);
         NotTaken(Code::Busy, wait_ms)

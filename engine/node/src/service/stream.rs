@@ -20,6 +20,10 @@ use crate::rights::Gateway;
 /// one stream.
 const CHUNKS: usize = 32;
 
+/// Answers that are written before the next chunk is looked at: frames can be
+/// shorter than their refusals.
+const OUT_BYTES: usize = 64 * 1024;
+
 /// Why a stream ended before the client closed it.
 #[derive(Debug, Error)]
 pub(super) enum End {
@@ -61,8 +65,14 @@ pub(super) async fn serve(
             },
             read = recv.read_chunks(&mut chunks), if open => match read? {
                 Some(count) => {
-                    let arrived = &mut chunks[..count];
-                    let read = frames(&mut splitter, arrived, &mut batch, &mut replies, &mut out);
+                    let mut arrived = chunks[..count].iter_mut();
+                    let mut read = Ok(());
+                    while read.is_ok() && arrived.len() > 0 {
+                        if out.len() >= OUT_BYTES {
+                            send.write_chunk(out.split().freeze()).await?;
+                        }
+                        read = frames(&mut splitter, &mut arrived, &mut batch, &mut replies, &mut out);
+                    }
                     if let Err(fault) = read {
                         // Where the next frame begins is not known any more; what is
                         // under way is answered all the same.
@@ -98,10 +108,10 @@ fn gather(
     count
 }
 
-/// Answers everything that has arrived together.
+/// Answers what has arrived together, up to so many bytes of answers.
 fn frames(
     splitter: &mut Splitter,
-    arrived: &mut [Bytes],
+    arrived: &mut std::slice::IterMut<'_, Bytes>,
     batch: &mut Batch<'_>,
     replies: &mut Replies,
     out: &mut BytesMut,
@@ -116,12 +126,14 @@ fn frames(
 
 fn take(
     splitter: &mut Splitter,
-    arrived: &mut [Bytes],
+    arrived: &mut std::slice::IterMut<'_, Bytes>,
     batch: &mut Batch<'_>,
     replies: &mut Replies,
     out: &mut BytesMut,
 ) -> Result<(), Fault> {
-    for chunk in arrived {
+    while out.len() < OUT_BYTES
+        && let Some(chunk) = arrived.next()
+    {
         splitter.push(std::mem::take(chunk));
         while let Some(frame) = splitter.next_frame()? {
             let correlation = correlation_of(frame);
@@ -138,12 +150,14 @@ fn take(
 
 fn answer_checks(batch: &mut Batch<'_>, replies: &mut Replies, out: &mut BytesMut) {
     batch.approach();
-    while let Some(check) = batch.next_check() {
-        let correlation = check.head.correlation;
+    let mut place = 0;
+    while let Some(correlation) = batch.waiting(place) {
         caught(correlation, batch, replies, out, |batch, replies, out| {
-            batch.answer_check(check, replies, out);
+            batch.answer_check(place, replies, out);
         });
+        place += 1;
     }
+    batch.answered();
 }
 
 /// Does the work of one frame. When it panics, that frame's answer is
@@ -288,7 +302,7 @@ mod tests {
             let mut batch = Batch::new(&service, &gateway);
             frames(
                 &mut splitter,
-                &mut [frame],
+                &mut [frame].iter_mut(),
                 &mut batch,
                 &mut replies,
                 &mut out,

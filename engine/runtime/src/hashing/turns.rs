@@ -4,7 +4,7 @@
 
 /// The longest that anybody is told to wait. Beyond it turns begin anew at
 /// half of it, so that a flood of guesses cannot keep people away for longer.
-const LONGEST_MS: u64 = 60_000;
+const LONGEST_MS: u64 = 30_000;
 
 /// The turns that were given away. Times are microseconds of one clock.
 #[derive(Default)]
@@ -54,10 +54,10 @@ mod tests {
         let mut turns = Turns::default();
         let told: Vec<_> = (0..100_000).map(|_| turns.give(0, 0, 20_000)).collect();
         let longest = told.iter().copied().max();
-        assert_eq!(longest, Some(60_000));
-        let late = told.iter().filter(|ms| **ms >= 30_000);
+        assert_eq!(longest, Some(30_000));
+        let late = told.iter().filter(|ms| **ms >= 15_000);
         let distinct: std::collections::BTreeSet<_> = late.collect();
-        assert_eq!(distinct.len(), 1_501);
-        assert_eq!(Turns::default().give(0, u64::MAX, 1), 60_000);
+        assert_eq!(distinct.len(), 751);
+        assert_eq!(Turns::default().give(0, u64::MAX, 1), 30_000);
     }
 }
