@@ -95,7 +95,7 @@ pub(crate) struct Latency {
 pub(crate) struct Generator {
     /// Of its core.
     pub(crate) cpu_share: f64,
-    /// Of what was sent: more than 2 ms after it could have been.
+    /// Of what was sent: more than 4 ms after it could have been.
     pub(crate) late_share: f64,
 }
 
