@@ -63,9 +63,22 @@ async fn tenant_key(dir: &Path, store: &dyn Store) -> anyhow::Result<Key> {
     Ok(master.unwrap(&context, &wrapped)?)
 }
 
+/// How long a session may rest, as the folder's configuration says.
+fn configured_idle_ms(dir: &Path) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(dir.join("config.toml"))?;
+    let config: toml::Table = toml::from_str(&text)?;
+    let idle_ms = config
+        .get("sessions")
+        .and_then(|sessions| sessions.get("idle_ms"));
+    let idle_ms = idle_ms.and_then(toml::Value::as_integer);
+    let idle_ms = idle_ms.and_then(|ms| u64::try_from(ms).ok());
+    idle_ms.context("config.toml has no sessions.idle_ms")
+}
+
 async fn engine(dir: &Path) -> anyhow::Result<Engine> {
     let store = Arc::new(FjallStore::open(&dir.join("store"), &Options::default())?);
     let mut policy = Policy::default();
+    policy.session.idle_ms = configured_idle_ms(dir)?;
     policy.password.memory_kib = 8;
     policy.password.passes = 1;
     let tenants = Arc::new(Tenants::default());

@@ -29,7 +29,9 @@ impl SecretHash {
         SecretHash(tagged("tg-session-1", &[secret.expose()]))
     }
 
-    pub(crate) fn of_refresh(secret: &Secret) -> SecretHash {
+    /// The hash under which a refresh token's secret is stored.
+    #[must_use]
+    pub fn of_refresh(secret: &Secret) -> SecretHash {
         SecretHash(tagged("tg-refresh-1", &[secret.expose()]))
     }
 

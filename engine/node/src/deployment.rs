@@ -49,7 +49,7 @@ pub(crate) struct Deployment {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) index_keys: Arc<IndexKeys>,
     pub(crate) peppers: Arc<Peppers>,
-    pub(crate) gateways: Gateways,
+    pub(crate) gateways: Arc<Gateways>,
     master: Mutex<Arc<LocalMaster>>,
 }
 
@@ -69,7 +69,7 @@ impl Deployment {
             tenants: Arc::default(),
             index_keys: Arc::new(index_keys(folder, &row)?),
             peppers: Arc::default(),
-            gateways: Gateways::default(),
+            gateways: Arc::default(),
             master: Mutex::new(Arc::new(master)),
             fjall: Arc::clone(&fjall),
         };

@@ -17,3 +17,4 @@ mod serve;
 mod service;
 
 pub use serve::{ServeError, ServeOptions, serve};
+pub use service::{Answers, Frames, Front};

@@ -94,14 +94,20 @@ pub fn serve(
         .map_err(system("the actors' threads"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let service = assemble(folder, &config, &runtime, &clock)?;
-    let resumed = runtime.block_on(service.operator.resume());
-    if let Err(error) = resumed {
+    let operator = assemble(folder, &config, &runtime, &clock)?;
+    let service = serving(&operator, &config);
+    if let Err(error) = runtime.block_on(operator.resume()) {
         tracing::error!(event = "rotation.not_resumed", %error);
     }
     let listen = options.listen.unwrap_or(config.node.listen);
     let reset = key_file(&folder.secret("reset"))?;
-    let endpoint = Endpoint::start(folder, &reset, listen, Arc::clone(&service))?;
+    let endpoint = Endpoint::start(
+        folder,
+        &reset,
+        listen,
+        Arc::clone(&operator.certificate),
+        Arc::clone(&service),
+    )?;
     let admin = Arc::new(Admin {
         service: Arc::clone(&service),
         metrics,
@@ -131,13 +137,13 @@ fn metrics_handle() -> PrometheusHandle {
     handle
 }
 
-/// A node without its endpoint.
+/// A node without its endpoint: its engine, and who runs it.
 pub(crate) fn assemble(
     folder: &Folder,
     config: &Config,
     runtime: &Runtime,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<Service>, ServeError> {
+) -> Result<Operator, ServeError> {
     let options = Options {
         cache_bytes: config.node.cache_mib * 1024 * 1024,
         read_threads: config.node.read_threads,
@@ -160,20 +166,25 @@ pub(crate) fn assemble(
         cpu: Arc::new(cpu),
     };
     let engine = Engine::start(parts, runtime.handle().clone());
-    let operator = Operator::new(
+    Ok(Operator::new(
         Arc::new(deployment),
-        engine.clone(),
+        engine,
         Arc::clone(clock),
         Arc::new(OsEntropy),
         Arc::new(ServerCertificate::read(folder)?),
         runtime.handle().clone(),
-    );
-    Ok(Arc::new(Service::new(
-        engine,
-        operator,
-        Arc::clone(clock),
+    ))
+}
+
+/// What the streams of a node are served by.
+pub(crate) fn serving(operator: &Operator, config: &Config) -> Arc<Service> {
+    Arc::new(Service::new(
+        operator.engine.clone(),
+        Some(operator.clone()),
+        Arc::clone(&operator.deployment.gateways),
+        Arc::clone(&operator.clock),
         config.limits.clone(),
-    )))
+    ))
 }
 
 /// Tells commands on this machine where the node is. Replaced whole, so that

@@ -3,9 +3,11 @@
 mod batch;
 mod connection;
 mod request;
+mod sans_io;
 mod stream;
 mod tls;
 
+pub use sans_io::{Answers, Frames, Front};
 pub(crate) use tls::ServerCertificate;
 
 use std::net::SocketAddr;
@@ -25,11 +27,14 @@ use crate::certificates::expires_at_s;
 use crate::config::LimitsConfig;
 use crate::folder::Folder;
 use crate::operator::Operator;
+use crate::rights::Gateways;
 
 /// What every connection shares.
 pub(crate) struct Service {
     pub(crate) engine: Engine,
-    pub(crate) operator: Operator,
+    /// Who carries out operators' orders; nobody in a node without a folder.
+    pub(crate) operator: Option<Operator>,
+    pub(crate) gateways: Arc<Gateways>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: LimitsConfig,
     pub(crate) draining: AtomicBool,
@@ -56,7 +61,8 @@ struct Meters {
 impl Service {
     pub(crate) fn new(
         engine: Engine,
-        operator: Operator,
+        operator: Option<Operator>,
+        gateways: Arc<Gateways>,
         clock: Arc<dyn Clock>,
         limits: LimitsConfig,
     ) -> Service {
@@ -68,6 +74,7 @@ impl Service {
         Service {
             engine,
             operator,
+            gateways,
             clock,
             limits,
             draining: AtomicBool::new(false),
@@ -94,13 +101,15 @@ impl Service {
     }
 
     pub(crate) fn store_health(&self) -> Health {
-        self.operator.deployment.fjall.health()
+        let operator = self.operator.as_ref();
+        operator.map_or(Health::Good, |operator| operator.deployment.fjall.health())
     }
 
     /// Brings up to date what is only known when it is asked for.
     pub(crate) fn observe(&self) {
         let now_s = i64::try_from(self.clock.unix_ms() / 1000).unwrap_or(i64::MAX);
-        let leaf = self.operator.certificate.leaf();
+        let operator = self.operator.as_ref();
+        let leaf = operator.and_then(|operator| operator.certificate.leaf());
         let expires_at_s = leaf.and_then(|leaf| expires_at_s(&leaf)).unwrap_or(0);
         let left_s = i32::try_from(expires_at_s.saturating_sub(now_s)).unwrap_or(i32::MAX);
         self.meters.certificate_expiry.set(f64::from(left_s));
@@ -168,14 +177,11 @@ impl Endpoint {
         folder: &Folder,
         reset: &Key,
         listen: SocketAddr,
+        certificate: Arc<ServerCertificate>,
         service: Arc<Service>,
     ) -> Result<Endpoint, EndpointError> {
         let config = Config {
-            server: tls::server_config(
-                folder,
-                Arc::clone(&service.operator.certificate),
-                &service.limits,
-            )?,
+            server: tls::server_config(folder, certificate, &service.limits)?,
             endpoint: tls::endpoint_config(reset),
         };
         let (close, stage) = watch::channel(Stage::Serving);

@@ -219,7 +219,7 @@ fn the_code_map_names_every_source_file_and_none_that_is_not_there() {
 #[test]
 fn every_test_that_a_document_names_is_there() {
     let mut files = Vec::new();
-    for folder in ["engine", "protocol", "storage"] {
+    for folder in ["engine", "protocol", "sim", "storage"] {
         sources_under(&project().join(folder), &mut files);
     }
     let sources: Vec<_> = files

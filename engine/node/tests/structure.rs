@@ -21,7 +21,20 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-storage-api",
         ],
     ),
+    ("tidegate-storage-simulated", &["tidegate-storage-api"]),
     ("tidegate-client", &["tidegate-wire"]),
+    (
+        "tidegate-sim",
+        &[
+            "tidegate-account",
+            "tidegate-client",
+            "tidegate-node",
+            "tidegate-runtime",
+            "tidegate-storage-api",
+            "tidegate-storage-simulated",
+            "tidegate-wire",
+        ],
+    ),
     (
         "tidegate-node",
         &[

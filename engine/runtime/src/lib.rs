@@ -36,7 +36,7 @@ pub use admission::{Class, Limit};
 pub use answer::{Answer, Failure, Responder};
 pub use check::{Ask, Checked, Outcome};
 pub use engine::{Checks, Engine, Parts, Prepared, Request, StartError, Task, Verification};
-pub use hashing::{HashingOptions, HashingPool, Peppers};
+pub use hashing::{HashingLine, HashingOptions, HashingPool, Peppers};
 pub use histogram::{Histogram, render as render_histograms};
 pub use identifiers::{IndexKey, IndexKeys, IndexRow};
 pub use limits::Limits;

@@ -34,6 +34,8 @@ pub(crate) enum Message {
     },
     /// A commit came back.
     Committed(Result<Stamp, StoreError>),
+    /// It is time to look again for a commit of unknown fate.
+    LookAgain,
     /// A commit of unknown fate was looked up: whether it happened.
     Resolved(Result<commit::Fate, StoreError>),
 }

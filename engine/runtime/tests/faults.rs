@@ -37,6 +37,33 @@ async fn a_commit_of_unknown_fate_that_did_not_happen_is_unknown_and_can_be_repe
 }
 
 #[tokio::test]
+async fn nothing_is_built_on_a_commit_whose_fate_cannot_be_found_out() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::UnknownThenAway);
+    let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+    assert_eq!(answer.failed(), Failure::Unknown);
+    let reads = rig.store.reads();
+    let away = rig.ask(None, refresh(&grant)).await;
+    assert_eq!(away.failed(), Failure::Unavailable);
+    // It was looked for again, and nobody was loaded meanwhile.
+    assert_eq!(rig.store.reads(), reads + 1);
+    rig.store.set(Mood::Well);
+    rig.ask(None, refresh(&grant)).await.granted();
+}
+
+#[tokio::test]
+async fn a_commit_of_unknown_fate_is_written_over_so_that_it_cannot_land_later() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::UnknownLost);
+    let commits = rig.store.commits();
+    let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+    assert_eq!(answer.failed(), Failure::Unknown);
+    assert_eq!(rig.store.commits(), commits + 2);
+}
+
+#[tokio::test]
 async fn what_was_decided_on_a_commit_that_fell_falls_with_it() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;

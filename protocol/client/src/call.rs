@@ -1,5 +1,6 @@
 //! One call: deadline, retries, and what an answer means.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
@@ -9,9 +10,9 @@ use tidegate_wire::{
 };
 
 use crate::budget::Budget;
-use crate::connection::{Gone, Lane};
 use crate::decision::{CallError, Decision, Refusal};
-use crate::surroundings::{Deadline, random, up_to, wait_ms};
+use crate::surroundings::{Deadline, World};
+use crate::transport::{Gone, Transport};
 
 const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
@@ -51,7 +52,8 @@ impl Fate {
 }
 
 pub(crate) struct Caller {
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) world: World,
+    pub(crate) lanes: Vec<Arc<dyn Transport>>,
     pub(crate) tenant: u64,
     pub(crate) deadline_ms: u32,
     pub(crate) max_age_ms: u32,
@@ -108,13 +110,14 @@ impl Caller {
         body: &B,
         read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
     ) -> Result<Decision<T>, CallError> {
-        let deadline = Deadline::in_ms(match opcode {
+        let world = &self.world;
+        let deadline = world.deadline(match opcode {
             Opcode::Refresh => self.deadline_ms.min(REFRESH_MAX_MS),
             _ => self.deadline_ms,
         });
         let idempotency_key = match (opcode.needs_idempotency_key(), key) {
             (true, Some(key)) => key,
-            (true, None) => random().ok_or(CallError::NoRandomness)?,
+            (true, None) => world.random().map_err(|_| CallError::NoRandomness)?,
             (false, _) => [0; 16],
         };
         let mut fate = Fate::NotDone;
@@ -133,8 +136,8 @@ impl Caller {
             }
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
             let wait = retry.wait_ms.max(1);
-            let wait = wait.saturating_add(up_to(backoff.min(BACKOFF_CAP_MS)));
-            if wait >= deadline.remaining_ms() {
+            let wait = wait.saturating_add(world.up_to(backoff.min(BACKOFF_CAP_MS)));
+            if wait >= world.remaining_ms(deadline) {
                 return Err(fate.of(retry.error));
             }
             let free = match retry.cost {
@@ -150,7 +153,7 @@ impl Caller {
                 return Err(fate.of(retry.error));
             }
             attempts += 1;
-            wait_ms(wait).await;
+            world.wait_ms(wait).await;
         }
     }
 
@@ -161,6 +164,7 @@ impl Caller {
         idempotency_key: IdempotencyKey,
         deadline: Deadline,
     ) -> Result<Attempt, CallError> {
+        let left = self.world.remaining_ms(deadline);
         let correlation = self.next_correlation.fetch_add(1, Ordering::Relaxed);
         let head = RequestHead {
             version: MESSAGE_VERSION,
@@ -168,22 +172,24 @@ impl Caller {
             correlation,
             tenant: self.tenant,
             epoch: self.epoch.load(Ordering::Relaxed),
-            remaining_ms: deadline.remaining_ms(),
+            remaining_ms: left,
             max_age_ms: self.max_age_ms,
             idempotency_key,
         };
         let mut frame = BytesMut::new();
         encode_request(&mut frame, &head, body).map_err(|_| CallError::TooLarge)?;
-        let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        let turn = self.next_lane.fetch_add(1, Ordering::Relaxed);
+        let Some(lane) = self.lanes.get(turn % self.lanes.len().max(1)) else {
+            return Err(CallError::Unreachable);
+        };
         // Half of what is left, so that a request which was lost can be repeated.
-        let left = deadline.remaining_ms();
         let patience = match opcode {
             // An order takes as long as it takes.
             Opcode::Operate => left,
             _ => (left / 2).clamp(ATTEMPT_MIN_MS, ATTEMPT_MAX_MS).min(left),
         };
-        let patience = Deadline::in_ms(patience);
-        let asked = patience.before(self.lanes[lane].ask(correlation, frame.freeze()));
+        let asked = lane.ask(correlation, frame.freeze());
+        let asked = self.world.within(patience, asked);
         match asked.await {
             None => Ok(again(CallError::Unreachable, 0)),
             Some(Err(gone)) => Ok(Attempt::Again(Retry {

@@ -17,12 +17,29 @@ use crate::decision::{
     Verification,
 };
 use crate::options::{Options, SetupError, quic_config};
+use crate::surroundings::{Surroundings, System, World};
+use crate::transport::Transport;
 
 /// A client of one deployment, in the name of one tenant. Calls can be made
 /// from any number of tasks at once.
 pub struct Client {
     caller: Arc<Caller>,
     key: Option<IdempotencyKey>,
+}
+
+/// What a client is made of: ways to a node, time and randomness.
+pub struct Ways {
+    /// At least one; calls take them in turn.
+    pub lanes: Vec<Arc<dyn Transport>>,
+    /// Time and randomness.
+    pub surroundings: Arc<dyn Surroundings>,
+    /// The tenant's name.
+    pub tenant: String,
+    /// How long a call may take with all its retries, in milliseconds.
+    pub deadline_ms: u32,
+    /// The greatest age that is accepted of an answer from memory that could
+    /// not be brought up to date, in milliseconds.
+    pub max_age_ms: u32,
 }
 
 /// Who signs in.
@@ -134,20 +151,34 @@ impl Client {
         };
         let mut endpoint = quinn::Endpoint::client(local)?;
         endpoint.set_default_client_config(quic_config(options)?);
-        let lane = |_| Lane::new(endpoint.clone(), options.address);
-        Ok(Client {
+        let lane =
+            |_| -> Arc<dyn Transport> { Arc::new(Lane::new(endpoint.clone(), options.address)) };
+        Ok(Client::over(Ways {
+            lanes: (0..options.connections.max(1)).map(lane).collect(),
+            surroundings: Arc::new(System::new()),
+            tenant: options.tenant.clone(),
+            deadline_ms: options.deadline_ms,
+            max_age_ms: options.max_age_ms,
+        }))
+    }
+
+    /// Makes a client of ways to a node that exist already.
+    #[must_use]
+    pub fn over(ways: Ways) -> Client {
+        Client {
             key: None,
             caller: Arc::new(Caller {
-                lanes: (0..options.connections.max(1)).map(lane).collect(),
-                tenant: tenant_id(&options.tenant),
-                deadline_ms: options.deadline_ms,
-                max_age_ms: options.max_age_ms,
+                world: World(ways.surroundings),
+                lanes: ways.lanes,
+                tenant: tenant_id(&ways.tenant),
+                deadline_ms: ways.deadline_ms,
+                max_age_ms: ways.max_age_ms,
                 budget: Budget::full(),
                 next_lane: AtomicUsize::new(0),
                 next_correlation: AtomicU64::new(1),
                 epoch: AtomicU64::new(0),
             }),
-        })
+        }
     }
 
     /// The same client, whose changing call carries this idempotency key

@@ -10,20 +10,12 @@ use tidegate_wire::{MAX_REPLY_BYTES, Splitter, correlation_of};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::options::NODE_NAME;
+use crate::transport::{Asked, Gone, Transport};
 
 /// Frames that may wait to be written.
 const OUTGOING_MAX: usize = 1_024;
 /// Bytes gathered into one write.
 const COALESCED_BYTES: usize = 64 * 1024;
-
-/// The connection is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
-    /// Nothing was sent: trying again costs no node anything.
-    BeforeSending,
-    /// Whether the request arrived is not known.
-    AfterSending,
-}
 
 /// A place for a connection, made anew whenever it is gone.
 pub(crate) struct Lane {
@@ -52,8 +44,7 @@ impl Lane {
         }
     }
 
-    /// Sends a frame and waits for its answer.
-    pub(crate) async fn ask(&self, correlation: u64, frame: Bytes) -> Result<Bytes, Gone> {
+    async fn exchange(&self, correlation: u64, frame: Bytes) -> Result<Bytes, Gone> {
         let live = self.live().await?;
         let answer = live.waiting.enter(correlation)?;
         let _leave = Leave {
@@ -98,6 +89,12 @@ impl Lane {
         tokio::spawn(write(send, frames, Arc::clone(&waiting)));
         tokio::spawn(read(connection, recv, Arc::clone(&waiting)));
         Ok(Live { outgoing, waiting })
+    }
+}
+
+impl Transport for Lane {
+    fn ask(&self, correlation: u64, frame: Bytes) -> Asked<'_> {
+        Box::pin(self.exchange(correlation, frame))
     }
 }
 

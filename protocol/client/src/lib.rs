@@ -14,13 +14,16 @@ mod connection;
 mod decision;
 mod options;
 mod surroundings;
+mod transport;
 
-pub use client::{Client, Identifier, SignIn, Verify};
+pub use client::{Client, Identifier, SignIn, Verify, Ways};
 pub use decision::{
     CallError, Checked, Decision, Granted, Operated, Refusal, RevokeScope, Session, StatusChange,
     Verification,
 };
 pub use options::{Options, SetupError, quic_config};
+pub use surroundings::{NoRandomness, Surroundings};
 pub use tidegate_wire::{
     Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
 };
+pub use transport::{Asked, Gone, Transport};

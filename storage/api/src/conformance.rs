@@ -17,6 +17,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!($make;
             reads_what_was_committed, an_empty_key_reads_as_absent,
             a_failed_check_writes_nothing, value_and_absence_are_checked,
+            what_the_owner_alone_writes_is_untouched,
             a_stale_epoch_is_fenced_before_conflicts_are_told, a_missing_fence_fences,
             ranges_are_ordered_and_half_open, clears_come_before_puts,
             deletes_remove, events_keep_commit_order_within_a_partition,
@@ -97,6 +98,20 @@ pub async fn value_and_absence_are_checked(store: &impl Store) {
     store.commit(held.clone()).await.unwrap();
     assert_eq!(store.commit(held).await, Err(StoreError::Conflict));
     assert_eq!(get(store, row(1)).await.as_deref(), Some(&b"b"[..]));
+}
+
+pub async fn what_the_owner_alone_writes_is_untouched(store: &impl Store) {
+    let own = Key::fence(Region::FIRST, slot());
+    let claim = Commit::default().put(own, 5u64.to_be_bytes().to_vec());
+    store.commit(claim).await.unwrap();
+    for value in [&b"a"[..], b"b", b"c"] {
+        let change = Commit::default()
+            .check(fence(5))
+            .check(Check::Untouched(row(1)))
+            .put(row(1), value);
+        store.commit(change).await.unwrap();
+        assert_eq!(get(store, row(1)).await.as_deref(), Some(value));
+    }
 }
 
 pub async fn a_stale_epoch_is_fenced_before_conflicts_are_told(store: &impl Store) {

@@ -8,6 +8,10 @@ pub enum StoreError {
     /// A check did not hold. Nothing was written: read again and decide anew.
     #[error("a condition of the commit did not hold")]
     Conflict,
+    /// A row was written since the caller last read or wrote it, by a commit of
+    /// its own whose fate it does not know. Nothing was written: read again.
+    #[error("an earlier commit of unknown fate came first")]
+    Overtaken,
     /// The slot has another epoch. Nothing was written: drop everything held
     /// about the slot's people and step down.
     #[error("the slot is owned under another epoch")]

@@ -101,6 +101,8 @@ impl Rows {
                     (held, StoreError::Fenced)
                 }
                 Check::Absent(key) => (!self.map.contains_key(key), StoreError::Conflict),
+                // Commits land in the order in which they are decided here.
+                Check::Untouched(_) => (true, StoreError::Overtaken),
                 Check::Value(key, value) => {
                     (self.map.get(key) == Some(value), StoreError::Conflict)
                 }

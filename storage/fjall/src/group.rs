@@ -89,6 +89,8 @@ impl<'a> Group<'a> {
                 let fence = self.get(&Key::fence(*region, *slot))?;
                 Ok(fence.is_some_and(|value| *value == epoch.to_be_bytes()))
             }
+            // Groups land in the order in which they are decided.
+            Check::Untouched(_) => Ok(true),
             Check::Absent(key) => Ok(self.get(key)?.is_none()),
             Check::Value(key, value) => Ok(self.get(key)?.as_ref() == Some(value)),
         }

@@ -446,8 +446,7 @@ impl At {
             .build()
             .context("a runtime cannot be started")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let service = assemble(&folder, &config, &runtime, &clock)?;
-        let operator = service.operator.clone();
+        let operator = assemble(&folder, &config, &runtime, &clock)?;
         let said = runtime.block_on(operator.carry_out("offline", order.clone()))?;
         // A rotation that was begun here is finished by the next node that serves.
         match said {

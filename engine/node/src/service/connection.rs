@@ -101,7 +101,7 @@ fn admit(connection: &quinn::Connection, service: &Service) -> Result<(Arc<Gatew
     if !matches!(identity.role, Role::Gateway | Role::Operator) {
         return Err(reason::NOT_A_GATEWAY);
     }
-    let gateway = service.operator.deployment.gateways.get(&identity.name);
+    let gateway = service.gateways.get(&identity.name);
     let known = gateway.filter(|gateway| gateway.has(identity.role, &fingerprint(leaf)));
     let gateway = known.ok_or(reason::UNKNOWN_GATEWAY)?;
     let expires_at_s = expires_at_s(leaf).ok_or(reason::NOT_A_GATEWAY)?;

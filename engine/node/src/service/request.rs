@@ -156,9 +156,14 @@ pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies
 
 /// Hands an operator's order on.
 fn operate_on(service: &Arc<Service>, gateway: &Gateway, command: &str, later: Later) {
-    let (operator, by) = (service.operator.clone(), gateway.name().to_owned());
+    let Some(operator) = service.operator.clone() else {
+        return later.send(|out, correlation| {
+            answers::refuse(out, correlation, Code::NotPermitted, 0, 0);
+        });
+    };
+    let by = gateway.name().to_owned();
     let order = serde_json::from_str::<Order>(command);
-    service.operator.actors.spawn(async move {
+    operator.actors.clone().spawn(async move {
         let said = match order {
             Ok(order) => operator.carry_out(&by, order).await,
             Err(error) => Ok(operator::no("malformed", error.to_string())),

@@ -109,7 +109,7 @@ fn gather(
 }
 
 /// Answers what has arrived together, up to so many bytes of answers.
-fn frames(
+pub(super) fn frames(
     splitter: &mut Splitter,
     arrived: &mut std::slice::IterMut<'_, Bytes>,
     batch: &mut Batch<'_>,
@@ -282,7 +282,8 @@ mod tests {
         runtime
             .block_on(crate::init::init(&folder, &config, &*clock, &OsEntropy))
             .unwrap();
-        let service = crate::serve::assemble(&folder, &config, &runtime, &clock).unwrap();
+        let operator = crate::serve::assemble(&folder, &config, &runtime, &clock).unwrap();
+        let service = crate::serve::serving(&operator, &config);
         let gateway = Gateway::new(&GatewayRow {
             name: "everything".into(),
             tenants: vec!["default".into()],

@@ -94,10 +94,17 @@ pub(crate) fn prepare(
     };
     let tenant = TenantId(check.tenant);
     let mut commit = fenced;
+    let untouched = Check::Untouched(home.row(PersonPart::Record));
     let mut key = match (key, check.status) {
-        (Some(key), _) => key,
+        (Some(key), _) => {
+            commit = commit.check(untouched);
+            key
+        }
         // Somebody who does not exist has a key without a row.
-        (None, Status::StandIn) => stand_in_key(shared, home, tenant)?,
+        (None, Status::StandIn) => {
+            commit = commit.check(untouched);
+            stand_in_key(shared, home, tenant)?
+        }
         (None, _) => {
             let key = new_key(shared, home, tenant)?;
             commit = commit
@@ -144,6 +151,7 @@ fn removal(
         return Err(Corrupt);
     };
     commit = commit
+        .check(Check::Untouched(home.row(PersonPart::Record)))
         .clear(KeyRange::person(
             home.region,
             home.slot,
@@ -301,16 +309,41 @@ fn nonce(shared: &Shared) -> [u8; 24] {
     nonce
 }
 
+/// How often a commit of unknown fate is looked for when others get between.
+const LOOKS_MAX: usize = 16;
+
 /// Finds out what became of a commit: it happened when what is stored is what
-/// it wrote.
+/// it wrote. The record is written once more as it is, so that a commit that
+/// is still on its way finds the record touched and cannot land any more.
 pub(crate) async fn resolve(
     shared: &Shared,
     home: Home,
+    epoch: u64,
     attempted: Option<&[u8]>,
 ) -> Result<Fate, StoreError> {
-    let stored = shared.store.get(home.row(PersonPart::Record)).await?;
-    Ok(match stored.as_deref() == attempted {
-        true => Fate::Happened,
-        false => Fate::DidNot,
-    })
+    let fence = Check::Fence {
+        region: home.region,
+        slot: home.slot,
+        epoch,
+    };
+    for _ in 0..LOOKS_MAX {
+        let row = home.row(PersonPart::Record);
+        let stored = shared.store.get(row.clone()).await?;
+        let happened = stored.as_deref() == attempted;
+        let settling = Commit::default().check(fence.clone());
+        let settling = match stored {
+            None => settling.check(Check::Absent(row.clone())).delete(row),
+            Some(stored) => settling
+                .check(Check::Value(row.clone(), stored.clone()))
+                .put(row, stored),
+        };
+        match shared.store.commit(settling).await {
+            Ok(_) if happened => return Ok(Fate::Happened),
+            Ok(_) => return Ok(Fate::DidNot),
+            // It landed between the two, or this one's fate is unknown too.
+            Err(StoreError::Conflict | StoreError::Overtaken | StoreError::CommitUnknown) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::CommitUnknown)
 }

@@ -60,6 +60,8 @@ enum Phase {
     },
     /// A commit's fate is being looked up.
     Resolving,
+    /// It could not be: nothing is built on what may yet change.
+    Unresolved,
     /// The person could not be read: everybody who waits is told why, and
     /// whoever comes after the actor has left finds a new one.
     Refused(Failure),
@@ -73,7 +75,7 @@ impl Phase {
     fn refusal(&self) -> Option<Failure> {
         match self {
             Phase::Refused(failure) => Some(*failure),
-            Phase::Loading | Phase::Resolving | Phase::Ready { .. } => None,
+            Phase::Loading | Phase::Resolving | Phase::Unresolved | Phase::Ready { .. } => None,
         }
     }
 }
@@ -132,7 +134,11 @@ impl Desk {
     pub(super) fn take(&mut self, message: Message) {
         self.soundness = Soundness::InTheMiddle;
         match message {
-            Message::Job(job) => self.queue.push_back(job),
+            Message::Job(job) => {
+                self.queue.push_back(job);
+                self.look_again();
+            }
+            Message::LookAgain => self.look_again(),
             Message::Loaded(loaded) => self.loaded(loaded),
             Message::Hashed {
                 life,
@@ -152,7 +158,7 @@ impl Desk {
         let idle = match &self.phase {
             Phase::Ready { account, .. } => !account.is_waiting(),
             Phase::Refused(_) => true,
-            Phase::Loading | Phase::Resolving => false,
+            Phase::Loading | Phase::Resolving | Phase::Unresolved => false,
         };
         let quiet = idle && self.queue.is_empty() && self.open.is_empty();
         let settled = self.replies.is_empty() && self.under_way.is_none() && self.draft.is_empty();

@@ -87,10 +87,12 @@ pub(crate) enum Mood {
     /// Commits wait until [`FaultyStore::let_go`].
     Held,
     Unavailable,
-    /// Commits happen, and nobody is told.
+    /// The next commit happens, and nobody is told.
     UnknownHappened,
-    /// Commits do not happen, and nobody is told.
+    /// The next commit does not happen, and nobody is told.
     UnknownLost,
+    /// The same, and then the store is away.
+    UnknownThenAway,
 }
 
 type HeldCommit = (Commit, oneshot::Sender<Result<Stamp, StoreError>>);
@@ -192,10 +194,21 @@ impl Store for FaultyStore {
             self.commits.fetch_add(1, Ordering::SeqCst);
             self.sizes.lock().unwrap().push(size_of(&commit));
         }
-        match *self.mood.lock().unwrap() {
+        let mood = {
+            let mut mood = self.mood.lock().unwrap();
+            let next = match *mood {
+                Mood::UnknownHappened | Mood::UnknownLost => Mood::Well,
+                Mood::UnknownThenAway => Mood::Unavailable,
+                other => other,
+            };
+            std::mem::replace(&mut *mood, next)
+        };
+        match mood {
             Mood::Well => self.inner.commit(commit),
             Mood::Unavailable => Box::pin(async { Err(StoreError::Unavailable) }),
-            Mood::UnknownLost => Box::pin(async { Err(StoreError::CommitUnknown) }),
+            Mood::UnknownLost | Mood::UnknownThenAway => {
+                Box::pin(async { Err(StoreError::CommitUnknown) })
+            }
             Mood::UnknownHappened => {
                 let happened = self.inner.commit(commit);
                 Box::pin(async { happened.await.and(Err(StoreError::CommitUnknown)) })

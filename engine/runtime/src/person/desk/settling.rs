@@ -14,6 +14,10 @@ use crate::person::commit::{self, Fate};
 use crate::seal::WrappedKey;
 use crate::warm::{Warm, WarmParts};
 
+/// How long the store is left alone before it is asked again for the fate of a
+/// commit, unless somebody asks for the person before.
+const LOOK_AGAIN_MS: u64 = 1_000;
+
 impl Desk {
     pub(super) fn commit(&mut self) {
         if self.under_way.is_some() {
@@ -101,18 +105,26 @@ impl Desk {
         match error {
             StoreError::CommitUnknown => self.look_up(),
             StoreError::Conflict => self.conflict(),
-            StoreError::Fenced => {
-                tracing::warn!(event = "slot.fenced", slot = self.user.slot());
-                self.shared.ownership.step_down(self.user);
+            // Nothing of this was written; what was is read anew.
+            StoreError::Overtaken => {
                 self.shared.directory.forget(self.user);
-                self.start_over(Failure::NotOwner);
+                self.start_over(Failure::Unavailable);
             }
+            StoreError::Fenced => self.fenced(Failure::NotOwner),
             StoreError::Unavailable => self.start_over(Failure::Unavailable),
             StoreError::Corrupt | StoreError::TooLarge => {
                 tracing::error!(event = "commit.refused", user = %self.user, %error);
                 self.start_over(Failure::Corrupt);
             }
         }
+    }
+
+    /// Another owns the slot.
+    fn fenced(&mut self, failure: Failure) {
+        tracing::warn!(event = "slot.fenced", slot = self.user.slot());
+        self.shared.ownership.step_down(self.user);
+        self.shared.directory.forget(self.user);
+        self.start_over(failure);
     }
 
     /// Only the rows of identifiers are conditional: somebody has one of them.
@@ -137,27 +149,69 @@ impl Desk {
         };
         self.phase = Phase::Resolving;
         let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
+        let epoch = self.epoch;
         let attempted = prepared.written.as_ref();
         let attempted = attempted.map(|(record, _)| record.clone());
         tokio::spawn(async move {
-            let fate = commit::resolve(&shared, home, attempted.as_deref()).await;
+            let fate = commit::resolve(&shared, home, epoch, attempted.as_deref()).await;
             let _ = myself.send_message(Message::Resolved(fate));
         });
     }
 
     pub(super) fn resolved(&mut self, fate: Result<Fate, StoreError>) {
-        if fate == Ok(Fate::Happened) {
-            self.durable();
+        match fate {
+            Ok(Fate::Happened) => {
+                self.durable();
+                self.start_over(Failure::Unknown);
+            }
+            Ok(Fate::DidNot) | Err(StoreError::Corrupt | StoreError::TooLarge) => {
+                self.start_over(Failure::Unknown);
+            }
+            Err(StoreError::Fenced) => self.fenced(Failure::Unknown),
+            Err(_) => self.unresolved(),
         }
-        self.start_over(Failure::Unknown);
+    }
+
+    /// The store does not say. Everybody who waits is told; nothing is built on
+    /// a state that may yet change.
+    fn unresolved(&mut self) {
+        self.phase = Phase::Unresolved;
+        self.dismiss(Failure::Unknown);
+        for job in std::mem::take(&mut self.queue) {
+            match job.responder {
+                Some(responder) => {
+                    responder.answer(Answer::Failed(Failure::Unavailable), self.epoch);
+                }
+                None => self.shared.not_written(self.user),
+            }
+        }
+        let (myself, clock) = (self.myself.clone(), Arc::clone(&self.shared.clock));
+        tokio::spawn(async move {
+            clock.sleep(LOOK_AGAIN_MS).await;
+            let _ = myself.send_message(Message::LookAgain);
+        });
+    }
+
+    pub(super) fn look_again(&mut self) {
+        if matches!(self.phase, Phase::Unresolved) {
+            self.look_up();
+        }
     }
 
     /// Throws the state away: everybody who waits is told, and whoever comes
     /// next is answered from what storage holds.
     fn start_over(&mut self, failure: Failure) {
+        self.dismiss(failure);
+        self.under_way = None;
+        self.durable = 0;
+        self.load();
+    }
+
+    /// Throws away what was decided and not committed, and tells everybody who
+    /// waits for it.
+    fn dismiss(&mut self, failure: Failure) {
         let epoch = self.epoch;
         self.life += 1;
-        self.under_way = None;
         self.draft.take();
         let replies = std::mem::take(&mut self.replies).into_iter();
         let open = std::mem::take(&mut self.open).into_values();
@@ -165,7 +219,5 @@ impl Desk {
             held.answer(Answer::Failed(failure), epoch);
         }
         self.shared.not_written(self.user);
-        self.durable = 0;
-        self.load();
     }
 }

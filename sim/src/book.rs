@@ -1,0 +1,265 @@
+//! What became of everything: attempts as the network saw them, calls as
+//! gateways saw them, visits as people saw them; in all and second by second.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hdrhistogram::Histogram;
+use tidegate_wire::{Class, Code, Kind};
+
+use crate::node::CLASSES;
+
+/// The longest time that is told apart, in microseconds.
+const LONGEST_US: u64 = 3_600_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+
+pub(crate) struct Book {
+    begins_ns: u64,
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) classes: [ClassBook; CLASSES],
+    pub(crate) seconds: Vec<Second>,
+    pub(crate) entries: Entries,
+    /// The first few answers that cannot be.
+    pub(crate) wrong: Vec<String>,
+    pub(crate) wrong_count: u64,
+    now: [Histogram<u64>; CLASSES],
+}
+
+/// One class, in all.
+pub(crate) struct ClassBook {
+    pub(crate) attempts: u64,
+    pub(crate) shed: u64,
+    pub(crate) unknown: u64,
+    pub(crate) calls: u64,
+    /// Answered, with yes or no.
+    pub(crate) served: u64,
+    pub(crate) failed: u64,
+    /// From the call to its answer, retries included, in microseconds.
+    pub(crate) latency: Histogram<u64>,
+}
+
+/// One second of one class.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    pub(crate) attempts: u64,
+    pub(crate) calls: u64,
+    pub(crate) served: u64,
+    pub(crate) shed: u64,
+    pub(crate) failed: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) p99_9_ms: f64,
+}
+
+/// One second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Second {
+    pub(crate) visits: u64,
+    pub(crate) classes: [Moment; CLASSES],
+}
+
+/// People who want in.
+pub(crate) struct Entries {
+    pub(crate) wanted: u64,
+    /// In at the first attempt.
+    pub(crate) at_once: u64,
+    pub(crate) gave_up: u64,
+    /// From the first attempt to being in, in microseconds.
+    pub(crate) took: Histogram<u64>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    Answered,
+    Failed,
+}
+
+/// How a visit of somebody who wanted in ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered {
+    In { tries: u32 },
+    GaveUp,
+}
+
+fn histogram() -> Histogram<u64> {
+    // Bounds that hdrhistogram takes, so this never fails.
+    Histogram::new_with_max(LONGEST_US, 3).unwrap_or_else(|_| {
+        Histogram::new_with_bounds(1, 2, 1).unwrap_or_else(|_| std::process::abort())
+    })
+}
+
+impl Book {
+    /// Counts what begins from then on.
+    pub(crate) fn new(begins_ns: u64) -> Book {
+        let class = |_| ClassBook {
+            attempts: 0,
+            shed: 0,
+            unknown: 0,
+            calls: 0,
+            served: 0,
+            failed: 0,
+            latency: histogram(),
+        };
+        Book {
+            begins_ns,
+            state: Mutex::new(State {
+                classes: Class::ALL.map(class),
+                seconds: Vec::new(),
+                entries: Entries {
+                    wanted: 0,
+                    at_once: 0,
+                    gave_up: 0,
+                    took: histogram(),
+                },
+                wrong: Vec::new(),
+                wrong_count: 0,
+                now: Class::ALL.map(|_| histogram()),
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A frame was sent.
+    pub(crate) fn attempted(&self, class: Class, now_ns: u64) {
+        let mut state = self.state();
+        state.moment(class, now_ns).attempts += 1;
+        if now_ns >= self.begins_ns {
+            state.classes[class as usize].attempts += 1;
+        }
+    }
+
+    /// A frame was answered.
+    pub(crate) fn told(&self, class: Class, code: Code, now_ns: u64) {
+        let mut state = self.state();
+        match code.kind() {
+            Kind::Later => {
+                state.moment(class, now_ns).shed += 1;
+                if now_ns >= self.begins_ns {
+                    state.classes[class as usize].shed += 1;
+                }
+            }
+            Kind::Unknown if now_ns >= self.begins_ns => {
+                state.classes[class as usize].unknown += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody came.
+    pub(crate) fn visited(&self, now_ns: u64) {
+        self.state().second(now_ns).visits += 1;
+    }
+
+    /// A call has come to its end.
+    pub(crate) fn called(&self, class: Class, began_ns: u64, now_ns: u64, called: Called) {
+        let took_us = (now_ns - began_ns) / 1_000;
+        let mut state = self.state();
+        let moment = state.moment(class, now_ns);
+        moment.calls += 1;
+        match called {
+            Called::Answered => moment.served += 1,
+            Called::Failed => moment.failed += 1,
+        }
+        if called == Called::Answered {
+            state.now[class as usize].saturating_record(took_us);
+        }
+        if began_ns < self.begins_ns {
+            return;
+        }
+        let book = &mut state.classes[class as usize];
+        book.calls += 1;
+        match called {
+            Called::Answered => {
+                book.served += 1;
+                book.latency.saturating_record(took_us);
+            }
+            Called::Failed => book.failed += 1,
+        }
+    }
+
+    /// Somebody who wanted in is, or has given up.
+    pub(crate) fn entered(&self, began_ns: u64, now_ns: u64, entered: Entered) {
+        if began_ns < self.begins_ns {
+            return;
+        }
+        let mut state = self.state();
+        let entries = &mut state.entries;
+        entries.wanted += 1;
+        match entered {
+            Entered::In { tries } => {
+                entries.at_once += u64::from(tries == 1);
+                entries.took.saturating_record((now_ns - began_ns) / 1_000);
+            }
+            Entered::GaveUp => entries.gave_up += 1,
+        }
+    }
+
+    /// An answer that cannot be.
+    pub(crate) fn wrong(&self, what: String) {
+        let mut state = self.state();
+        state.wrong_count += 1;
+        if state.wrong.len() < 20 {
+            state.wrong.push(what);
+        }
+    }
+
+    /// A second is over: its quantiles are taken.
+    pub(crate) fn turn(&self, now_ns: u64) {
+        let mut state = self.state();
+        for class in Class::ALL {
+            let place = class as usize;
+            if state.now[place].is_empty() {
+                continue;
+            }
+            let at = |quantile| quantile_ms(&state.now[place], quantile);
+            let (p50_ms, p99_ms, p99_9_ms) = (at(0.5), at(0.99), at(0.999));
+            state.now[place].reset();
+            let moment = state.moment(class, now_ns.saturating_sub(1));
+            (moment.p50_ms, moment.p99_ms, moment.p99_9_ms) = (p50_ms, p99_ms, p99_9_ms);
+        }
+    }
+}
+
+impl State {
+    fn second(&mut self, now_ns: u64) -> &mut Second {
+        let place = usize::try_from(now_ns / SECOND_NS).unwrap_or(0);
+        if self.seconds.len() <= place {
+            self.seconds.resize(place + 1, Second::default());
+        }
+        &mut self.seconds[place]
+    }
+
+    fn moment(&mut self, class: Class, now_ns: u64) -> &mut Moment {
+        &mut self.second(now_ns).classes[class as usize]
+    }
+}
+
+/// A quantile in milliseconds; 0 of nothing.
+pub(crate) fn quantile_ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    match histogram.is_empty() {
+        true => 0.0,
+        false => histogram.value_at_quantile(quantile) as f64 / 1_000.0,
+    }
+}
+
+impl Entries {
+    /// The share of those who wanted in and were within so many seconds, in
+    /// percent; all of nobody.
+    pub(crate) fn in_within_percent(&self, seconds: f64) -> f64 {
+        if self.wanted == 0 {
+            return 100.0;
+        }
+        let us = crate::random::to_u64(seconds * 1e6);
+        let within = match self.took.is_empty() {
+            true => 0,
+            false => self.took.count_between(0, us),
+        };
+        within as f64 * 100.0 / self.wanted as f64
+    }
+}

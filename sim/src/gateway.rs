@@ -1,0 +1,229 @@
+//! A gateway: the real client library on streams of the made-up network.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::Bytes;
+use tidegate_client::{Asked, Client, Gone, NoRandomness, Surroundings, Transport, Ways};
+use tidegate_wire::{Code, MAX_REPLY_BYTES, Opcode, Splitter, correlation_of, decode_reply};
+use tokio::sync::oneshot;
+
+use crate::agenda::Agenda;
+use crate::book::Book;
+use crate::network::{Line, Network};
+use crate::node::Node;
+use crate::people::TENANT;
+use crate::random::Stream;
+
+/// A node that says nothing for this long is taken for gone (the client's idle
+/// timeout).
+const IDLE_NS: u64 = 6_000_000_000;
+
+pub(crate) struct Gateway {
+    name: String,
+    agenda: Agenda,
+    network: Arc<Network>,
+    book: Arc<Book>,
+    streams: Mutex<Vec<GatewayStream>>,
+}
+
+struct GatewayStream {
+    node: u64,
+    /// The node's present life and its number for this stream.
+    there: Option<(Arc<Node>, usize)>,
+    line: Arc<Line>,
+    splitter: Splitter,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+struct Waiting {
+    opcode: Opcode,
+    answer: oneshot::Sender<Bytes>,
+}
+
+/// A lane of the client: one of the gateway's streams.
+struct Lane {
+    gateway: Weak<Gateway>,
+    place: usize,
+}
+
+/// The client's time and randomness.
+struct Side {
+    agenda: Agenda,
+    stream: Stream,
+}
+
+impl Surroundings for Side {
+    fn monotonic_ms(&self) -> u64 {
+        self.agenda.now_ns() / 1_000_000
+    }
+
+    fn sleep(&self, ms: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.agenda.sleep_ns(u64::from(ms) * 1_000_000))
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.stream.fill(bytes);
+        Ok(())
+    }
+}
+
+impl Transport for Lane {
+    fn ask(&self, correlation: u64, frame: Bytes) -> Asked<'_> {
+        let asked = match self.gateway.upgrade() {
+            Some(gateway) => gateway.send(self.place, correlation, frame),
+            None => Err(Gone::BeforeSending),
+        };
+        Box::pin(async move { asked?.await.map_err(|_| Gone::AfterSending) })
+    }
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        name: String,
+        agenda: Agenda,
+        network: Arc<Network>,
+        book: Arc<Book>,
+    ) -> Arc<Gateway> {
+        Arc::new(Gateway {
+            name,
+            agenda,
+            network,
+            book,
+            streams: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Vec<GatewayStream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room for streams to a node, and a client on all streams.
+    pub(crate) fn client(
+        self: &Arc<Gateway>,
+        nodes: &[u64],
+        streams: usize,
+        deadline_ms: u32,
+        stream: Stream,
+    ) -> Client {
+        let mut lanes: Vec<Arc<dyn Transport>> = Vec::new();
+        for place in 0..streams * nodes.len() {
+            self.streams().push(GatewayStream {
+                node: nodes[place % nodes.len()],
+                there: None,
+                line: Arc::default(),
+                splitter: Splitter::new(MAX_REPLY_BYTES),
+                waiting: BTreeMap::new(),
+            });
+            lanes.push(Arc::new(Lane {
+                gateway: Arc::downgrade(self),
+                place,
+            }));
+        }
+        Client::over(Ways {
+            lanes,
+            surroundings: Arc::new(Side {
+                agenda: self.agenda.clone(),
+                stream,
+            }),
+            tenant: TENANT.to_owned(),
+            deadline_ms,
+            max_age_ms: 300_000,
+        })
+    }
+
+    /// Connects all streams of a node, whose earlier life is over: it tells so
+    /// at once (RFC 9000 §10.3), and what waited there is lost.
+    pub(crate) fn connect(self: &Arc<Gateway>, node: &Arc<Node>) {
+        let places = self.streams().len();
+        for place in 0..places {
+            if self.streams()[place].node != node.number {
+                continue;
+            }
+            let there = node.open(self, place);
+            let lost = {
+                let stream = &mut self.streams()[place];
+                stream.there = there.map(|number| (Arc::clone(node), number));
+                stream.splitter = Splitter::new(MAX_REPLY_BYTES);
+                std::mem::take(&mut stream.waiting)
+            };
+            drop(lost);
+        }
+    }
+
+    /// Gives up the streams of a node that has said nothing for too long.
+    pub(crate) fn lose(self: &Arc<Gateway>, node: u64) {
+        let gateway = Arc::clone(self);
+        self.agenda.at(self.agenda.now_ns() + IDLE_NS, move || {
+            let lost: Vec<_> = {
+                let mut streams = gateway.streams();
+                let of_node = streams.iter_mut().filter(|stream| stream.node == node);
+                let dead = of_node.filter(|stream| match &stream.there {
+                    Some((node, _)) => node.machine.is_off(),
+                    None => true,
+                });
+                dead.map(|stream| {
+                    stream.there = None;
+                    std::mem::take(&mut stream.waiting)
+                })
+                .collect()
+            };
+            drop(lost);
+        });
+    }
+
+    fn send(
+        self: &Arc<Gateway>,
+        place: usize,
+        correlation: u64,
+        frame: Bytes,
+    ) -> Result<oneshot::Receiver<Bytes>, Gone> {
+        let (answer, answered) = oneshot::channel();
+        let opcode = opcode_of(&frame).ok_or(Gone::BeforeSending)?;
+        let now_ns = self.agenda.now_ns();
+        let mut streams = self.streams();
+        let stream = streams.get_mut(place).ok_or(Gone::BeforeSending)?;
+        let (node, number) = stream.there.clone().ok_or(Gone::BeforeSending)?;
+        stream
+            .waiting
+            .insert(correlation, Waiting { opcode, answer });
+        let at_ns = self.network.arrives_ns(&stream.line, now_ns);
+        drop(streams);
+        self.book.attempted(opcode.class(), now_ns);
+        self.agenda.quietly_at(at_ns, move || {
+            node.receive(number, opcode, frame);
+        });
+        Ok(answered)
+    }
+
+    /// Bytes of a stream have arrived.
+    pub(crate) fn deliver(&self, place: usize, bytes: &Bytes) {
+        let mut streams = self.streams();
+        let Some(stream) = streams.get_mut(place) else {
+            return;
+        };
+        stream.splitter.push(bytes.clone());
+        while let Ok(Some(frame)) = stream.splitter.next_frame() {
+            // Whoever asked may have given up; then their place is taken all the same.
+            let Some(waiting) = stream.waiting.remove(&correlation_of(frame)) else {
+                continue;
+            };
+            let code = decode_reply(frame).map_or(Code::Unknown, |reply| reply.code);
+            let now_ns = self.agenda.now_ns();
+            self.book.told(waiting.opcode.class(), code, now_ns);
+            let _ = waiting.answer.send(Bytes::copy_from_slice(frame));
+        }
+    }
+}
+
+fn opcode_of(frame: &[u8]) -> Option<Opcode> {
+    tidegate_wire::decode_request(frame)
+        .ok()
+        .map(|request| request.opcode)
+}

@@ -1,0 +1,42 @@
+//! The real engine in a made-up world: virtual time, seeded randomness, a
+//! network, a store of many machines, processors with calibrated costs.
+//!
+//! Same seed and inputs, same trace, in any process, on any machine
+//! (docs/simulation.md).
+#![cfg_attr(
+    not(test),
+    allow(
+        clippy::cast_precision_loss,
+        reason = "counts become figures for people"
+    )
+)]
+
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "the simulator needs a fixed order of tasks: build inside the repository, whose \
+     .cargo/config.toml sets it, or with RUSTFLAGS='--cfg tokio_unstable'"
+);
+
+mod agenda;
+mod book;
+mod calibration;
+mod gateway;
+mod machine;
+mod network;
+mod node;
+mod people;
+mod ports;
+mod random;
+mod report;
+mod scenario;
+mod trace;
+mod visits;
+mod world;
+
+pub use calibration::{Calibration, CalibrationError, Origin};
+pub use report::{
+    ClassReport, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles, Report,
+    SecondReport, StoreReport, page,
+};
+pub use scenario::{Given, Objective, Scenario, ScenarioError};
+pub use world::{Played, WorldError, play};

@@ -1,0 +1,434 @@
+//! A node's processor: threads that share cores, and hashing that gets what
+//! they leave.
+//!
+//! Pools of threads are served as a fair scheduler does: whichever had least
+//! goes first. What they do takes microseconds and is not interrupted. Hashing
+//! runs at the lowest priority on the cores that are free, and all of it at the
+//! same pace.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::agenda::{Agenda, Call};
+
+/// A piece of work: when it begins, it says how long it takes, and what is done
+/// when it ends.
+pub(crate) type Work = Box<dyn FnOnce() -> (u64, Call) + Send>;
+
+/// Threads that do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    Endpoint = 0,
+    Actors = 1,
+    Writer = 2,
+    Readers = 3,
+}
+
+const POOLS: usize = 4;
+
+/// How many threads of each pool, and cores for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) cores: u32,
+    pub(crate) threads: [u32; POOLS],
+    pub(crate) hashing_threads: u32,
+}
+
+/// A node's processor.
+pub(crate) struct Machine {
+    agenda: Agenda,
+    state: Mutex<State>,
+    myself: Weak<Machine>,
+}
+
+struct State {
+    shape: Shape,
+    power: Power,
+    pools: [Lane; POOLS],
+    /// Cores in use by the pools.
+    busy: u32,
+    /// How much of a core each hash has had since the beginning, in
+    /// nanoseconds.
+    pace_ns: u64,
+    paced_at_ns: u64,
+    hashes: Vec<Hash>,
+    used: Used,
+    used_at_ns: u64,
+}
+
+#[derive(Default)]
+struct Lane {
+    queue: VecDeque<Work>,
+    running: u32,
+    /// What its threads had, each, in nanoseconds.
+    had_ns: u64,
+}
+
+struct Hash {
+    done_at_pace_ns: u64,
+    number: u64,
+    done: Call,
+}
+
+/// Whether it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Power {
+    On,
+    /// Nothing goes on until then.
+    Paused {
+        until_ns: u64,
+    },
+    Off,
+}
+
+/// Core time used so far, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) pools_ns: [u64; POOLS],
+    pub(crate) hashing_ns: u64,
+}
+
+impl Used {
+    pub(crate) fn all_ns(&self) -> u64 {
+        self.pools_ns.iter().sum::<u64>() + self.hashing_ns
+    }
+}
+
+impl Machine {
+    pub(crate) fn new(agenda: Agenda, shape: Shape) -> Arc<Machine> {
+        Arc::new_cyclic(|myself| Machine {
+            agenda,
+            state: Mutex::new(State {
+                shape,
+                power: Power::On,
+                pools: Default::default(),
+                busy: 0,
+                pace_ns: 0,
+                paced_at_ns: 0,
+                hashes: Vec::new(),
+                used: Used::default(),
+                used_at_ns: 0,
+            }),
+            myself: Weak::clone(myself),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues work for a pool.
+    pub(crate) fn queue(&self, pool: Pool, work: Work) {
+        let mut state = self.state();
+        if state.power == Power::Off {
+            return;
+        }
+        let least_ns = state.least_ns();
+        let lane = &mut state.pools[pool as usize];
+        if lane.running == 0 && lane.queue.is_empty() {
+            // Whoever rested gets no credit for it.
+            lane.had_ns = lane.had_ns.max(least_ns);
+        }
+        lane.queue.push_back(work);
+        drop(state);
+        self.fill();
+    }
+
+    /// Work of a known length.
+    pub(crate) fn spend(&self, pool: Pool, ns: u64, done: impl FnOnce() + Send + 'static) {
+        let done: Call = Box::new(done);
+        self.queue(pool, Box::new(move || (ns, done)));
+    }
+
+    /// Hashes a password: a thread of the hashing pool must be free
+    /// ([`Machine::hashing`]).
+    pub(crate) fn hash(&self, ns: u64, number: u64, done: Call) {
+        let now_ns = self.agenda.now_ns();
+        let mut state = self.state();
+        if state.power == Power::Off {
+            return;
+        }
+        state.go_on(now_ns);
+        let hash = Hash {
+            done_at_pace_ns: state.pace_ns + ns,
+            number,
+            done,
+        };
+        state.hashes.push(hash);
+        drop(state);
+        self.look_at(number, now_ns + ns);
+    }
+
+    /// How many hashes run.
+    pub(crate) fn hashing(&self) -> u32 {
+        u32::try_from(self.state().hashes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Stands still for a while, as a stopped process does.
+    pub(crate) fn pause(&self, until_ns: u64) {
+        let now_ns = self.agenda.now_ns();
+        let mut state = self.state();
+        state.go_on(now_ns);
+        if state.power != Power::Off {
+            state.power = Power::Paused { until_ns };
+        }
+        drop(state);
+        let machine = Weak::clone(&self.myself);
+        self.agenda.at(until_ns, move || {
+            if let Some(machine) = machine.upgrade() {
+                machine.resume(until_ns);
+            }
+        });
+    }
+
+    fn resume(&self, until_ns: u64) {
+        let mut state = self.state();
+        if state.power == (Power::Paused { until_ns }) {
+            state.go_on(until_ns);
+            state.power = Power::On;
+        }
+        drop(state);
+        self.fill();
+    }
+
+    /// Until when it stands still, if it does.
+    pub(crate) fn paused_until_ns(&self) -> Option<u64> {
+        match self.state().power {
+            Power::Paused { until_ns } => Some(until_ns),
+            Power::On | Power::Off => None,
+        }
+    }
+
+    /// Ends at once; whatever was queued is gone.
+    pub(crate) fn kill(&self) {
+        let now_ns = self.agenda.now_ns();
+        let gone = {
+            let mut state = self.state();
+            state.go_on(now_ns);
+            state.power = Power::Off;
+            let queues = state
+                .pools
+                .each_mut()
+                .map(|lane| std::mem::take(&mut lane.queue));
+            (queues, std::mem::take(&mut state.hashes))
+        };
+        // Whoever waits for it may hold more of this machine.
+        drop(gone);
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.state().power == Power::Off
+    }
+
+    /// Core time used so far.
+    pub(crate) fn used(&self) -> Used {
+        let now_ns = self.agenda.now_ns();
+        let mut state = self.state();
+        state.go_on(now_ns);
+        state.used
+    }
+
+    /// Begins what can begin.
+    fn fill(&self) {
+        loop {
+            let mut state = self.state();
+            let Some(pool) = state.next() else {
+                return;
+            };
+            let now_ns = self.agenda.now_ns();
+            state.go_on(now_ns);
+            let lane = &mut state.pools[pool];
+            let Some(work) = lane.queue.pop_front() else {
+                return;
+            };
+            lane.running += 1;
+            state.busy += 1;
+            drop(state);
+            let (ns, done) = work();
+            let mut state = self.state();
+            let threads = u64::from(state.shape.threads[pool].max(1));
+            state.pools[pool].had_ns += ns / threads;
+            state.used.pools_ns[pool] += ns;
+            drop(state);
+            self.end_at(now_ns + ns, pool, done);
+        }
+    }
+
+    fn end_at(&self, at_ns: u64, pool: usize, done: Call) {
+        let machine = Weak::clone(&self.myself);
+        self.agenda.at(at_ns, move || {
+            if let Some(machine) = machine.upgrade() {
+                machine.end(pool, done);
+            }
+        });
+    }
+
+    fn end(&self, pool: usize, done: Call) {
+        let now_ns = self.agenda.now_ns();
+        let mut state = self.state();
+        match state.power {
+            Power::Off => return,
+            Power::Paused { until_ns } => {
+                drop(state);
+                return self.end_at(until_ns, pool, done);
+            }
+            Power::On => {}
+        }
+        state.go_on(now_ns);
+        state.pools[pool].running -= 1;
+        state.busy -= 1;
+        drop(state);
+        done();
+        self.fill();
+    }
+
+    fn look_at(&self, number: u64, at_ns: u64) {
+        let machine = Weak::clone(&self.myself);
+        self.agenda.at(at_ns, move || {
+            if let Some(machine) = machine.upgrade() {
+                machine.look(number);
+            }
+        });
+    }
+
+    /// Whether a hash is done by now; looks again when it may be if not.
+    fn look(&self, number: u64) {
+        let now_ns = self.agenda.now_ns();
+        let mut state = self.state();
+        state.go_on(now_ns);
+        let Some(place) = state.hashes.iter().position(|hash| hash.number == number) else {
+            return;
+        };
+        let left_ns = state.hashes[place]
+            .done_at_pace_ns
+            .saturating_sub(state.pace_ns);
+        if left_ns == 0 {
+            let hash = state.hashes.swap_remove(place);
+            drop(state);
+            return (hash.done)();
+        }
+        let again_ns = match state.power {
+            Power::Paused { until_ns } => until_ns + left_ns,
+            _ => now_ns + left_ns.max(LOOK_NS),
+        };
+        drop(state);
+        self.look_at(number, again_ns);
+    }
+}
+
+/// Hashes are looked at no more often than this.
+const LOOK_NS: u64 = 20_000;
+
+impl State {
+    /// The pool whose turn it is, if a core is free.
+    fn next(&self) -> Option<usize> {
+        if self.busy >= self.shape.cores || self.power != Power::On {
+            return None;
+        }
+        let ready = self.pools.iter().enumerate().filter(|(pool, lane)| {
+            !lane.queue.is_empty() && lane.running < self.shape.threads[*pool]
+        });
+        ready
+            .min_by_key(|(_, lane)| lane.had_ns)
+            .map(|(pool, _)| pool)
+    }
+
+    fn least_ns(&self) -> u64 {
+        let active = self.pools.iter().filter(|lane| lane.running > 0);
+        active.map(|lane| lane.had_ns).min().unwrap_or(0)
+    }
+
+    /// Brings the hashes' pace up to now.
+    fn go_on(&mut self, now_ns: u64) {
+        let elapsed_ns = now_ns.saturating_sub(self.paced_at_ns);
+        self.paced_at_ns = now_ns;
+        let running = self.hashes.len() as u64;
+        if running == 0 || self.power != Power::On {
+            return;
+        }
+        let free = u64::from(self.shape.cores.saturating_sub(self.busy)).min(running);
+        self.pace_ns += elapsed_ns * free / running;
+        self.used.hashing_ns += elapsed_ns * free;
+        self.used_at_ns = now_ns;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        cores: 2,
+        threads: [1, 2, 1, 2],
+        hashing_threads: 2,
+    };
+
+    type Seen = Arc<Mutex<Vec<(u64, &'static str)>>>;
+
+    fn world() -> (Agenda, Arc<Machine>, Seen) {
+        let agenda = Agenda::default();
+        let machine = Machine::new(agenda.clone(), SHAPE);
+        (agenda, machine, Seen::default())
+    }
+
+    fn sees(agenda: &Agenda, seen: &Seen, name: &'static str) -> impl FnOnce() + Send + 'static {
+        let (agenda, seen) = (agenda.clone(), Arc::clone(seen));
+        move || seen.lock().unwrap().push((agenda.now_ns(), name))
+    }
+
+    fn run(agenda: &Agenda, until_ns: u64) {
+        crate::world::runtime(1)
+            .unwrap()
+            .block_on(agenda.run(until_ns));
+    }
+
+    #[test]
+    fn a_thread_does_one_thing_after_the_other_and_cores_are_shared() {
+        let (agenda, machine, seen) = world();
+        for name in ["e1", "e2"] {
+            machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, name));
+        }
+        for name in ["a1", "a2"] {
+            machine.spend(Pool::Actors, 10, sees(&agenda, &seen, name));
+        }
+        run(&agenda, 100);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 4);
+        assert_eq!(seen.iter().filter(|(at_ns, _)| *at_ns == 10).count(), 2);
+        assert_eq!(seen.iter().filter(|(at_ns, _)| *at_ns == 20).count(), 2);
+        assert_eq!(machine.used().pools_ns, [20, 20, 0, 0]);
+    }
+
+    #[test]
+    fn hashing_gets_what_is_left() {
+        let (agenda, machine, seen) = world();
+        machine.hash(100_000, 1, Box::new(sees(&agenda, &seen, "hash")));
+        machine.hash(100_000, 2, Box::new(sees(&agenda, &seen, "hash")));
+        // One of two cores is taken for a while: both hashes go at half pace.
+        machine.spend(Pool::Endpoint, 100_000, || {});
+        run(&agenda, 1_000_000);
+        let seen = seen.lock().unwrap();
+        assert!(
+            seen.iter()
+                .all(|(at_ns, _)| (150_000..175_000).contains(at_ns)),
+            "{seen:?}"
+        );
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_paused_machine_goes_on_afterwards_and_a_killed_one_does_not() {
+        let (agenda, machine, seen) = world();
+        machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, "work"));
+        machine.hash(50, 1, Box::new(sees(&agenda, &seen, "hash")));
+        machine.pause(1_000);
+        run(&agenda, 900);
+        assert!(seen.lock().unwrap().is_empty());
+        run(&agenda, 30_000);
+        assert_eq!(seen.lock().unwrap().len(), 2);
+        machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, "lost"));
+        machine.kill();
+        run(&agenda, 60_000);
+        assert_eq!(seen.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,177 @@
+//! `tidegate-sim`: plays nights, for planners and for engineers.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "the command line, and how long a run takes"
+)]
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tidegate_sim::{Calibration, Given, Report, page, play};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An objective was missed.
+const MISSED: u8 = 1;
+/// An answer that cannot be, or nothing could be played.
+const BROKEN: u8 = 2;
+
+#[derive(Parser)]
+#[command(
+    name = "tidegate-sim",
+    version,
+    about = "The real engine in a made-up world"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play a scenario. Exit status 1 when an objective is missed, 2 when an
+    /// answer was wrong or nothing could be played.
+    Run(RunArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// A shipped scenario by its name, or a file.
+    scenario: String,
+    /// What everything follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
+    #[arg(long, value_name = "F")]
+    calibration: Option<PathBuf>,
+    /// Write the report as JSON.
+    #[arg(long, value_name = "F")]
+    json: Option<PathBuf>,
+    /// Write the report as one HTML page.
+    #[arg(long, value_name = "F.html")]
+    report: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(args) => run(&args),
+    };
+    match done {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(BROKEN)
+        }
+    }
+}
+
+fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let given = Given::named(&args.scenario)?;
+    let calibration = match &args.calibration {
+        Some(path) => Calibration::read(path)?,
+        None => Calibration::shipped()?,
+    };
+    let started = Instant::now();
+    let progress = |share: f64| draw_progress(share, started);
+    let played = play(&given, &calibration, args.seed, &progress)?;
+    let report = Report::of(
+        &given,
+        &calibration,
+        &played,
+        started.elapsed().as_secs_f64(),
+    );
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+    print(&report);
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    if let Some(path) = &args.report {
+        std::fs::write(path, page(&report)?).with_context(|| path.display().to_string())?;
+    }
+    Ok(match (report.wrong, report.met()) {
+        (0, true) => ExitCode::SUCCESS,
+        (0, false) => ExitCode::from(MISSED),
+        _ => ExitCode::from(BROKEN),
+    })
+}
+
+fn draw_progress(share: f64, started: Instant) {
+    let mut terminal = std::io::stderr();
+    if terminal.is_terminal() {
+        let full = "#".repeat((share.clamp(0.0, 1.0) * 40.0) as usize);
+        let elapsed = started.elapsed().as_secs();
+        // A terminal that is gone shows no progress.
+        let _ = write!(
+            terminal,
+            "\r[{full:<40}] {:3.0}%  {elapsed} s",
+            share * 100.0
+        );
+        let _ = terminal.flush();
+    }
+}
+
+fn print(report: &Report) {
+    println!("{}: {}", report.scenario, report.about);
+    println!(
+        "{:.0} s played in {:.2} s, {} requests ({:.0} a second), trace {}",
+        report.virtual_seconds,
+        report.wall_seconds,
+        report.requests,
+        report.requests as f64 / report.wall_seconds,
+        report.trace_hash
+    );
+    println!(
+        "{:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}",
+        "", "calls", "answered", "failed", "attempts", "shed", "p50 ms", "p99", "p99.9", "max"
+    );
+    for (name, class) in &report.classes {
+        let latency = &class.latency_ms;
+        println!(
+            "{name:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
+            class.calls,
+            class.served,
+            class.failed,
+            class.attempts,
+            class.shed,
+            latency.p50,
+            latency.p99,
+            latency.p99_9,
+            latency.max
+        );
+    }
+    let people = &report.people;
+    if people.wanted_in > 0 {
+        println!(
+            "people: {} wanted in; {:.2}% within 1 s, {:.2}% within 10 s, {:.2}% within 60 s; {} never",
+            people.wanted_in,
+            people.in_within_1s_percent,
+            people.in_within_10s_percent,
+            people.in_within_60s_percent,
+            people.never
+        );
+    }
+    for objective in &report.objectives {
+        let word = match objective.met {
+            true => "met   ",
+            false => "MISSED",
+        };
+        println!(
+            "{word} {}: {:.2}{}",
+            objective.objective, objective.value, objective.unit
+        );
+    }
+    for wrong in &report.wrong_first {
+        println!("WRONG  {wrong}");
+    }
+    println!("again: {}", report.replay());
+}

@@ -1,0 +1,366 @@
+//! A node: the real engine behind the real judging of frames, on a processor
+//! of the made-up world.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::{Bytes, BytesMut};
+use tidegate_account::{Policy, TenantId};
+use tidegate_node::config::LimitsConfig;
+use tidegate_node::{Frames, Front};
+use tidegate_runtime::{
+    Costs as TenantCosts, Engine, HashingOptions, IndexKeys, Limits, Ownership, Parts, Retention,
+    Tenant, Tenants,
+};
+use tidegate_storage_api::{Region, StoreError};
+use tidegate_storage_simulated::Cluster;
+use tidegate_wire::{Class, Opcode};
+
+use crate::agenda::{Agenda, Call};
+use crate::calibration::Costs;
+use crate::gateway::Gateway;
+use crate::machine::{Machine, Pool, Shape, Used};
+use crate::network::{Line, Network};
+use crate::people::{Keys, TENANT};
+use crate::ports::{NodeClock, NodeCpu, NodeEntropy, NodeStore};
+use crate::random::Stream;
+use crate::scenario::Nodes;
+use crate::trace::{Happened, Trace};
+
+/// Frames that share a datagram, when there are as many.
+const FRAMES_PER_DATAGRAM: u64 = 13;
+/// Frames taken in one turn of the endpoint.
+const TURN_FRAMES: usize = 512;
+
+/// What every node is made with.
+#[derive(Clone)]
+pub(crate) struct Making {
+    pub(crate) seed: u64,
+    pub(crate) agenda: Agenda,
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) costs: Costs,
+    pub(crate) nodes: Nodes,
+    pub(crate) policy: Policy,
+    pub(crate) keys: Keys,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) gateways: Vec<String>,
+}
+
+/// One life of a node, from its start to its end.
+pub(crate) struct Node {
+    pub(crate) number: u64,
+    making: Making,
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) clock: Arc<NodeClock>,
+    pub(crate) cpu: Arc<NodeCpu>,
+    pub(crate) engine: Engine,
+    front: Front,
+    endpoint: Mutex<Endpoint>,
+    answered: AtomicU64,
+    myself: Weak<Node>,
+}
+
+#[derive(Default)]
+struct Endpoint {
+    streams: Vec<NodeStream>,
+    inbox: Vec<Arrived>,
+    outbox: Vec<(usize, Bytes)>,
+    turn: Turn,
+}
+
+struct NodeStream {
+    frames: Frames,
+    back: Arc<Line>,
+    gateway: Weak<Gateway>,
+    place: usize,
+}
+
+struct Arrived {
+    stream: usize,
+    opcode: Opcode,
+    bytes: Bytes,
+}
+
+/// Whether the endpoint is going to look at what arrived.
+#[derive(Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    None,
+    Due,
+}
+
+impl Node {
+    /// Starts a node: it claims its slots and serves.
+    pub(crate) async fn start(
+        making: Making,
+        number: u64,
+        life: u64,
+    ) -> Result<Arc<Node>, StoreError> {
+        let Making {
+            agenda,
+            trace,
+            costs,
+            ..
+        } = making.clone();
+        let nodes = making.nodes;
+        let hashing_threads = nodes.hashing_threads.unwrap_or(nodes.cores).u32();
+        let machine = Machine::new(
+            agenda.clone(),
+            Shape {
+                cores: nodes.cores.u32(),
+                threads: [1, nodes.actor_threads.u32(), 1, 2],
+                hashing_threads,
+            },
+        );
+        let clock = Arc::new(NodeClock::new(agenda.clone(), Arc::clone(&machine)));
+        let options = HashingOptions {
+            threads: hashing_threads as usize,
+            waiting_max: nodes.hashing_waiting.usize(),
+        };
+        let cpu = NodeCpu::new(
+            Arc::clone(&machine),
+            agenda.clone(),
+            Arc::clone(&trace),
+            costs.clone(),
+            options,
+        );
+        let client = making.cluster.client(u32::try_from(number).unwrap_or(0));
+        let store = Arc::new(NodeStore {
+            machine: Arc::clone(&machine),
+            agenda: agenda.clone(),
+            trace,
+            costs,
+            inner: Arc::new(client),
+            node: number,
+        });
+        let ownership = Ownership::claim_all(Region::FIRST, &*store).await?;
+        let tenants = Tenants::default();
+        tenants.put(Tenant {
+            id: TenantId::of_name(TENANT),
+            name: TENANT.to_owned(),
+            keys: vec![making.keys.tenant.clone()],
+            policy: making.policy.clone(),
+            costs: TenantCosts::default(),
+        });
+        let limits = Limits {
+            warm_idle_ms: nodes.warm_idle_s.ms(),
+            ..Limits::default()
+        };
+        let parts = Parts {
+            store,
+            ownership,
+            tenants: Arc::new(tenants),
+            index_keys: Arc::new(IndexKeys::new(making.keys.index.clone())),
+            retention: Retention::default(),
+            limits,
+            clock: clock.clone(),
+            entropy: Arc::new(NodeEntropy(Stream::new(
+                making.seed,
+                "entropy",
+                number << 32 | life,
+            ))),
+            cpu: cpu.clone(),
+        };
+        let engine = Engine::start(parts, tokio::runtime::Handle::current());
+        let names: Vec<&str> = making.gateways.iter().map(String::as_str).collect();
+        let front = Front::new(
+            engine.clone(),
+            clock.clone(),
+            LimitsConfig::default(),
+            TENANT,
+            &names,
+        );
+        Ok(Arc::new_cyclic(|myself| Node {
+            number,
+            making,
+            machine,
+            clock,
+            cpu,
+            engine,
+            front,
+            endpoint: Mutex::default(),
+            answered: AtomicU64::new(0),
+            myself: Weak::clone(myself),
+        }))
+    }
+
+    fn endpoint(&self) -> MutexGuard<'_, Endpoint> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a stream of a gateway; the node's number for it.
+    pub(crate) fn open(&self, gateway: &Arc<Gateway>, place: usize) -> Option<usize> {
+        let (frames, mut answers) = self.front.open(gateway.name())?;
+        let mut endpoint = self.endpoint();
+        let stream = endpoint.streams.len();
+        endpoint.streams.push(NodeStream {
+            frames,
+            back: Arc::default(),
+            gateway: Arc::downgrade(gateway),
+            place,
+        });
+        let node = Weak::clone(&self.myself);
+        tokio::spawn(async move {
+            while let Some(frame) = answers.next().await {
+                let Some(node) = node.upgrade() else {
+                    return;
+                };
+                node.answer_later(stream, frame);
+            }
+        });
+        Some(stream)
+    }
+
+    /// Frames have arrived on a stream.
+    pub(crate) fn receive(&self, stream: usize, opcode: Opcode, bytes: Bytes) {
+        if self.machine.is_off() {
+            return;
+        }
+        let now_ns = self.making.agenda.now_ns();
+        let values = [
+            self.number,
+            stream as u64,
+            opcode as u64,
+            bytes.len() as u64,
+        ];
+        self.making.trace.note(now_ns, Happened::Asked, &values);
+        self.endpoint().inbox.push(Arrived {
+            stream,
+            opcode,
+            bytes,
+        });
+        self.take_turn();
+    }
+
+    fn answer_later(&self, stream: usize, frame: Bytes) {
+        self.endpoint().outbox.push((stream, frame));
+        self.take_turn();
+    }
+
+    /// Sees to it that the endpoint looks at what there is, as soon as it has a
+    /// core: then it takes everything that has arrived until then.
+    fn take_turn(&self) {
+        {
+            let mut endpoint = self.endpoint();
+            if endpoint.turn == Turn::Due {
+                return;
+            }
+            endpoint.turn = Turn::Due;
+        }
+        let node = Weak::clone(&self.myself);
+        self.machine.queue(
+            Pool::Endpoint,
+            Box::new(move || match node.upgrade() {
+                Some(node) => node.begin_turn(),
+                None => (0, Box::new(|| {}) as Call),
+            }),
+        );
+    }
+
+    fn begin_turn(self: Arc<Node>) -> (u64, Call) {
+        let (inbox, outbox) = {
+            let mut endpoint = self.endpoint();
+            let taken = endpoint.inbox.len().min(TURN_FRAMES);
+            let inbox: Vec<Arrived> = endpoint.inbox.drain(..taken).collect();
+            let outbox = std::mem::take(&mut endpoint.outbox);
+            endpoint.turn = Turn::None;
+            (inbox, outbox)
+        };
+        let ns = self.cost_ns(&inbox, outbox.len() as u64);
+        (ns, Box::new(move || self.end_turn(inbox, outbox)))
+    }
+
+    /// Datagrams by streams, and frames by class.
+    fn cost_ns(&self, inbox: &[Arrived], answers: u64) -> u64 {
+        let costs = &self.making.costs;
+        let mut of_stream = std::collections::BTreeMap::<usize, u64>::new();
+        let mut ns = 0;
+        for arrived in inbox {
+            *of_stream.entry(arrived.stream).or_default() += 1;
+            ns += costs.frame_ns[arrived.opcode.class() as usize];
+        }
+        let datagrams: u64 = of_stream
+            .values()
+            .map(|frames| frames.div_ceil(FRAMES_PER_DATAGRAM))
+            .sum();
+        // An answer that comes alone costs half of a datagram pair.
+        ns + datagrams * costs.datagram_ns + answers * costs.datagram_ns / 2
+    }
+
+    fn end_turn(self: Arc<Node>, inbox: Vec<Arrived>, outbox: Vec<(usize, Bytes)>) {
+        let mut out = std::collections::BTreeMap::<usize, BytesMut>::new();
+        let mut endpoint = self.endpoint();
+        for (stream, frame) in outbox {
+            endpoint.streams[stream].frames.answered(1);
+            out.entry(stream).or_default().extend_from_slice(&frame);
+        }
+        let mut chunks = std::collections::BTreeMap::<usize, Vec<Bytes>>::new();
+        for arrived in inbox {
+            chunks
+                .entry(arrived.stream)
+                .or_default()
+                .push(arrived.bytes);
+        }
+        for (stream, mut chunks) in chunks {
+            let out = out.entry(stream).or_default();
+            // Our own frames are always readable.
+            let _ = endpoint.streams[stream].frames.take(&mut chunks, out);
+        }
+        let now_ns = self.making.agenda.now_ns();
+        for (stream, bytes) in out {
+            if !bytes.is_empty() {
+                self.send(&endpoint.streams[stream], bytes.freeze(), now_ns);
+            }
+        }
+        let more = !endpoint.inbox.is_empty();
+        drop(endpoint);
+        if more {
+            self.take_turn();
+        }
+    }
+
+    fn send(&self, stream: &NodeStream, bytes: Bytes, now_ns: u64) {
+        let values = [self.number, stream.place as u64, bytes.len() as u64];
+        self.making.trace.note(now_ns, Happened::Answered, &values);
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        let at_ns = self.making.network.arrives_ns(&stream.back, now_ns);
+        let (gateway, place) = (Weak::clone(&stream.gateway), stream.place);
+        self.making.agenda.at(at_ns, move || {
+            if let Some(gateway) = gateway.upgrade() {
+                gateway.deliver(place, &bytes);
+            }
+        });
+    }
+
+    /// Ends at once.
+    pub(crate) fn kill(&self) {
+        self.machine.kill();
+        let gone = std::mem::take(&mut *self.endpoint());
+        drop(gone);
+    }
+
+    /// What it looks like now.
+    pub(crate) fn glance(&self) -> Glance {
+        Glance {
+            used: self.machine.used(),
+            hashing_waiting: self.cpu.waiting() as u64,
+            warm: self.engine.warm_people() as u64,
+            hot: self.engine.hot_people() as u64,
+            waiting: self.engine.waiting(),
+        }
+    }
+}
+
+/// What a node looks like at a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Glance {
+    pub(crate) used: Used,
+    pub(crate) hashing_waiting: u64,
+    pub(crate) warm: u64,
+    pub(crate) hot: u64,
+    pub(crate) waiting: u64,
+}
+
+/// The classes' number, for tables by class.
+pub(crate) const CLASSES: usize = Class::ALL.len();

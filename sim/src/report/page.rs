@@ -1,0 +1,371 @@
+//! The night as one page, whole in itself: nothing is fetched when it is read.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
+
+use super::{FaultReport, MomentReport, Quantiles, Report, SecondReport};
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 190.0;
+const COLOURS: [&str; 6] = [
+    "#1769aa", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0f766e",
+];
+
+const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<style>
+:root{--ink:#1c1c1c;--pale:#6b6b6b;--rule:#ddd;--good:#15803d;--bad:#b91c1c;--paper:#fff;--band:#fde68a}
+@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--pale:#a0a0a0;--rule:#3a3a3a;--good:#4ade80;--bad:#f87171;--paper:#161616;--band:#5b4a12}}
+body{font:15px/1.55 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem;color:var(--ink);background:var(--paper)}
+h1{margin-bottom:.2rem}h2{margin-top:2.2rem;font-size:1.1rem}
+table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--rule);font-variant-numeric:tabular-nums}
+td:first-child,th:first-child{text-align:left}
+.verdict{font-size:1.15rem;margin:1rem 0;padding:.7rem 1rem;border-left:.35rem solid var(--good)}.verdict.missed{border-color:var(--bad)}
+.met{color:var(--good)}.missed .no,.no{color:var(--bad)}
+figure{margin:1.6rem 0}figcaption{font-weight:600}.note{color:var(--pale)}code{font-size:.92em}
+svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--pale)}
+</style>"#;
+
+/// Values over time, under a name.
+struct Line {
+    name: String,
+    values: Vec<Option<f64>>,
+}
+
+#[derive(Clone, Copy)]
+enum Scale {
+    Linear,
+    Logarithmic,
+}
+
+/// The page of a report.
+///
+/// # Errors
+/// None in practice: it is written to memory.
+pub fn page(report: &Report) -> Result<String, fmt::Error> {
+    let mut page = String::from(HEAD);
+    write!(
+        page,
+        "<title>{0}</title><h1>{0}</h1><p>{1}</p>",
+        escape(&report.scenario),
+        escape(&report.about)
+    )?;
+    verdict(&mut page, report)?;
+    people(&mut page, report)?;
+    classes(&mut page, report)?;
+    charts(&mut page, report)?;
+    write!(
+        page,
+        "<h2>How it came about</h2><p class=\"note\">{:.0} s of virtual time in {:.1} s; {} \
+         requests. Costs of operations: {}. Trace {}. The same again: <code>{}</code></p></html>",
+        report.virtual_seconds,
+        report.wall_seconds,
+        report.requests,
+        escape(&report.calibration),
+        report.trace_hash,
+        escape(&report.replay())
+    )?;
+    Ok(page)
+}
+
+fn verdict(page: &mut String, report: &Report) -> fmt::Result {
+    let missed = report.objectives.iter().filter(|objective| !objective.met);
+    let missed = missed.count();
+    let (class, words) = match (report.wrong, missed, report.objectives.len()) {
+        (0, 0, 0) => ("", "No objectives were stated.".to_owned()),
+        (0, 0, all) => ("", format!("Held: all {all} objectives are met.")),
+        (0, missed, all) => (
+            " missed",
+            format!("Not held: {missed} of {all} objectives are missed."),
+        ),
+        (wrong, _, _) => (" missed", format!("Broken: {wrong} answers cannot be.")),
+    };
+    write!(page, "<div class=\"verdict{class}\">{words}<ul>")?;
+    for objective in &report.objectives {
+        let (class, word) = match objective.met {
+            true => ("met", "met"),
+            false => ("no", "missed"),
+        };
+        write!(
+            page,
+            "<li><code>{}</code>: <span class=\"{class}\">{word}</span>, {}{}</li>",
+            escape(&objective.objective),
+            short(objective.value),
+            objective.unit
+        )?;
+    }
+    for wrong in &report.wrong_first {
+        write!(page, "<li class=\"no\">{}</li>", escape(wrong))?;
+    }
+    page.push_str("</ul></div>");
+    Ok(())
+}
+
+fn people(page: &mut String, report: &Report) -> fmt::Result {
+    let people = &report.people;
+    if people.wanted_in == 0 {
+        return Ok(());
+    }
+    let time = &people.time_to_be_in_ms;
+    write!(
+        page,
+        "<h2>The people's view</h2><p>{} wanted in. At the first attempt: {:.2} %. Within 1 s: \
+         {:.2} %; within 10 s: {:.2} %; within a minute: {:.2} %. Never, or gone: {}. From the \
+         first attempt to being in: half within {}, 99 % within {}, 99.9 % within {}.</p>",
+        people.wanted_in,
+        people.at_first_attempt_percent,
+        people.in_within_1s_percent,
+        people.in_within_10s_percent,
+        people.in_within_60s_percent,
+        people.never,
+        duration(time.p50),
+        duration(time.p99),
+        duration(time.p99_9)
+    )
+}
+
+fn classes(page: &mut String, report: &Report) -> fmt::Result {
+    page.push_str(
+        "<h2>Requests</h2><table><tr><th></th><th>calls</th><th>answered</th><th>failed</th>\
+         <th>attempts</th><th>shed</th><th>unknown</th><th>p50 ms</th><th>p99</th><th>p99.9</th>\
+         <th>max</th></tr>",
+    );
+    for (name, class) in &report.classes {
+        let Quantiles {
+            p50,
+            p99,
+            p99_9,
+            max,
+        } = class.latency_ms;
+        write!(
+            page,
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{p50:.2}</td><td>{p99:.2}</td><td>{p99_9:.2}</td><td>{max:.2}</td></tr>",
+            class.calls, class.served, class.failed, class.attempts, class.shed, class.unknown,
+        )?;
+    }
+    page.push_str("</table>");
+    page.push_str(
+        "<p class=\"note\">A call is what a gateway asks of its client library, with all its \
+         retries; an attempt is one request on its way to a node. Latency is that of calls that \
+         were answered, from the call to its answer: shedding shows in the people's view, not \
+         here.</p>",
+    );
+    Ok(())
+}
+
+fn charts(page: &mut String, report: &Report) -> fmt::Result {
+    let chart = |page: &mut String, title: &str, scale, lines: &[Line]| {
+        draw(page, title, scale, lines, &report.faults)
+    };
+    let seconds = &report.seconds;
+    let sum = |of: fn(&MomentReport) -> u64| {
+        let value =
+            move |second: &SecondReport| second.classes.values().map(of).sum::<u64>() as f64;
+        seconds.iter().map(value).map(Some).collect::<Vec<_>>()
+    };
+    let line = |name: &str, values| Line {
+        name: name.to_owned(),
+        values,
+    };
+    page.push_str("<h2>Over time</h2>");
+    let requests = [
+        line("attempts", sum(|moment| moment.attempts)),
+        line("answered", sum(|moment| moment.served)),
+        line("shed", sum(|moment| moment.shed)),
+        line("failed", sum(|moment| moment.failed)),
+    ];
+    chart(page, "Requests a second", Scale::Linear, &requests)?;
+    let names: BTreeSet<&String> = seconds
+        .iter()
+        .flat_map(|second| second.classes.keys())
+        .collect();
+    let by_class = |of: fn(&MomentReport) -> f64| -> Vec<Line> {
+        let values = |name: &String| {
+            let value = |second: &SecondReport| second.classes.get(name).map(of);
+            seconds.iter().map(value).collect()
+        };
+        names.iter().map(|name| line(name, values(name))).collect()
+    };
+    for (title, of) in [
+        (
+            "Latency, p50, ms",
+            (|moment| moment.p50_ms) as fn(&MomentReport) -> f64,
+        ),
+        ("Latency, p99, ms", |moment| moment.p99_ms),
+        ("Latency, p99.9, ms", |moment| moment.p99_9_ms),
+    ] {
+        chart(page, title, Scale::Logarithmic, &by_class(of))?;
+    }
+    chart(
+        page,
+        "Shed a second, by class",
+        Scale::Linear,
+        &by_class(|moment| moment.shed as f64),
+    )?;
+    let nodes = seconds
+        .iter()
+        .map(|second| second.cores.len())
+        .max()
+        .unwrap_or(0);
+    let of_node = |of: fn(&SecondReport) -> &Vec<f64>, node: usize| {
+        let value = move |second: &SecondReport| of(second).get(node).copied();
+        seconds.iter().map(value).collect::<Vec<_>>()
+    };
+    let mut cores: Vec<Line> = (0..nodes)
+        .map(|node| {
+            let values = of_node(|second| &second.cores, node);
+            line(&format!("node {}", node + 1), values)
+        })
+        .collect();
+    let hashing = |second: &SecondReport| Some(second.hashing_cores.iter().sum());
+    cores.push(line(
+        "hashing, in all",
+        seconds.iter().map(hashing).collect(),
+    ));
+    chart(page, "Cores in use", Scale::Linear, &cores)?;
+    let count = |of: fn(&SecondReport) -> f64| seconds.iter().map(of).map(Some).collect::<Vec<_>>();
+    let waits = [
+        line("passwords", count(|second| second.hashing_waiting as f64)),
+        line("requests", count(|second| second.waiting as f64)),
+    ];
+    chart(page, "Waiting", Scale::Linear, &waits)?;
+    let warm = [
+        line("warm", count(|second| second.warm as f64)),
+        line("hot", count(|second| second.hot as f64)),
+    ];
+    chart(page, "People in memory", Scale::Linear, &warm)?;
+    let memory = [line("warm people", count(|second| second.warm_mib))];
+    chart(page, "Memory of warm people, MiB", Scale::Linear, &memory)?;
+    let store = [
+        line("commits", count(|second| second.commits as f64)),
+        line("reads", count(|second| second.reads as f64)),
+    ];
+    chart(page, "The store, a second", Scale::Linear, &store)
+}
+
+/// One chart. Faults are bands behind it.
+fn draw(
+    page: &mut String,
+    title: &str,
+    scale: Scale,
+    lines: &[Line],
+    faults: &[FaultReport],
+) -> fmt::Result {
+    let length = lines
+        .iter()
+        .map(|line| line.values.len())
+        .max()
+        .unwrap_or(0);
+    let values = lines.iter().flat_map(|line| line.values.iter().flatten());
+    let greatest = values.clone().fold(0.0f64, |most, value| value.max(most));
+    if length < 2 || greatest <= 0.0 {
+        return Ok(());
+    }
+    let least = values
+        .filter(|value| **value > 0.0)
+        .fold(greatest, |least, value| value.min(least));
+    let span_s = (length - 1) as f64;
+    let x = |at_s: f64| at_s.clamp(0.0, span_s) / span_s * WIDTH;
+    let y = |value: f64| {
+        let share = match scale {
+            Scale::Linear => value / greatest,
+            Scale::Logarithmic if greatest > least => {
+                libm::log(value.max(least) / least) / libm::log(greatest / least)
+            }
+            Scale::Logarithmic => 1.0,
+        };
+        HEIGHT - share * (HEIGHT - 18.0)
+    };
+    write!(
+        page,
+        "<figure><figcaption>{title}</figcaption><svg viewBox=\"0 -4 {} {}\" role=\"img\" \
+         aria-label=\"{title}\">",
+        WIDTH + 60.0,
+        HEIGHT + 24.0
+    )?;
+    for fault in faults {
+        let (from, to) = (x(fault.at_s), x(fault.at_s + fault.for_s));
+        write!(
+            page,
+            "<rect x=\"{from:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\" \
+             fill=\"var(--band)\" opacity=\".6\"><title>{}</title></rect>",
+            (to - from).max(2.0),
+            escape(&fault.what)
+        )?;
+    }
+    write!(
+        page,
+        "<line x1=\"0\" y1=\"{HEIGHT}\" x2=\"{WIDTH}\" y2=\"{HEIGHT}\" stroke=\"var(--rule)\"/>\
+         <text x=\"{0}\" y=\"14\">{1}</text><text x=\"{0}\" y=\"{HEIGHT}\">{2}</text>\
+         <text x=\"0\" y=\"{3}\">0 s</text><text x=\"{WIDTH}\" y=\"{3}\" text-anchor=\"end\">\
+         {span_s:.0} s</text>",
+        WIDTH + 4.0,
+        short(greatest),
+        match scale {
+            Scale::Linear => "0".to_owned(),
+            Scale::Logarithmic => short(least),
+        },
+        HEIGHT + 15.0
+    )?;
+    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+        path(page, line, colour, &x, &y)?;
+    }
+    page.push_str("</svg><div>");
+    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+        write!(
+            page,
+            "<span style=\"color:{colour}\">&#9632;</span> {} &nbsp; ",
+            escape(&line.name)
+        )?;
+    }
+    page.push_str("</div></figure>");
+    Ok(())
+}
+
+fn path(
+    page: &mut String,
+    line: &Line,
+    colour: &str,
+    x: &impl Fn(f64) -> f64,
+    y: &impl Fn(f64) -> f64,
+) -> fmt::Result {
+    let mut points = String::new();
+    let mut pen = 'M';
+    for (second, value) in line.values.iter().enumerate() {
+        match value {
+            Some(value) => {
+                write!(points, "{pen}{:.1} {:.1}", x(second as f64), y(*value))?;
+                pen = 'L';
+            }
+            None => pen = 'M',
+        }
+    }
+    write!(
+        page,
+        "<path d=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>"
+    )
+}
+
+fn duration(ms: f64) -> String {
+    match ms {
+        ms if ms >= 1_000.0 => format!("{} s", short(ms / 1_000.0)),
+        ms => format!("{} ms", short(ms)),
+    }
+}
+
+fn short(value: f64) -> String {
+    match value {
+        value if value >= 1e6 => format!("{:.2}M", value / 1e6),
+        value if value >= 1e4 => format!("{:.0}k", value / 1e3),
+        value if value >= 100.0 || (value - value.round()).abs() < 1e-9 => format!("{value:.0}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

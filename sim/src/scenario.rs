@@ -1,0 +1,504 @@
+//! Scenarios: a night as a TOML file. Unknown keys and impossible values are
+//! refused with file, line and what was expected.
+
+mod objective;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+use tidegate_account::tagged;
+use tidegate_storage_simulated::{Costs as StoreCosts, Latency};
+
+use crate::calibration::{Calibration, FOUNDATIONDB};
+pub use objective::Objective;
+pub(crate) use objective::{Target, name_of};
+use value::{Count, Curve, Micros, Millis, Percent, Seconds};
+
+const SHIPPED: &[(&str, &str)] = &[
+    ("smoke", include_str!("../scenarios/smoke.toml")),
+    ("flash-sale", include_str!("../scenarios/flash-sale.toml")),
+];
+
+/// Why a scenario cannot be used.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// There is none of this name.
+    #[error("{name} is neither a file nor one of {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What is shipped.
+        known: String,
+    },
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not one; the message names line, key and what was expected.
+    #[error("{path}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+}
+
+/// A night.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// A sentence for the report.
+    pub about: String,
+    /// Registered people.
+    pub(crate) people: Count,
+    /// How many of them come; all, unless it says.
+    pub(crate) active: Option<Count>,
+    /// How those who come are drawn.
+    #[serde(default)]
+    pub(crate) draw: Draw,
+    /// What they do.
+    pub(crate) ask: Parts,
+    /// Visits a second over time: pairs of seconds and rate, with straight
+    /// lines between them.
+    pub(crate) curve: Curve,
+    /// Counted from then on.
+    #[serde(default)]
+    pub(crate) warm_up_s: Seconds,
+    #[serde(default)]
+    pub(crate) patience: Patience,
+    #[serde(default)]
+    pub(crate) nodes: Nodes,
+    #[serde(default)]
+    pub(crate) store: Store,
+    #[serde(default)]
+    pub(crate) gateways: Gateways,
+    #[serde(default)]
+    pub(crate) network: Network,
+    #[serde(default)]
+    pub(crate) fault: Vec<Fault>,
+    /// What must hold, as words: `p99(check) < 50ms`.
+    #[serde(default)]
+    pub(crate) objectives: Vec<Objective>,
+}
+
+/// How people are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Draw {
+    /// Everybody alike.
+    #[default]
+    Uniform,
+    /// The one of rank n in proportion to 1/n.
+    Zipf,
+}
+
+/// Parts of each kind of visit; their sum is the whole.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Parts {
+    /// A page is opened: the session is checked.
+    pub(crate) check: u32,
+    /// The session is checked with a secret that nobody was given.
+    pub(crate) forged_check: u32,
+    /// A refresh token is replaced.
+    pub(crate) refresh: u32,
+    /// The same from two tabs at once.
+    pub(crate) two_tabs: u32,
+    /// Somebody signs in.
+    pub(crate) sign_in: u32,
+    /// Somebody signs in and mistypes once.
+    pub(crate) mistype: u32,
+    /// A stranger guesses at somebody's password.
+    pub(crate) guess: u32,
+    /// Somebody makes an account.
+    pub(crate) sign_up: u32,
+    /// Somebody signs out.
+    pub(crate) sign_out: u32,
+}
+
+/// One kind of visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    Check,
+    ForgedCheck,
+    Refresh,
+    TwoTabs,
+    SignIn,
+    Mistype,
+    Guess,
+    SignUp,
+    SignOut,
+}
+
+impl Parts {
+    pub(crate) fn all(&self) -> [(Visit, u32); 9] {
+        [
+            (Visit::Check, self.check),
+            (Visit::ForgedCheck, self.forged_check),
+            (Visit::Refresh, self.refresh),
+            (Visit::TwoTabs, self.two_tabs),
+            (Visit::SignIn, self.sign_in),
+            (Visit::Mistype, self.mistype),
+            (Visit::Guess, self.guess),
+            (Visit::SignUp, self.sign_up),
+            (Visit::SignOut, self.sign_out),
+        ]
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.all().iter().map(|(_, part)| u64::from(*part)).sum()
+    }
+}
+
+/// How long people try.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Patience {
+    /// After this long somebody who is not in gives up.
+    pub(crate) give_up_s: Seconds,
+    /// Between two tries of somebody who was told nothing better.
+    pub(crate) try_again_ms: Millis,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            give_up_s: Seconds(90.0),
+            try_again_ms: Millis(3_000),
+        }
+    }
+}
+
+/// The fleet.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Nodes {
+    pub(crate) count: Count,
+    /// Cores of each.
+    pub(crate) cores: Count,
+    pub(crate) actor_threads: Count,
+    /// Of each; one per core, unless it says.
+    pub(crate) hashing_threads: Option<Count>,
+    /// Passwords that may wait at each.
+    pub(crate) hashing_waiting: Count,
+    /// After this long without a request a person becomes cold.
+    pub(crate) warm_idle_s: Seconds,
+    /// Unused for this long, a session ends.
+    pub(crate) session_idle_s: Seconds,
+}
+
+impl Default for Nodes {
+    fn default() -> Nodes {
+        Nodes {
+            count: Count(1),
+            cores: Count(2),
+            actor_threads: Count(2),
+            hashing_threads: None,
+            hashing_waiting: Count(256),
+            warm_idle_s: Seconds(6.0 * 3_600.0),
+            session_idle_s: Seconds(30.0 * 86_400.0),
+        }
+    }
+}
+
+/// Which store, and where it differs from that kind's usual.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Store {
+    pub(crate) kind: StoreKind,
+    pub(crate) commit_us: Option<Quantiles>,
+    pub(crate) read_us: Option<Quantiles>,
+    pub(crate) read_version_us: Option<Quantiles>,
+    pub(crate) commits_per_s: Option<Count>,
+    pub(crate) reads_per_s: Option<Count>,
+}
+
+/// The kinds of store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StoreKind {
+    /// On the node's own disk.
+    #[default]
+    Embedded,
+    /// On machines of its own.
+    Foundationdb,
+}
+
+/// Median and 99th percentile.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quantiles {
+    p50: Micros,
+    p99: Micros,
+}
+
+impl Quantiles {
+    pub(crate) fn latency(self) -> Latency {
+        Latency {
+            p50_us: self.p50.0,
+            p99_us: self.p99.0.max(self.p50.0),
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn costs(&self, calibration: &Calibration) -> StoreCosts {
+        let usual = match self.kind {
+            StoreKind::Embedded => calibration.embedded,
+            StoreKind::Foundationdb => FOUNDATIONDB,
+        };
+        let or = |asked: Option<Quantiles>, usual| asked.map_or(usual, Quantiles::latency);
+        let rate = |asked: Option<Count>, usual| asked.map_or(usual, |count| count.0);
+        StoreCosts {
+            read_version: or(self.read_version_us, usual.read_version),
+            read: or(self.read_us, usual.read),
+            commit: or(self.commit_us, usual.commit),
+            reads_per_s: rate(self.reads_per_s, usual.reads_per_s),
+            commits_per_s: rate(self.commits_per_s, usual.commits_per_s),
+        }
+    }
+}
+
+/// Who asks for people.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Gateways {
+    pub(crate) count: Count,
+    /// Streams of each to each node.
+    pub(crate) streams: Count,
+    /// How long a call may take with all its retries.
+    pub(crate) deadline_ms: Millis,
+}
+
+impl Default for Gateways {
+    fn default() -> Gateways {
+        Gateways {
+            count: Count(4),
+            streams: Count(4),
+            deadline_ms: Millis(5_000),
+        }
+    }
+}
+
+/// Between gateways and nodes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Network {
+    /// One way.
+    pub(crate) delay_us: Quantiles,
+    /// Datagrams that are lost and sent again.
+    pub(crate) loss_percent: Percent,
+}
+
+impl Default for Network {
+    fn default() -> Network {
+        Network {
+            delay_us: Quantiles {
+                p50: Micros(150),
+                p99: Micros(600),
+            },
+            loss_percent: Percent(0.0),
+        }
+    }
+}
+
+/// Something that breaks, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "FaultRow")]
+pub(crate) struct Fault {
+    pub(crate) at_s: Seconds,
+    pub(crate) for_s: Seconds,
+    pub(crate) what: What,
+}
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum What {
+    /// A node ends at once, and is started again afterwards.
+    Kill { node: u32 },
+    /// A node stands still.
+    Pause { node: u32 },
+    /// The store answers nobody.
+    StoreDown,
+    /// Everything at the store takes so many times as long.
+    StoreSlow { times: f64 },
+    /// The store recovers: what was under way is of unknown fate.
+    StoreRecovery,
+    /// A node's date is wrong.
+    Date { node: u32, by_s: i64 },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultRow {
+    at_s: Seconds,
+    #[serde(default)]
+    for_s: Seconds,
+    what: FaultKind,
+    node: Option<u32>,
+    times: Option<f64>,
+    by_s: Option<i64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FaultKind {
+    Kill,
+    Pause,
+    StoreDown,
+    StoreSlow,
+    StoreRecovery,
+    Date,
+}
+
+impl TryFrom<FaultRow> for Fault {
+    type Error = String;
+
+    fn try_from(row: FaultRow) -> Result<Fault, String> {
+        let what = match (row.what, row.node, row.times, row.by_s) {
+            (FaultKind::Kill, Some(node), None, None) => What::Kill { node },
+            (FaultKind::Pause, Some(node), None, None) => What::Pause { node },
+            (FaultKind::StoreDown, None, None, None) => What::StoreDown,
+            (FaultKind::StoreRecovery, None, None, None) => What::StoreRecovery,
+            (FaultKind::StoreSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
+                What::StoreSlow { times }
+            }
+            (FaultKind::Date, Some(node), None, Some(by_s)) => What::Date { node, by_s },
+            _ => {
+                return Err(
+                    "expected `node` with kill, pause and date, `times` (1 to 10000) with \
+                     store-slow, `by_s` with date, and nothing else"
+                        .into(),
+                );
+            }
+        };
+        Ok(Fault {
+            at_s: row.at_s,
+            for_s: row.for_s,
+            what,
+        })
+    }
+}
+
+impl What {
+    /// In words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            What::Kill { node } => format!("node {node} is killed"),
+            What::Pause { node } => format!("node {node} stands still"),
+            What::StoreDown => "the store is away".to_owned(),
+            What::StoreSlow { times } => format!("the store takes {times} times as long"),
+            What::StoreRecovery => "the store recovers".to_owned(),
+            What::Date { node, by_s } => format!("node {node}'s date is off by {by_s} s"),
+        }
+    }
+}
+
+/// A scenario with what it is called and what its text hashes to.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Its name or path.
+    pub name: String,
+    /// What it says.
+    pub scenario: Scenario,
+    /// Goes into the trace.
+    pub(crate) hash: u64,
+}
+
+impl Given {
+    /// A shipped one by its name, or one from a file.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn named(name: &str) -> Result<Given, ScenarioError> {
+        let path = Path::new(name);
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let shipped = |wanted: &str| SHIPPED.iter().find(|(known, _)| *known == wanted);
+        let text = match (path.exists(), shipped(name), stem) {
+            (true, _, _) => {
+                std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
+                    path: path.to_owned(),
+                    source,
+                })?
+            }
+            (false, Some((_, text)), _) => (*text).to_owned(),
+            (false, None, _) => {
+                let known: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+                return Err(ScenarioError::Unknown {
+                    name: name.to_owned(),
+                    known: known.join(", "),
+                });
+            }
+        };
+        Given::parse(stem.unwrap_or(name), path, &text)
+    }
+
+    /// One from its text.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Parse`].
+    pub fn parse(name: &str, path: &Path, text: &str) -> Result<Given, ScenarioError> {
+        let wrong = |message: String| ScenarioError::Parse {
+            path: path.to_owned(),
+            message,
+        };
+        let scenario: Scenario = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        scenario.check().map_err(wrong)?;
+        let hash = tagged("tg-sim-scenario-1", &[text.as_bytes()]);
+        let first = hash
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Ok(Given {
+            name: name.to_owned(),
+            scenario,
+            hash: first,
+        })
+    }
+}
+
+impl Scenario {
+    /// What no single value tells.
+    fn check(&self) -> Result<(), String> {
+        if self.ask.sum() == 0 {
+            return Err("[ask]: nothing is asked; at least one part above 0".into());
+        }
+        if self.active().0 > self.people.0 {
+            return Err("active: at most as many as `people`".into());
+        }
+        let embedded = self.store.kind == StoreKind::Embedded;
+        if embedded && self.nodes.count.0 > 1 {
+            return Err("nodes.count: an embedded store has one node".into());
+        }
+        for fault in &self.fault {
+            let node = match fault.what {
+                What::Kill { node } | What::Pause { node } | What::Date { node, .. } => node,
+                _ => 1,
+            };
+            if node == 0 || u64::from(node) > self.nodes.count.0 {
+                let count = self.nodes.count.0;
+                return Err(format!("fault: node {node} is none of 1 to {count}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn active(&self) -> Count {
+        self.active.unwrap_or(self.people)
+    }
+
+    /// How long it plays, in seconds.
+    #[must_use]
+    pub fn length_s(&self) -> f64 {
+        self.curve.length_s()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,411 @@
+//! A world: assembled from a scenario, a calibration and a seed, and played.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tidegate_account::{Policy, SessionPolicy};
+use tidegate_storage_api::StoreError;
+use tidegate_storage_simulated::{Cluster, Genesis, Load};
+use tokio::runtime::{Builder, RngSeed, Runtime};
+
+use crate::agenda::Agenda;
+use crate::book::Book;
+use crate::calibration::Calibration;
+use crate::gateway::Gateway;
+use crate::machine::{Machine, Shape};
+use crate::network::Network;
+use crate::node::{Glance, Making, Node};
+use crate::people::{Keys, People};
+use crate::ports::{NodeCpu, StoreSide};
+use crate::random::{Stream, to_u64};
+use crate::scenario::{Given, Scenario, Visit, What};
+use crate::trace::{Happened, Trace};
+use crate::visits::Crowd;
+
+/// When the night begins: until then the nodes get ready.
+pub(crate) const ORIGIN_NS: u64 = 2_000_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Why a world could not be played.
+#[derive(Debug, Error)]
+pub enum WorldError {
+    /// The tasks' runtime cannot be had.
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(std::io::Error),
+    /// A node did not start.
+    #[error("a node did not start: {0}")]
+    Start(#[from] StoreError),
+    /// A node was not ready when the night began.
+    #[error("a node was not ready within {ORIGIN_NS} ns")]
+    NotReady,
+}
+
+/// A runtime for one world: one thread, a paused clock, a fixed order.
+pub(crate) fn runtime(seed: u64) -> Result<Runtime, WorldError> {
+    Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
+        .build()
+        .map_err(WorldError::Runtime)
+}
+
+/// What the fleet and the store looked like at a moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) nodes: Vec<Glance>,
+    pub(crate) store: Load,
+}
+
+/// A world that was played.
+pub struct Played {
+    /// Everything that the outside saw, as one number.
+    pub trace_hash: u64,
+    /// How much that is.
+    pub trace_length: u64,
+    pub(crate) seed: u64,
+    pub(crate) book: Arc<Book>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) virtual_s: f64,
+}
+
+struct World {
+    making: Making,
+    nodes: Mutex<Vec<Arc<Node>>>,
+    gateways: Vec<Arc<Gateway>>,
+    crowd: Arc<Crowd>,
+    lives: AtomicU64,
+    visiting: AtomicU64,
+}
+
+/// Plays a scenario. `progress` is told the share that is done, now and then.
+///
+/// # Errors
+/// [`WorldError`].
+pub fn play(
+    given: &Given,
+    calibration: &Calibration,
+    seed: u64,
+    progress: &dyn Fn(f64),
+) -> Result<Played, WorldError> {
+    let runtime = runtime(seed)?;
+    let played = runtime.block_on(async {
+        let world = World::make(&given.scenario, calibration, seed);
+        let inputs = [seed, given.hash, calibration.hash];
+        world.making.trace.note(0, Happened::Given, &inputs);
+        world.play(&given.scenario, progress).await
+    });
+    // What still waits in it never ends by itself.
+    runtime.shutdown_timeout(Duration::ZERO);
+    played
+}
+
+impl World {
+    fn make(scenario: &Scenario, calibration: &Calibration, seed: u64) -> Arc<World> {
+        let agenda = Agenda::default();
+        let stream = |name: &str| Stream::new(seed, name, 0);
+        let trace = Arc::new(Trace::default());
+        let keys = Keys::new(seed);
+        let policy = Policy {
+            session: SessionPolicy {
+                idle_ms: scenario.nodes.session_idle_s.ms(),
+                ..Policy::default().session
+            },
+            ..Policy::default()
+        };
+        let people = Arc::new(People::new(
+            seed,
+            scenario.people.0,
+            policy.clone(),
+            keys.clone(),
+            sealing_alone(&agenda, &trace, calibration),
+        ));
+        let side = StoreSide {
+            agenda: agenda.clone(),
+            stream: stream("store"),
+        };
+        let genesis: Arc<dyn Genesis> = people.clone();
+        let cluster = Cluster::new(
+            Arc::new(side),
+            scenario.store.costs(calibration),
+            Some(genesis),
+        );
+        let network = Arc::new(Network::new(
+            scenario.network.delay_us.latency(),
+            scenario.network.loss_percent.0,
+            stream("network"),
+        ));
+        let book = Arc::new(Book::new(ORIGIN_NS + scenario.warm_up_s.ns()));
+        let count = scenario.gateways.count.0;
+        let names: Vec<String> = (1..=count)
+            .map(|number| format!("gateway-{number}"))
+            .collect();
+        let gateways: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let (network, book) = (Arc::clone(&network), Arc::clone(&book));
+                Gateway::new(name.clone(), agenda.clone(), network, book)
+            })
+            .collect();
+        let numbers: Vec<u64> = (1..=scenario.nodes.count.0).collect();
+        let clients = gateways.iter().zip(0..).map(|(gateway, number)| {
+            gateway.client(
+                &numbers,
+                scenario.gateways.streams.usize(),
+                scenario.gateways.deadline_ms.0,
+                Stream::new(seed, "client", number),
+            )
+        });
+        let crowd = Arc::new(Crowd {
+            agenda: agenda.clone(),
+            book,
+            trace: Arc::clone(&trace),
+            people,
+            clients: clients.collect(),
+            active: scenario.active().0,
+            draw: scenario.draw,
+            patience: scenario.patience,
+            stream: stream("people"),
+            holdings: Mutex::default(),
+            newcomers: AtomicU64::new(0),
+        });
+        Arc::new(World {
+            making: Making {
+                seed,
+                agenda,
+                trace,
+                costs: calibration.costs.clone(),
+                nodes: scenario.nodes,
+                policy,
+                keys,
+                cluster,
+                network,
+                gateways: names,
+            },
+            nodes: Mutex::default(),
+            gateways,
+            crowd,
+            lives: AtomicU64::new(0),
+            visiting: AtomicU64::new(0),
+        })
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, Vec<Arc<Node>>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn start(self: Arc<World>, number: u64) -> Result<(), StoreError> {
+        let life = self.lives.fetch_add(1, Ordering::Relaxed);
+        let node = Node::start(self.making.clone(), number, life).await?;
+        {
+            let mut nodes = self.nodes();
+            nodes.retain(|other| other.number != number);
+            nodes.push(Arc::clone(&node));
+            nodes.sort_by_key(|node| node.number);
+        }
+        for gateway in &self.gateways {
+            gateway.connect(&node);
+        }
+        Ok(())
+    }
+
+    async fn play(
+        self: Arc<World>,
+        scenario: &Scenario,
+        progress: &dyn Fn(f64),
+    ) -> Result<Played, WorldError> {
+        let agenda = self.making.agenda.clone();
+        let starting: Vec<_> = (1..=scenario.nodes.count.0)
+            .map(|number| tokio::spawn(Arc::clone(&self).start(number)))
+            .collect();
+        agenda.run(ORIGIN_NS).await;
+        for one in starting {
+            if !one.is_finished() {
+                return Err(WorldError::NotReady);
+            }
+            one.await.map_err(|_| WorldError::NotReady)??;
+        }
+        for fault in &scenario.fault {
+            self.plan(fault.what, ORIGIN_NS + fault.at_s.ns(), fault.for_s.ns());
+        }
+        tokio::spawn(Arc::clone(&self).arrive(scenario.clone()));
+        let length_s = scenario.length_s();
+        let mut samples = Vec::new();
+        let longest_s = length_s + scenario.patience.give_up_s.0 + 10.0;
+        let mut second = 0;
+        loop {
+            second += 1;
+            let at_ns = ORIGIN_NS + second * SECOND_NS;
+            agenda.run(at_ns).await;
+            self.crowd.book.turn(at_ns);
+            samples.push(self.sample());
+            progress((second as f64 / length_s).min(1.0));
+            let over = second as f64 >= length_s;
+            let nobody = self.visiting.load(Ordering::Relaxed) == 0;
+            if (over && nobody) || second as f64 >= longest_s {
+                break;
+            }
+        }
+        let (trace_hash, trace_length) = self.making.trace.hash();
+        Ok(Played {
+            trace_hash,
+            trace_length,
+            seed: self.making.seed,
+            book: Arc::clone(&self.crowd.book),
+            samples,
+            virtual_s: second as f64,
+        })
+    }
+
+    fn sample(&self) -> Sample {
+        Sample {
+            nodes: self.nodes().iter().map(|node| node.glance()).collect(),
+            store: self.making.cluster.load(),
+        }
+    }
+
+    /// Visits begin at the curve's rate.
+    async fn arrive(self: Arc<World>, scenario: Scenario) {
+        let agenda = &self.making.agenda;
+        let stream = Stream::new(self.making.seed, "arrivals", 0);
+        let (greatest, length_s) = (scenario.curve.greatest(), scenario.length_s());
+        if greatest <= 0.0 {
+            return;
+        }
+        let mut at_ns = ORIGIN_NS;
+        loop {
+            // Thinning (Lewis, Shedler 1979).
+            at_ns += stream.gap_ns(greatest);
+            let at_s = (at_ns - ORIGIN_NS) as f64 / 1e9;
+            if at_s >= length_s {
+                return;
+            }
+            if stream.fraction() * greatest >= scenario.curve.rate_at(at_s) {
+                continue;
+            }
+            agenda.sleep_until(at_ns).await;
+            let visit = drawn(&scenario, &stream);
+            let (crowd, world) = (Arc::clone(&self.crowd), Arc::clone(&self));
+            world.visiting.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                crowd.visit(visit).await;
+                world.visiting.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    }
+
+    fn plan(self: &Arc<World>, what: What, at_ns: u64, for_ns: u64) {
+        let agenda = self.making.agenda.clone();
+        let world = Arc::clone(self);
+        tokio::spawn(async move {
+            agenda.sleep_until(at_ns).await;
+            world.note(what, 1);
+            world.breaks(what, at_ns + for_ns);
+            agenda.sleep_until(at_ns + for_ns).await;
+            world.mend(what).await;
+            world.note(what, 0);
+        });
+    }
+
+    fn note(&self, what: What, begins: u64) {
+        let words = tidegate_account::tagged("tg-sim-fault-1", &[what.words().as_bytes()]);
+        let first = words
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let now_ns = self.making.agenda.now_ns();
+        self.making
+            .trace
+            .note(now_ns, Happened::Fault, &[first, begins]);
+    }
+
+    fn node(&self, number: u32) -> Option<Arc<Node>> {
+        let nodes = self.nodes();
+        nodes
+            .iter()
+            .find(|node| node.number == u64::from(number))
+            .cloned()
+    }
+
+    fn breaks(&self, what: What, until_ns: u64) {
+        let cluster = &self.making.cluster;
+        match what {
+            What::Kill { node } => {
+                if let Some(node) = self.node(node) {
+                    node.kill();
+                    for gateway in &self.gateways {
+                        gateway.lose(node.number);
+                    }
+                }
+            }
+            What::Pause { node } => {
+                if let Some(node) = self.node(node) {
+                    node.machine.pause(until_ns);
+                }
+            }
+            What::StoreDown => cluster.stop(),
+            What::StoreSlow { times } => cluster.slow_down(to_u64(times * 100.0)),
+            What::StoreRecovery => cluster.recover(),
+            What::Date { node, by_s } => {
+                if let Some(node) = self.node(node) {
+                    node.clock.jump(by_s.saturating_mul(1_000));
+                }
+            }
+        }
+    }
+
+    async fn mend(self: &Arc<World>, what: What) {
+        let cluster = &self.making.cluster;
+        match what {
+            What::Kill { node } => {
+                // A node that cannot start now is tried again, as its
+                // supervisor would.
+                while Arc::clone(self).start(u64::from(node)).await.is_err() {
+                    self.making.agenda.sleep_ns(SECOND_NS).await;
+                }
+            }
+            What::Pause { .. } | What::StoreRecovery => {}
+            What::StoreDown => cluster.start(),
+            What::StoreSlow { .. } => cluster.slow_down(100),
+            What::Date { node, .. } => {
+                if let Some(node) = self.node(node) {
+                    node.clock.jump(0);
+                }
+            }
+        }
+    }
+}
+
+fn drawn(scenario: &Scenario, stream: &Stream) -> Visit {
+    let mut left = stream.below(scenario.ask.sum());
+    for (visit, part) in scenario.ask.all() {
+        match left.checked_sub(u64::from(part)) {
+            Some(less) => left = less,
+            None => return visit,
+        }
+    }
+    Visit::Check
+}
+
+/// The stand-in's seals for people from before the world began: nobody's time
+/// is spent on them.
+fn sealing_alone(agenda: &Agenda, trace: &Arc<Trace>, calibration: &Calibration) -> Arc<NodeCpu> {
+    let shape = Shape {
+        cores: 1,
+        threads: [1; 4],
+        hashing_threads: 1,
+    };
+    let machine = Machine::new(agenda.clone(), shape);
+    let options = tidegate_runtime::HashingOptions {
+        threads: 1,
+        waiting_max: 0,
+    };
+    NodeCpu::new(
+        machine,
+        agenda.clone(),
+        Arc::clone(trace),
+        calibration.costs.clone(),
+        options,
+    )
+}

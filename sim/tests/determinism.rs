@@ -1,0 +1,49 @@
+//! Same seed, same trace: twice in one process, and in another.
+#![allow(clippy::unwrap_used, reason = "a test program")]
+
+use std::path::Path;
+use std::process::Command;
+
+use tidegate_sim::{Calibration, Given, Report, play};
+
+const SMOKE: &str = "smoke";
+
+/// Everything that the outside of the engine saw in this seed's world.
+fn trace(seed: u64) -> (u64, u64) {
+    let given = Given::named(SMOKE).unwrap();
+    let calibration = Calibration::shipped().unwrap();
+    let played = play(&given, &calibration, seed, &|_| {}).unwrap();
+    (played.trace_hash, played.trace_length)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_in_this_process_and_in_another() {
+    let first = trace(1);
+    assert_eq!(trace(1), first);
+    let folder = std::env::temp_dir().join(format!("tidegate-sim-{}", std::process::id()));
+    let status = Command::new(env!("CARGO_BIN_EXE_tidegate-sim"))
+        .args(["run", SMOKE, "--seed", "1", "--json"])
+        .arg(&folder)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let report: Report = serde_json::from_slice(&std::fs::read(&folder).unwrap()).unwrap();
+    std::fs::remove_file(&folder).unwrap();
+    assert_eq!(report.trace_hash, format!("{:016x}", first.0));
+    assert_ne!(trace(2), first);
+}
+
+#[test]
+fn a_calibration_is_an_input_of_the_trace() {
+    let given = Given::named(SMOKE).unwrap();
+    let shipped = Calibration::shipped().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("calibration.json");
+    let mut text = std::fs::read_to_string(path).unwrap();
+    text.push('\n');
+    let other = std::env::temp_dir().join(format!("tidegate-cal-{}.json", std::process::id()));
+    std::fs::write(&other, text).unwrap();
+    let read = Calibration::read(&other).unwrap();
+    std::fs::remove_file(&other).unwrap();
+    let hash = |calibration| play(&given, calibration, 3, &|_| {}).unwrap().trace_hash;
+    assert_ne!(hash(&shipped), hash(&read));
+}

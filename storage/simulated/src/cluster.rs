@@ -1,0 +1,185 @@
+//! The database that all clients share: what it costs, and what is wrong with
+//! it at the moment.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::database::{Database, Genesis};
+use crate::latency::Latency;
+use crate::store::{SimulatedStore, Way};
+use crate::world::World;
+
+/// What the database takes for what it does, at rest, and how much of it a
+/// second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Costs {
+    /// To get a read version.
+    pub read_version: Latency,
+    /// To read a row or a range.
+    pub read: Latency,
+    /// To commit.
+    pub commit: Latency,
+    /// Rows and ranges read a second, at most.
+    pub reads_per_s: u64,
+    /// Commits a second, at most.
+    pub commits_per_s: u64,
+}
+
+/// How often a commit's fate stays unknown, per million, by what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnknownFates {
+    /// It happened, and the answer was lost.
+    pub happened: u32,
+    /// It never will.
+    pub lost: u32,
+    /// It lands later, within the window.
+    pub later: u32,
+}
+
+/// What the database did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Read versions given.
+    pub read_versions: u64,
+    /// Rows and ranges read.
+    pub reads: u64,
+    /// Commits carried out.
+    pub commits: u64,
+    /// Commits refused for a conflict.
+    pub conflicts: u64,
+    /// Commits whose fate stayed unknown.
+    pub unknown: u64,
+    /// Recoveries.
+    pub recoveries: u64,
+    /// Rows that were written and are kept.
+    pub rows: u64,
+}
+
+/// A database and its weather.
+pub struct Cluster {
+    pub(crate) world: Arc<dyn World>,
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) database: Database,
+    pub(crate) costs: Costs,
+    /// Everything takes so many times as long, in percent.
+    pub(crate) slow_percent: u64,
+    down: bool,
+    unreachable: BTreeSet<u32>,
+    pub(crate) unknown: UnknownFates,
+    pub(crate) load: Load,
+    reads_free_ns: u64,
+    commits_free_ns: u64,
+}
+
+impl Cluster {
+    /// An empty database, or one with rows from before the beginning.
+    #[must_use]
+    pub fn new(
+        world: Arc<dyn World>,
+        costs: Costs,
+        genesis: Option<Arc<dyn Genesis>>,
+    ) -> Arc<Cluster> {
+        Arc::new(Cluster {
+            world,
+            state: Mutex::new(State {
+                database: Database::new(genesis),
+                costs,
+                slow_percent: 100,
+                down: false,
+                unreachable: BTreeSet::new(),
+                unknown: UnknownFates::default(),
+                load: Load::default(),
+                reads_free_ns: 0,
+                commits_free_ns: 0,
+            }),
+        })
+    }
+
+    /// A client of it, by its number.
+    #[must_use]
+    pub fn client(self: &Arc<Cluster>, number: u32) -> SimulatedStore {
+        SimulatedStore::new(Arc::new(Way::new(Arc::clone(self), number)))
+    }
+
+    /// It answers nobody from now on.
+    pub fn stop(&self) {
+        self.state().down = true;
+    }
+
+    /// It answers again; whatever was under way is of unknown fate, and what
+    /// was read is too old.
+    pub fn start(&self) {
+        self.state().down = false;
+        self.recover();
+    }
+
+    /// A recovery that nobody notices but by its consequences.
+    pub fn recover(&self) {
+        let now_ns = self.world.now_ns();
+        let mut state = self.state();
+        state.database.recover(now_ns);
+        state.load.recoveries += 1;
+    }
+
+    /// One client cannot reach it.
+    pub fn cut_off(&self, client: u32) {
+        self.state().unreachable.insert(client);
+    }
+
+    /// The client can again.
+    pub fn reconnect(&self, client: u32) {
+        self.state().unreachable.remove(&client);
+    }
+
+    /// Everything takes so many times as long, in percent; 100 is as usual.
+    pub fn slow_down(&self, percent: u64) {
+        self.state().slow_percent = percent.max(1);
+    }
+
+    /// How often fates stay unknown from now on.
+    pub fn leave_unknown(&self, unknown: UnknownFates) {
+        self.state().unknown = unknown;
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let state = self.state();
+        let rows = state.database.rows() as u64;
+        Load { rows, ..state.load }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // What panicked in between left whole rows behind.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn reaches(&self, client: u32) -> bool {
+        !self.down && !self.unreachable.contains(&client)
+    }
+
+    pub(crate) fn takes_ns(&self, latency: Latency, random: u64) -> u64 {
+        latency.draw_ns(random) * self.slow_percent / 100
+    }
+
+    /// How long a read waits for those before it.
+    pub(crate) fn read_turn_ns(&mut self, now_ns: u64) -> u64 {
+        turn_ns(&mut self.reads_free_ns, self.costs.reads_per_s, now_ns)
+    }
+
+    /// How long a commit waits for those before it.
+    pub(crate) fn commit_turn_ns(&mut self, now_ns: u64) -> u64 {
+        turn_ns(&mut self.commits_free_ns, self.costs.commits_per_s, now_ns)
+    }
+}
+
+fn turn_ns(free_ns: &mut u64, per_s: u64, now_ns: u64) -> u64 {
+    let begins_ns = (*free_ns).max(now_ns);
+    *free_ns = begins_ns + 1_000_000_000 / per_s.max(1);
+    begins_ns - now_ns
+}

@@ -1,0 +1,229 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidegate_storage_api::PersonPart;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::cluster::{Costs, UnknownFates};
+use crate::world::{Slept, World};
+
+/// A world whose time goes on to the next wait's end whenever a task is ready
+/// to run and everything before it has run.
+#[derive(Default)]
+struct TestWorld {
+    now_ns: AtomicU64,
+    drawn: AtomicU64,
+    waits: Mutex<BTreeMap<(u64, u64), oneshot::Sender<()>>>,
+}
+
+struct Shared(Arc<TestWorld>);
+
+impl World for Shared {
+    fn now_ns(&self) -> u64 {
+        self.0.now_ns.load(Ordering::SeqCst)
+    }
+
+    fn sleep_ns(&self, ns: u64) -> Slept {
+        let number = self.0.drawn.fetch_add(1, Ordering::SeqCst);
+        let (wake, woken) = oneshot::channel();
+        let at = (self.now_ns() + ns, number);
+        self.0.waits.lock().unwrap().insert(at, wake);
+        let world = Arc::clone(&self.0);
+        // One of these for each wait: each ends the earliest there is.
+        tokio::spawn(async move {
+            for _ in 0..32 {
+                tokio::task::yield_now().await;
+            }
+            let first = world.waits.lock().unwrap().pop_first();
+            if let Some(((at_ns, _), wake)) = first {
+                world.now_ns.fetch_max(at_ns, Ordering::SeqCst);
+                let _ = wake.send(());
+            }
+        });
+        Box::pin(async move { drop(woken.await) })
+    }
+
+    fn draw(&self) -> u64 {
+        let mut z = self.0.drawn.fetch_add(1, Ordering::SeqCst);
+        z = (z ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z ^ (z >> 31)
+    }
+}
+
+const COSTS: Costs = Costs {
+    read_version: Latency {
+        p50_us: 500,
+        p99_us: 2_000,
+    },
+    read: Latency {
+        p50_us: 300,
+        p99_us: 1_000,
+    },
+    commit: Latency {
+        p50_us: 1_250,
+        p99_us: 5_000,
+    },
+    reads_per_s: 30_000,
+    commits_per_s: 15_000,
+};
+
+fn cluster() -> Arc<Cluster> {
+    Cluster::new(Arc::new(Shared(Arc::default())), COSTS, None)
+}
+
+tidegate_storage_api::conformance_tests!(|| async {
+    let cluster = cluster();
+    let store = cluster.client(1);
+    (cluster, store)
+});
+
+fn slot() -> Slot {
+    Slot::new(17).unwrap()
+}
+
+fn row(name: u8) -> Key {
+    Key::person(Region::FIRST, slot(), &[name; 16], PersonPart::Record)
+}
+
+fn owned(epoch: u64) -> Commit {
+    Commit::default().check(Check::Fence {
+        region: Region::FIRST,
+        slot: slot(),
+        epoch,
+    })
+}
+
+async fn claim(store: &SimulatedStore, epoch: u64) {
+    let fence = Key::fence(Region::FIRST, slot());
+    let claim = Commit::default().put(fence, epoch.to_be_bytes().to_vec());
+    store.commit(claim).await.unwrap();
+}
+
+fn change(epoch: u64, value: &'static [u8]) -> Commit {
+    owned(epoch)
+        .check(Check::Untouched(row(1)))
+        .put(row(1), value)
+}
+
+#[tokio::test]
+async fn an_owner_in_good_standing_asks_for_one_read_version_only() {
+    let cluster = cluster();
+    let store = cluster.client(1);
+    claim(&store, 1).await;
+    let before = cluster.load().read_versions;
+    for _ in 0..20 {
+        store.commit(change(1, b"x")).await.unwrap();
+    }
+    assert_eq!(cluster.load().read_versions, before + 1);
+}
+
+#[tokio::test]
+async fn an_owner_that_was_replaced_is_fenced_however_late_it_learns_of_it() {
+    let cluster = cluster();
+    let (old, new) = (cluster.client(1), cluster.client(2));
+    claim(&old, 1).await;
+    old.commit(change(1, b"old")).await.unwrap();
+    claim(&new, 2).await;
+    // Its cached version is younger than five seconds.
+    assert_eq!(
+        old.commit(change(1, b"late")).await,
+        Err(StoreError::Fenced)
+    );
+    new.commit(change(2, b"new")).await.unwrap();
+    assert_eq!(
+        old.commit(change(1, b"late")).await,
+        Err(StoreError::Fenced)
+    );
+    assert_eq!(new.get(row(1)).await.unwrap().as_deref(), Some(&b"new"[..]));
+}
+
+#[tokio::test]
+async fn a_commit_that_could_land_later_cannot_once_the_row_was_written_again() {
+    for seed in 0..20 {
+        let cluster = cluster();
+        let store = cluster.client(1);
+        for _ in 0..seed {
+            cluster.world.draw();
+        }
+        claim(&store, 1).await;
+        store.commit(change(1, b"before")).await.unwrap();
+        cluster.leave_unknown(UnknownFates {
+            later: 1_000_000,
+            ..UnknownFates::default()
+        });
+        let unknown = store.commit(change(1, b"ghost")).await;
+        assert_eq!(unknown, Err(StoreError::CommitUnknown));
+        cluster.leave_unknown(UnknownFates::default());
+        let found = store.get(row(1)).await.unwrap().unwrap();
+        let settling = owned(1)
+            .check(Check::Value(row(1), found.clone()))
+            .put(row(1), found.clone());
+        let settled = store.commit(settling).await;
+        let expected = match settled {
+            Ok(_) => found,
+            // It landed between the two.
+            Err(StoreError::Conflict) => Bytes::from_static(b"ghost"),
+            Err(other) => panic!("{other}"),
+        };
+        cluster.world.sleep_ns(10_000_000_000).await;
+        assert_eq!(store.get(row(1)).await, Ok(Some(expected)), "{seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_of_unknown_fate_is_not_buried_by_the_next_one() {
+    let cluster = cluster();
+    let store = cluster.client(1);
+    claim(&store, 1).await;
+    store.commit(change(1, b"before")).await.unwrap();
+    cluster.leave_unknown(UnknownFates {
+        happened: 1_000_000,
+        ..UnknownFates::default()
+    });
+    let first = owned(1).put(row(2), &b"x"[..]);
+    assert_eq!(store.commit(first).await, Err(StoreError::CommitUnknown));
+    cluster.leave_unknown(UnknownFates::default());
+    let cluster_found = cluster.load();
+    assert_eq!(cluster_found.unknown, 1);
+    assert_eq!(store.get(row(2)).await.unwrap().as_deref(), Some(&b"x"[..]));
+}
+
+#[tokio::test]
+async fn whoever_cannot_reach_the_database_is_told_so_and_what_was_sent_is_unknown() {
+    let cluster = cluster();
+    let (here, there) = (cluster.client(1), cluster.client(2));
+    claim(&here, 1).await;
+    cluster.cut_off(1);
+    assert_eq!(here.get(row(1)).await, Err(StoreError::Unavailable));
+    assert_eq!(
+        here.commit(change(1, b"x")).await,
+        Err(StoreError::Unavailable)
+    );
+    assert_eq!(there.get(row(1)).await, Ok(None));
+    cluster.reconnect(1);
+    here.commit(change(1, b"x")).await.unwrap();
+    // Stopped while a commit is on its way.
+    let under_way = here.commit(change(1, b"y"));
+    let stopped = Arc::clone(&cluster);
+    tokio::spawn(async move {
+        stopped.world.sleep_ns(100_000).await;
+        stopped.stop();
+        stopped.world.sleep_ns(3_000_000_000).await;
+        stopped.start();
+    });
+    assert_eq!(under_way.await, Err(StoreError::CommitUnknown));
+    here.commit(change(1, b"z")).await.unwrap();
+    assert_eq!(there.get(row(1)).await.unwrap().as_deref(), Some(&b"z"[..]));
+}
+
+#[tokio::test]
+async fn after_a_recovery_commits_go_on_with_fresh_versions() {
+    let cluster = cluster();
+    let store = cluster.client(1);
+    claim(&store, 1).await;
+    store.commit(change(1, b"x")).await.unwrap();
+    cluster.recover();
+    store.commit(change(1, b"y")).await.unwrap();
+    assert_eq!(store.get(row(1)).await.unwrap().as_deref(), Some(&b"y"[..]));
+}
