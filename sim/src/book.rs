@@ -14,6 +14,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 pub(crate) struct Book {
     begins_ns: u64,
+    /// Whatever begins from then on must be answered.
+    calm_ns: Option<u64>,
     state: Mutex<State>,
 }
 
@@ -92,8 +94,9 @@ fn histogram() -> Histogram<u64> {
 }
 
 impl Book {
-    /// Counts what begins from then on.
-    pub(crate) fn new(begins_ns: u64) -> Book {
+    /// Counts what begins from then on; from `calm_ns` on every call must be
+    /// answered.
+    pub(crate) fn new(begins_ns: u64, calm_ns: Option<u64>) -> Book {
         let class = |_| ClassBook {
             attempts: 0,
             shed: 0,
@@ -105,6 +108,7 @@ impl Book {
         };
         Book {
             begins_ns,
+            calm_ns,
             state: Mutex::new(State {
                 classes: Class::ALL.map(class),
                 seconds: Vec::new(),
@@ -159,6 +163,13 @@ impl Book {
     /// A call has come to its end.
     pub(crate) fn called(&self, class: Class, began_ns: u64, now_ns: u64, called: Called) {
         let took_us = (now_ns - began_ns) / 1_000;
+        let calm = self.calm_ns.is_some_and(|calm_ns| began_ns >= calm_ns);
+        if calm && called == Called::Failed {
+            let at_s = began_ns as f64 / 1e9;
+            self.wrong(format!(
+                "{at_s:.3} s: a {class:?} call failed though nothing is broken"
+            ));
+        }
         let mut state = self.state();
         let moment = state.moment(class, now_ns);
         moment.calls += 1;

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
-use tidegate_client::{Asked, Client, Gone, NoRandomness, Surroundings, Transport, Ways};
+use tidegate_client::{
+    Asked, Client, Gone, NoRandomness, Reach, Seed, Surroundings, Transport, Ways,
+};
 use tidegate_wire::{Code, MAX_REPLY_BYTES, Opcode, Splitter, correlation_of, decode_reply};
 use tokio::sync::oneshot;
 
 use crate::agenda::Agenda;
 use crate::book::Book;
 use crate::network::{Line, Network};
-use crate::node::Node;
+use crate::node::{Node, address_of};
 use crate::people::TENANT;
+use crate::plant::Plant;
 use crate::random::Stream;
 
 /// A node that says nothing for this long is taken for gone (the client's idle
@@ -26,6 +30,8 @@ pub(crate) struct Gateway {
     agenda: Agenda,
     network: Arc<Network>,
     book: Arc<Book>,
+    plant: Plant,
+    redrawn: AtomicU64,
     streams: Mutex<Vec<GatewayStream>>,
 }
 
@@ -53,6 +59,15 @@ struct Lane {
 struct Side {
     agenda: Agenda,
     stream: Stream,
+}
+
+/// Every node is known from the beginning.
+struct NoOthers;
+
+impl Reach for NoOthers {
+    fn reach(&self, _: &str) -> Vec<Arc<dyn Transport>> {
+        Vec::new()
+    }
 }
 
 impl Surroundings for Side {
@@ -86,12 +101,15 @@ impl Gateway {
         agenda: Agenda,
         network: Arc<Network>,
         book: Arc<Book>,
+        plant: Plant,
     ) -> Arc<Gateway> {
         Arc::new(Gateway {
             name,
             agenda,
             network,
             book,
+            plant,
+            redrawn: AtomicU64::new(1),
             streams: Mutex::default(),
         })
     }
@@ -112,22 +130,31 @@ impl Gateway {
         deadline_ms: u32,
         stream: Stream,
     ) -> Client {
-        let mut lanes: Vec<Arc<dyn Transport>> = Vec::new();
-        for place in 0..streams * nodes.len() {
-            self.streams().push(GatewayStream {
-                node: nodes[place % nodes.len()],
-                there: None,
-                line: Arc::default(),
-                splitter: Splitter::new(MAX_REPLY_BYTES),
-                waiting: BTreeMap::new(),
+        let mut seeds = Vec::new();
+        for node in nodes {
+            let mut lanes: Vec<Arc<dyn Transport>> = Vec::new();
+            for _ in 0..streams {
+                let mut all = self.streams();
+                lanes.push(Arc::new(Lane {
+                    gateway: Arc::downgrade(self),
+                    place: all.len(),
+                }));
+                all.push(GatewayStream {
+                    node: *node,
+                    there: None,
+                    line: Arc::default(),
+                    splitter: Splitter::new(MAX_REPLY_BYTES),
+                    waiting: BTreeMap::new(),
+                });
+            }
+            seeds.push(Seed {
+                address: address_of(*node),
+                lanes,
             });
-            lanes.push(Arc::new(Lane {
-                gateway: Arc::downgrade(self),
-                place,
-            }));
         }
         Client::over(Ways {
-            lanes,
+            seeds,
+            reach: Arc::new(NoOthers),
             surroundings: Arc::new(Side {
                 agenda: self.agenda.clone(),
                 stream,
@@ -186,6 +213,10 @@ impl Gateway {
     ) -> Result<oneshot::Receiver<Bytes>, Gone> {
         let (answer, answered) = oneshot::channel();
         let opcode = opcode_of(&frame).ok_or(Gone::BeforeSending)?;
+        let frame = match self.plant {
+            Plant::KeyRedrawn if opcode == Opcode::SignUp => self.redraw(&frame),
+            _ => frame,
+        };
         let now_ns = self.agenda.now_ns();
         let mut streams = self.streams();
         let stream = streams.get_mut(place).ok_or(Gone::BeforeSending)?;
@@ -200,6 +231,14 @@ impl Gateway {
             node.receive(number, opcode, frame);
         });
         Ok(answered)
+    }
+
+    /// The same frame under another idempotency key (its bytes 40 to 56).
+    fn redraw(&self, frame: &Bytes) -> Bytes {
+        let mut bytes = frame.to_vec();
+        let number = self.redrawn.fetch_add(1, Ordering::Relaxed);
+        bytes[40..48].copy_from_slice(&number.to_le_bytes());
+        bytes.into()
     }
 
     /// Bytes of a stream have arrived.

@@ -20,11 +20,14 @@ compile_error!(
 mod agenda;
 mod book;
 mod calibration;
+mod fuzz;
 mod gateway;
+mod invariants;
 mod machine;
 mod network;
 mod node;
 mod people;
+mod plant;
 mod ports;
 mod random;
 mod report;
@@ -34,9 +37,11 @@ mod visits;
 mod world;
 
 pub use calibration::{Calibration, CalibrationError, Origin};
+pub use fuzz::{Failure, fuzz_one, scenario_of, shrink};
+pub use plant::Plant;
 pub use report::{
     ClassReport, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles, Report,
     SecondReport, StoreReport, page,
 };
 pub use scenario::{Given, Objective, Scenario, ScenarioError};
-pub use world::{Played, WorldError, play};
+pub use world::{Played, WorldError, play, play_with};

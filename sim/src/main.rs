@@ -7,13 +7,16 @@
 )]
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use tidegate_sim::{Calibration, Given, Report, page, play};
+use tidegate_sim::{
+    Calibration, Failure, Given, Plant, Report, fuzz_one, page, play, play_with, scenario_of,
+    shrink,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,6 +42,39 @@ enum Command {
     /// Play a scenario. Exit status 1 when an objective is missed, 2 when an
     /// answer was wrong or nothing could be played.
     Run(RunArgs),
+    /// Play a world for each of many seeds: anything may break for a while, then
+    /// nothing does. Exit status 2 when something was broken that must hold.
+    Fuzz(FuzzArgs),
+    /// Play one seed's world of `fuzz` again, and say everything about it.
+    Replay(ReplayArgs),
+}
+
+#[derive(Args)]
+struct FuzzArgs {
+    /// How many seeds.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// End after so many minutes, however many seeds are left.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Plant a bug, to see whether it is found.
+    #[arg(long, value_name = "BUG")]
+    plant: Option<String>,
+}
+
+#[derive(Args)]
+struct ReplayArgs {
+    /// The seed.
+    seed: u64,
+    /// With a bug planted.
+    #[arg(long, value_name = "BUG")]
+    plant: Option<String>,
+    /// Write the report as one HTML page.
+    #[arg(long, value_name = "F.html")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -62,6 +98,8 @@ struct RunArgs {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run(&args),
+        Command::Fuzz(args) => fuzz(&args),
+        Command::Replay(args) => replay(&args),
     };
     match done {
         Ok(status) => status,
@@ -101,6 +139,86 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     Ok(match (report.wrong, report.met()) {
         (0, true) => ExitCode::SUCCESS,
         (0, false) => ExitCode::from(MISSED),
+        _ => ExitCode::from(BROKEN),
+    })
+}
+
+fn planted(name: Option<&String>) -> anyhow::Result<Plant> {
+    let Some(name) = name else {
+        return Ok(Plant::None);
+    };
+    let names = Plant::ALL.map(Plant::name).join(", ");
+    Plant::named(name).with_context(|| format!("{name} is none of {names}"))
+}
+
+fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
+    let plant = planted(args.plant.as_ref())?;
+    let started = Instant::now();
+    let mut played = 0;
+    for seed in args.from..args.from + args.seeds {
+        let late = |minutes| started.elapsed().as_secs() >= minutes * 60;
+        if args.minutes.is_some_and(late) {
+            break;
+        }
+        played += 1;
+        let failure = fuzz_one(seed, plant).map_err(anyhow::Error::from_boxed)?;
+        if let Some(failure) = failure {
+            println!("seed {seed} breaks something:");
+            print_failure(&failure);
+            let smallest = shrink(&failure, plant).map_err(anyhow::Error::from_boxed)?;
+            println!("with as few faults as still do:");
+            print_failure(&smallest);
+            let with = match plant {
+                Plant::None => String::new(),
+                plant => format!(" --plant {}", plant.name()),
+            };
+            println!("again: tidegate-sim replay {seed}{with}");
+            return Ok(ExitCode::from(BROKEN));
+        }
+        draw_progress(played as f64 / args.seeds as f64, started);
+    }
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+    let minutes = started.elapsed().as_secs_f64() / 60.0;
+    println!(
+        "{played} seeds, nothing broken; {:.0} seeds a minute",
+        f64::from(u32::try_from(played).unwrap_or(u32::MAX)) / minutes
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_failure(failure: &Failure) {
+    for wrong in &failure.wrong {
+        println!("  {wrong}");
+    }
+    for fault in &failure.faults {
+        let words: Vec<&str> = fault.lines().filter(|line| line.contains('=')).collect();
+        println!("  fault: {}", words.join(", "));
+    }
+}
+
+fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let plant = planted(args.plant.as_ref())?;
+    let text = scenario_of(args.seed);
+    println!("{text}");
+    let name = format!("seed-{}", args.seed);
+    let given = Given::parse(&name, Path::new(&name), &text)?;
+    let calibration = Calibration::shipped()?;
+    let started = Instant::now();
+    let played = play_with(&given, &calibration, args.seed, plant, &|_| {})?;
+    let report = Report::of(
+        &given,
+        &calibration,
+        &played,
+        started.elapsed().as_secs_f64(),
+    );
+    print(&report);
+    if let Some(path) = &args.report {
+        std::fs::write(path, page(&report)?).with_context(|| path.display().to_string())?;
+    }
+    Ok(match report.wrong {
+        0 => ExitCode::SUCCESS,
         _ => ExitCode::from(BROKEN),
     })
 }

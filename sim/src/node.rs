@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_account::{Policy, TenantId};
+use tidegate_cluster::{Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
-use tidegate_node::{Frames, Front};
+use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
 use tidegate_runtime::{
     Costs as TenantCosts, Engine, HashingOptions, IndexKeys, Limits, Ownership, Parts, Retention,
     Tenant, Tenants,
@@ -22,15 +23,21 @@ use crate::gateway::Gateway;
 use crate::machine::{Machine, Pool, Shape, Used};
 use crate::network::{Line, Network};
 use crate::people::{Keys, TENANT};
+use crate::plant::Plant;
 use crate::ports::{NodeClock, NodeCpu, NodeEntropy, NodeStore};
 use crate::random::Stream;
-use crate::scenario::Nodes;
+use crate::scenario::{Nodes, StoreKind};
 use crate::trace::{Happened, Trace};
 
 /// Frames that share a datagram, when there are as many.
 const FRAMES_PER_DATAGRAM: u64 = 13;
 /// Frames taken in one turn of the endpoint.
 const TURN_FRAMES: usize = 512;
+
+/// Where a node is reached.
+pub(crate) fn address_of(node: u64) -> String {
+    format!("node-{node}")
+}
 
 /// What every node is made with.
 #[derive(Clone)]
@@ -40,6 +47,8 @@ pub(crate) struct Making {
     pub(crate) trace: Arc<Trace>,
     pub(crate) costs: Costs,
     pub(crate) nodes: Nodes,
+    pub(crate) store: StoreKind,
+    pub(crate) plant: Plant,
     pub(crate) policy: Policy,
     pub(crate) keys: Keys,
     pub(crate) cluster: Arc<Cluster>,
@@ -55,6 +64,8 @@ pub(crate) struct Node {
     pub(crate) clock: Arc<NodeClock>,
     pub(crate) cpu: Arc<NodeCpu>,
     pub(crate) engine: Engine,
+    /// Its part in the cluster, where there is one.
+    member: Option<Arc<Member>>,
     front: Front,
     endpoint: Mutex<Endpoint>,
     answered: AtomicU64,
@@ -133,8 +144,19 @@ impl Node {
             costs,
             inner: Arc::new(client),
             node: number,
+            plant: making.plant,
+            remembered: Arc::default(),
+            reads: AtomicU64::new(0),
         });
-        let ownership = Ownership::claim_all(Region::FIRST, &*store).await?;
+        let member = (making.store == StoreKind::Foundationdb).then(|| {
+            let lease = Lease(u64::from(nodes.lease_ms.0));
+            let (id, address) = (NodeId(number), address_of(number));
+            Arc::new(Member::new(Region::FIRST, id, address, lease))
+        });
+        let ownership = match &member {
+            Some(member) => member.ownership(),
+            None => Arc::new(Ownership::claim_all(Region::FIRST, &*store).await?),
+        };
         let tenants = Tenants::default();
         tenants.put(Tenant {
             id: TenantId::of_name(TENANT),
@@ -148,7 +170,7 @@ impl Node {
             ..Limits::default()
         };
         let parts = Parts {
-            store,
+            store: store.clone(),
             ownership,
             tenants: Arc::new(tenants),
             index_keys: Arc::new(IndexKeys::new(making.keys.index.clone())),
@@ -163,10 +185,19 @@ impl Node {
             cpu: cpu.clone(),
         };
         let engine = Engine::start(parts, tokio::runtime::Handle::current());
+        let whereabouts: Arc<dyn Whereabouts> = match &member {
+            Some(member) => {
+                let actors = tokio::runtime::Handle::current();
+                member.start(engine.clone(), store, clock.clone(), &actors);
+                member.clone()
+            }
+            None => Arc::new(Nowhere),
+        };
         let names: Vec<&str> = making.gateways.iter().map(String::as_str).collect();
         let front = Front::new(
             engine.clone(),
             clock.clone(),
+            whereabouts,
             LimitsConfig::default(),
             TENANT,
             &names,
@@ -178,6 +209,7 @@ impl Node {
             clock,
             cpu,
             engine,
+            member,
             front,
             endpoint: Mutex::default(),
             answered: AtomicU64::new(0),
@@ -331,6 +363,13 @@ impl Node {
                 gateway.deliver(place, &bytes);
             }
         });
+    }
+
+    /// Gives its slots away.
+    pub(crate) fn leave(&self) {
+        if let Some(member) = &self.member {
+            member.leave();
+        }
     }
 
     /// Ends at once.

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use tidegate_account::{Completion, PasswordCheck, PasswordHash, PasswordPolicy, tagged};
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{HashingLine, HashingOptions, Key as SealKey, SealFault};
-use tidegate_storage_api::{Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
+use tidegate_storage_api::{
+    Check, Commit, Fence, Key, KeyRange, PersonPart, Stamp, Store, StoreError, StoreFuture,
+};
 use tidegate_storage_simulated::{SimulatedStore, Slept, World as StoreWorld};
 use zeroize::Zeroizing;
 
 use crate::agenda::Agenda;
 use crate::calibration::Costs;
 use crate::machine::{Machine, Pool};
+use crate::plant::{Plant, Remembered};
 use crate::random::{Stream, mixed};
 use crate::trace::{Happened, Trace};
 
@@ -302,7 +305,13 @@ pub(crate) struct NodeStore {
     pub(crate) costs: Costs,
     pub(crate) inner: Arc<SimulatedStore>,
     pub(crate) node: u64,
+    pub(crate) plant: Plant,
+    pub(crate) remembered: Arc<Remembered>,
+    pub(crate) reads: AtomicU64,
 }
+
+/// One in so many reads goes wrong where that is planted.
+const PLANTED_READS: u64 = 40;
 
 impl NodeStore {
     /// Spends time of a pool, then asks the store.
@@ -352,7 +361,23 @@ impl Store for NodeStore {
             });
             (Happened::Read, length)
         };
-        self.ask(spend, |store| store.get(key), note)
+        let number = self.reads.fetch_add(1, Ordering::Relaxed);
+        let planted = number % PLANTED_READS == PLANTED_READS - 1;
+        match self.plant {
+            Plant::LostWakeUp if planted && PersonPart::of(&key).is_some() => {
+                Box::pin(std::future::pending())
+            }
+            Plant::StaleLoad => {
+                let (remembered, wanted) = (Arc::clone(&self.remembered), key.clone());
+                let read = self.ask(spend, |store| store.get(key), note);
+                Box::pin(async move {
+                    let read = read.await?;
+                    let first = remembered.first(&wanted, read.clone());
+                    Ok(if planted { first } else { read })
+                })
+            }
+            _ => self.ask(spend, |store| store.get(key), note),
+        }
     }
 
     fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(Key, Bytes)>> {
@@ -387,6 +412,18 @@ impl Store for NodeStore {
             };
             (Happened::Committed, value)
         };
-        self.ask(spend, |store| store.commit(commit), note)
+        let plant = self.plant;
+        let early = plant == Plant::ReplyBeforeCommit
+            && commit
+                .puts
+                .iter()
+                .any(|put| PersonPart::of(&put.key).is_some());
+        let commit = plant.bend(commit);
+        let answer = self.ask(spend, |store| store.commit(commit), note);
+        if early {
+            // What was asked goes on by itself.
+            return Box::pin(std::future::ready(Ok(Stamp(0))));
+        }
+        Box::pin(async move { plant.bend_outcome(answer.await) })
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 use tidegate_account::tagged;
-use tidegate_storage_simulated::{Costs as StoreCosts, Latency};
+use tidegate_storage_simulated::{Costs as StoreCosts, Latency, UnknownFates};
 
 use crate::calibration::{Calibration, FOUNDATIONDB};
 pub use objective::Objective;
@@ -19,6 +19,12 @@ use value::{Count, Curve, Micros, Millis, Percent, Seconds};
 const SHIPPED: &[(&str, &str)] = &[
     ("smoke", include_str!("../scenarios/smoke.toml")),
     ("flash-sale", include_str!("../scenarios/flash-sale.toml")),
+    ("node-loss", include_str!("../scenarios/node-loss.toml")),
+    (
+        "rolling-upgrade",
+        include_str!("../scenarios/rolling-upgrade.toml"),
+    ),
+    ("partition", include_str!("../scenarios/partition.toml")),
 ];
 
 /// Why a scenario cannot be used.
@@ -71,6 +77,10 @@ pub struct Scenario {
     /// Counted from then on.
     #[serde(default)]
     pub(crate) warm_up_s: Seconds,
+    /// From then on, until the end, nothing breaks any more, and every call must
+    /// be answered.
+    #[serde(default)]
+    pub(crate) calm_from_s: Option<Seconds>,
     #[serde(default)]
     pub(crate) patience: Patience,
     #[serde(default)]
@@ -117,6 +127,10 @@ pub(crate) struct Parts {
     pub(crate) mistype: u32,
     /// A stranger guesses at somebody's password.
     pub(crate) guess: u32,
+    /// Two people want the same name at once.
+    pub(crate) same_name: u32,
+    /// A crowd of strangers guesses at one password at once.
+    pub(crate) guess_crowd: u32,
     /// Somebody makes an account.
     pub(crate) sign_up: u32,
     /// Somebody signs out.
@@ -133,12 +147,14 @@ pub(crate) enum Visit {
     SignIn,
     Mistype,
     Guess,
+    SameName,
+    GuessCrowd,
     SignUp,
     SignOut,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u32); 9] {
+    pub(crate) fn all(&self) -> [(Visit, u32); 11] {
         [
             (Visit::Check, self.check),
             (Visit::ForgedCheck, self.forged_check),
@@ -147,6 +163,8 @@ impl Parts {
             (Visit::SignIn, self.sign_in),
             (Visit::Mistype, self.mistype),
             (Visit::Guess, self.guess),
+            (Visit::SameName, self.same_name),
+            (Visit::GuessCrowd, self.guess_crowd),
             (Visit::SignUp, self.sign_up),
             (Visit::SignOut, self.sign_out),
         ]
@@ -192,6 +210,8 @@ pub(crate) struct Nodes {
     pub(crate) warm_idle_s: Seconds,
     /// Unused for this long, a session ends.
     pub(crate) session_idle_s: Seconds,
+    /// How long a node is silent before others take its slots.
+    pub(crate) lease_ms: Millis,
 }
 
 impl Default for Nodes {
@@ -204,6 +224,7 @@ impl Default for Nodes {
             hashing_waiting: Count(256),
             warm_idle_s: Seconds(6.0 * 3_600.0),
             session_idle_s: Seconds(30.0 * 86_400.0),
+            lease_ms: Millis(3_000),
         }
     }
 }
@@ -218,6 +239,11 @@ pub(crate) struct Store {
     pub(crate) read_version_us: Option<Quantiles>,
     pub(crate) commits_per_s: Option<Count>,
     pub(crate) reads_per_s: Option<Count>,
+    /// Commits whose fate stays unknown, of a million: those that happened, that
+    /// never will, and that land later.
+    pub(crate) unknown_happened: u32,
+    pub(crate) unknown_lost: u32,
+    pub(crate) unknown_later: u32,
 }
 
 /// The kinds of store.
@@ -249,6 +275,14 @@ impl Quantiles {
 }
 
 impl Store {
+    pub(crate) fn unknown(&self) -> UnknownFates {
+        UnknownFates {
+            happened: self.unknown_happened,
+            lost: self.unknown_lost,
+            later: self.unknown_later,
+        }
+    }
+
     pub(crate) fn costs(&self, calibration: &Calibration) -> StoreCosts {
         let usual = match self.kind {
             StoreKind::Embedded => calibration.embedded,
@@ -325,6 +359,10 @@ pub(crate) enum What {
     Kill { node: u32 },
     /// A node stands still.
     Pause { node: u32 },
+    /// A node cannot reach the store.
+    CutOff { node: u32 },
+    /// A node gives its slots away, and is started again afterwards.
+    Drain { node: u32 },
     /// The store answers nobody.
     StoreDown,
     /// Everything at the store takes so many times as long.
@@ -352,6 +390,8 @@ struct FaultRow {
 enum FaultKind {
     Kill,
     Pause,
+    CutOff,
+    Drain,
     StoreDown,
     StoreSlow,
     StoreRecovery,
@@ -365,6 +405,8 @@ impl TryFrom<FaultRow> for Fault {
         let what = match (row.what, row.node, row.times, row.by_s) {
             (FaultKind::Kill, Some(node), None, None) => What::Kill { node },
             (FaultKind::Pause, Some(node), None, None) => What::Pause { node },
+            (FaultKind::CutOff, Some(node), None, None) => What::CutOff { node },
+            (FaultKind::Drain, Some(node), None, None) => What::Drain { node },
             (FaultKind::StoreDown, None, None, None) => What::StoreDown,
             (FaultKind::StoreRecovery, None, None, None) => What::StoreRecovery,
             (FaultKind::StoreSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
@@ -373,7 +415,7 @@ impl TryFrom<FaultRow> for Fault {
             (FaultKind::Date, Some(node), None, Some(by_s)) => What::Date { node, by_s },
             _ => {
                 return Err(
-                    "expected `node` with kill, pause and date, `times` (1 to 10000) with \
+                    "expected `node` with kill, pause, cut-off, drain and date, `times` (1 to 10000) with \
                      store-slow, `by_s` with date, and nothing else"
                         .into(),
                 );
@@ -393,6 +435,8 @@ impl What {
         match self {
             What::Kill { node } => format!("node {node} is killed"),
             What::Pause { node } => format!("node {node} stands still"),
+            What::CutOff { node } => format!("node {node} cannot reach the store"),
+            What::Drain { node } => format!("node {node} is drained and replaced"),
             What::StoreDown => "the store is away".to_owned(),
             What::StoreSlow { times } => format!("the store takes {times} times as long"),
             What::StoreRecovery => "the store recovers".to_owned(),
@@ -478,8 +522,12 @@ impl Scenario {
         }
         for fault in &self.fault {
             let node = match fault.what {
-                What::Kill { node } | What::Pause { node } | What::Date { node, .. } => node,
-                _ => 1,
+                What::Kill { node }
+                | What::Pause { node }
+                | What::CutOff { node }
+                | What::Drain { node }
+                | What::Date { node, .. } => node,
+                What::StoreDown | What::StoreSlow { .. } | What::StoreRecovery => 1,
             };
             if node == 0 || u64::from(node) > self.nodes.count.0 {
                 let count = self.nodes.count.0;

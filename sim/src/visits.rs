@@ -30,6 +30,11 @@ pub(crate) struct Crowd {
     /// Those who hold something else than at the beginning.
     pub(crate) holdings: Mutex<BTreeMap<u64, Holding>>,
     pub(crate) newcomers: std::sync::atomic::AtomicU64,
+    /// Guesses that one person's account bears at once.
+    pub(crate) guesses_free: u64,
+    /// How long another node may still answer from memory for one that lost its
+    /// slots.
+    pub(crate) stale_ns: u64,
 }
 
 /// What somebody holds.
@@ -50,7 +55,9 @@ enum Standing {
     Alive,
     /// They asked for its end, and do not know.
     Ending,
-    Ended,
+    Ended {
+        since_ns: u64,
+    },
 }
 
 impl Crowd {
@@ -72,17 +79,32 @@ impl Crowd {
         }
     }
 
-    /// Somebody of whom nothing is being changed, marked as being changed.
-    fn to_change(&self) -> (u64, Holding) {
-        let mut person = self.person();
-        loop {
+    /// Somebody who is signed in and of whom nothing is being changed, marked as
+    /// being changed; `None` when there is nobody.
+    fn to_change(&self) -> Option<(u64, Holding)> {
+        let first = self.person();
+        for step in 0..self.active.min(1_000) {
+            let person = (first + step) % self.active;
             let mut holding = self.holding(person);
             if !holding.changing && holding.standing == Standing::Alive {
                 holding.changing = true;
                 self.holdings().insert(person, holding.clone());
-                return (person, holding);
+                return Some((person, holding));
             }
-            person = (person + 1) % self.active;
+        }
+        None
+    }
+
+    /// Somebody who had no session any more has a new one.
+    fn is_in(&self, person: u64, granted: &Granted) {
+        if let Some(holding) = self.holdings().get_mut(&person)
+            && !holding.changing
+            && holding.standing != Standing::Alive
+        {
+            holding.session = granted.session.clone();
+            holding.refresh = granted.refresh.clone();
+            holding.standing = Standing::Alive;
+            holding.changes += 1;
         }
     }
 
@@ -100,6 +122,12 @@ impl Crowd {
             // Ranks are spread over everybody.
             Draw::Zipf => mixed(self.stream.zipf(self.active)) % self.active,
         }
+    }
+
+    fn key(&self) -> [u8; 16] {
+        let mut key = [0; 16];
+        self.stream.fill(&mut key);
+        key
     }
 
     fn client(&self) -> &Client {
@@ -136,6 +164,8 @@ impl Crowd {
             Visit::SignIn => self.sign_in(Typing::Right).await,
             Visit::Mistype => self.sign_in(Typing::WrongOnce).await,
             Visit::Guess => self.guess().await,
+            Visit::SameName => self.same_name().await,
+            Visit::GuessCrowd => self.guess_crowd().await,
             Visit::SignUp => self.sign_up().await,
             Visit::SignOut => self.sign_out().await,
         }
@@ -147,15 +177,22 @@ impl Crowd {
     async fn check(&self) {
         let person = self.person();
         let before = self.holding(person);
+        let began_ns = self.agenda.now_ns();
         let outcome = self
             .call(Class::Check, self.client().check(&before.session))
             .await;
         let after = self.holding(person);
         // Whoever changes something meanwhile may be answered either way.
-        let settled = !before.changing && before.changes == after.changes;
+        let changing = before.changing || after.changing;
+        let settled = !changing && before.changes == after.changes;
         match outcome {
-            Ok(Decision::Yes(_)) if settled && before.standing == Standing::Ended => {
-                self.wrong("an ended session was said to be alive", person);
+            Ok(Decision::Yes(_)) if settled => {
+                // Whoever lost the slot may still answer until the lease is over.
+                if let Standing::Ended { since_ns } = before.standing
+                    && began_ns > since_ns + self.stale_ns
+                {
+                    self.wrong("an ended session was said to be alive", person);
+                }
             }
             Ok(Decision::No(refusal)) if settled && before.standing == Standing::Alive => {
                 let code = refusal.code.name();
@@ -179,7 +216,9 @@ impl Crowd {
     }
 
     async fn refresh(&self) {
-        let (person, holding) = self.to_change();
+        let Some((person, holding)) = self.to_change() else {
+            return;
+        };
         let outcome = self
             .call(Class::Refresh, self.client().refresh(&holding.refresh))
             .await;
@@ -207,7 +246,9 @@ impl Crowd {
     /// Two tabs present the same token at once: both are let on, with the
     /// same successor.
     async fn two_tabs(&self) {
-        let (person, holding) = self.to_change();
+        let Some((person, holding)) = self.to_change() else {
+            return;
+        };
         let (one, other) = tokio::join!(
             self.call(Class::Refresh, self.client().refresh(&holding.refresh)),
             self.call(Class::Refresh, self.client().refresh(&holding.refresh)),
@@ -250,6 +291,9 @@ impl Crowd {
             .enter(began_ns, tries, || async {
                 let client = self.client();
                 let outcome = self.call(Class::Password, client.sign_in(&right)).await;
+                if let Ok(Decision::Yes(granted)) = &outcome {
+                    self.is_in(person, granted);
+                }
                 outcome.map(|decision| decision.map(|_| ()))
             })
             .await;
@@ -297,18 +341,78 @@ impl Crowd {
         }
     }
 
+    /// Two people want the same name at once: one of them has it.
+    async fn same_name(&self) {
+        let number = self
+            .newcomers
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("both-{number}");
+        let wants = |place: u64| {
+            SignIn::username(&name, PASSWORD).from_address(People::address(number << 1 | place))
+        };
+        let (first, second) = (wants(0), wants(1));
+        let (one, other) = tokio::join!(
+            self.call(Class::Registration, self.client().sign_up(&first)),
+            self.call(Class::Registration, self.client().sign_up(&second)),
+        );
+        if let (Ok(Decision::Yes(one)), Ok(Decision::Yes(other))) = (&one, &other)
+            && one.0 != other.0
+        {
+            self.wrong("two people have one name", number);
+        }
+        let taken = |outcome: &Result<Decision<_>, CallError>| matches!(outcome, Ok(Decision::No(refusal)) if refusal.code == Code::IdentifierTaken);
+        if taken(&one) && taken(&other) {
+            self.wrong("a name that nobody has was said to be taken", number);
+        }
+    }
+
+    /// A crowd guesses at one password at once: only so many are looked at.
+    async fn guess_crowd(&self) {
+        const CROWD: u64 = 24;
+        let person = self.person();
+        self.people.meet(person);
+        let name = People::name(person);
+        let guesses = (0..CROWD).map(|stranger| {
+            let guess = SignIn::username(&name, &format!("hunter{stranger}hunter{stranger}"))
+                .from_address(People::address(stranger | 1 << 42));
+            async move {
+                let client = self.client();
+                self.call(Class::Password, client.sign_in(&guess)).await
+            }
+        });
+        let outcomes = futures_util::future::join_all(guesses).await;
+        let evaluated = outcomes.iter().filter(|outcome| {
+            matches!(outcome, Ok(Decision::No(refusal)) if refusal.code == Code::InvalidCredentials)
+        });
+        let evaluated = evaluated.count() as u64;
+        if evaluated > self.guesses_free {
+            self.wrong(
+                &format!("{evaluated} guesses of one crowd were looked at"),
+                person,
+            );
+        }
+    }
+
     async fn sign_up(&self) {
         let number = self
             .newcomers
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let newcomer = SignIn::username(&format!("newcomer-{number}"), PASSWORD)
             .from_address(People::address(number | 1 << 41));
+        // One key for all tries: they are one change.
+        let key = self.key();
         let began_ns = self.agenda.now_ns();
         let entered = self
             .enter(began_ns, 0, || async {
+                let client = self.client().with_key(key);
                 let outcome = self
-                    .call(Class::Registration, self.client().sign_up(&newcomer))
+                    .call(Class::Registration, client.sign_up(&newcomer))
                     .await;
+                if let Ok(Decision::No(refusal)) = &outcome
+                    && refusal.code == Code::IdentifierTaken
+                {
+                    self.wrong("a newcomer's name was said to be taken", number);
+                }
                 outcome.map(|decision| decision.map(|_| ()))
             })
             .await;
@@ -316,7 +420,9 @@ impl Crowd {
     }
 
     async fn sign_out(&self) {
-        let (person, holding) = self.to_change();
+        let Some((person, holding)) = self.to_change() else {
+            return;
+        };
         let outcome = self
             .call(
                 Class::Protection,
@@ -325,7 +431,9 @@ impl Crowd {
             .await;
         self.changed(person, |holding| {
             holding.standing = match outcome {
-                Ok(Decision::Yes(_)) => Standing::Ended,
+                Ok(Decision::Yes(_)) => Standing::Ended {
+                    since_ns: self.agenda.now_ns(),
+                },
                 _ => Standing::Ending,
             };
         });

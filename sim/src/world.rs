@@ -14,10 +14,12 @@ use crate::agenda::Agenda;
 use crate::book::Book;
 use crate::calibration::Calibration;
 use crate::gateway::Gateway;
+use crate::invariants::Invariants;
 use crate::machine::{Machine, Shape};
 use crate::network::Network;
 use crate::node::{Glance, Making, Node};
 use crate::people::{Keys, People};
+use crate::plant::Plant;
 use crate::ports::{NodeCpu, StoreSide};
 use crate::random::{Stream, to_u64};
 use crate::scenario::{Given, Scenario, Visit, What};
@@ -25,7 +27,7 @@ use crate::trace::{Happened, Trace};
 use crate::visits::Crowd;
 
 /// When the night begins: until then the nodes get ready.
-pub(crate) const ORIGIN_NS: u64 = 2_000_000_000;
+pub(crate) const ORIGIN_NS: u64 = 10_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Why a world could not be played.
@@ -34,9 +36,6 @@ pub enum WorldError {
     /// The tasks' runtime cannot be had.
     #[error("the runtime cannot be started: {0}")]
     Runtime(std::io::Error),
-    /// A node did not start.
-    #[error("a node did not start: {0}")]
-    Start(#[from] StoreError),
     /// A node was not ready when the night began.
     #[error("a node was not ready within {ORIGIN_NS} ns")]
     NotReady,
@@ -90,9 +89,23 @@ pub fn play(
     seed: u64,
     progress: &dyn Fn(f64),
 ) -> Result<Played, WorldError> {
+    play_with(given, calibration, seed, Plant::None, progress)
+}
+
+/// The same with a bug planted.
+///
+/// # Errors
+/// [`WorldError`].
+pub fn play_with(
+    given: &Given,
+    calibration: &Calibration,
+    seed: u64,
+    plant: Plant,
+    progress: &dyn Fn(f64),
+) -> Result<Played, WorldError> {
     let runtime = runtime(seed)?;
     let played = runtime.block_on(async {
-        let world = World::make(&given.scenario, calibration, seed);
+        let world = World::make(&given.scenario, calibration, seed, plant);
         let inputs = [seed, given.hash, calibration.hash];
         world.making.trace.note(0, Happened::Given, &inputs);
         world.play(&given.scenario, progress).await
@@ -103,7 +116,7 @@ pub fn play(
 }
 
 impl World {
-    fn make(scenario: &Scenario, calibration: &Calibration, seed: u64) -> Arc<World> {
+    fn make(scenario: &Scenario, calibration: &Calibration, seed: u64, plant: Plant) -> Arc<World> {
         let agenda = Agenda::default();
         let stream = |name: &str| Stream::new(seed, name, 0);
         let trace = Arc::new(Trace::default());
@@ -137,7 +150,11 @@ impl World {
             scenario.network.loss_percent.0,
             stream("network"),
         ));
-        let book = Arc::new(Book::new(ORIGIN_NS + scenario.warm_up_s.ns()));
+        cluster.leave_unknown(scenario.store.unknown());
+        let begins_ns = ORIGIN_NS + scenario.warm_up_s.ns();
+        let calm_ns = scenario.calm_from_s.map(|calm| ORIGIN_NS + calm.ns());
+        let book = Arc::new(Book::new(begins_ns, calm_ns));
+        cluster.show(Arc::new(Invariants::new(Arc::clone(&book), agenda.clone())));
         let count = scenario.gateways.count.0;
         let names: Vec<String> = (1..=count)
             .map(|number| format!("gateway-{number}"))
@@ -146,7 +163,7 @@ impl World {
             .iter()
             .map(|name| {
                 let (network, book) = (Arc::clone(&network), Arc::clone(&book));
-                Gateway::new(name.clone(), agenda.clone(), network, book)
+                Gateway::new(name.clone(), agenda.clone(), network, book, plant)
             })
             .collect();
         let numbers: Vec<u64> = (1..=scenario.nodes.count.0).collect();
@@ -170,6 +187,8 @@ impl World {
             stream: stream("people"),
             holdings: Mutex::default(),
             newcomers: AtomicU64::new(0),
+            guesses_free: u64::from(policy.guess.free),
+            stale_ns: u64::from(scenario.nodes.lease_ms.0) * 1_000_000,
         });
         Arc::new(World {
             making: Making {
@@ -178,6 +197,8 @@ impl World {
                 trace,
                 costs: calibration.costs.clone(),
                 nodes: scenario.nodes,
+                store: scenario.store.kind,
+                plant,
                 policy,
                 keys,
                 cluster,
@@ -211,6 +232,13 @@ impl World {
         Ok(())
     }
 
+    /// A node that cannot start now is tried again, as its supervisor would.
+    async fn keep_starting(self: Arc<World>, number: u64) {
+        while Arc::clone(&self).start(number).await.is_err() {
+            self.making.agenda.sleep_ns(SECOND_NS).await;
+        }
+    }
+
     async fn play(
         self: Arc<World>,
         scenario: &Scenario,
@@ -218,14 +246,14 @@ impl World {
     ) -> Result<Played, WorldError> {
         let agenda = self.making.agenda.clone();
         let starting: Vec<_> = (1..=scenario.nodes.count.0)
-            .map(|number| tokio::spawn(Arc::clone(&self).start(number)))
+            .map(|number| tokio::spawn(Arc::clone(&self).keep_starting(number)))
             .collect();
         agenda.run(ORIGIN_NS).await;
         for one in starting {
             if !one.is_finished() {
                 return Err(WorldError::NotReady);
             }
-            one.await.map_err(|_| WorldError::NotReady)??;
+            one.await.map_err(|_| WorldError::NotReady)?;
         }
         for fault in &scenario.fault {
             self.plan(fault.what, ORIGIN_NS + fault.at_s.ns(), fault.for_s.ns());
@@ -328,20 +356,28 @@ impl World {
             .cloned()
     }
 
+    fn stop(&self, node: u32) {
+        if let Some(node) = self.node(node) {
+            node.kill();
+            for gateway in &self.gateways {
+                gateway.lose(node.number);
+            }
+        }
+    }
+
     fn breaks(&self, what: What, until_ns: u64) {
         let cluster = &self.making.cluster;
         match what {
-            What::Kill { node } => {
-                if let Some(node) = self.node(node) {
-                    node.kill();
-                    for gateway in &self.gateways {
-                        gateway.lose(node.number);
-                    }
-                }
-            }
+            What::Kill { node } => self.stop(node),
             What::Pause { node } => {
                 if let Some(node) = self.node(node) {
                     node.machine.pause(until_ns);
+                }
+            }
+            What::CutOff { node } => cluster.cut_off(node),
+            What::Drain { node } => {
+                if let Some(node) = self.node(node) {
+                    node.leave();
                 }
             }
             What::StoreDown => cluster.stop(),
@@ -359,12 +395,18 @@ impl World {
         let cluster = &self.making.cluster;
         match what {
             What::Kill { node } => {
-                // A node that cannot start now is tried again, as its
-                // supervisor would.
-                while Arc::clone(self).start(u64::from(node)).await.is_err() {
-                    self.making.agenda.sleep_ns(SECOND_NS).await;
+                // One that was started meanwhile is left alone.
+                let is_off = |node: Arc<Node>| node.machine.is_off();
+                if !self.node(node).is_none_or(is_off) {
+                    return;
                 }
+                Arc::clone(self).keep_starting(u64::from(node)).await;
             }
+            What::Drain { node } => {
+                self.stop(node);
+                Arc::clone(self).keep_starting(u64::from(node)).await;
+            }
+            What::CutOff { node } => cluster.reconnect(node),
             What::Pause { .. } | What::StoreRecovery => {}
             What::StoreDown => cluster.start(),
             What::StoreSlow { .. } => cluster.slow_down(100),

@@ -97,7 +97,7 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
         waiting_max: 2 * AT_ONCE,
     };
     let parts = Parts {
-        ownership: Ownership::claim_all(Region::FIRST, &*store).await?,
+        ownership: Arc::new(Ownership::claim_all(Region::FIRST, &*store).await?),
         store,
         tenants,
         index_keys: Arc::new(IndexKeys::new(IndexKey {

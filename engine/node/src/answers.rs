@@ -23,7 +23,7 @@ pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch:
                 Failure::Busy { retry_after_ms, .. } => (Code::Busy, retry_after_ms),
                 Failure::DeadlineExceeded => (Code::DeadlineExceeded, 0),
                 Failure::Unavailable => (Code::Unavailable, RETRY_AFTER_MS),
-                Failure::NotOwner => (Code::NotOwner, RETRY_AFTER_MS),
+                Failure::NotOwner(slot) => return elsewhere(out, correlation, slot, None),
                 Failure::UnknownTenant => (Code::NotPermitted, 0),
                 Failure::Corrupt => (Code::Corrupt, 0),
                 Failure::Unknown => (Code::Unknown, RETRY_AFTER_MS),
@@ -87,6 +87,23 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
             let (code, retry_after_ms) = code_of(refusal);
             refuse(out, correlation, code, retry_after_ms, epoch);
         }
+    }
+}
+
+/// Says that a slot is another's, and whose, when that is known.
+pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address: Option<String>) {
+    // Whoever is sent on goes at once; whoever is not comes again.
+    let retry_after_ms = match address {
+        Some(_) => 0,
+        None => spread(RETRY_AFTER_MS, correlation),
+    };
+    let head = ReplyHead {
+        retry_after_ms,
+        ..head(correlation, Code::NotOwner, 0)
+    };
+    let address = address.unwrap_or_default();
+    if encode_reply(out, &head, &v1::Redirect { slot, address }).is_err() {
+        encode_refusal(out, &head);
     }
 }
 

@@ -11,10 +11,14 @@ mod deployment;
 pub mod folder;
 pub mod init;
 pub mod issuing;
+mod member;
 mod operator;
 mod rights;
 mod serve;
 mod service;
+mod whereabouts;
 
+pub use member::Member;
 pub use serve::{ServeError, ServeOptions, serve};
 pub use service::{Answers, Frames, Front};
+pub use whereabouts::{Nowhere, Whereabouts};

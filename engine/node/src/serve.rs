@@ -20,6 +20,7 @@ use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file};
 use crate::folder::Folder;
 use crate::operator::Operator;
 use crate::service::{Endpoint, EndpointError, ServerCertificate, Service};
+use crate::whereabouts::Nowhere;
 
 /// How long the last answers have to leave before connections close.
 const LINGER_MS: u64 = 100;
@@ -156,7 +157,7 @@ pub(crate) fn assemble(
         .map_err(system("the hashing threads"))?;
     let parts = Parts {
         store,
-        ownership,
+        ownership: Arc::new(ownership),
         tenants: Arc::clone(&deployment.tenants),
         index_keys: Arc::clone(&deployment.index_keys),
         retention: config.retention(),
@@ -182,6 +183,7 @@ pub(crate) fn serving(operator: &Operator, config: &Config) -> Arc<Service> {
         operator.engine.clone(),
         Some(operator.clone()),
         Arc::clone(&operator.deployment.gateways),
+        Arc::new(Nowhere),
         Arc::clone(&operator.clock),
         config.limits.clone(),
     ))

@@ -28,6 +28,7 @@ use crate::config::LimitsConfig;
 use crate::folder::Folder;
 use crate::operator::Operator;
 use crate::rights::Gateways;
+use crate::whereabouts::Whereabouts;
 
 /// What every connection shares.
 pub(crate) struct Service {
@@ -35,6 +36,7 @@ pub(crate) struct Service {
     /// Who carries out operators' orders; nobody in a node without a folder.
     pub(crate) operator: Option<Operator>,
     pub(crate) gateways: Arc<Gateways>,
+    pub(crate) whereabouts: Arc<dyn Whereabouts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: LimitsConfig,
     pub(crate) draining: AtomicBool,
@@ -63,6 +65,7 @@ impl Service {
         engine: Engine,
         operator: Option<Operator>,
         gateways: Arc<Gateways>,
+        whereabouts: Arc<dyn Whereabouts>,
         clock: Arc<dyn Clock>,
         limits: LimitsConfig,
     ) -> Service {
@@ -75,6 +78,7 @@ impl Service {
             engine,
             operator,
             gateways,
+            whereabouts,
             clock,
             limits,
             draining: AtomicBool::new(false),

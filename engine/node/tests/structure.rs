@@ -22,12 +22,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tidegate-storage-simulated", &["tidegate-storage-api"]),
+    ("tidegate-cluster", &["tidegate-storage-api"]),
     ("tidegate-client", &["tidegate-wire"]),
     (
         "tidegate-sim",
         &[
             "tidegate-account",
             "tidegate-client",
+            "tidegate-cluster",
             "tidegate-node",
             "tidegate-runtime",
             "tidegate-storage-api",
@@ -40,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "tidegate-account",
             "tidegate-client",
+            "tidegate-cluster",
             "tidegate-runtime",
             "tidegate-storage-api",
             "tidegate-storage-fjall",

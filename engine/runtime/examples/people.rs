@@ -229,7 +229,7 @@ fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) 
     };
     let parts = Parts {
         store,
-        ownership: ownership.unwrap(),
+        ownership: Arc::new(ownership.unwrap()),
         tenants,
         index_keys: Arc::new(IndexKeys::new(IndexKey {
             version: 1,

@@ -36,8 +36,8 @@ pub enum Failure {
     DeadlineExceeded,
     /// The store takes no changes; nothing was changed.
     Unavailable,
-    /// Another node owns the slot; nothing was done.
-    NotOwner,
+    /// Another node owns this slot, or may; nothing was done.
+    NotOwner(u16),
     /// The tenant is not served here; nothing was done.
     UnknownTenant,
     /// What is stored about the person cannot be read; nothing was done.

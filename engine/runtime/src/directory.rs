@@ -112,6 +112,10 @@ impl<A> Directory<A> {
         self.hot.len()
     }
 
+    pub(crate) fn hot_slots(&self) -> std::collections::BTreeSet<u16> {
+        self.hot.iter().map(|seat| seat.key().slot()).collect()
+    }
+
     /// Makes people cold who were not used for `idle_s`, hot ones excepted.
     pub(crate) fn cool(&self, idle_s: u32, now_ms: u64) {
         // Nothing takes the warm map while it holds the hot one.

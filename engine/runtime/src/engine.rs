@@ -39,7 +39,7 @@ pub struct Parts {
     /// Where people are kept.
     pub store: Arc<dyn Store>,
     /// The slots it owns.
-    pub ownership: Ownership,
+    pub ownership: Arc<Ownership>,
     /// Its tenants.
     pub tenants: Arc<Tenants>,
     /// The keys of the identifier index.
@@ -170,7 +170,10 @@ impl Checks<'_> {
         let (outcome, write_behind, epoch) = found?;
         // After the look-up and before the answer leaves: is the slot still ours?
         if !shared.owns(ask.user, epoch) {
-            shared.directory.forget(ask.user);
+            // A lease that is over is no loss of the slot yet.
+            if shared.ownership.epoch_of(ask.user) != Some(epoch) {
+                shared.directory.forget(ask.user);
+            }
             return None;
         }
         if write_behind == WriteBehind::Due {
@@ -340,6 +343,12 @@ impl Engine {
         self.shared.directory.hot_people()
     }
 
+    /// The slots in which somebody is hot.
+    #[must_use]
+    pub fn hot_slots(&self) -> std::collections::BTreeSet<u16> {
+        self.shared.directory.hot_slots()
+    }
+
     /// How many requests wait for an answer.
     #[must_use]
     pub fn waiting(&self) -> u64 {
@@ -375,8 +384,9 @@ impl Engine {
         responder: Option<Responder>,
     ) {
         let shared = &self.shared;
-        let Some(epoch) = shared.ownership.epoch_of(user) else {
-            return refuse(responder, Failure::NotOwner);
+        let epoch = shared.ownership.epoch_of(user);
+        let Some(epoch) = epoch.filter(|epoch| shared.owns(user, *epoch)) else {
+            return refuse(responder, Failure::NotOwner(user.slot()));
         };
         let mut responder = responder;
         // Whoever is warm is opened without a read. Looked up beforehand: the

@@ -4,14 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
 use tidegate_account::UserId;
-use tidegate_storage_api::{Check, Commit, Key, Region, SLOTS, Slot, Store, StoreError};
+use tidegate_storage_api::{Check, Commit, Fence, Key, Region, SLOTS, Slot, Store, StoreError};
 
 /// The slots of one region and the epochs under which this node owns them.
 pub struct Ownership {
     region: Region,
     /// 0: not ours.
     epochs: Box<[AtomicU64]>,
+    /// Until when answers from memory may be given, by the monotonic clock.
+    leased_until_ms: AtomicU64,
 }
+
+/// Where there is one node, nobody else waits for its silence.
+const FOR_EVER: u64 = u64::MAX;
 
 impl Ownership {
     /// Claims every slot of a region by raising its epoch: what the one node
@@ -28,9 +33,7 @@ impl Ownership {
         for (key, value) in fences.into_iter().zip(found) {
             let old = match &value {
                 None => 0,
-                Some(value) => {
-                    u64::from_be_bytes(value[..].try_into().map_err(|_| StoreError::Corrupt)?)
-                }
+                Some(value) => Fence::decode(value).ok_or(StoreError::Corrupt)?.epoch,
             };
             commit = commit.check(match value {
                 None => Check::Absent(key.clone()),
@@ -43,7 +46,56 @@ impl Ownership {
         Ok(Ownership {
             region,
             epochs: epochs.into_boxed_slice(),
+            leased_until_ms: AtomicU64::new(FOR_EVER),
         })
+    }
+
+    /// Owns nothing, and has no lease yet.
+    #[must_use]
+    pub fn none(region: Region) -> Ownership {
+        Ownership {
+            region,
+            epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            leased_until_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes slots under these epochs.
+    pub fn take(&self, slots: &[(Slot, u64)]) {
+        for (slot, epoch) in slots {
+            self.epochs[usize::from(slot.number())].store(*epoch, Ordering::Release);
+        }
+    }
+
+    /// Takes nothing new in these slots from now on. What is under way still
+    /// commits under the epoch under which it began.
+    pub fn leave(&self, slots: &[Slot]) {
+        for slot in slots {
+            self.epochs[usize::from(slot.number())].store(0, Ordering::Release);
+        }
+    }
+
+    /// Owns nothing from now on.
+    pub fn leave_everything(&self) {
+        for epoch in &self.epochs {
+            epoch.store(0, Ordering::Release);
+        }
+    }
+
+    /// Answers from memory may be given until then
+    /// ([`Clock::monotonic_ms`](crate::ports::Clock::monotonic_ms)).
+    pub fn lease_until(&self, ms: u64) {
+        self.leased_until_ms.store(ms, Ordering::Release);
+    }
+
+    /// Whether the lease is not over. The clock is read only where there is a
+    /// lease that can end.
+    #[must_use]
+    pub fn is_leased(&self, now_ms: impl FnOnce() -> u64) -> bool {
+        match self.leased_until_ms.load(Ordering::Acquire) {
+            FOR_EVER => true,
+            until_ms => now_ms() < until_ms,
+        }
     }
 
     /// The region.
@@ -76,14 +128,5 @@ impl Ownership {
         if let Some(epoch) = self.epochs.get(usize::from(user.slot())) {
             epoch.store(0, Ordering::Release);
         }
-    }
-
-    /// A slot of ours, picked by a random number.
-    #[must_use]
-    pub fn pick(&self, random: u64) -> Option<Slot> {
-        let start = random % u64::from(SLOTS);
-        let order = (0..u64::from(SLOTS)).map(|step| (start + step) % u64::from(SLOTS));
-        let mut slots = order.filter_map(|number| Slot::new(u16::try_from(number).ok()?));
-        slots.find(|slot| self.epochs[usize::from(slot.number())].load(Ordering::Acquire) != 0)
     }
 }

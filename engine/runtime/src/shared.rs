@@ -23,7 +23,7 @@ use crate::tenants::Tenants;
 
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) ownership: Ownership,
+    pub(crate) ownership: Arc<Ownership>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) index_keys: Arc<IndexKeys>,
     pub(crate) limits: Limits,
@@ -42,9 +42,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Whether the person's slot is still ours under this epoch.
+    /// Whether the person's slot is still ours under this epoch, and the lease
+    /// under which we answer for it is not over.
     pub(crate) fn owns(&self, user: UserId, epoch: u64) -> bool {
-        self.ownership.epoch_of(user) == Some(epoch)
+        let ours = self.ownership.epoch_of(user) == Some(epoch);
+        ours && self.ownership.is_leased(|| self.clock.monotonic_ms())
     }
 
     /// The answer to a request that this limit does not let in now.

@@ -314,7 +314,7 @@ async fn a_token_of_nobody_is_refused_and_leaves_nothing_behind() {
     grant.user = tidegate_account::UserId::from_bytes(bytes);
     assert_eq!(
         rig.ask(None, refresh(&grant)).await.failed(),
-        Failure::NotOwner
+        Failure::NotOwner(grant.user.slot())
     );
 }
 

@@ -77,7 +77,10 @@ async fn what_was_decided_on_a_commit_that_fell_falls_with_it() {
     rig.store.inner.commit(stolen).await.unwrap();
     rig.store.let_go().await;
     for answer in [first, repeat, ended] {
-        assert_eq!(answer.await.unwrap().failed(), Failure::NotOwner);
+        assert_eq!(
+            answer.await.unwrap().failed(),
+            Failure::NotOwner(grant.user.slot())
+        );
     }
 }
 
@@ -94,10 +97,10 @@ async fn a_node_whose_slots_were_claimed_by_another_cannot_write_and_answers_not
         .unwrap();
     assert_eq!(successor.epoch_of(grant.user), Some(2));
     let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
-    assert_eq!(answer.failed(), Failure::NotOwner);
+    assert_eq!(answer.failed(), Failure::NotOwner(grant.user.slot()));
     assert!(rig.engine.check(&rig.ask_of(&grant)).is_none());
     let answer = rig.ask(None, Task::Check(rig.ask_of(&grant))).await;
-    assert_eq!(answer.failed(), Failure::NotOwner);
+    assert_eq!(answer.failed(), Failure::NotOwner(grant.user.slot()));
     let rig = rig.restart().await;
     assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
 }
@@ -297,8 +300,8 @@ async fn a_lost_slot_answers_nothing_from_memory_for_anybody_in_it() {
         .await
         .unwrap();
     let fenced = rig.ask(None, refresh(&pair.0)).await;
-    assert_eq!(fenced.failed(), Failure::NotOwner);
+    assert_eq!(fenced.failed(), Failure::NotOwner(grant.user.slot()));
     assert!(rig.engine.check(&rig.ask_of(&pair.1)).is_none());
     let answer = rig.ask(None, Task::Check(rig.ask_of(&pair.1))).await;
-    assert_eq!(answer.failed(), Failure::NotOwner);
+    assert_eq!(answer.failed(), Failure::NotOwner(grant.user.slot()));
 }

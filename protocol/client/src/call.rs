@@ -1,25 +1,29 @@
 //! One call: deadline, retries, and what an answer means.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_wire::{
-    Code, IdempotencyKey, Kind, MESSAGE_VERSION, Opcode, Reply, RequestHead, decode_reply,
+    Class, Code, IdempotencyKey, Kind, MESSAGE_VERSION, Opcode, Reply, RequestHead, decode_reply,
     encode_request,
 };
 
 use crate::budget::Budget;
 use crate::decision::{CallError, Decision, Refusal};
+use crate::routes::{Routes, Silence};
 use crate::surroundings::{Deadline, World};
-use crate::transport::{Gone, Transport};
+use crate::transport::Gone;
 
 const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
-/// The least time that an attempt is waited for.
-const ATTEMPT_MIN_MS: u32 = 500;
-/// The most.
-const ATTEMPT_MAX_MS: u32 = 5_000;
+/// The least and the most that an attempt is waited for, where the answer comes
+/// from memory or after one commit.
+const SHORT_MS: (u32, u32) = (250, 1_000);
+/// The same where it can wait in a line to be hashed.
+const LONG_MS: (u32, u32) = (500, 5_000);
+/// The first time between two attempts while nobody serves a slot; then twice
+/// that, then four times.
+const NOBODY_MS: u32 = 250;
 /// A refresh is not repeated for longer than this, because after 30 s a node
 /// takes a repeat for reuse of an old token and ends the session.
 const REFRESH_MAX_MS: u32 = 20_000;
@@ -53,23 +57,36 @@ impl Fate {
 
 pub(crate) struct Caller {
     pub(crate) world: World,
-    pub(crate) lanes: Vec<Arc<dyn Transport>>,
+    pub(crate) routes: Routes,
     pub(crate) tenant: u64,
     pub(crate) deadline_ms: u32,
     pub(crate) max_age_ms: u32,
     pub(crate) budget: Budget,
-    pub(crate) next_lane: AtomicUsize,
     pub(crate) next_correlation: AtomicU64,
-    /// The highest epoch that any answer told.
-    pub(crate) epoch: AtomicU64,
 }
 
 /// What one attempt came to.
 enum Attempt {
     Answered(Bytes),
+    /// Another node serves the person, and it is known which.
+    Elsewhere,
     /// Try again, if the budget allows; otherwise this is the end.
     Again(Retry),
 }
+
+/// Where a call goes.
+struct Target {
+    /// The person's slot, as soon as it is known.
+    slot: Option<u16>,
+    /// The node that was asked last and did not answer.
+    not: Option<usize>,
+    redirects: u32,
+    /// How often nobody served the slot.
+    nobody: u32,
+}
+
+/// Redirects that one call follows at once; more say that nobody knows.
+const REDIRECTS_MAX: u32 = 3;
 
 struct Retry {
     error: CallError,
@@ -106,6 +123,7 @@ impl Caller {
     pub(crate) async fn call<B: tidegate_wire::Body, T>(
         &self,
         opcode: Opcode,
+        slot: Option<u16>,
         key: Option<IdempotencyKey>,
         body: &B,
         read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
@@ -123,12 +141,19 @@ impl Caller {
         let mut fate = Fate::NotDone;
         self.budget.earn();
         let (mut attempts, mut lost) = (0u32, 0u32);
+        let mut target = Target {
+            slot,
+            not: None,
+            redirects: 0,
+            nobody: 0,
+        };
         loop {
             let attempt = self
-                .attempt(opcode, body, idempotency_key, deadline)
+                .attempt(opcode, body, idempotency_key, deadline, &mut target)
                 .await?;
             let retry = match attempt {
                 Attempt::Answered(frame) => return understand(&frame, &read),
+                Attempt::Elsewhere => continue,
                 Attempt::Again(retry) => retry,
             };
             if opcode.needs_idempotency_key() && !matches!(retry.error, CallError::NotDone { .. }) {
@@ -163,6 +188,7 @@ impl Caller {
         body: &B,
         idempotency_key: IdempotencyKey,
         deadline: Deadline,
+        target: &mut Target,
     ) -> Result<Attempt, CallError> {
         let left = self.world.remaining_ms(deadline);
         let correlation = self.next_correlation.fetch_add(1, Ordering::Relaxed);
@@ -171,27 +197,42 @@ impl Caller {
             opcode: opcode as u16,
             correlation,
             tenant: self.tenant,
-            epoch: self.epoch.load(Ordering::Relaxed),
+            epoch: self.routes.epoch(target.slot),
             remaining_ms: left,
             max_age_ms: self.max_age_ms,
             idempotency_key,
         };
         let mut frame = BytesMut::new();
         encode_request(&mut frame, &head, body).map_err(|_| CallError::TooLarge)?;
-        let turn = self.next_lane.fetch_add(1, Ordering::Relaxed);
-        let Some(lane) = self.lanes.get(turn % self.lanes.len().max(1)) else {
+        let Some(way) = self
+            .routes
+            .way(target.slot, target.not.take(), self.world.now_ms())
+        else {
             return Err(CallError::Unreachable);
         };
-        // Half of what is left, so that a request which was lost can be repeated.
-        let patience = match opcode {
-            // An order takes as long as it takes.
-            Opcode::Operate => left,
-            _ => (left / 2).clamp(ATTEMPT_MIN_MS, ATTEMPT_MAX_MS).min(left),
-        };
-        let asked = lane.ask(correlation, frame.freeze());
+        let patience = Caller::patience(opcode, left);
+        let asked_ms = self.world.now_ms();
+        let asked = way.lane.ask(correlation, frame.freeze());
         let asked = self.world.within(patience, asked);
-        match asked.await {
-            None => Ok(again(CallError::Unreachable, 0)),
+        let asked = asked.await;
+        let mut cost = Cost::Paid;
+        if !matches!(asked, Some(Ok(_))) {
+            // Another node may know better, or own the slot by now.
+            let now_ms = self.world.now_ms();
+            let silence = self
+                .routes
+                .unanswered(target.slot, way.node, asked_ms, now_ms);
+            target.not = Some(way.node);
+            if silence == Silence::OfAll {
+                cost = Cost::FreeTwice;
+            }
+        }
+        match asked {
+            None => Ok(Attempt::Again(Retry {
+                error: CallError::Unreachable,
+                wait_ms: 0,
+                cost,
+            })),
             Some(Err(gone)) => Ok(Attempt::Again(Retry {
                 error: CallError::Unreachable,
                 wait_ms: 0,
@@ -200,13 +241,58 @@ impl Caller {
                     Gone::AfterSending => Cost::FreeTwice,
                 },
             })),
-            Some(Ok(frame)) => self.judge(frame),
+            Some(Ok(frame)) => self.judge(frame, way.node, target),
         }
     }
 
-    fn judge(&self, frame: Bytes) -> Result<Attempt, CallError> {
+    /// How long an attempt is waited for: a part of what is left, so that a
+    /// request which was lost can be repeated.
+    fn patience(opcode: Opcode, left_ms: u32) -> u32 {
+        let of = |part: u32, (least, most): (u32, u32)| part.clamp(least, most).min(left_ms);
+        match (opcode, opcode.class()) {
+            // An order takes as long as it takes.
+            (Opcode::Operate, _) => left_ms,
+            (_, Class::Password | Class::Registration) => of(left_ms / 2, LONG_MS),
+            (_, Class::Protection | Class::Check | Class::Refresh) => of(left_ms / 4, SHORT_MS),
+        }
+    }
+
+    fn judge(&self, frame: Bytes, node: usize, target: &mut Target) -> Result<Attempt, CallError> {
         let reply = decode_reply(&frame).map_err(|_| CallError::BadAnswer)?;
-        self.epoch.fetch_max(reply.head.epoch, Ordering::Relaxed);
+        let now_ms = self.world.now_ms();
+        self.routes
+            .answered(target.slot, node, reply.head.epoch, now_ms);
+        let redirect = reply.redirect().map_err(|_| CallError::BadAnswer)?;
+        if let Some(redirect) = redirect {
+            let slot = redirect.slot.to_native();
+            target.slot = Some(slot);
+            self.routes.doubt(target.slot, node);
+            let address = redirect.address.as_str();
+            let other = match address {
+                "" => None,
+                address => self.routes.learn(slot, address, now_ms),
+            };
+            target.redirects += 1;
+            if other.is_some_and(|other| other != node) && target.redirects <= REDIRECTS_MAX {
+                return Ok(Attempt::Elsewhere);
+            }
+            target.not = Some(node);
+            target.nobody += 1;
+            // Nobody serves the slot for now. To be told so costs a node next
+            // to nothing, and the wait bounds how often.
+            let error = CallError::NotDone {
+                code: reply.code,
+                retry_after_ms: reply.head.retry_after_ms,
+            };
+            return Ok(Attempt::Again(Retry {
+                error,
+                wait_ms: reply
+                    .head
+                    .retry_after_ms
+                    .max(NOBODY_MS << target.nobody.min(2)),
+                cost: Cost::Free,
+            }));
+        }
         let (code, retry_after_ms) = (reply.code, reply.head.retry_after_ms);
         Ok(match code.kind() {
             Kind::Yes if code == Code::AcceptedNotDurable => {

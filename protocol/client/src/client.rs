@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 
 use tidegate_wire::{
     DeviceToken, IdempotencyKey, Opcode, RefreshToken, SecretBytes, SessionToken, Text, UserId,
@@ -17,6 +17,7 @@ use crate::decision::{
     Verification,
 };
 use crate::options::{Options, SetupError, quic_config};
+use crate::routes::{Reach, Routes, Seed, slot_of};
 use crate::surroundings::{Surroundings, System, World};
 use crate::transport::Transport;
 
@@ -29,8 +30,10 @@ pub struct Client {
 
 /// What a client is made of: ways to a node, time and randomness.
 pub struct Ways {
-    /// At least one; calls take them in turn.
-    pub lanes: Vec<Arc<dyn Transport>>,
+    /// Nodes that are known from the beginning; at least one.
+    pub seeds: Vec<Seed>,
+    /// How others are reached that nodes name.
+    pub reach: Arc<dyn Reach>,
     /// Time and randomness.
     pub surroundings: Arc<dyn Surroundings>,
     /// The tenant's name.
@@ -40,6 +43,23 @@ pub struct Ways {
     /// The greatest age that is accepted of an answer from memory that could
     /// not be brought up to date, in milliseconds.
     pub max_age_ms: u32,
+}
+
+/// Ways over QUIC.
+struct OverQuic {
+    endpoint: quinn::Endpoint,
+    connections: usize,
+}
+
+impl Reach for OverQuic {
+    fn reach(&self, address: &str) -> Vec<Arc<dyn Transport>> {
+        let Ok(address) = address.parse() else {
+            return Vec::new();
+        };
+        let lane =
+            |_| -> Arc<dyn Transport> { Arc::new(Lane::new(self.endpoint.clone(), address)) };
+        (0..self.connections).map(lane).collect()
+    }
 }
 
 /// Who signs in.
@@ -151,10 +171,17 @@ impl Client {
         };
         let mut endpoint = quinn::Endpoint::client(local)?;
         endpoint.set_default_client_config(quic_config(options)?);
-        let lane =
-            |_| -> Arc<dyn Transport> { Arc::new(Lane::new(endpoint.clone(), options.address)) };
+        let over = OverQuic {
+            endpoint,
+            connections: options.connections.max(1),
+        };
+        let address = options.address.to_string();
         Ok(Client::over(Ways {
-            lanes: (0..options.connections.max(1)).map(lane).collect(),
+            seeds: vec![Seed {
+                lanes: over.reach(&address),
+                address,
+            }],
+            reach: Arc::new(over),
             surroundings: Arc::new(System::new()),
             tenant: options.tenant.clone(),
             deadline_ms: options.deadline_ms,
@@ -169,14 +196,12 @@ impl Client {
             key: None,
             caller: Arc::new(Caller {
                 world: World(ways.surroundings),
-                lanes: ways.lanes,
+                routes: Routes::new(ways.seeds, ways.reach),
                 tenant: tenant_id(&ways.tenant),
                 deadline_ms: ways.deadline_ms,
                 max_age_ms: ways.max_age_ms,
                 budget: Budget::full(),
-                next_lane: AtomicUsize::new(0),
                 next_correlation: AtomicU64::new(1),
-                epoch: AtomicU64::new(0),
             }),
         }
     }
@@ -200,7 +225,7 @@ impl Client {
     pub async fn ping(&self) -> Result<Decision<()>, CallError> {
         let read = |_: &tidegate_wire::Reply<'_>| Ok(());
         self.caller
-            .call(Opcode::Ping, self.key, &v1::Ping {}, read)
+            .call(Opcode::Ping, None, self.key, &v1::Ping {}, read)
             .await
     }
 
@@ -216,7 +241,7 @@ impl Client {
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(UserId(reply.signed_up()?.user));
         self.caller
-            .call(Opcode::SignUp, self.key, &body, read)
+            .call(Opcode::SignUp, None, self.key, &body, read)
             .await
     }
 
@@ -238,7 +263,7 @@ impl Client {
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
         self.caller
-            .call(Opcode::SignIn, self.key, &body, read)
+            .call(Opcode::SignIn, None, self.key, &body, read)
             .await
     }
 
@@ -257,7 +282,13 @@ impl Client {
             })
         };
         self.caller
-            .call(Opcode::Check, self.key, &token.to_message(), read)
+            .call(
+                Opcode::Check,
+                Some(slot_of(&token.user.0)),
+                self.key,
+                &token.to_message(),
+                read,
+            )
             .await
     }
 
@@ -275,7 +306,13 @@ impl Client {
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
         self.caller
-            .call(Opcode::Refresh, self.key, &body, read)
+            .call(
+                Opcode::Refresh,
+                Some(slot_of(&token.user.0)),
+                self.key,
+                &body,
+                read,
+            )
             .await
     }
 
@@ -301,7 +338,13 @@ impl Client {
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.revoked()?.count.to_native());
         self.caller
-            .call(Opcode::Revoke, self.key, &body, read)
+            .call(
+                Opcode::Revoke,
+                Some(slot_of(&by.user.0)),
+                self.key,
+                &body,
+                read,
+            )
             .await
     }
 
@@ -326,7 +369,13 @@ impl Client {
             Ok(sessions.collect())
         };
         self.caller
-            .call(Opcode::Sessions, self.key, &body, read)
+            .call(
+                Opcode::Sessions,
+                Some(slot_of(&by.user.0)),
+                self.key,
+                &body,
+                read,
+            )
             .await
     }
 
@@ -350,7 +399,13 @@ impl Client {
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.status_set().map(|_| ());
         self.caller
-            .call(Opcode::SetStatus, self.key, &body, read)
+            .call(
+                Opcode::SetStatus,
+                Some(slot_of(&user.0)),
+                self.key,
+                &body,
+                read,
+            )
             .await
     }
 }
@@ -428,7 +483,15 @@ impl Client {
             identifier: identifier.0.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.claimed()?.until.to_native());
-        self.caller.call(Opcode::Claim, self.key, &body, read).await
+        self.caller
+            .call(
+                Opcode::Claim,
+                Some(slot_of(&by.user.0)),
+                self.key,
+                &body,
+                read,
+            )
+            .await
     }
 
     /// Says that an identifier was shown to be somebody's: a code sent to it
@@ -448,7 +511,13 @@ impl Client {
             _ => Ok(Verification::TakenOver),
         };
         self.caller
-            .call(Opcode::Verify, self.key, &body, read)
+            .call(
+                Opcode::Verify,
+                Some(slot_of(&verify.user.0)),
+                self.key,
+                &body,
+                read,
+            )
             .await
     }
 
@@ -470,7 +539,7 @@ impl Client {
             })
         };
         self.caller
-            .call(Opcode::Operate, self.key, &body, read)
+            .call(Opcode::Operate, None, self.key, &body, read)
             .await
     }
 }

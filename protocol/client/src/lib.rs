@@ -13,6 +13,7 @@ mod client;
 mod connection;
 mod decision;
 mod options;
+mod routes;
 mod surroundings;
 mod transport;
 
@@ -22,6 +23,7 @@ pub use decision::{
     Verification,
 };
 pub use options::{Options, SetupError, quic_config};
+pub use routes::{Reach, Seed};
 pub use surroundings::{NoRandomness, Surroundings};
 pub use tidegate_wire::{
     Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,

@@ -73,6 +73,10 @@ impl World {
         }
     }
 
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.0.monotonic_ms()
+    }
+
     /// Milliseconds left; 0 when it has passed.
     pub(crate) fn remaining_ms(&self, deadline: Deadline) -> u32 {
         let left_ms = deadline.at_ms.saturating_sub(self.0.monotonic_ms());

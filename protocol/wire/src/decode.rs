@@ -10,8 +10,8 @@ use crate::code::{Code, Kind};
 use crate::frame::{ReplyHead, RequestHead};
 use crate::opcode::Opcode;
 use crate::{
-    MAX_IDENTIFIER_BYTES, MAX_IDENTIFIERS, MAX_PASSWORD_BYTES, MAX_REPLY_BYTES, MAX_REQUEST_BYTES,
-    MAX_SESSIONS, MESSAGE_VERSION, v1,
+    MAX_ADDRESS_BYTES, MAX_IDENTIFIER_BYTES, MAX_IDENTIFIERS, MAX_PASSWORD_BYTES, MAX_REPLY_BYTES,
+    MAX_REQUEST_BYTES, MAX_SESSIONS, MESSAGE_VERSION, v1,
 };
 
 /// Why a frame cannot be taken.
@@ -196,7 +196,7 @@ pub fn decode_reply(frame: &[u8]) -> Result<Reply<'_>, Fault> {
         return Err(Fault::UnsupportedVersion);
     }
     let code = Code::from_number(head.code).ok_or(Fault::Malformed)?;
-    if code.kind() != Kind::Yes && !bytes.is_empty() {
+    if code.kind() != Kind::Yes && code != Code::NotOwner && !bytes.is_empty() {
         return Err(Fault::Malformed);
     }
     Ok(Reply { head, code, bytes })
@@ -267,6 +267,20 @@ impl<'a> Reply<'a> {
     /// `Malformed`.
     pub fn verified(&self) -> Result<&'a v1::ArchivedVerified, Fault> {
         access(self.bytes)
+    }
+
+    /// Who owns the slot instead, in a reply that says [`Code::NotOwner`];
+    /// `None` when it does not say.
+    ///
+    /// # Errors
+    /// `Malformed`; `TooLarge` over [`MAX_ADDRESS_BYTES`].
+    pub fn redirect(&self) -> Result<Option<&'a v1::ArchivedRedirect>, Fault> {
+        if self.code != Code::NotOwner || self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let redirect: &v1::ArchivedRedirect = access(self.bytes)?;
+        limited(redirect.address.len(), MAX_ADDRESS_BYTES)?;
+        Ok(Some(redirect))
     }
 
     /// The body of a reply to [`Opcode::Operate`].

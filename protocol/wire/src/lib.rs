@@ -42,6 +42,8 @@ pub const MESSAGE_VERSION: u8 = 1;
 pub const MAX_REQUEST_BYTES: usize = 8 * 1024;
 /// The longest reply frame, in bytes, its length field included.
 pub const MAX_REPLY_BYTES: usize = 16 * 1024;
+/// The longest address of a node, in bytes.
+pub const MAX_ADDRESS_BYTES: usize = 256;
 /// The longest identifier, in bytes.
 pub const MAX_IDENTIFIER_BYTES: usize = 320;
 /// The most identifiers in one sign-up.

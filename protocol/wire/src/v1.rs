@@ -191,6 +191,13 @@ pub struct Verified {
     pub verification: u8,
 }
 
+/// Another node owns the slot. No address: nobody is known to, for now.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Redirect {
+    pub slot: u16,
+    pub address: String,
+}
+
 /// What came of a command: outcome 1 done, 2 refused; one JSON object.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub struct Operated {

@@ -168,6 +168,8 @@ pub enum SystemPart<'a> {
     Rotation,
     /// The date that the sweeper has seen last.
     Date,
+    /// A node of the cluster, by its id.
+    Node(u64),
 }
 
 /// A key: at most [`crate::MAX_KEY_BYTES`] bytes, ordered bytewise.
@@ -175,7 +177,7 @@ pub enum SystemPart<'a> {
 pub struct Key(Box<[u8]>);
 
 impl Key {
-    /// The fence of a slot, whose value is the owner's epoch (u64, big endian).
+    /// The fence of a slot, whose value is a [`Fence`](crate::Fence).
     #[must_use]
     pub fn fence(region: Region, slot: Slot) -> Key {
         Key::build(region.0, slot.0, space::FENCE, &[])
@@ -230,6 +232,10 @@ impl Key {
     #[must_use]
     pub fn system(part: SystemPart<'_>) -> Key {
         match part {
+            SystemPart::Node(id) => {
+                let id = &id.to_be_bytes();
+                Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"node/", id])
+            }
             SystemPart::Date => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"date"]),
             SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
             SystemPart::Store => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"store"]),
@@ -368,6 +374,12 @@ impl KeyRange {
     #[must_use]
     pub fn tenants() -> KeyRange {
         KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"tenant/"]))
+    }
+
+    /// Every node's row.
+    #[must_use]
+    pub fn nodes() -> KeyRange {
+        KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"node/"]))
     }
 
     /// Every gateway row.

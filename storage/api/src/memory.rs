@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::commit::{Check, Commit};
 use crate::error::StoreError;
 use crate::event_key::EventPosition;
+use crate::fence::Fence;
 use crate::key::{Key, KeyRange};
 use crate::store::{Stamp, Store, StoreFuture};
 
@@ -97,7 +98,7 @@ impl Rows {
                     epoch,
                 } => {
                     let fence = self.map.get(&Key::fence(*region, *slot));
-                    let held = fence.is_some_and(|value| **value == epoch.to_be_bytes());
+                    let held = Fence::holds(fence.map(|value| &value[..]), *epoch);
                     (held, StoreError::Fenced)
                 }
                 Check::Absent(key) => (!self.map.contains_key(key), StoreError::Conflict),

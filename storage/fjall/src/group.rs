@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tidegate_storage_api::{Check, Commit, EventPosition, Key, KeyRange, Put, Stamp, StoreError};
+use tidegate_storage_api::{
+    Check, Commit, EventPosition, Fence, Key, KeyRange, Put, Stamp, StoreError,
+};
 
 use crate::key_file::PERSON_KEY_MAX_BYTES;
 use crate::rows::Rows;
@@ -87,7 +89,7 @@ impl<'a> Group<'a> {
                 epoch,
             } => {
                 let fence = self.get(&Key::fence(*region, *slot))?;
-                Ok(fence.is_some_and(|value| *value == epoch.to_be_bytes()))
+                Ok(Fence::holds(fence.as_deref(), *epoch))
             }
             // Groups land in the order in which they are decided.
             Check::Untouched(_) => Ok(true),

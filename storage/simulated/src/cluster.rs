@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::database::{Database, Genesis};
+use bytes::Bytes;
+use tidegate_storage_api::{Commit, Key};
+
+use crate::database::{Database, Decided, Genesis};
 use crate::latency::Latency;
 use crate::store::{SimulatedStore, Way};
 use crate::world::World;
@@ -72,6 +75,14 @@ pub(crate) struct State {
     pub(crate) load: Load,
     reads_free_ns: u64,
     commits_free_ns: u64,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
+}
+
+/// Sees every commit at the moment at which it is carried out.
+pub trait Witness: Send + Sync + 'static {
+    /// A commit of a client is about to be carried out; `before` reads rows as
+    /// they still are.
+    fn sees(&self, client: u32, commit: &Commit, before: &dyn Fn(&Key) -> Option<Bytes>);
 }
 
 impl Cluster {
@@ -94,6 +105,7 @@ impl Cluster {
                 load: Load::default(),
                 reads_free_ns: 0,
                 commits_free_ns: 0,
+                witness: None,
             }),
         })
     }
@@ -102,6 +114,11 @@ impl Cluster {
     #[must_use]
     pub fn client(self: &Arc<Cluster>, number: u32) -> SimulatedStore {
         SimulatedStore::new(Arc::new(Way::new(Arc::clone(self), number)))
+    }
+
+    /// Shows every commit to somebody from now on.
+    pub fn show(&self, witness: Arc<dyn Witness>) {
+        self.state().witness = Some(witness);
     }
 
     /// It answers nobody from now on.
@@ -161,6 +178,25 @@ impl Cluster {
 impl State {
     pub(crate) fn reaches(&self, client: u32) -> bool {
         !self.down && !self.unreachable.contains(&client)
+    }
+
+    /// Decides a commit, and shows it when it is carried out.
+    pub(crate) fn decide(
+        &mut self,
+        client: u32,
+        commit: &Commit,
+        read_version: u64,
+        now_ns: u64,
+    ) -> Decided {
+        let Some(witness) = self.witness.clone() else {
+            return self.database.decide(commit, read_version, now_ns);
+        };
+        let database = &self.database;
+        let before = |key: &Key| database.get(key);
+        if database.would_commit(commit, read_version, now_ns) {
+            witness.sees(client, commit, &before);
+        }
+        self.database.decide(commit, read_version, now_ns)
     }
 
     pub(crate) fn takes_ns(&self, latency: Latency, random: u64) -> u64 {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tidegate_storage_api::{Check, Commit, EventPosition, Key, KeyRange};
+use tidegate_storage_api::{Check, Commit, EventPosition, Fence, Key, KeyRange};
 
 /// Versions a second, as in FoundationDB.
 const VERSIONS_PER_S: u64 = 1_000_000;
@@ -75,8 +75,7 @@ impl Database {
 
     /// The read version of this moment: every commit until now is in it.
     pub(crate) fn version(&mut self, now_ns: u64) -> u64 {
-        let by_time = now_ns / (1_000_000_000 / VERSIONS_PER_S) + self.moved_on;
-        self.newest = self.newest.max(by_time);
+        self.newest = self.newest.max(self.by_time(now_ns));
         self.newest
     }
 
@@ -120,8 +119,7 @@ impl Database {
                 epoch,
             } => {
                 let fence = self.get(&Key::fence(*region, *slot));
-                let held = fence.is_some_and(|value| *value == epoch.to_be_bytes());
-                (held, Found::Fenced)
+                (Fence::holds(fence.as_deref(), *epoch), Found::Fenced)
             }
             Check::Absent(key) => (self.get(key).is_none(), Found::Conflict),
             Check::Value(key, value) => (self.get(key).as_ref() == Some(value), Found::Conflict),
@@ -137,11 +135,10 @@ impl Database {
     /// carries it out.
     pub(crate) fn decide(&mut self, commit: &Commit, read_version: u64, now_ns: u64) -> Decided {
         let now = self.version(now_ns);
-        if read_version < self.oldest || read_version + WINDOW < now {
+        if self.is_too_old(read_version, now) {
             return Decided::TooOld;
         }
-        let conflicts = |check: &Check| self.written_at(&key_of(check)) > read_version;
-        if commit.checks.iter().any(conflicts) {
+        if self.conflicts(commit, read_version) {
             return Decided::Conflict;
         }
         let version = now + 1;
@@ -149,6 +146,25 @@ impl Database {
         self.apply(commit, version);
         self.forget(version);
         Decided::Committed(version)
+    }
+
+    fn is_too_old(&self, read_version: u64, now: u64) -> bool {
+        read_version < self.oldest || read_version + WINDOW < now
+    }
+
+    fn conflicts(&self, commit: &Commit, read_version: u64) -> bool {
+        let conflicts = |check: &Check| self.written_at(&key_of(check)) > read_version;
+        commit.checks.iter().any(conflicts)
+    }
+
+    /// Whether [`Database::decide`] would carry a commit out.
+    pub(crate) fn would_commit(&self, commit: &Commit, read_version: u64, now_ns: u64) -> bool {
+        let now = self.newest.max(self.by_time(now_ns));
+        !self.is_too_old(read_version, now) && !self.conflicts(commit, read_version)
+    }
+
+    fn by_time(&self, now_ns: u64) -> u64 {
+        now_ns / (1_000_000_000 / VERSIONS_PER_S) + self.moved_on
     }
 
     /// The log is read again, and versions go on far ahead: whatever was read

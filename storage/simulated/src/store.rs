@@ -300,7 +300,7 @@ impl Way {
             self.land_later(commit, version);
             return Sent::Unknown;
         }
-        let decided = state.database.decide(commit, version, now_ns);
+        let decided = state.decide(self.client, commit, version, now_ns);
         match decided {
             Decided::Committed(_) => state.load.commits += 1,
             Decided::Conflict => state.load.conflicts += 1,
@@ -319,13 +319,14 @@ impl Way {
 
     /// A commit that is still on its way when nobody waits for it any more.
     fn land_later(&self, commit: &Arc<Commit>, version: u64) {
-        let (cluster, commit) = (Arc::clone(&self.cluster), Arc::clone(commit));
+        let (cluster, commit, client) =
+            (Arc::clone(&self.cluster), Arc::clone(commit), self.client);
         let delay_ns = cluster.world.draw() % (WINDOW * 1_000);
         tokio::spawn(async move {
             cluster.world.sleep_ns(delay_ns).await;
             let now_ns = cluster.world.now_ns();
             let mut state = cluster.state();
-            let decided = state.database.decide(&commit, version, now_ns);
+            let decided = state.decide(client, &commit, version, now_ns);
             if matches!(decided, Decided::Committed(_)) {
                 state.load.commits += 1;
             }
@@ -333,15 +334,18 @@ impl Way {
     }
 }
 
+/// The one fence of a commit. Of several, none: what is known of one slot says
+/// nothing of another.
 fn fence_of(commit: &Commit) -> Option<(Region, Slot, u64)> {
-    commit.checks.iter().find_map(|check| match check {
+    let mut fences = commit.checks.iter().filter_map(|check| match check {
         Check::Fence {
             region,
             slot,
             epoch,
         } => Some((*region, *slot, *epoch)),
         _ => None,
-    })
+    });
+    fences.next().filter(|_| fences.next().is_none())
 }
 
 #[cfg(test)]

@@ -119,7 +119,9 @@ impl<'a> Batch<'a> {
         let head = waiting.head;
         match arrived.checks.check(&waiting.prepared) {
             Some((_, epoch)) if head.epoch > epoch => {
-                answers::refuse(out, head.correlation, Code::NotOwner, 0, 0);
+                let slot = waiting.prepared.ask().user.slot();
+                let address = replies.whereabouts.elsewhere(slot);
+                answers::elsewhere(out, head.correlation, slot, address);
             }
             Some((outcome, epoch)) => {
                 answers::write_check(out, head.correlation, outcome, epoch);

@@ -10,7 +10,8 @@ use tidegate_account::{
     UserId, tagged,
 };
 use tidegate_runtime::{
-    Ask, Class as EngineClass, Origin, Request as Submission, Responder, Task, Verification,
+    Answer, Ask, Class as EngineClass, Failure, Origin, Request as Submission, Responder, Task,
+    Verification,
 };
 use tidegate_wire::{
     ArchivedSecretBytes, Class, Code, Opcode, Request, RequestHead, Requested, v1,
@@ -20,6 +21,7 @@ use super::Service;
 use crate::answers;
 use crate::operator::{self, Order};
 use crate::rights::Gateway;
+use crate::whereabouts::Whereabouts;
 
 /// What a stream's later answers go through.
 pub(super) struct Replies {
@@ -29,6 +31,8 @@ pub(super) struct Replies {
     pub(super) in_flight: usize,
     /// The same, of all streams of the connection.
     pub(super) of_connection: Arc<AtomicUsize>,
+    /// Whom to name when the person is served elsewhere.
+    pub(super) whereabouts: Arc<dyn Whereabouts>,
 }
 
 /// One answer that is still to come. When it is dropped without one, the
@@ -82,9 +86,15 @@ impl Replies {
     /// A responder that sends its answer through the stream.
     fn responder(&mut self, correlation: u64, done: impl FnOnce() + Send + 'static) -> Responder {
         let later = self.later(correlation);
+        let whereabouts = Arc::clone(&self.whereabouts);
         Responder::new(move |answer, epoch| {
             done();
-            later.send(|out, correlation| answers::write(out, correlation, answer, epoch));
+            later.send(|out, correlation| match answer {
+                Answer::Failed(Failure::NotOwner(slot)) => {
+                    answers::elsewhere(out, correlation, slot, whereabouts.elsewhere(slot));
+                }
+                answer => answers::write(out, correlation, answer, epoch),
+            });
         })
     }
 }

@@ -16,6 +16,7 @@ use super::{Service, stream};
 use crate::config::LimitsConfig;
 use crate::deployment::GatewayRow;
 use crate::rights::{Gateway, Gateways, Right};
+use crate::whereabouts::Whereabouts;
 
 /// What serves the streams of a node without sockets. Operators' orders are
 /// not taken: there is no folder to carry them out on.
@@ -30,6 +31,7 @@ impl Front {
     pub fn new(
         engine: Engine,
         clock: Arc<dyn Clock>,
+        whereabouts: Arc<dyn Whereabouts>,
         limits: LimitsConfig,
         tenant: &str,
         names: &[&str],
@@ -45,7 +47,14 @@ impl Front {
             });
         }
         Front {
-            service: Arc::new(Service::new(engine, None, gateways, clock, limits)),
+            service: Arc::new(Service::new(
+                engine,
+                None,
+                gateways,
+                whereabouts,
+                clock,
+                limits,
+            )),
         }
     }
 
@@ -62,6 +71,7 @@ impl Front {
                 later,
                 in_flight: 0,
                 of_connection: Arc::default(),
+                whereabouts: Arc::clone(&self.service.whereabouts),
             },
         };
         Some((frames, Answers(answered)))

@@ -48,6 +48,7 @@ pub(super) async fn serve(
         later,
         in_flight: 0,
         of_connection,
+        whereabouts: Arc::clone(&service.whereabouts),
     };
     let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
     let mut chunks: [Bytes; CHUNKS] = Default::default();
@@ -296,6 +297,7 @@ mod tests {
             later,
             in_flight: 0,
             of_connection: Arc::default(),
+            whereabouts: Arc::new(crate::Nowhere),
         };
         let mut ask = |frame: Bytes| {
             let mut splitter = Splitter::new(MAX_REQUEST_BYTES);

@@ -100,14 +100,13 @@ impl Engine {
             .map(|identifier| keys.claimed(errand.tenant, identifier));
         let identifiers: Vec<_> = claims.collect();
         let user = self.new_id(&errand);
-        match (self.name_taken(&identifiers, user).await, user) {
-            (Err(failure), _) => responder.answer(Answer::Failed(failure), 0),
-            (_, None) => responder.answer(Answer::Failed(Failure::NotOwner), 0),
-            (Ok(Name::Taken), _) => {
+        match self.name_taken(&identifiers, user).await {
+            Err(failure) => responder.answer(Answer::Failed(failure), 0),
+            Ok(Name::Taken) => {
                 let refusal = Reply::No(Refusal::IdentifierTaken);
                 responder.answer(Answer::Reply(refusal), 0);
             }
-            (Ok(Name::Free), Some(user)) => {
+            Ok(Name::Free) => {
                 let command = Command::SignUp(SignUp {
                     identifiers,
                     password,
@@ -120,22 +119,23 @@ impl Engine {
     /// The id of the account that this sign-up makes: the same for a repeat,
     /// which thus finds the account that the first made, on any node and after
     /// any crash.
-    fn new_id(&self, errand: &Errand) -> Option<UserId> {
+    fn new_id(&self, errand: &Errand) -> UserId {
         let random = match &errand.idempotency {
             Some(key) => id_of("tg-user-1", &[&errand.tenant.0.to_be_bytes(), &key.key]),
             None => id_of("tg-user-1", &[&self.shared.entropy.seed()]),
         };
-        let pick = u64::from_le_bytes(*random.first_chunk()?);
-        let slot = self.shared.ownership.pick(pick)?;
+        // The slot follows from the key alone, whoever owns it: another node
+        // would not find what this one made.
+        let slot = u16::from_be_bytes([random[0], random[1]]) >> 4;
         let region = self.shared.ownership.region().number();
-        Some(UserId::new(region, slot.number(), random))
+        UserId::new(region, slot, random)
     }
 
     /// Whether somebody else has one of the user names.
     async fn name_taken(
         &self,
         identifiers: &[ClaimedIdentifier],
-        user: Option<UserId>,
+        user: UserId,
     ) -> Result<Name, Failure> {
         let kind = |claimed: &&ClaimedIdentifier| claimed.identifier.kind();
         let names = identifiers
@@ -144,7 +144,7 @@ impl Engine {
         for claimed in names {
             let hashes = claimed.older.iter().chain([&claimed.hash]);
             match self.find(hashes).await? {
-                Some(row) if Some(row.user) != user => return Ok(Name::Taken),
+                Some(row) if row.user != user => return Ok(Name::Taken),
                 _ => {}
             }
         }

@@ -190,13 +190,18 @@ impl Desk {
         if self.shared.clock.monotonic_ms() > job.deadline_ms {
             return held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
         }
+        if !self.shared.owns(self.user, self.epoch) {
+            // What is known here may not be so any more.
+            let failure = Failure::NotOwner(self.user.slot());
+            return held.answer(Answer::Failed(failure), self.epoch);
+        }
         match job.what {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();
                 let secret = SecretHash::of_session(&ask.secret);
                 let answer = match self.shared.directory.check(&ask, &secret, now_ms) {
                     Some((_, _, epoch)) if !self.shared.owns(self.user, epoch) => {
-                        Answer::Failed(Failure::NotOwner)
+                        Answer::Failed(Failure::NotOwner(self.user.slot()))
                     }
                     Some((outcome, write_behind, _)) => {
                         if write_behind == WriteBehind::Due {

@@ -388,7 +388,7 @@ impl Rig {
         }));
         let parts = Parts {
             store: store.clone(),
-            ownership,
+            ownership: Arc::new(ownership),
             tenants: tenants.clone(),
             index_keys: index_keys.clone(),
             retention: Retention::default(),

@@ -17,8 +17,9 @@ impl Desk {
     /// Opens the warm form, or reads the person from storage.
     pub(super) fn load(&mut self) {
         let activation = self.activation.take();
+        let not_owner = Failure::NotOwner(self.user.slot());
         let Some(epoch) = self.shared.ownership.epoch_of(self.user) else {
-            return self.phase = Phase::Refused(Failure::NotOwner);
+            return self.phase = Phase::Refused(not_owner);
         };
         self.epoch = epoch;
         let shared = Arc::clone(&self.shared);
@@ -31,7 +32,7 @@ impl Desk {
                 let opened = load::open(&shared, &record, key);
                 self.opened(opened.map_err(|_| StoreError::Corrupt));
             }
-            (None, None) => self.phase = Phase::Refused(Failure::NotOwner),
+            (None, None) => self.phase = Phase::Refused(not_owner),
             (None, Some(home)) => {
                 self.phase = Phase::Loading;
                 self.shared.meters.loads.increment(1);

@@ -110,7 +110,7 @@ impl Desk {
                 self.shared.directory.forget(self.user);
                 self.start_over(Failure::Unavailable);
             }
-            StoreError::Fenced => self.fenced(Failure::NotOwner),
+            StoreError::Fenced => self.fenced(Failure::NotOwner(self.user.slot())),
             StoreError::Unavailable => self.start_over(Failure::Unavailable),
             StoreError::Corrupt | StoreError::TooLarge => {
                 tracing::error!(event = "commit.refused", user = %self.user, %error);

@@ -1,0 +1,306 @@
+//! Which node serves whom: the slot map, learnt from redirects and forgotten
+//! where a node does not answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::transport::Transport;
+
+/// Slots of a region.
+const SLOTS: usize = 4_096;
+
+/// Makes ways to a node at an address, which was learnt from another node.
+pub trait Reach: Send + Sync + 'static {
+    /// Ways to it; none when the address cannot be used.
+    fn reach(&self, address: &str) -> Vec<Arc<dyn Transport>>;
+}
+
+/// A node that is known from the beginning.
+pub struct Seed {
+    /// As redirects name it.
+    pub address: String,
+    /// Ways to it, taken in turn.
+    pub lanes: Vec<Arc<dyn Transport>>,
+}
+
+/// The slot of a person's id.
+pub(crate) fn slot_of(user: &[u8; 16]) -> u16 {
+    u16::from_be_bytes([user[1], user[2]]) >> 4
+}
+
+pub(crate) struct Routes {
+    state: Mutex<State>,
+    reach: Arc<dyn Reach>,
+}
+
+struct State {
+    nodes: Vec<Node>,
+    /// The place of each slot's node; none where it is not known.
+    slots: Vec<Option<usize>>,
+    /// The highest epoch that any answer told, by slot.
+    epochs: Vec<u64>,
+    turn: usize,
+}
+
+struct Node {
+    address: String,
+    lanes: Vec<Arc<dyn Transport>>,
+    turn: usize,
+    /// When it last answered anything.
+    answered_ms: u64,
+    /// It answered nothing that was asked of it lately; when it was asked last
+    /// to find out whether it does again.
+    silent_since_ms: Option<u64>,
+}
+
+/// How long a silent node is left alone before somebody asks it again.
+const PROBE_EVERY_MS: u64 = 500;
+
+impl Node {
+    fn new(address: String, lanes: Vec<Arc<dyn Transport>>) -> Node {
+        Node {
+            address,
+            lanes,
+            turn: 0,
+            answered_ms: 0,
+            silent_since_ms: None,
+        }
+    }
+
+    fn is_left_alone(&self, now_ms: u64) -> bool {
+        let silent = self.silent_since_ms;
+        self.lanes.is_empty() || silent.is_some_and(|at_ms| now_ms < at_ms + PROBE_EVERY_MS)
+    }
+}
+
+/// How much a node left unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// It answers others.
+    OfOne,
+    OfAll,
+}
+
+fn forget(state: &mut State, slot: Option<u16>, node: usize) {
+    if let Some(slot) = slot {
+        let known = &mut state.slots[usize::from(slot) % SLOTS];
+        if *known == Some(node) {
+            *known = None;
+        }
+    }
+}
+
+/// A way, and the place of its node.
+pub(crate) struct Way {
+    pub(crate) lane: Arc<dyn Transport>,
+    pub(crate) node: usize,
+}
+
+impl Routes {
+    pub(crate) fn new(seeds: Vec<Seed>, reach: Arc<dyn Reach>) -> Routes {
+        let nodes = seeds
+            .into_iter()
+            .map(|seed| Node::new(seed.address, seed.lanes));
+        Routes {
+            state: Mutex::new(State {
+                nodes: nodes.collect(),
+                slots: vec![None; SLOTS],
+                epochs: vec![0; SLOTS],
+                turn: 0,
+            }),
+            reach,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A way to the slot's node; to any other than `not` when it is not known
+    /// or silent.
+    pub(crate) fn way(&self, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> Option<Way> {
+        let mut state = self.state();
+        let known = slot.and_then(|slot| state.slots[usize::from(slot) % SLOTS]);
+        let node = match known.filter(|node| !state.nodes[*node].is_left_alone(now_ms)) {
+            Some(node) => node,
+            None => {
+                state.turn += 1;
+                let (turn, count) = (state.turn, state.nodes.len());
+                let order = (0..count).map(|step| (turn + step) % count);
+                let order: Vec<usize> = order.collect();
+                let alone = |node: &usize| state.nodes[*node].is_left_alone(now_ms);
+                let mut usable = order.iter().filter(|node| !alone(node));
+                let other = usable.clone().find(|node| Some(**node) != not);
+                // With nobody else there, whoever is silent is asked all the same.
+                *other.or_else(|| usable.next()).or_else(|| order.first())?
+            }
+        };
+        let place = &mut state.nodes[node];
+        if place.silent_since_ms.is_some() {
+            place.silent_since_ms = Some(now_ms);
+        }
+        place.turn += 1;
+        let lane = place.lanes.get(place.turn % place.lanes.len().max(1))?;
+        Some(Way {
+            lane: Arc::clone(lane),
+            node,
+        })
+    }
+
+    /// A node says that a slot is served at an address. The node's place;
+    /// `None` when it is not to be asked now.
+    pub(crate) fn learn(&self, slot: u16, address: &str, now_ms: u64) -> Option<usize> {
+        let mut state = self.state();
+        let known = state.nodes.iter().position(|node| node.address == address);
+        let node = match known {
+            Some(node) => node,
+            None => {
+                let lanes = self.reach.reach(address);
+                if lanes.is_empty() {
+                    return None;
+                }
+                state.nodes.push(Node::new(address.to_owned(), lanes));
+                state.nodes.len() - 1
+            }
+        };
+        if state.nodes[node].is_left_alone(now_ms) {
+            return None;
+        }
+        state.slots[usize::from(slot) % SLOTS] = Some(node);
+        Some(node)
+    }
+
+    /// A slot's node says that it does not serve the slot.
+    pub(crate) fn doubt(&self, slot: Option<u16>, node: usize) {
+        forget(&mut self.state(), slot, node);
+    }
+
+    /// A node did not answer what was asked of it then. Whether it has answered
+    /// nothing else since either.
+    pub(crate) fn unanswered(
+        &self,
+        slot: Option<u16>,
+        node: usize,
+        asked_ms: u64,
+        now_ms: u64,
+    ) -> Silence {
+        let mut state = self.state();
+        forget(&mut state, slot, node);
+        let node = &mut state.nodes[node];
+        match node.answered_ms > asked_ms {
+            true => Silence::OfOne,
+            false => {
+                node.silent_since_ms = Some(now_ms);
+                Silence::OfAll
+            }
+        }
+    }
+
+    /// An answer about a slot came from this node, under this epoch.
+    pub(crate) fn answered(&self, slot: Option<u16>, node: usize, epoch: u64, now_ms: u64) {
+        let mut state = self.state();
+        let answering = &mut state.nodes[node];
+        (answering.answered_ms, answering.silent_since_ms) = (now_ms, None);
+        if let Some(slot) = slot.filter(|_| epoch > 0) {
+            let place = usize::from(slot) % SLOTS;
+            if epoch >= state.epochs[place] {
+                state.epochs[place] = epoch;
+                state.slots[place] = Some(node);
+            }
+        }
+    }
+
+    /// The highest epoch that any answer told of a slot.
+    pub(crate) fn epoch(&self, slot: Option<u16>) -> u64 {
+        let state = self.state();
+        slot.map_or(0, |slot| state.epochs[usize::from(slot) % SLOTS])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Asked;
+    use bytes::Bytes;
+
+    struct Silent;
+
+    impl Transport for Silent {
+        fn ask(&self, _: u64, _: Bytes) -> Asked<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    struct Everywhere;
+
+    impl Reach for Everywhere {
+        fn reach(&self, address: &str) -> Vec<Arc<dyn Transport>> {
+            match address {
+                "nowhere" => Vec::new(),
+                _ => vec![Arc::new(Silent)],
+            }
+        }
+    }
+
+    fn routes(addresses: &[&str]) -> Routes {
+        let seed = |address: &&str| Seed {
+            address: (*address).to_owned(),
+            lanes: vec![Arc::new(Silent)],
+        };
+        Routes::new(addresses.iter().map(seed).collect(), Arc::new(Everywhere))
+    }
+
+    fn node(routes: &Routes, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> usize {
+        routes.way(slot, not, now_ms).unwrap().node
+    }
+
+    #[test]
+    fn a_slot_stays_with_the_node_that_was_named_until_it_is_doubted() {
+        let routes = routes(&["a", "b"]);
+        assert_eq!(routes.learn(7, "c", 0), Some(2));
+        assert_eq!([0; 3].map(|_| node(&routes, Some(7), None, 0)), [2; 3]);
+        routes.doubt(Some(7), 0);
+        assert_eq!(node(&routes, Some(7), None, 0), 2);
+        routes.doubt(Some(7), 2);
+        for _ in 0..6 {
+            assert_ne!(node(&routes, Some(7), Some(2), 0), 2);
+        }
+        assert_eq!(routes.learn(7, "nowhere", 0), None);
+    }
+
+    #[test]
+    fn whoever_has_no_slot_goes_round() {
+        let routes = routes(&["a", "b", "c"]);
+        let mut seen: Vec<_> = (0..3).map(|_| node(&routes, None, None, 0)).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2]);
+        // With only one node there is nobody else to ask.
+        assert_eq!(node(&self::routes(&["a"]), None, Some(0), 0), 0);
+    }
+
+    #[test]
+    fn an_older_epoch_changes_nothing() {
+        let routes = routes(&["a", "b"]);
+        routes.answered(Some(3), 1, 9, 0);
+        routes.answered(Some(3), 0, 8, 0);
+        assert_eq!(node(&routes, Some(3), None, 0), 1);
+        assert_eq!(routes.epoch(Some(3)), 9);
+    }
+
+    #[test]
+    fn a_silent_node_is_asked_again_now_and_then_and_by_one_only() {
+        let routes = routes(&["a", "b"]);
+        routes.answered(Some(3), 1, 9, 1_000);
+        // It answers others: only this one is doubted.
+        let one = routes.unanswered(Some(3), 1, 900, 2_000);
+        assert_eq!(one, Silence::OfOne);
+        assert_eq!(routes.learn(3, "b", 2_000), Some(1));
+        let all = routes.unanswered(Some(3), 1, 2_000, 3_000);
+        assert_eq!(all, Silence::OfAll);
+        assert_eq!(routes.learn(3, "b", 3_100), None);
+        assert_eq!([0; 4].map(|_| node(&routes, Some(3), None, 3_499)), [0; 4]);
+        assert_eq!(routes.learn(3, "b", 3_500), Some(1));
+        assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_500)), [1, 0]);
+        routes.answered(Some(3), 1, 9, 3_600);
+        assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_601)), [1, 1]);
+    }
+}

@@ -1,0 +1,173 @@
+//! Seeds that make worlds: sizes and faults are drawn, a phase in which anything
+//! may break, then one in which nothing does and everything must be served.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::calibration::Calibration;
+use crate::plant::Plant;
+use crate::random::Stream;
+use crate::report::Report;
+use crate::scenario::{Given, ScenarioError};
+use crate::world::{WorldError, play_with};
+
+/// Until then anything may break, in seconds.
+const SAFETY_S: u64 = 40;
+/// From then on everything must be served: what broke last has so long to mend.
+const CALM_S: u64 = 65;
+const END_S: u64 = 80;
+
+/// What a seed's world broke.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What was seen, the first few.
+    pub wrong: Vec<String>,
+    /// The faults that were enough.
+    pub faults: Vec<String>,
+}
+
+/// One fault of a drawn world, as its scenario says it.
+fn fault(stream: &Stream, nodes: u64) -> String {
+    let at_s = 2 + stream.below(SAFETY_S - 12);
+    let for_s = 1 + stream.below(SAFETY_S - at_s);
+    let node = 1 + stream.below(nodes);
+    let head = format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {for_s}\n");
+    let cluster = nodes > 1;
+    let what = match stream.below(8) {
+        0 => format!("what = \"kill\"\nnode = {node}\n"),
+        1 => format!("what = \"pause\"\nnode = {node}\n"),
+        2 if cluster => format!("what = \"cut-off\"\nnode = {node}\n"),
+        3 if cluster => format!("what = \"drain\"\nnode = {node}\n"),
+        4 => "what = \"store-down\"\n".to_owned(),
+        5 => format!("what = \"store-slow\"\ntimes = {}\n", 2 + stream.below(30)),
+        6 => {
+            // Two nodes whose dates differ by more than the time for repeats
+            // cannot agree on what is one, and a date far ahead ends sessions:
+            // nothing but right dates helps that.
+            let by_s = i64::try_from(stream.below(21)).unwrap_or(0) - 10;
+            format!("what = \"date\"\nnode = {node}\nby_s = {by_s}\n")
+        }
+        _ => "what = \"store-recovery\"\n".to_owned(),
+    };
+    head + &what
+}
+
+/// What a seed's world is: everything but its faults, and each of them.
+fn drawn(seed: u64) -> (String, Vec<String>) {
+    let stream = Stream::new(seed, "fuzz", 0);
+    let (kind, nodes) = match stream.below(4) {
+        0 => ("embedded", 1),
+        _ => ("foundationdb", 1 + stream.below(4)),
+    };
+    let people = 20 + stream.below(400);
+    let rate = 20 + stream.below(120);
+    let lease_ms = 1_000 + stream.below(3) * 1_000;
+    let part = |most: u64| stream.below(most + 1);
+    let mut text = format!(
+        "about = \"seed {seed}\"\npeople = {people}\ncalm_from_s = {CALM_S}\n\
+         curve = [[0, {rate}], [{END_S}, {rate}]]\n[ask]\ncheck = 100\n"
+    );
+    for (name, most) in [
+        ("forged-check", 5),
+        ("refresh", 60),
+        ("two-tabs", 30),
+        ("sign-in", 20),
+        ("mistype", 5),
+        ("same-name", 5),
+        ("guess-crowd", 2),
+        ("sign-up", 8),
+        ("sign-out", 10),
+    ] {
+        let _ = writeln!(text, "{name} = {}", part(most));
+    }
+    let unknown: Vec<u64> = (0..3).map(|_| part(1) * part(30_000)).collect();
+    let _ = write!(
+        text,
+        "[nodes]\ncount = {nodes}\nlease-ms = {lease_ms}\nhashing-waiting = {}\nsession-idle-s = {}\n\
+         [store]\nkind = \"{kind}\"\nunknown-happened = {}\nunknown-lost = {}\nunknown-later = {}\n\
+         [network]\nloss-percent = {}\n[gateways]\ndeadline-ms = 8000\n",
+        64 + part(200),
+        1_800 + part(1_800),
+        unknown[0],
+        unknown[1],
+        unknown[2],
+        part(3),
+    );
+    let count = part(6);
+    let faults = (0..count).map(|_| fault(&stream, nodes)).collect();
+    (text, faults)
+}
+
+/// A seed's scenario as text, with all of its faults.
+#[must_use]
+pub fn scenario_of(seed: u64) -> String {
+    let (text, faults) = drawn(seed);
+    text + &faults.concat()
+}
+
+fn given(seed: u64, text: &str, faults: &[String]) -> Result<Given, ScenarioError> {
+    let name = format!("seed-{seed}");
+    Given::parse(
+        &name,
+        Path::new(&name),
+        &(text.to_owned() + &faults.concat()),
+    )
+}
+
+fn played(
+    seed: u64,
+    text: &str,
+    faults: &[String],
+    plant: Plant,
+) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
+    let given = given(seed, text, faults)?;
+    let calibration = Calibration::shipped()?;
+    let played = play_with(&given, &calibration, seed, plant, &|_| {});
+    let played = played.map_err(|error: WorldError| Box::new(error))?;
+    Ok(Report::of(&given, &calibration, &played, 0.0))
+}
+
+/// Plays one seed's world; what it broke, if anything.
+///
+/// # Errors
+/// When the world could not be played.
+pub fn fuzz_one(
+    seed: u64,
+    plant: Plant,
+) -> Result<Option<Failure>, Box<dyn std::error::Error + Send + Sync>> {
+    let (text, faults) = drawn(seed);
+    let report = played(seed, &text, &faults, plant)?;
+    Ok((report.wrong > 0).then_some(Failure {
+        seed,
+        wrong: report.wrong_first,
+        faults,
+    }))
+}
+
+/// Leaves out faults as long as the world still breaks something.
+///
+/// # Errors
+/// When a world could not be played.
+pub fn shrink(
+    failure: &Failure,
+    plant: Plant,
+) -> Result<Failure, Box<dyn std::error::Error + Send + Sync>> {
+    let (text, _) = drawn(failure.seed);
+    let mut smallest = failure.clone();
+    let mut place = 0;
+    while place < smallest.faults.len() {
+        let mut fewer = smallest.faults.clone();
+        fewer.remove(place);
+        let report = played(failure.seed, &text, &fewer, plant)?;
+        match report.wrong {
+            0 => place += 1,
+            _ => {
+                smallest.faults = fewer;
+                smallest.wrong = report.wrong_first;
+            }
+        }
+    }
+    Ok(smallest)
+}

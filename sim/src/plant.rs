@@ -1,0 +1,160 @@
+//! Bugs that are planted to see whether they are found. They live in what the
+//! simulator's ports do and nowhere else: no production code knows of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use tidegate_storage_api::{Check, Commit, Key, PersonPart, StoreError};
+
+/// Which bug, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plant {
+    /// None: the engine as it is.
+    #[default]
+    None,
+    /// A change is answered before its commit came back.
+    ReplyBeforeCommit,
+    /// A commit about a person carries no fence.
+    NoFence,
+    /// A commit of unknown fate is taken for one that did not happen.
+    UnknownIsFailure,
+    /// That a row is absent is a conflict key, and is not read.
+    AbsenceUnread,
+    /// A read, now and then, never comes back.
+    LostWakeUp,
+    /// A read, now and then, gives what the node read long ago.
+    StaleLoad,
+    /// A repeat carries an idempotency key of its own.
+    KeyRedrawn,
+    /// A node renews its row whatever has become of it.
+    RenewsAnyway,
+    /// A silent node's slots are claimed, and nobody tells it.
+    ClaimWithoutExpulsion,
+    /// A commit takes whatever epoch the fence has for its own.
+    FenceFollowed,
+    /// A commit of unknown fate is taken for lost without being written over.
+    SettlingSkipped,
+    /// A change, now and then, is acknowledged and never made.
+    AcknowledgedAndLost,
+}
+
+impl Plant {
+    /// Every bug.
+    pub const ALL: [Plant; 12] = [
+        Plant::ReplyBeforeCommit,
+        Plant::NoFence,
+        Plant::UnknownIsFailure,
+        Plant::AbsenceUnread,
+        Plant::LostWakeUp,
+        Plant::StaleLoad,
+        Plant::KeyRedrawn,
+        Plant::RenewsAnyway,
+        Plant::ClaimWithoutExpulsion,
+        Plant::FenceFollowed,
+        Plant::SettlingSkipped,
+        Plant::AcknowledgedAndLost,
+    ];
+
+    /// Its name, as the command line takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Plant::None => "none",
+            Plant::ReplyBeforeCommit => "reply-before-commit",
+            Plant::NoFence => "no-fence",
+            Plant::UnknownIsFailure => "unknown-is-failure",
+            Plant::AbsenceUnread => "absence-unread",
+            Plant::LostWakeUp => "lost-wake-up",
+            Plant::StaleLoad => "stale-load",
+            Plant::KeyRedrawn => "key-redrawn",
+            Plant::RenewsAnyway => "renews-anyway",
+            Plant::ClaimWithoutExpulsion => "claim-without-expulsion",
+            Plant::FenceFollowed => "fence-followed",
+            Plant::SettlingSkipped => "settling-skipped",
+            Plant::AcknowledgedAndLost => "acknowledged-and-lost",
+        }
+    }
+
+    /// The bug of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Plant> {
+        Plant::ALL.into_iter().find(|plant| plant.name() == name)
+    }
+
+    /// What becomes of a commit on its way to the store.
+    pub(crate) fn bend(self, mut commit: Commit) -> Commit {
+        let of_person = commit
+            .puts
+            .iter()
+            .any(|put| PersonPart::of(&put.key).is_some());
+        match self {
+            Plant::NoFence if of_person => {
+                commit
+                    .checks
+                    .retain(|check| !matches!(check, Check::Fence { .. }));
+            }
+            Plant::AbsenceUnread => {
+                for check in &mut commit.checks {
+                    if let Check::Absent(key) = check {
+                        *check = Check::Untouched(key.clone());
+                    }
+                }
+            }
+            Plant::ClaimWithoutExpulsion if commit.puts.len() > 1 => {
+                commit.puts.retain(|put| !is_node(&put.key));
+                let of_node = |check: &Check| matches!(check, Check::Value(key, _) if is_node(key));
+                commit.checks.retain(|check| !of_node(check));
+            }
+            Plant::RenewsAnyway if commit.puts.len() == 1 && is_node(&commit.puts[0].key) => {
+                commit.checks.clear();
+            }
+            _ => {}
+        }
+        commit
+    }
+
+    /// Whether a commit is not sent at all, and answered as done: `number` of
+    /// this node's.
+    pub(crate) fn swallows(self, commit: &Commit, number: u64) -> bool {
+        let of_person = commit
+            .puts
+            .iter()
+            .any(|put| PersonPart::of(&put.key).is_some());
+        let as_it_is = commit.puts.iter().any(|put| {
+            let same = Check::Value(put.key.clone(), put.value.clone());
+            commit.checks.contains(&same)
+        });
+        match self {
+            Plant::AcknowledgedAndLost => of_person && number % 40 == 39,
+            Plant::SettlingSkipped => of_person && as_it_is,
+            _ => false,
+        }
+    }
+
+    /// What becomes of a commit's outcome on its way back.
+    pub(crate) fn bend_outcome<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match (self, outcome) {
+            (Plant::UnknownIsFailure, Err(StoreError::CommitUnknown)) => {
+                Err(StoreError::Unavailable)
+            }
+            (_, outcome) => outcome,
+        }
+    }
+}
+
+fn is_node(key: &Key) -> bool {
+    key.as_bytes().len() > 4 && key.as_bytes()[4..].starts_with(b"node/")
+}
+
+/// What a node with a stale memory remembers of its reads.
+#[derive(Default)]
+pub(crate) struct Remembered(Mutex<BTreeMap<Key, Option<Bytes>>>);
+
+impl Remembered {
+    /// What was read first, if anything; otherwise this is it.
+    pub(crate) fn first(&self, key: &Key, read: Option<Bytes>) -> Option<Bytes> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(key.clone()).or_insert(read).clone()
+    }
+}
