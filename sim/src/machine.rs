@@ -53,7 +53,8 @@ struct State {
     paced_at_ns: u64,
     hashes: Vec<Hash>,
     used: Used,
-    used_at_ns: u64,
+    /// How long it stood still, in all.
+    stood_ns: u64,
 }
 
 #[derive(Default)]
@@ -107,7 +108,7 @@ impl Machine {
                 paced_at_ns: 0,
                 hashes: Vec::new(),
                 used: Used::default(),
-                used_at_ns: 0,
+                stood_ns: 0,
             }),
             myself: Weak::clone(myself),
         })
@@ -171,6 +172,7 @@ impl Machine {
         state.go_on(now_ns);
         if state.power != Power::Off {
             state.power = Power::Paused { until_ns };
+            state.stood_ns += until_ns - now_ns;
         }
         drop(state);
         let machine = Weak::clone(&self.myself);
@@ -189,6 +191,17 @@ impl Machine {
         }
         drop(state);
         self.fill();
+    }
+
+    /// How long it stood still so far, in all.
+    pub(crate) fn stood_ns(&self) -> u64 {
+        let now_ns = self.agenda.now_ns();
+        let state = self.state();
+        let to_come_ns = match state.power {
+            Power::Paused { until_ns } => until_ns.saturating_sub(now_ns),
+            Power::On | Power::Off => 0,
+        };
+        state.stood_ns.saturating_sub(to_come_ns)
     }
 
     /// Until when it stands still, if it does.
@@ -349,7 +362,6 @@ impl State {
         let free = u64::from(self.shape.cores.saturating_sub(self.busy)).min(running);
         self.pace_ns += elapsed_ns * free / running;
         self.used.hashing_ns += elapsed_ns * free;
-        self.used_at_ns = now_ns;
     }
 }
 

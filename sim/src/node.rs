@@ -124,7 +124,11 @@ impl Node {
                 hashing_threads,
             },
         );
-        let clock = Arc::new(NodeClock::new(agenda.clone(), Arc::clone(&machine)));
+        let clock = Arc::new(NodeClock::new(
+            agenda.clone(),
+            Arc::clone(&machine),
+            making.plant,
+        ));
         let options = HashingOptions {
             threads: hashing_threads as usize,
             waiting_max: nodes.hashing_waiting.usize(),

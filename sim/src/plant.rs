@@ -31,8 +31,8 @@ pub enum Plant {
     RenewsAnyway,
     /// A silent node's slots are claimed, and nobody tells it.
     ClaimWithoutExpulsion,
-    /// A commit takes whatever epoch the fence has for its own.
-    FenceFollowed,
+    /// A node's clock stands still while the node does.
+    ClockSleeps,
     /// A commit of unknown fate is taken for lost without being written over.
     SettlingSkipped,
     /// A change, now and then, is acknowledged and never made.
@@ -51,7 +51,7 @@ impl Plant {
         Plant::KeyRedrawn,
         Plant::RenewsAnyway,
         Plant::ClaimWithoutExpulsion,
-        Plant::FenceFollowed,
+        Plant::ClockSleeps,
         Plant::SettlingSkipped,
         Plant::AcknowledgedAndLost,
     ];
@@ -70,7 +70,7 @@ impl Plant {
             Plant::KeyRedrawn => "key-redrawn",
             Plant::RenewsAnyway => "renews-anyway",
             Plant::ClaimWithoutExpulsion => "claim-without-expulsion",
-            Plant::FenceFollowed => "fence-followed",
+            Plant::ClockSleeps => "clock-sleeps",
             Plant::SettlingSkipped => "settling-skipped",
             Plant::AcknowledgedAndLost => "acknowledged-and-lost",
         }

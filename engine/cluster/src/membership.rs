@@ -67,6 +67,8 @@ pub enum Input {
     Claimed(Result<(), StoreError>),
     /// Nothing is under way any more in slots that were to be left.
     Emptied(Vec<Slot>),
+    /// The store said of these slots that they are another's.
+    SteppedDown(Vec<Slot>),
     /// [`Order::Release`] came back.
     Released(Result<(), StoreError>),
 }
@@ -221,6 +223,7 @@ impl Membership {
             Input::Fences(found) => self.table.learn(found),
             Input::Claimed(outcome) => self.table.claimed(outcome, &mut orders),
             Input::Emptied(slots) => self.table.emptied(&slots),
+            Input::SteppedDown(slots) => self.table.stepped_down(&slots),
             Input::Released(outcome) => self.table.released(outcome, &mut orders),
         }
         self.balance(&mut orders);

@@ -31,6 +31,9 @@ pub trait Slots: Send + Sync + 'static {
     fn busy(&self) -> BTreeSet<u16>;
     /// These slots are not ours any more.
     fn give_up(&self, slots: &[Slot]);
+    /// The slots that were given up since this was asked last, because the store
+    /// said that they are another's.
+    fn stepped_down(&self) -> Vec<Slot>;
     /// Answers from memory are given until then and no longer.
     fn lease_until(&self, ms: u64);
     /// Everything is forgotten.
@@ -77,6 +80,10 @@ pub async fn run(
         emptying: Mutex::default(),
     });
     loop {
+        let lost = runner.slots.stepped_down();
+        if !lost.is_empty() {
+            runner.clone().input(Input::SteppedDown(lost));
+        }
         runner.clone().input(Input::Tick);
         runner.look_whether_empty();
         runner.time.sleep(TICK_MS).await;

@@ -123,6 +123,10 @@ impl Slots for Owned {
         engine.map_or_else(BTreeSet::new, Engine::hot_slots)
     }
 
+    fn stepped_down(&self) -> Vec<Slot> {
+        self.ownership.take_stepped_down()
+    }
+
     fn give_up(&self, slots: &[Slot]) {
         self.ownership.leave(slots);
     }

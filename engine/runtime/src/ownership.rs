@@ -1,6 +1,7 @@
 //! Which slots this node owns, and under which epoch.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::try_join_all;
 use tidegate_account::UserId;
@@ -13,6 +14,7 @@ pub struct Ownership {
     epochs: Box<[AtomicU64]>,
     /// Until when answers from memory may be given, by the monotonic clock.
     leased_until_ms: AtomicU64,
+    stepped_down: Mutex<Vec<Slot>>,
 }
 
 /// Where there is one node, nobody else waits for its silence.
@@ -47,6 +49,7 @@ impl Ownership {
             region,
             epochs: epochs.into_boxed_slice(),
             leased_until_ms: AtomicU64::new(FOR_EVER),
+            stepped_down: Mutex::default(),
         })
     }
 
@@ -57,6 +60,7 @@ impl Ownership {
             region,
             epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             leased_until_ms: AtomicU64::new(0),
+            stepped_down: Mutex::default(),
         }
     }
 
@@ -123,10 +127,28 @@ impl Ownership {
         }
     }
 
-    /// Gives a slot up at once.
-    pub fn step_down(&self, user: UserId) {
-        if let Some(epoch) = self.epochs.get(usize::from(user.slot())) {
-            epoch.store(0, Ordering::Release);
+    /// A commit under this epoch was fenced: the slot is given up at once,
+    /// unless it was claimed again under another one meanwhile.
+    pub fn step_down(&self, user: UserId, epoch: u64) {
+        let Some(slot) = Slot::new(user.slot()) else {
+            return;
+        };
+        let held = &self.epochs[usize::from(slot.number())];
+        let ours = held.compare_exchange(epoch, 0, Ordering::AcqRel, Ordering::Relaxed);
+        if ours.is_ok() {
+            let mut stepped_down = self.stepped_down();
+            stepped_down.push(slot);
         }
+    }
+
+    /// The slots that were given up since this was asked last, because a commit
+    /// was fenced.
+    pub fn take_stepped_down(&self) -> Vec<Slot> {
+        std::mem::take(&mut self.stepped_down())
+    }
+
+    fn stepped_down(&self) -> MutexGuard<'_, Vec<Slot>> {
+        let slots = self.stepped_down.lock();
+        slots.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -300,8 +300,8 @@ async fn a_lost_slot_answers_nothing_from_memory_for_anybody_in_it() {
         .await
         .unwrap();
     let fenced = rig.ask(None, refresh(&pair.0)).await;
-    assert_eq!(fenced.failed(), Failure::NotOwner(grant.user.slot()));
+    assert_eq!(fenced.failed(), Failure::NotOwner(pair.0.user.slot()));
     assert!(rig.engine.check(&rig.ask_of(&pair.1)).is_none());
     let answer = rig.ask(None, Task::Check(rig.ask_of(&pair.1))).await;
-    assert_eq!(answer.failed(), Failure::NotOwner(grant.user.slot()));
+    assert_eq!(answer.failed(), Failure::NotOwner(pair.1.user.slot()));
 }

@@ -181,6 +181,12 @@ impl Table {
         }
     }
 
+    pub(super) fn stepped_down(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            *self.row(*slot) = Row::default();
+        }
+    }
+
     pub(super) fn emptied(&mut self, slots: &[Slot]) {
         for slot in slots {
             let row = self.row(*slot);

@@ -258,6 +258,19 @@ fn slots_that_should_be_anothers_are_emptied_then_released_and_only_then_given_u
 }
 
 #[test]
+fn a_slot_that_the_store_says_is_anothers_is_read_and_claimed_anew() {
+    let (mut node, joined) = member(1, &[], 0);
+    let claims = with_fences(&mut node, 0, joined, 0, 4);
+    with_claims(&mut node, 0, claims);
+    let slot = Slot::all().nth(9).unwrap();
+    let orders = node.handle(100, Input::SteppedDown(vec![slot]));
+    assert_eq!(orders, [Order::ReadFences(vec![slot])]);
+    let orders = node.handle(110, fences(1, 7, vec![slot]));
+    let orders = with_claims(&mut node, 120, orders);
+    assert_eq!(taken(&orders), [(slot, 8)]);
+}
+
+#[test]
 fn a_release_of_unknown_fate_is_made_again() {
     let (mut node, joined) = member(1, &[], 0);
     let claims = with_fences(&mut node, 0, joined, 0, 4);

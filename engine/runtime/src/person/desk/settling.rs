@@ -122,7 +122,7 @@ impl Desk {
     /// Another owns the slot.
     fn fenced(&mut self, failure: Failure) {
         tracing::warn!(event = "slot.fenced", slot = self.user.slot());
-        self.shared.ownership.step_down(self.user);
+        self.shared.ownership.step_down(self.user, self.epoch);
         self.shared.directory.forget(self.user);
         self.start_over(failure);
     }
