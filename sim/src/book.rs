@@ -33,6 +33,7 @@ pub(crate) struct State {
 pub(crate) struct ClassBook {
     pub(crate) attempts: u64,
     pub(crate) shed: u64,
+    pub(crate) redirected: u64,
     pub(crate) unknown: u64,
     pub(crate) calls: u64,
     /// Answered, with yes or no.
@@ -100,6 +101,7 @@ impl Book {
         let class = |_| ClassBook {
             attempts: 0,
             shed: 0,
+            redirected: 0,
             unknown: 0,
             calls: 0,
             served: 0,
@@ -142,6 +144,10 @@ impl Book {
     pub(crate) fn told(&self, class: Class, code: Code, now_ns: u64) {
         let mut state = self.state();
         match code.kind() {
+            Kind::Later if code == Code::NotOwner && now_ns >= self.begins_ns => {
+                state.classes[class as usize].redirected += 1;
+            }
+            Kind::Later if code == Code::NotOwner => {}
             Kind::Later => {
                 state.moment(class, now_ns).shed += 1;
                 if now_ns >= self.begins_ns {

@@ -58,6 +58,8 @@ pub struct ClassReport {
     pub attempts: u64,
     /// Of those: told to come again later.
     pub shed: u64,
+    /// Of those: sent on to another node, or told that nobody serves for now.
+    pub redirected: u64,
     /// Of those: answered that nobody knows.
     pub unknown: u64,
     /// Calls of the client library.
@@ -202,6 +204,7 @@ impl Report {
                 let report = ClassReport {
                     attempts: book.attempts,
                     shed: book.shed,
+                    redirected: book.redirected,
                     unknown: book.unknown,
                     calls: book.calls,
                     served: book.served,

@@ -18,13 +18,35 @@ use value::{Count, Curve, Micros, Millis, Percent, Seconds};
 
 const SHIPPED: &[(&str, &str)] = &[
     ("smoke", include_str!("../scenarios/smoke.toml")),
+    (
+        "morning-rush",
+        include_str!("../scenarios/morning-rush.toml"),
+    ),
     ("flash-sale", include_str!("../scenarios/flash-sale.toml")),
+    (
+        "live-broadcast",
+        include_str!("../scenarios/live-broadcast.toml"),
+    ),
     ("node-loss", include_str!("../scenarios/node-loss.toml")),
+    ("partition", include_str!("../scenarios/partition.toml")),
+    ("slow-store", include_str!("../scenarios/slow-store.toml")),
+    (
+        "store-outage",
+        include_str!("../scenarios/store-outage.toml"),
+    ),
     (
         "rolling-upgrade",
         include_str!("../scenarios/rolling-upgrade.toml"),
     ),
-    ("partition", include_str!("../scenarios/partition.toml")),
+    ("clock-jump", include_str!("../scenarios/clock-jump.toml")),
+    (
+        "cold-restart",
+        include_str!("../scenarios/cold-restart.toml"),
+    ),
+    (
+        "credential-stuffing",
+        include_str!("../scenarios/credential-stuffing.toml"),
+    ),
 ];
 
 /// Why a scenario cannot be used.

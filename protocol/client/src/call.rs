@@ -204,11 +204,14 @@ impl Caller {
         };
         let mut frame = BytesMut::new();
         encode_request(&mut frame, &head, body).map_err(|_| CallError::TooLarge)?;
-        let Some(way) = self
-            .routes
-            .way(target.slot, target.not.take(), self.world.now_ms())
-        else {
-            return Err(CallError::Unreachable);
+        let now_ms = self.world.now_ms();
+        let Some(way) = self.routes.way(target.slot, target.not.take(), now_ms) else {
+            // Nothing is sent; somebody else finds out whether a node is back.
+            return Ok(Attempt::Again(Retry {
+                error: CallError::Unreachable,
+                wait_ms: NOBODY_MS / 2,
+                cost: Cost::Free,
+            }));
         };
         let patience = Caller::patience(opcode, left);
         let asked_ms = self.world.now_ms();
@@ -223,9 +226,11 @@ impl Caller {
                 .routes
                 .unanswered(target.slot, way.node, asked_ms, now_ms);
             target.not = Some(way.node);
-            if silence == Silence::OfAll {
-                cost = Cost::FreeTwice;
-            }
+            cost = match (silence, way.probing) {
+                (Silence::OfAll, true) => Cost::Free,
+                (Silence::OfAll, false) => Cost::FreeTwice,
+                (Silence::OfOne, _) => Cost::Paid,
+            };
         }
         match asked {
             None => Ok(Attempt::Again(Retry {

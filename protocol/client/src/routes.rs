@@ -93,6 +93,8 @@ fn forget(state: &mut State, slot: Option<u16>, node: usize) {
 pub(crate) struct Way {
     pub(crate) lane: Arc<dyn Transport>,
     pub(crate) node: usize,
+    /// Whether it was asked to find out whether the node answers again.
+    pub(crate) probing: bool,
 }
 
 impl Routes {
@@ -116,7 +118,7 @@ impl Routes {
     }
 
     /// A way to the slot's node; to any other than `not` when it is not known
-    /// or silent.
+    /// or silent; `None` while everybody is silent and was asked a moment ago.
     pub(crate) fn way(&self, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> Option<Way> {
         let mut state = self.state();
         let known = slot.and_then(|slot| state.slots[usize::from(slot) % SLOTS]);
@@ -130,12 +132,12 @@ impl Routes {
                 let alone = |node: &usize| state.nodes[*node].is_left_alone(now_ms);
                 let mut usable = order.iter().filter(|node| !alone(node));
                 let other = usable.clone().find(|node| Some(**node) != not);
-                // With nobody else there, whoever is silent is asked all the same.
-                *other.or_else(|| usable.next()).or_else(|| order.first())?
+                *other.or_else(|| usable.next())?
             }
         };
         let place = &mut state.nodes[node];
-        if place.silent_since_ms.is_some() {
+        let probing = place.silent_since_ms.is_some();
+        if probing {
             place.silent_since_ms = Some(now_ms);
         }
         place.turn += 1;
@@ -143,6 +145,7 @@ impl Routes {
         Some(Way {
             lane: Arc::clone(lane),
             node,
+            probing,
         })
     }
 
@@ -302,5 +305,17 @@ mod tests {
         assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_500)), [1, 0]);
         routes.answered(Some(3), 1, 9, 3_600);
         assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_601)), [1, 1]);
+    }
+
+    #[test]
+    fn while_everybody_is_silent_one_call_asks_and_the_others_wait() {
+        let routes = routes(&["a"]);
+        assert!(!routes.way(None, None, 0).unwrap().probing);
+        routes.unanswered(None, 0, 0, 1_000);
+        assert!(routes.way(None, None, 1_499).is_none());
+        assert!(routes.way(None, None, 1_500).unwrap().probing);
+        assert!(routes.way(None, None, 1_501).is_none());
+        routes.answered(None, 0, 0, 1_600);
+        assert!(!routes.way(None, None, 1_601).unwrap().probing);
     }
 }

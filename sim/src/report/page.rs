@@ -127,7 +127,7 @@ fn people(page: &mut String, report: &Report) -> fmt::Result {
 fn classes(page: &mut String, report: &Report) -> fmt::Result {
     page.push_str(
         "<h2>Requests</h2><table><tr><th></th><th>calls</th><th>answered</th><th>failed</th>\
-         <th>attempts</th><th>shed</th><th>unknown</th><th>p50 ms</th><th>p99</th><th>p99.9</th>\
+         <th>attempts</th><th>shed</th><th>sent on</th><th>unknown</th><th>p50 ms</th><th>p99</th><th>p99.9</th>\
          <th>max</th></tr>",
     );
     for (name, class) in &report.classes {
@@ -139,9 +139,15 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
         } = class.latency_ms;
         write!(
             page,
-            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{p50:.2}</td><td>{p99:.2}</td><td>{p99_9:.2}</td><td>{max:.2}</td></tr>",
-            class.calls, class.served, class.failed, class.attempts, class.shed, class.unknown,
+            class.calls,
+            class.served,
+            class.failed,
+            class.attempts,
+            class.shed,
+            class.redirected,
+            class.unknown,
         )?;
     }
     page.push_str("</table>");

@@ -83,5 +83,8 @@ fn objectives_are_read_as_they_are_written() {
 #[test]
 fn an_unknown_name_is_answered_with_what_there_is() {
     let refused = Given::named("flood").unwrap_err().to_string();
-    assert!(refused.contains("smoke, flash-sale"), "{refused}");
+    assert!(
+        refused.contains("smoke, morning-rush, flash-sale"),
+        "{refused}"
+    );
 }
