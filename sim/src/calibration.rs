@@ -136,6 +136,16 @@ impl Calibration {
         Calibration::parse(&text, path, origin)
     }
 
+    /// Where it comes from, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let from = match &self.origin {
+            Origin::Calibrated(file) => format!("calibrated: {file}"),
+            Origin::Shipped => "shipped default".to_owned(),
+        };
+        format!("{from} (measured on {})", self.measured_on)
+    }
+
     fn parse(text: &str, path: &Path, origin: Origin) -> Result<Calibration, CalibrationError> {
         let wrong = |message: String| CalibrationError::Parse {
             path: path.to_owned(),

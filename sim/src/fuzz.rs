@@ -70,24 +70,24 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
          curve = [[0, {rate}], [{END_S}, {rate}]]\n[ask]\ncheck = 100\n"
     );
     for (name, most) in [
-        ("forged-check", 5),
+        ("forged_check", 5),
         ("refresh", 60),
-        ("two-tabs", 30),
-        ("sign-in", 20),
+        ("two_tabs", 30),
+        ("sign_in", 20),
         ("mistype", 5),
-        ("same-name", 5),
-        ("guess-crowd", 2),
-        ("sign-up", 8),
-        ("sign-out", 10),
+        ("same_name", 5),
+        ("guess_crowd", 2),
+        ("sign_up", 8),
+        ("sign_out", 10),
     ] {
         let _ = writeln!(text, "{name} = {}", part(most));
     }
     let unknown: Vec<u64> = (0..3).map(|_| part(1) * part(30_000)).collect();
     let _ = write!(
         text,
-        "[nodes]\ncount = {nodes}\nlease-ms = {lease_ms}\nhashing-waiting = {}\nsession-idle-s = {}\n\
-         [store]\nkind = \"{kind}\"\nunknown-happened = {}\nunknown-lost = {}\nunknown-later = {}\n\
-         [network]\nloss-percent = {}\n[gateways]\ndeadline-ms = 8000\n",
+        "[nodes]\ncount = {nodes}\nlease_ms = {lease_ms}\nhashing_waiting = {}\nsession_idle_s = {}\n\
+         [store]\nkind = \"{kind}\"\nunknown_happened = {}\nunknown_lost = {}\nunknown_later = {}\n\
+         [network]\nloss_percent = {}\n[gateways]\ndeadline_ms = 8000\n",
         64 + part(200),
         1_800 + part(1_800),
         unknown[0],

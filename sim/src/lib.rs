@@ -20,6 +20,7 @@ compile_error!(
 mod agenda;
 mod book;
 mod calibration;
+mod compare;
 mod fuzz;
 mod gateway;
 mod invariants;
@@ -27,6 +28,7 @@ mod machine;
 mod network;
 mod node;
 mod people;
+mod plan;
 mod plant;
 mod ports;
 mod random;
@@ -37,7 +39,9 @@ mod visits;
 mod world;
 
 pub use calibration::{Calibration, CalibrationError, Origin};
+pub use compare::compare;
 pub use fuzz::{Failure, fuzz_one, scenario_of, shrink};
+pub use plan::{Fleet, Plan, PlanAsk, PlanError, plan};
 pub use plant::Plant;
 pub use report::{
     ClassReport, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles, Report,

@@ -14,8 +14,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use tidegate_sim::{
-    Calibration, Failure, Given, Plant, Report, fuzz_one, page, play, play_with, scenario_of,
-    shrink,
+    Calibration, Failure, Fleet, Given, Objective, PlanAsk, Plant, Report, compare, fuzz_one, page,
+    plan, play, play_with, scenario_of, shrink,
 };
 
 #[global_allocator]
@@ -42,11 +42,49 @@ enum Command {
     /// Play a scenario. Exit status 1 when an objective is missed, 2 when an
     /// answer was wrong or nothing could be played.
     Run(RunArgs),
+    /// Find the smallest fleet that meets every objective on every seed, with
+    /// the loss of a node at the worst moment. Exit status 1 when none does.
+    Plan(PlanArgs),
+    /// Put two reports (`run --json`) side by side.
+    Compare {
+        /// The first.
+        first: PathBuf,
+        /// The second.
+        second: PathBuf,
+    },
     /// Play a world for each of many seeds: anything may break for a while, then
     /// nothing does. Exit status 2 when something was broken that must hold.
     Fuzz(FuzzArgs),
     /// Play one seed's world of `fuzz` again, and say everything about it.
     Replay(ReplayArgs),
+}
+
+#[derive(Args)]
+struct PlanArgs {
+    /// A shipped scenario by its name, or a file; its store is FoundationDB.
+    scenario: String,
+    /// What must hold, instead of the scenario's: `p99(check) < 50ms`,
+    /// `shed(check) = 0`, `in_within(10s) >= 99%`. May be given again.
+    #[arg(long = "objective", value_name = "WORDS")]
+    objectives: Vec<String>,
+    /// Seeds that every fleet must hold on.
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Nodes that are lost when the rate is at its greatest.
+    #[arg(long, default_value_t = 1)]
+    spare: u32,
+    /// The most nodes that are tried.
+    #[arg(long, default_value_t = 64)]
+    most: u64,
+    /// What a node costs an hour, for the cost of a million sign-ins.
+    #[arg(long, value_name = "PRICE")]
+    node_per_hour: Option<f64>,
+    /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
+    #[arg(long, value_name = "F")]
+    calibration: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -98,6 +136,8 @@ struct RunArgs {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run(&args),
+        Command::Plan(args) => plan_fleet(&args),
+        Command::Compare { first, second } => compare_files(&first, &second),
         Command::Fuzz(args) => fuzz(&args),
         Command::Replay(args) => replay(&args),
     };
@@ -110,12 +150,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let given = Given::named(&args.scenario)?;
-    let calibration = match &args.calibration {
+fn calibration(path: Option<&PathBuf>) -> anyhow::Result<Calibration> {
+    Ok(match path {
         Some(path) => Calibration::read(path)?,
         None => Calibration::shipped()?,
-    };
+    })
+}
+
+fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let given = Given::named(&args.scenario)?;
+    let calibration = calibration(args.calibration.as_ref())?;
     let started = Instant::now();
     let progress = |share: f64| draw_progress(share, started);
     let played = play(&given, &calibration, args.seed, &progress)?;
@@ -141,6 +185,90 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         (0, false) => ExitCode::from(MISSED),
         _ => ExitCode::from(BROKEN),
     })
+}
+
+fn plan_fleet(args: &PlanArgs) -> anyhow::Result<ExitCode> {
+    let given = Given::named(&args.scenario)?;
+    let calibration = calibration(args.calibration.as_ref())?;
+    let objectives = args.objectives.iter().cloned().map(Objective::try_from);
+    let ask = PlanAsk {
+        objectives: objectives
+            .collect::<Result<_, _>>()
+            .map_err(anyhow::Error::msg)?,
+        seeds: args.seeds,
+        from: args.seed,
+        spare: args.spare,
+        most: args.most,
+    };
+    let tried = |fleet: &Fleet| {
+        let word = match fleet.holds() {
+            true => "holds",
+            false => "does not hold",
+        };
+        println!("{} nodes: {word}", fleet.nodes);
+    };
+    let found = plan(&given, &calibration, &ask, &tried)?;
+    if let Some(smaller) = &found.smaller {
+        println!("\nwhat breaks with {} nodes:", smaller.nodes);
+        for objective in smaller.worst.iter().filter(|objective| !objective.met) {
+            println!(
+                "  {}: {:.2}{}",
+                objective.objective, objective.value, objective.unit
+            );
+        }
+    }
+    let Some(fleet) = &found.smallest else {
+        println!("\nno fleet of up to {} nodes holds", args.most);
+        return Ok(ExitCode::from(MISSED));
+    };
+    print_fleet(fleet, args);
+    println!(
+        "\ninputs: costs of operations {}; network and FoundationDB's",
+        calibration.words()
+    );
+    println!("latencies assumed where the scenario does not state them. Not yet compared with");
+    println!("real fleets: every figure here is extrapolated.");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_fleet(fleet: &Fleet, args: &PlanArgs) {
+    println!(
+        "\nsmallest fleet: {} nodes, of which {} may be lost at the worst moment",
+        fleet.nodes, args.spare
+    );
+    for objective in &fleet.worst {
+        println!(
+            "  {}: {:.2}{} on the worst of {} seeds",
+            objective.objective, objective.value, objective.unit, args.seeds
+        );
+    }
+    println!(
+        "  busiest second of a node: {:.0}% of its cores",
+        fleet.busiest_percent
+    );
+    println!(
+        "  hashing: {:.1} cores at most, in all",
+        fleet.hashing_cores
+    );
+    let (commits, reads) = fleet.store_per_s;
+    println!("  store: {commits} commits/s and {reads} reads/s at most");
+    println!("  network: {} requests/s at most", fleet.requests_per_s);
+    if let Some(price) = args.node_per_hour
+        && fleet.entries > 0
+    {
+        let night = price * fleet.nodes as f64 * fleet.hours;
+        let million = night * 1e6 / fleet.entries as f64;
+        println!("  cost of a million sign-ins at this night's rate: {million:.2}");
+    }
+}
+
+fn compare_files(first: &Path, second: &Path) -> anyhow::Result<ExitCode> {
+    let read = |path: &Path| -> anyhow::Result<Report> {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{}: no report", path.display()))
+    };
+    print!("{}", compare(&read(first)?, &read(second)?)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn planted(name: Option<&String>) -> anyhow::Result<Plant> {

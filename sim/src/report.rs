@@ -10,7 +10,7 @@ use tidegate_wire::Class;
 pub use page::page;
 
 use crate::book::{Moment, State, quantile_ms};
-use crate::calibration::{Calibration, Origin};
+use crate::calibration::Calibration;
 use crate::scenario::{Given, Target};
 use crate::world::{Played, Sample};
 
@@ -224,7 +224,7 @@ impl Report {
             virtual_seconds: played.virtual_s,
             wall_seconds: wall_s,
             requests: state.classes.iter().map(|book| book.attempts).sum(),
-            calibration: calibration_words(calibration),
+            calibration: calibration.words(),
             classes,
             people: people(&state),
             objectives: objectives(given, &state),
@@ -262,14 +262,6 @@ impl Report {
     pub fn replay(&self) -> String {
         format!("tidegate-sim run {} --seed {}", self.scenario, self.seed)
     }
-}
-
-fn calibration_words(calibration: &Calibration) -> String {
-    let from = match &calibration.origin {
-        Origin::Calibrated(file) => format!("calibrated: {file}"),
-        Origin::Shipped => "shipped default".to_owned(),
-    };
-    format!("{from} (measured on {})", calibration.measured_on)
 }
 
 fn quantiles(histogram: &hdrhistogram::Histogram<u64>) -> Quantiles {

@@ -133,7 +133,7 @@ pub(crate) enum Draw {
 
 /// Parts of each kind of visit; their sum is the whole.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Parts {
     /// A page is opened: the session is checked.
     pub(crate) check: u32,
@@ -199,7 +199,7 @@ impl Parts {
 
 /// How long people try.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Patience {
     /// After this long somebody who is not in gives up.
     pub(crate) give_up_s: Seconds,
@@ -218,7 +218,7 @@ impl Default for Patience {
 
 /// The fleet.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Nodes {
     pub(crate) count: Count,
     /// Cores of each.
@@ -253,7 +253,7 @@ impl Default for Nodes {
 
 /// Which store, and where it differs from that kind's usual.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Store {
     pub(crate) kind: StoreKind,
     pub(crate) commit_us: Option<Quantiles>,
@@ -324,7 +324,7 @@ impl Store {
 
 /// Who asks for people.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Gateways {
     pub(crate) count: Count,
     /// Streams of each to each node.
@@ -345,7 +345,7 @@ impl Default for Gateways {
 
 /// Between gateways and nodes.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Network {
     /// One way.
     pub(crate) delay_us: Quantiles,
@@ -557,6 +557,31 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+
+    /// Whether its store can have more than one node.
+    pub(crate) fn has_many_nodes(&self) -> bool {
+        self.store.kind == StoreKind::Foundationdb
+    }
+
+    /// Cores of each node.
+    pub(crate) fn cores(&self) -> f64 {
+        self.nodes.cores.0 as f64
+    }
+
+    /// Plays it with so many nodes, of which some are lost when the rate is at
+    /// its greatest and do not come back.
+    pub(crate) fn set_fleet(&mut self, nodes: u64, lost: u32) {
+        self.nodes.count = Count(nodes.max(1));
+        let at_s = Seconds(self.curve.greatest_at_s());
+        let for_s = Seconds((self.length_s() - at_s.0).max(0.0));
+        for node in 1..=lost {
+            self.fault.push(Fault {
+                at_s,
+                for_s,
+                what: What::Kill { node },
+            });
+        }
     }
 
     pub(crate) fn active(&self) -> Count {

@@ -136,6 +136,13 @@ impl Curve {
         self.0.iter().fold(0.0, |most, (_, rate)| rate.max(most))
     }
 
+    /// When the rate is at its greatest for the first time.
+    pub(crate) fn greatest_at_s(&self) -> f64 {
+        let greatest = self.greatest();
+        let first = self.0.iter().find(|(_, rate)| *rate >= greatest);
+        first.map_or(0.0, |(at_s, _)| *at_s)
+    }
+
     pub(crate) fn rate_at(&self, at_s: f64) -> f64 {
         let after = self.0.iter().position(|(time_s, _)| *time_s > at_s);
         match after {

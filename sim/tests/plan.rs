@@ -1,0 +1,71 @@
+//! Planning: the smallest fleet that holds, and what cannot be planned.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
+
+use std::path::Path;
+
+use tidegate_sim::{Calibration, Given, Objective, PlanAsk, PlanError, plan};
+
+const NIGHT: &str = r#"
+about = "More sign-ins than one core can hash."
+people = 2_000
+curve = [[0, 10], [5, 200], [15, 200], [16, 10]]
+objectives = ["in_within(2s) >= 95%"]
+[ask]
+sign_in = 1
+[nodes]
+cores = 1
+[store]
+kind = "foundationdb"
+"#;
+
+fn night(text: &str) -> Given {
+    Given::parse("night", Path::new("night.toml"), text).unwrap()
+}
+
+fn ask(objectives: &[&str]) -> PlanAsk {
+    let objective = |words: &&str| Objective::try_from((*words).to_owned()).unwrap();
+    PlanAsk {
+        objectives: objectives.iter().map(objective).collect(),
+        seeds: 2,
+        from: 1,
+        spare: 0,
+        most: 8,
+    }
+}
+
+#[test]
+fn the_smallest_fleet_holds_and_one_node_less_does_not() {
+    let calibration = Calibration::shipped().unwrap();
+    let found = plan(&night(NIGHT), &calibration, &ask(&[]), &|_| {}).unwrap();
+    let (smallest, smaller) = (found.smallest.unwrap(), found.smaller.unwrap());
+    assert_eq!(smallest.nodes, smaller.nodes + 1);
+    assert!(smallest.holds() && !smaller.holds());
+    // 200 a second at the calibrated cost of one hash each.
+    assert!((2..=6).contains(&smallest.nodes), "{}", smallest.nodes);
+    assert!(smallest.hashing_cores > 1.0);
+}
+
+#[test]
+fn a_spare_node_is_one_more() {
+    let calibration = Calibration::shipped().unwrap();
+    let spare = PlanAsk {
+        spare: 1,
+        ..ask(&["in_within(20s) >= 90%"])
+    };
+    let found = plan(&night(NIGHT), &calibration, &spare, &|_| {}).unwrap();
+    assert!(found.smallest.unwrap().nodes >= 2);
+}
+
+#[test]
+fn latency_without_a_word_on_who_is_shed_and_a_store_of_one_node_are_refused() {
+    let calibration = Calibration::shipped().unwrap();
+    let refused = |text: &str, objectives: &[&str]| {
+        plan(&night(text), &calibration, &ask(objectives), &|_| {}).unwrap_err()
+    };
+    let unbounded = refused(NIGHT, &["p99(sign-in) < 200ms"]);
+    assert!(matches!(unbounded, PlanError::Unbounded(_)), "{unbounded}");
+    let embedded = NIGHT.replace("foundationdb", "embedded");
+    assert!(matches!(refused(&embedded, &[]), PlanError::Embedded));
+    let aimless = NIGHT.replace(r#"objectives = ["in_within(2s) >= 95%"]"#, "");
+    assert!(matches!(refused(&aimless, &[]), PlanError::NoObjectives));
+}
