@@ -26,12 +26,11 @@ pub(crate) enum Pool {
 
 const POOLS: usize = 4;
 
-/// How many threads of each pool, and cores for all of them.
+/// How many threads of each pool, and cores for all of them and for hashing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) cores: u32,
     pub(crate) threads: [u32; POOLS],
-    pub(crate) hashing_threads: u32,
 }
 
 /// A node's processor.
@@ -372,7 +371,6 @@ mod tests {
     const SHAPE: Shape = Shape {
         cores: 2,
         threads: [1, 2, 1, 2],
-        hashing_threads: 2,
     };
 
     type Seen = Arc<Mutex<Vec<(u64, &'static str)>>>;

@@ -1,7 +1,7 @@
 //! A node: the real engine behind the real judging of frames, on a processor
 //! of the made-up world.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
@@ -68,7 +68,6 @@ pub(crate) struct Node {
     member: Option<Arc<Member>>,
     front: Front,
     endpoint: Mutex<Endpoint>,
-    answered: AtomicU64,
     myself: Weak<Node>,
 }
 
@@ -121,7 +120,6 @@ impl Node {
             Shape {
                 cores: nodes.cores.u32(),
                 threads: [1, nodes.actor_threads.u32(), 1, 2],
-                hashing_threads,
             },
         );
         let clock = Arc::new(NodeClock::new(
@@ -216,7 +214,6 @@ impl Node {
             member,
             front,
             endpoint: Mutex::default(),
-            answered: AtomicU64::new(0),
             myself: Weak::clone(myself),
         }))
     }
@@ -359,7 +356,6 @@ impl Node {
     fn send(&self, stream: &NodeStream, bytes: Bytes, now_ns: u64) {
         let values = [self.number, stream.place as u64, bytes.len() as u64];
         self.making.trace.note(now_ns, Happened::Answered, &values);
-        self.answered.fetch_add(1, Ordering::Relaxed);
         let at_ns = self.making.network.arrives_ns(&stream.back, now_ns);
         let (gateway, place) = (Weak::clone(&stream.gateway), stream.place);
         self.making.agenda.at(at_ns, move || {

@@ -126,7 +126,6 @@ pub(crate) struct NodeCpu {
     threads: u32,
     line: Mutex<HashingLine>,
     number: AtomicU64,
-    refused: AtomicU64,
     myself: std::sync::Weak<NodeCpu>,
 }
 
@@ -146,7 +145,6 @@ impl NodeCpu {
             threads: u32::try_from(options.threads).unwrap_or(u32::MAX),
             line: Mutex::new(HashingLine::new(options)),
             number: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
             myself: std::sync::Weak::clone(myself),
         })
     }
@@ -243,10 +241,7 @@ impl Cpu for NodeCpu {
                         }
                     });
             }
-            Err((done, retry_after_ms)) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                done.tell(Completion::Refused { retry_after_ms });
-            }
+            Err((done, retry_after_ms)) => done.tell(Completion::Refused { retry_after_ms }),
         }
     }
 

@@ -436,7 +436,6 @@ fn sealing_alone(agenda: &Agenda, trace: &Arc<Trace>, calibration: &Calibration)
     let shape = Shape {
         cores: 1,
         threads: [1; 4],
-        hashing_threads: 1,
     };
     let machine = Machine::new(agenda.clone(), shape);
     let options = tidegate_runtime::HashingOptions {

@@ -92,7 +92,7 @@ async fn signed_in() -> (Engine, Grant) {
         costs: Costs::default(),
     });
     let parts = Parts {
-        ownership: std::sync::Arc::new(Ownership::claim_all(Region::FIRST, &*store).await.unwrap()),
+        ownership: Arc::new(Ownership::claim_all(Region::FIRST, &*store).await.unwrap()),
         store,
         tenants,
         index_keys: Arc::new(IndexKeys::new(IndexKey {
