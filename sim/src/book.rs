@@ -13,6 +13,8 @@ const LONGEST_US: u64 = 3_600_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 pub(crate) struct Book {
+    /// When the night begins: seconds count from there.
+    origin_ns: u64,
     begins_ns: u64,
     /// Whatever begins from then on must be answered.
     calm_ns: Option<u64>,
@@ -20,6 +22,7 @@ pub(crate) struct Book {
 }
 
 pub(crate) struct State {
+    origin_ns: u64,
     pub(crate) classes: [ClassBook; CLASSES],
     pub(crate) seconds: Vec<Second>,
     pub(crate) entries: Entries,
@@ -35,6 +38,8 @@ pub(crate) struct ClassBook {
     pub(crate) shed: u64,
     pub(crate) redirected: u64,
     pub(crate) unknown: u64,
+    /// Answered from what was known before the store went.
+    pub(crate) degraded: u64,
     pub(crate) calls: u64,
     /// Answered, with yes or no.
     pub(crate) served: u64,
@@ -50,6 +55,7 @@ pub(crate) struct Moment {
     pub(crate) calls: u64,
     pub(crate) served: u64,
     pub(crate) shed: u64,
+    pub(crate) degraded: u64,
     pub(crate) failed: u64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -97,21 +103,24 @@ fn histogram() -> Histogram<u64> {
 impl Book {
     /// Counts what begins from then on; from `calm_ns` on every call must be
     /// answered.
-    pub(crate) fn new(begins_ns: u64, calm_ns: Option<u64>) -> Book {
+    pub(crate) fn new(origin_ns: u64, begins_ns: u64, calm_ns: Option<u64>) -> Book {
         let class = |_| ClassBook {
             attempts: 0,
             shed: 0,
             redirected: 0,
             unknown: 0,
+            degraded: 0,
             calls: 0,
             served: 0,
             failed: 0,
             latency: histogram(),
         };
         Book {
+            origin_ns,
             begins_ns,
             calm_ns,
             state: Mutex::new(State {
+                origin_ns,
                 classes: Class::ALL.map(class),
                 seconds: Vec::new(),
                 entries: Entries {
@@ -133,6 +142,9 @@ impl Book {
 
     /// A frame was sent.
     pub(crate) fn attempted(&self, class: Class, now_ns: u64) {
+        if now_ns < self.origin_ns {
+            return;
+        }
         let mut state = self.state();
         state.moment(class, now_ns).attempts += 1;
         if now_ns >= self.begins_ns {
@@ -142,6 +154,9 @@ impl Book {
 
     /// A frame was answered.
     pub(crate) fn told(&self, class: Class, code: Code, now_ns: u64) {
+        if now_ns < self.origin_ns {
+            return;
+        }
         let mut state = self.state();
         match code.kind() {
             Kind::Later if code == Code::NotOwner && now_ns >= self.begins_ns => {
@@ -152,6 +167,12 @@ impl Book {
                 state.moment(class, now_ns).shed += 1;
                 if now_ns >= self.begins_ns {
                     state.classes[class as usize].shed += 1;
+                }
+            }
+            Kind::Yes if code != Code::Ok => {
+                state.moment(class, now_ns).degraded += 1;
+                if now_ns >= self.begins_ns {
+                    state.classes[class as usize].degraded += 1;
                 }
             }
             Kind::Unknown if now_ns >= self.begins_ns => {
@@ -245,7 +266,8 @@ impl Book {
 
 impl State {
     fn second(&mut self, now_ns: u64) -> &mut Second {
-        let place = usize::try_from(now_ns / SECOND_NS).unwrap_or(0);
+        let since_ns = now_ns.saturating_sub(self.origin_ns);
+        let place = usize::try_from(since_ns / SECOND_NS).unwrap_or(0);
         if self.seconds.len() <= place {
             self.seconds.resize(place + 1, Second::default());
         }

@@ -1,6 +1,7 @@
 //! A node: the real engine behind the real judging of frames, on a processor
 //! of the made-up world.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -10,10 +11,10 @@ use tidegate_cluster::{Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
 use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
 use tidegate_runtime::{
-    Costs as TenantCosts, Engine, HashingOptions, IndexKeys, Limits, Ownership, Parts, Retention,
-    Tenant, Tenants,
+    Costs as TenantCosts, Engine, HashingOptions, IndexKeys, Interims, Limits, Ownership, Parts,
+    Retention, Tenant, Tenants,
 };
-use tidegate_storage_api::{Region, StoreError};
+use tidegate_storage_api::{MemoryStore, Region, StoreError};
 use tidegate_storage_simulated::Cluster;
 use tidegate_wire::{Class, Opcode};
 
@@ -54,6 +55,18 @@ pub(crate) struct Making {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) network: Arc<Network>,
     pub(crate) gateways: Vec<String>,
+    pub(crate) journals: Journals,
+}
+
+/// The nodes' own journals, which outlive them.
+#[derive(Clone, Default)]
+pub(crate) struct Journals(Arc<Mutex<BTreeMap<u64, Arc<MemoryStore>>>>);
+
+impl Journals {
+    fn of(&self, node: u64) -> Arc<MemoryStore> {
+        let mut journals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(journals.entry(node).or_default())
+    }
 }
 
 /// One life of a node, from its start to its end.
@@ -176,6 +189,7 @@ impl Node {
             ownership,
             tenants: Arc::new(tenants),
             index_keys: Arc::new(IndexKeys::new(making.keys.index.clone())),
+            interims: Interims::open(making.journals.of(number)).await?,
             retention: Retention::default(),
             limits,
             clock: clock.clone(),

@@ -1,5 +1,6 @@
 //! What a world came to: numbers for machines, a page for people.
 
+mod chart;
 mod page;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,9 @@ pub struct ClassReport {
     pub redirected: u64,
     /// Of those: answered that nobody knows.
     pub unknown: u64,
+    /// Of those: answered from what was known before the store went
+    /// (`degraded`, `provisional`, `accepted_not_durable`).
+    pub degraded: u64,
     /// Calls of the client library.
     pub calls: u64,
     /// Of those: answered yes or no.
@@ -70,6 +74,8 @@ pub struct ClassReport {
     pub failed: u64,
     /// Of calls that were answered, retries included.
     pub latency_ms: Quantiles,
+    /// The same as pairs of a percentile and milliseconds.
+    pub distribution_ms: Vec<(f64, f64)>,
 }
 
 /// Quantiles, in milliseconds.
@@ -170,6 +176,8 @@ pub struct MomentReport {
     pub served: u64,
     /// Attempts told to come again later.
     pub shed: u64,
+    /// Attempts answered from what was known before the store went.
+    pub degraded: u64,
     /// Calls without an answer.
     pub failed: u64,
     /// Of calls answered.
@@ -206,10 +214,12 @@ impl Report {
                     shed: book.shed,
                     redirected: book.redirected,
                     unknown: book.unknown,
+                    degraded: book.degraded,
                     calls: book.calls,
                     served: book.served,
                     failed: book.failed,
                     latency_ms: quantiles(&book.latency),
+                    distribution_ms: distribution(&book.latency),
                 };
                 classes.insert(crate::scenario::name_of(class).to_owned(), report);
             }
@@ -273,6 +283,18 @@ fn quantiles(histogram: &hdrhistogram::Histogram<u64>) -> Quantiles {
     }
 }
 
+const PERCENTILES: [f64; 14] = [
+    0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.999,
+];
+
+fn distribution(histogram: &hdrhistogram::Histogram<u64>) -> Vec<(f64, f64)> {
+    let at = |percentile: f64| (percentile, quantile_ms(histogram, percentile / 100.0));
+    match histogram.is_empty() {
+        true => Vec::new(),
+        false => PERCENTILES.map(at).to_vec(),
+    }
+}
+
 fn percent(part: u64, whole: u64) -> f64 {
     match whole {
         0 => 100.0,
@@ -316,9 +338,11 @@ fn objectives(given: &Given, state: &State) -> Vec<ObjectiveReport> {
 }
 
 fn seconds(state: &State, samples: &[Sample], calibration: &Calibration) -> Vec<SecondReport> {
-    let mut before: Option<&Sample> = None;
+    let mut samples = samples.iter();
+    // The first was taken when the night began.
+    let mut before: Option<&Sample> = samples.next();
     let mut seconds = Vec::with_capacity(samples.len());
-    for (place, sample) in samples.iter().enumerate() {
+    for (place, sample) in samples.enumerate() {
         let used = |sample: &Sample, node: usize| {
             sample
                 .nodes
@@ -370,6 +394,7 @@ fn moment_report(moment: Moment) -> MomentReport {
         attempts: moment.attempts,
         served: moment.served,
         shed: moment.shed,
+        degraded: moment.degraded,
         failed: moment.failed,
         p50_ms: moment.p50_ms,
         p99_ms: moment.p99_ms,

@@ -88,6 +88,9 @@ pub struct Scenario {
     pub(crate) people: Count,
     /// How many of them come; all, unless it says.
     pub(crate) active: Option<Count>,
+    /// How many of those are warm when it begins.
+    #[serde(default)]
+    pub(crate) warm_percent: Percent,
     /// How those who come are drawn.
     #[serde(default)]
     pub(crate) draw: Draw,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_client::{
-    CallError, Client, Code, Decision, Granted, RefreshToken, RevokeScope, SessionToken, SignIn,
+    CallError, Client, Code, Decision, Granted, Knowledge, RefreshToken, RevokeScope, SessionToken,
+    SignIn,
 };
 use tidegate_wire::{Class, SecretBytes};
 
@@ -100,6 +101,8 @@ impl Crowd {
         if let Some(holding) = self.holdings().get_mut(&person)
             && !holding.changing
             && holding.standing != Standing::Alive
+            // What may be lost with its node is nobody's to rely on.
+            && granted.knowledge == Knowledge::Current
         {
             holding.session = granted.session.clone();
             holding.refresh = granted.refresh.clone();
@@ -174,6 +177,14 @@ impl Crowd {
         self.trace.note(now_ns, Happened::Visited, &values);
     }
 
+    /// Somebody is there before the night begins.
+    pub(crate) async fn warm(self: Arc<Crowd>, person: u64) {
+        let session = self.holding(person).session;
+        let place = usize::try_from(person).unwrap_or(0) % self.clients.len();
+        // What comes of it is not counted yet.
+        let _ = self.clients[place].check(&session).await;
+    }
+
     async fn check(&self) {
         let person = self.person();
         let before = self.holding(person);
@@ -186,10 +197,17 @@ impl Crowd {
         let changing = before.changing || after.changing;
         let settled = !changing && before.changes == after.changes;
         match outcome {
-            Ok(Decision::Yes(_)) if settled => {
-                // Whoever lost the slot may still answer until the lease is over.
+            Ok(Decision::Yes(checked)) if settled => {
+                // Whoever lost the slot may still answer until the lease is over,
+                // and says how old its knowledge is afterwards.
+                let age_ns = match checked.knowledge {
+                    Knowledge::Current => self.stale_ns,
+                    Knowledge::Degraded { age_ms } | Knowledge::Provisional { age_ms } => {
+                        self.stale_ns.max(u64::from(age_ms) * 1_000_000)
+                    }
+                };
                 if let Standing::Ended { since_ns } = before.standing
-                    && began_ns > since_ns + self.stale_ns
+                    && began_ns > since_ns + age_ns
                 {
                     self.wrong("an ended session was said to be alive", person);
                 }
@@ -253,7 +271,11 @@ impl Crowd {
             self.call(Class::Refresh, self.client().refresh(&holding.refresh)),
             self.call(Class::Refresh, self.client().refresh(&holding.refresh)),
         );
+        let current = |outcome: &Result<Decision<Granted>, CallError>| matches!(outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current);
+        // Whoever cannot reach the store keeps the token.
+        let both = current(&one) && current(&other);
         if let (Ok(Decision::Yes(one)), Ok(Decision::Yes(other))) = (&one, &other)
+            && both
             && one.refresh.secret.0 != other.refresh.secret.0
         {
             self.wrong("two tabs got two successors of one token", person);
@@ -262,8 +284,8 @@ impl Crowd {
             self.wrong("one of two tabs was thrown out", person);
         }
         let known = match &one {
-            Ok(_) => &one,
-            Err(_) => &other,
+            Ok(_) if current(&one) || !current(&other) => &one,
+            _ => &other,
         };
         self.refreshed(person, known);
     }

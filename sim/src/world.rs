@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::invariants::Invariants;
 use crate::machine::{Machine, Shape};
 use crate::network::Network;
-use crate::node::{Glance, Making, Node};
+use crate::node::{Glance, Journals, Making, Node};
 use crate::people::{Keys, People};
 use crate::plant::Plant;
 use crate::ports::{NodeCpu, StoreSide};
@@ -26,8 +26,10 @@ use crate::scenario::{Given, Scenario, Visit, What};
 use crate::trace::{Happened, Trace};
 use crate::visits::Crowd;
 
-/// When the night begins: until then the nodes get ready.
-pub(crate) const ORIGIN_NS: u64 = 10_000_000_000;
+/// Until then the nodes get ready.
+const READY_NS: u64 = 10_000_000_000;
+/// So many people a second are made warm before the night begins.
+const WARMED_PER_S: u64 = 20_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Why a world could not be played.
@@ -37,7 +39,7 @@ pub enum WorldError {
     #[error("the runtime cannot be started: {0}")]
     Runtime(std::io::Error),
     /// A node was not ready when the night began.
-    #[error("a node was not ready within {ORIGIN_NS} ns")]
+    #[error("a node was not ready within {READY_NS} ns")]
     NotReady,
 }
 
@@ -151,9 +153,11 @@ impl World {
             stream("network"),
         ));
         cluster.leave_unknown(scenario.store.unknown());
-        let begins_ns = ORIGIN_NS + scenario.warm_up_s.ns();
-        let calm_ns = scenario.calm_from_s.map(|calm| ORIGIN_NS + calm.ns());
-        let book = Arc::new(Book::new(begins_ns, calm_ns));
+        let begins_ns = origin_ns(scenario) + scenario.warm_up_s.ns();
+        let calm_ns = scenario
+            .calm_from_s
+            .map(|calm| origin_ns(scenario) + calm.ns());
+        let book = Arc::new(Book::new(origin_ns(scenario), begins_ns, calm_ns));
         cluster.show(Arc::new(Invariants::new(Arc::clone(&book), agenda.clone())));
         let count = scenario.gateways.count.0;
         let names: Vec<String> = (1..=count)
@@ -204,6 +208,7 @@ impl World {
                 cluster,
                 network,
                 gateways: names,
+                journals: Journals::default(),
             },
             nodes: Mutex::default(),
             gateways,
@@ -248,24 +253,27 @@ impl World {
         let starting: Vec<_> = (1..=scenario.nodes.count.0)
             .map(|number| tokio::spawn(Arc::clone(&self).keep_starting(number)))
             .collect();
-        agenda.run(ORIGIN_NS).await;
+        agenda.run(READY_NS).await;
         for one in starting {
             if !one.is_finished() {
                 return Err(WorldError::NotReady);
             }
             one.await.map_err(|_| WorldError::NotReady)?;
         }
+        let origin_ns = origin_ns(scenario);
+        tokio::spawn(Arc::clone(&self).warm(warm_people(scenario)));
+        agenda.run(origin_ns).await;
         for fault in &scenario.fault {
-            self.plan(fault.what, ORIGIN_NS + fault.at_s.ns(), fault.for_s.ns());
+            self.plan(fault.what, origin_ns + fault.at_s.ns(), fault.for_s.ns());
         }
         tokio::spawn(Arc::clone(&self).arrive(scenario.clone()));
         let length_s = scenario.length_s();
-        let mut samples = Vec::new();
+        let mut samples = vec![self.sample()];
         let longest_s = length_s + scenario.patience.give_up_s.0 + 10.0;
         let mut second = 0;
         loop {
             second += 1;
-            let at_ns = ORIGIN_NS + second * SECOND_NS;
+            let at_ns = origin_ns + second * SECOND_NS;
             agenda.run(at_ns).await;
             self.crowd.book.turn(at_ns);
             samples.push(self.sample());
@@ -294,6 +302,15 @@ impl World {
         }
     }
 
+    /// Whoever was there before the night began.
+    async fn warm(self: Arc<World>, people: u64) {
+        for person in 0..people {
+            let at_ns = READY_NS + person * SECOND_NS / WARMED_PER_S;
+            self.making.agenda.sleep_until(at_ns).await;
+            tokio::spawn(Arc::clone(&self.crowd).warm(person));
+        }
+    }
+
     /// Visits begin at the curve's rate.
     async fn arrive(self: Arc<World>, scenario: Scenario) {
         let agenda = &self.making.agenda;
@@ -302,11 +319,12 @@ impl World {
         if greatest <= 0.0 {
             return;
         }
-        let mut at_ns = ORIGIN_NS;
+        let origin_ns = origin_ns(&scenario);
+        let mut at_ns = origin_ns;
         loop {
             // Thinning (Lewis, Shedler 1979).
             at_ns += stream.gap_ns(greatest);
-            let at_s = (at_ns - ORIGIN_NS) as f64 / 1e9;
+            let at_s = (at_ns - origin_ns) as f64 / 1e9;
             if at_s >= length_s {
                 return;
             }
@@ -416,6 +434,20 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// How many people are warm when the night begins.
+fn warm_people(scenario: &Scenario) -> u64 {
+    to_u64(scenario.active().0 as f64 * scenario.warm_percent.0 / 100.0)
+}
+
+/// When the night begins.
+fn origin_ns(scenario: &Scenario) -> u64 {
+    match warm_people(scenario) {
+        0 => READY_NS,
+        // The last are answered within the second after.
+        people => READY_NS + (people.div_ceil(WARMED_PER_S) + 1) * SECOND_NS,
     }
 }
 

@@ -65,6 +65,7 @@ fn directory_check(bencher: Bencher<'_, '_>) {
         .unwrap();
     let (engine, grant) = runtime.block_on(signed_in());
     let ask = Ask {
+        max_age_ms: 0,
         tenant: TenantId::of_name("default"),
         user: grant.user,
         session: grant.session,
@@ -99,6 +100,7 @@ async fn signed_in() -> (Engine, Grant) {
             version: 1,
             key: Key::new([3; 32]),
         })),
+        interims: tidegate_runtime::Interims::in_memory(),
         retention: Retention::default(),
         limits: Limits::default(),
         clock,
@@ -130,6 +132,8 @@ async fn signed_in() -> (Engine, Grant) {
 async fn ask(engine: &Engine, task: Task) -> Answer {
     let (answer, answered) = tokio::sync::oneshot::channel();
     let request = Request {
+        max_age_ms: 0,
+        known_epoch: 0,
         tenant: TenantId::of_name("default"),
         class: Class::Password,
         idempotency: None,

@@ -104,6 +104,7 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
             version: 1,
             key: key(dir, "index-1")?,
         })),
+        interims: tidegate_runtime::Interims::in_memory(),
         retention: Retention::default(),
         limits: Limits::default(),
         clock: clock.clone(),
@@ -116,6 +117,8 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
 fn ask(engine: &Engine, task: Task) -> oneshot::Receiver<Answer> {
     let (answer, answered) = oneshot::channel();
     let request = Request {
+        max_age_ms: 0,
+        known_epoch: 0,
         tenant: TenantId::of_name("default"),
         class: Class::Protection,
         idempotency: None,

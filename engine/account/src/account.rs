@@ -1,6 +1,7 @@
 //! One person's account: the machine itself.
 
 mod claim;
+mod interim;
 mod refresh;
 mod rekey;
 mod revoke;
@@ -32,6 +33,10 @@ use crate::reply::{Refusal, Reply, SessionInfo};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
 
+pub use interim::{
+    Ended, INTERIM_GUESSES_MAX, Interim, InterimAccount, InterimInput, InterimOutput, InterimReply,
+    Provisional,
+};
 pub use rekey::Rekey;
 
 /// One input of the machine.
@@ -65,6 +70,8 @@ pub enum Input {
     Sweep,
     /// Take over what new keys made of the old ones' work.
     Rekey(Rekey),
+    /// Take over what was decided while the store was out of reach.
+    Adopt(Vec<Interim>),
 }
 
 /// What one input led to. Replies must wait until the changes are durable.
@@ -272,6 +279,14 @@ impl Account {
             .or_else(asked)
     }
 
+    /// The identifiers that are the person's alone, by their keyed hashes.
+    pub fn held(&self) -> impl Iterator<Item = IndexHash> + '_ {
+        let people = self.person.iter();
+        let rows = people.flat_map(|person| &person.sealed.identifiers);
+        rows.filter(|row| row.is_held())
+            .map(|row| IndexHash(row.hash))
+    }
+
     /// Whether a command waits for work.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -319,6 +334,7 @@ impl Account {
             Input::WriteBehind => {}
             Input::Sweep => self.sweep(&mut step),
             Input::Rekey(rekey) => self.rekey(&rekey, &mut step),
+            Input::Adopt(decided) => self.adopt(decided, &mut step),
         }
         // A deadline is told only when it is durable.
         let tells = |(_, reply): &(Ticket, Reply)| {

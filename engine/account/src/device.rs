@@ -18,6 +18,15 @@ pub(crate) enum Lane {
     Device(DeviceId),
 }
 
+impl Lane {
+    pub(crate) fn device(self) -> Option<DeviceId> {
+        match self {
+            Lane::Strangers => None,
+            Lane::Device(id) => Some(id),
+        }
+    }
+}
+
 impl SealedPart {
     pub(crate) fn lane(&self, proof: Option<&DeviceProof>) -> Lane {
         let known = proof.filter(|proof| {

@@ -36,7 +36,10 @@ mod status;
 #[cfg(test)]
 mod table;
 
-pub use account::{Account, Changes, Fate, Held, Input, Moved, Output, Rekey};
+pub use account::{
+    Account, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim, InterimAccount,
+    InterimInput, InterimOutput, InterimReply, Moved, Output, Provisional, Rekey,
+};
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
     Administrator, ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency,

@@ -13,6 +13,9 @@ pub struct Policy {
     pub source: SourcePolicy,
     /// For this long a claimed identifier can be verified.
     pub claim_ms: u64,
+    /// For this long answers are given while the store is out of reach; 0
+    /// forbids them.
+    pub grace_ms: u64,
 }
 
 /// The cost of a password hash (Argon2id, RFC 9106) and what a password must be.
@@ -111,6 +114,7 @@ impl Default for Policy {
                 refill_ms: 10_000,
             },
             claim_ms: 3 * DAY_MS,
+            grace_ms: 5 * MINUTE_MS,
         }
     }
 }

@@ -92,8 +92,13 @@ pub enum Order {
     Release(Commit),
     /// These slots are not this node's any more.
     GiveUp(Vec<Slot>),
-    /// Answer from memory until then and no longer.
-    LeaseUntil(u64),
+    /// The lease was renewed.
+    Lease {
+        /// Ours at this moment, for certain.
+        known_ms: u64,
+        /// Answers from memory are certain until this one.
+        until_ms: u64,
+    },
     /// Forget everything: another node may own any of it.
     DropEverything,
     /// The last slot is given away: the node can go.
@@ -306,7 +311,10 @@ impl Membership {
                 if standing == Standing::Outside {
                     self.standing = Standing::Member;
                 }
-                orders.push(Order::LeaseUntil(self.lease.held_until_ms(sent_ms)));
+                orders.push(Order::Lease {
+                    known_ms: sent_ms,
+                    until_ms: self.lease.held_until_ms(sent_ms),
+                });
             }
             // Whatever is stored is read before the next life begins.
             (Err(_), Standing::Outside) => {}

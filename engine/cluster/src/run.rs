@@ -34,8 +34,9 @@ pub trait Slots: Send + Sync + 'static {
     /// The slots that were given up since this was asked last, because the store
     /// said that they are another's.
     fn stepped_down(&self) -> Vec<Slot>;
-    /// Answers from memory are given until then and no longer.
-    fn lease_until(&self, ms: u64);
+    /// The slots were ours at `known_ms`; answers from memory are certain until
+    /// `until_ms` and no longer.
+    fn lease(&self, known_ms: u64, until_ms: u64);
     /// Everything is forgotten.
     fn drop_everything(&self);
     /// Everything is given away.
@@ -161,7 +162,7 @@ impl Runner {
             }
             Order::Release(commit) => self.commit(commit, Input::Released),
             Order::GiveUp(slots) => self.slots.give_up(&slots),
-            Order::LeaseUntil(ms) => self.slots.lease_until(ms),
+            Order::Lease { known_ms, until_ms } => self.slots.lease(known_ms, until_ms),
             Order::DropEverything => {
                 self.emptying().clear();
                 self.slots.drop_everything();

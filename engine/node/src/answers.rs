@@ -1,7 +1,7 @@
 //! From the engine's answers to frames.
 
 use bytes::BytesMut;
-use tidegate_account::{Grant, Refusal, Reply, SessionInfo, Status, Verification};
+use tidegate_account::{Grant, InterimReply, Refusal, Reply, SessionInfo, Status, Verification};
 use tidegate_runtime::{Answer, Checked, Failure, Outcome};
 use tidegate_wire::{
     Body, Code, Kind, MESSAGE_VERSION, ReplyHead, SecretBytes, Text, encode_refusal, encode_reply,
@@ -12,12 +12,15 @@ use crate::operator::{OperatorError, Said};
 
 /// What a client is told to wait when nothing better is known.
 const RETRY_AFTER_MS: u32 = 250;
+/// The same after a revocation that is not durable yet.
+const ENDED_RETRY_AFTER_MS: u32 = 1_000;
 
 /// Appends the frame of an answer.
 pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch: u64) {
     match answer {
         Answer::Checked(outcome) => write_check(out, correlation, outcome, epoch),
         Answer::Reply(reply) => write_account(out, correlation, reply, epoch),
+        Answer::Interim { reply, age_ms } => write_interim(out, correlation, reply, age_ms, epoch),
         Answer::Failed(failure) => {
             let (code, retry_after_ms) = match failure {
                 Failure::Busy { retry_after_ms, .. } => (Code::Busy, retry_after_ms),
@@ -39,11 +42,44 @@ pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch:
 pub(crate) fn write_check(out: &mut BytesMut, correlation: u64, outcome: Outcome, epoch: u64) {
     match outcome {
         Outcome::Yes(checked) => yes(out, correlation, epoch, &checked_body(&checked)),
+        Outcome::Degraded(checked, age_ms) => {
+            let head = aged(head(correlation, Code::Degraded, epoch), age_ms);
+            say(out, &head, &checked_body(&checked));
+        }
         Outcome::No(refusal) => {
             let (code, retry_after_ms) = code_of(refusal);
             refuse(out, correlation, code, retry_after_ms, epoch);
         }
         Outcome::Corrupt => refuse(out, correlation, Code::Corrupt, 0, epoch),
+    }
+}
+
+/// Appends what is said while the store is out of reach.
+fn write_interim(
+    out: &mut BytesMut,
+    correlation: u64,
+    reply: InterimReply,
+    age_ms: u64,
+    epoch: u64,
+) {
+    let head = |code| aged(head(correlation, code, epoch), age_ms);
+    match reply {
+        InterimReply::Refreshed(grant) => say(out, &head(Code::Degraded), &granted_body(&grant)),
+        InterimReply::Provisional(grant) => {
+            say(out, &head(Code::Provisional), &granted_body(&grant));
+        }
+        InterimReply::Ended(count) => {
+            let head = ReplyHead {
+                retry_after_ms: spread(ENDED_RETRY_AFTER_MS, correlation),
+                ..head(Code::AcceptedNotDurable)
+            };
+            say(out, &head, &v1::Revoked { count });
+        }
+        InterimReply::Durable(reply) => write_account(out, correlation, reply, epoch),
+        InterimReply::No(refusal) => write_account(out, correlation, Reply::No(refusal), epoch),
+        InterimReply::Unsaid | InterimReply::Unavailable => {
+            refuse(out, correlation, Code::Unavailable, RETRY_AFTER_MS, epoch);
+        }
     }
 }
 
@@ -157,12 +193,20 @@ fn spread(ms: u32, correlation: u64) -> u32 {
 
 /// Appends the frame of a yes.
 pub(crate) fn yes(out: &mut BytesMut, correlation: u64, epoch: u64, body: &impl Body) {
-    let written = encode_reply(out, &head(correlation, Code::Ok, epoch), body);
-    if written.is_err() {
+    say(out, &head(correlation, Code::Ok, epoch), body);
+}
+
+fn say(out: &mut BytesMut, head: &ReplyHead, body: &impl Body) {
+    if encode_reply(out, head, body).is_err() {
         // Every list in a reply has a limit below the frame's, so this is a bug.
         tracing::error!(event = "reply.too_large");
-        refuse(out, correlation, Code::Unknown, 0, epoch);
+        refuse(out, head.correlation, Code::Unknown, 0, head.epoch);
     }
+}
+
+fn aged(head: ReplyHead, age_ms: u64) -> ReplyHead {
+    let age_ms = u32::try_from(age_ms).unwrap_or(u32::MAX);
+    ReplyHead { age_ms, ..head }
 }
 
 fn head(correlation: u64, code: Code, epoch: u64) -> ReplyHead {

@@ -24,6 +24,8 @@ pub struct Config {
     pub guessing: GuessingConfig,
     /// The bound on what one source may try.
     pub sources: SourcesConfig,
+    /// What is answered while the store is out of reach.
+    pub degraded: DegradedConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
     /// Named limits.
@@ -195,6 +197,22 @@ impl Default for GuessingConfig {
     }
 }
 
+/// What is answered while the store is out of reach.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DegradedConfig {
+    /// For how long, in milliseconds; 0 for not at all.
+    pub grace_ms: u64,
+}
+
+impl Default for DegradedConfig {
+    fn default() -> DegradedConfig {
+        DegradedConfig {
+            grace_ms: Policy::default().grace_ms,
+        }
+    }
+}
+
 impl Default for SourcesConfig {
     fn default() -> SourcesConfig {
         let policy = Policy::default().source;
@@ -304,6 +322,9 @@ impl Config {
         }
         if let Some(sources) = &policy.sources {
             config.sources = sources.clone();
+        }
+        if let Some(degraded) = &policy.degraded {
+            config.degraded = degraded.clone();
         }
         config
     }
@@ -423,6 +444,11 @@ impl Config {
                 "at least 1",
             ),
             (
+                self.degraded.grace_ms <= 86_400_000,
+                "degraded.grace_ms",
+                "at most 86400000",
+            ),
+            (
                 self.retention.claims_ms >= 60_000,
                 "retention.claims_ms",
                 "at least 60000",
@@ -465,6 +491,7 @@ impl Config {
                 refill_ms: self.sources.refill_ms,
             },
             claim_ms: self.retention.claims_ms,
+            grace_ms: self.degraded.grace_ms,
         }
     }
 

@@ -38,6 +38,12 @@ impl Folder {
         self.root.join("store")
     }
 
+    /// The node's own journal, for when its store is out of reach.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
     /// A certificate: `ca`, `node`, or `gateway-NAME`.
     #[must_use]
     pub fn certificate(&self, name: &str) -> PathBuf {

@@ -131,12 +131,12 @@ impl Slots for Owned {
         self.ownership.leave(slots);
     }
 
-    fn lease_until(&self, ms: u64) {
-        self.ownership.lease_until(ms);
+    fn lease(&self, known_ms: u64, until_ms: u64) {
+        self.ownership.lease(known_ms, until_ms);
     }
 
     fn drop_everything(&self) {
-        self.ownership.lease_until(0);
+        self.ownership.lease(0, 0);
         self.ownership.leave_everything();
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{Engine, HashingPool, OsEntropy, Ownership, Parts, SystemClock};
+use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts, SystemClock};
 use tidegate_storage_api::{Region, StoreError};
 use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 use tokio::runtime::Runtime;
@@ -22,6 +22,11 @@ use crate::operator::Operator;
 use crate::service::{Endpoint, EndpointError, ServerCertificate, Service};
 use crate::whereabouts::Nowhere;
 
+/// A journal holds a row for whoever was signed out while the store was away.
+const JOURNAL: Options = Options {
+    cache_bytes: 1024 * 1024,
+    read_threads: 1,
+};
 /// How long the last answers have to leave before connections close.
 const LINGER_MS: u64 = 100;
 
@@ -152,6 +157,8 @@ pub(crate) fn assemble(
     let store = Arc::new(FjallStore::open(&folder.store(), &options)?);
     let deployment = runtime.block_on(Deployment::open(folder, config, Arc::clone(&store)))?;
     let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
+    let journal = FjallStore::open(&folder.journal(), &JOURNAL)?;
+    let interims = runtime.block_on(Interims::open(Arc::new(journal)))?;
     let peppers = Arc::clone(&deployment.peppers);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;
@@ -160,6 +167,7 @@ pub(crate) fn assemble(
         ownership: Arc::new(ownership),
         tenants: Arc::clone(&deployment.tenants),
         index_keys: Arc::clone(&deployment.index_keys),
+        interims,
         retention: config.retention(),
         limits: config.limits(),
         clock: Arc::clone(clock),

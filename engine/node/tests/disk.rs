@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rig::{Dir, Node, PASSWORD, ada, client, log_of, no, signed_in, yes};
-use tidegate_client::{CallError, Client, Decision, SignIn};
+use tidegate_client::{CallError, Client, Decision, Knowledge, RevokeScope, SignIn};
 use tidegate_wire::Code;
 
 /// Compiles the failing disk with the C compiler that every build needs.
@@ -59,18 +59,33 @@ fn bob() -> SignIn {
     SignIn::username("bob", PASSWORD)
 }
 
-/// A disk that fails ends all changes, and nothing else.
+/// A disk that fails ends all changes; people go on with what is known, and a
+/// revocation holds over the restart, by the journal beside the store.
 async fn outlives(how: &str) {
     let frail = Frail::start();
     let gateway = client(&frail.dir, &frail.node);
     let grant = signed_in(&gateway).await;
+    let other = yes(gateway.sign_in(&ada()).await);
     frail.fail(how);
     // Under way when it failed: nobody knows. From then on: refused.
     let first = gateway.sign_up(&bob()).await;
     assert!(first.is_err(), "{first:?}");
     unavailable(gateway.sign_up(&bob()).await);
-    unavailable(gateway.sign_in(&ada()).await);
-    unavailable(gateway.refresh(&grant.refresh).await);
+    let provisional = yes(gateway.sign_in(&ada()).await);
+    assert!(matches!(
+        provisional.knowledge,
+        Knowledge::Provisional { .. }
+    ));
+    yes(gateway.check(&provisional.session).await);
+    let kept = yes(gateway.refresh(&grant.refresh).await);
+    assert!(matches!(kept.knowledge, Knowledge::Degraded { .. }));
+    assert_eq!(kept.refresh.to_text(), grant.refresh.to_text());
+    let revoked = gateway.revoke(&other.session, RevokeScope::This).await;
+    assert!(
+        matches!(revoked, Err(CallError::Unknown { .. })),
+        "{revoked:?}"
+    );
+    assert_eq!(no(gateway.check(&other.session).await), Code::InvalidToken);
     yes(gateway.check(&grant.session).await);
     assert!(frail.node.get("/health/ready").starts_with("HTTP/1.1 503"));
     assert!(
@@ -81,14 +96,20 @@ async fn outlives(how: &str) {
     );
     std::fs::remove_file(&frail.told).unwrap();
     // What is on disk is not known any more, so room alone does not mend it.
-    unavailable(gateway.sign_in(&ada()).await);
+    unavailable(gateway.sign_up(&bob()).await);
     frail.node.terminate();
     let log = std::fs::read_to_string(log_of(&frail.dir.path())).unwrap();
     assert!(log.contains("store.write_failed"));
     let node = Node::start(&frail.dir);
     let gateway: Client = client(&frail.dir, &node);
+    assert_eq!(no(gateway.check(&other.session).await), Code::InvalidToken);
+    assert_eq!(
+        no(gateway.check(&provisional.session).await),
+        Code::InvalidToken
+    );
     yes(gateway.check(&grant.session).await);
-    yes(gateway.refresh(&grant.refresh).await);
+    let rotated = yes(gateway.refresh(&grant.refresh).await);
+    assert_eq!(rotated.knowledge, Knowledge::Current);
     yes(gateway.sign_in(&ada()).await);
     // Whole or absent, and whichever it is, it can be made so.
     if is_yes(gateway.sign_in(&bob()).await) {

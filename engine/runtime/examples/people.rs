@@ -235,6 +235,7 @@ fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) 
             version: 1,
             key: Key::new([2; 32]),
         })),
+        interims: tidegate_runtime::Interims::in_memory(),
         retention: Retention::default(),
         limits,
         clock: clock.clone(),
@@ -251,6 +252,7 @@ fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) 
 
 fn ask_of(grant: &Grant) -> Ask {
     Ask {
+        max_age_ms: 0,
         tenant: tenant(),
         user: grant.user,
         session: grant.session,
@@ -264,6 +266,7 @@ impl World {
         self.runtime.block_on(async {
             for number in people {
                 let ask = Ask {
+                    max_age_ms: 0,
                     tenant: tenant(),
                     user: user(number),
                     session: tidegate_account::SessionId(0),
@@ -273,6 +276,8 @@ impl World {
                 let started = Instant::now();
                 self.engine.submit(
                     Request {
+                        max_age_ms: 0,
+                        known_epoch: 0,
                         tenant: tenant(),
                         class: Class::Check,
                         idempotency: None,
@@ -328,6 +333,8 @@ fn hot(people: u64) {
         };
         engine.submit(
             Request {
+                max_age_ms: 0,
+                known_epoch: 0,
                 tenant: tenant(),
                 class: Class::Protection,
                 idempotency: None,
@@ -406,6 +413,8 @@ fn sources(sources: u64) {
         let (answer, answered) = tokio::sync::oneshot::channel();
         world.engine.submit(
             Request {
+                max_age_ms: 0,
+                known_epoch: 0,
                 tenant: tenant(),
                 class: Class::Password,
                 idempotency: None,

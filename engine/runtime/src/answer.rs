@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tidegate_account::Reply;
+use tidegate_account::{InterimReply, Reply};
 
 use crate::admission::Limit;
 use crate::check::Outcome;
@@ -16,6 +16,13 @@ pub enum Answer {
     Reply(Reply),
     /// What a check found.
     Checked(Outcome),
+    /// What is said while the store is out of reach.
+    Interim {
+        /// What.
+        reply: InterimReply,
+        /// How old the knowledge is that it rests on, in milliseconds.
+        age_ms: u64,
+    },
     /// Work of the engine's own is done.
     Done,
     /// No answer from the account, and why.

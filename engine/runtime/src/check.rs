@@ -13,6 +13,9 @@ pub struct Ask {
     pub session: SessionId,
     /// Its secret.
     pub secret: Secret,
+    /// Knowledge that cannot be brought up to date is accepted when it is younger
+    /// than this, in milliseconds.
+    pub max_age_ms: u32,
 }
 
 /// What a check found.
@@ -20,6 +23,8 @@ pub struct Ask {
 pub enum Outcome {
     /// The session is alive.
     Yes(Checked),
+    /// It was alive so many milliseconds ago, when the store was last heard.
+    Degraded(Checked, u64),
     /// It is not.
     No(Refusal),
     /// What is stored about the person cannot be read.

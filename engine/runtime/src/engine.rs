@@ -20,14 +20,17 @@ use tokio::sync::mpsc::channel;
 use crate::admission::{Admission, Class, Limit};
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
+use crate::contact::Contact;
 use crate::directory::{Directory, Place, Seated};
 use crate::identifiers::IndexKeys;
+use crate::interims::Interims;
 use crate::limits::Limits;
-use crate::meters::Meters;
+use crate::lookups::Lookups;
+use crate::meters::{Degraded, Meters};
 use crate::ownership::Ownership;
 use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy};
-use crate::shared::Shared;
+use crate::shared::{Shared, Standing};
 use crate::sources::{Origin, Sources};
 use crate::sweeping::{self, Retention};
 use crate::tenants::Tenants;
@@ -44,6 +47,8 @@ pub struct Parts {
     pub tenants: Arc<Tenants>,
     /// The keys of the identifier index.
     pub index_keys: Arc<IndexKeys>,
+    /// What was decided while the store was out of reach, in an earlier life.
+    pub interims: Interims,
     /// How long things are kept.
     pub retention: Retention,
     /// Its limits.
@@ -75,6 +80,11 @@ pub struct Request {
     pub idempotency: Option<Idempotency>,
     /// When nobody waits for it any more ([`Clock::monotonic_ms`]).
     pub deadline_ms: u64,
+    /// Knowledge that cannot be brought up to date is accepted when it is younger
+    /// than this, in milliseconds.
+    pub max_age_ms: u32,
+    /// The highest epoch that whoever asks knows for the person's slot; 0: none.
+    pub known_epoch: u64,
     /// What is asked.
     pub task: Task,
 }
@@ -168,19 +178,51 @@ impl Checks<'_> {
         let (shared, ask) = (self.shared, &prepared.ask);
         let found = shared.directory.check(ask, &prepared.secret, self.now_ms);
         let (outcome, write_behind, epoch) = found?;
+        let interim = shared.interims.check(ask, &prepared.secret, self.now_ms);
+        let outcome = interim.unwrap_or(outcome);
         // After the look-up and before the answer leaves: is the slot still ours?
-        if !shared.owns(ask.user, epoch) {
-            // A lease that is over is no loss of the slot yet.
-            if shared.ownership.epoch_of(ask.user) != Some(epoch) {
-                shared.directory.forget(ask.user);
+        match shared.standing(ask.user, epoch) {
+            Standing::Owner => {}
+            Standing::CutOff { age_ms } => {
+                if write_behind == WriteBehind::Due {
+                    shared.not_written(ask.user);
+                }
+                let outcome = self.degraded(ask, outcome, interim, age_ms)?;
+                return Some((outcome, epoch));
             }
-            return None;
+            Standing::Stranger => {
+                shared.directory.forget(ask.user);
+                return None;
+            }
         }
         if write_behind == WriteBehind::Due {
             shared.write_behind(ask.user);
         }
         self.warm += 1;
         Some((outcome, epoch))
+    }
+
+    /// What is said of a session while another node may own its person: that it
+    /// is alive, if it was; a no only where this node itself has ended it.
+    fn degraded(
+        &self,
+        ask: &Ask,
+        outcome: Outcome,
+        interim: Option<Outcome>,
+        age_ms: u64,
+    ) -> Option<Outcome> {
+        let grace_ms = self.shared.grace_ms(ask.tenant);
+        if age_ms >= grace_ms.min(u64::from(ask.max_age_ms)) {
+            return None;
+        }
+        match (outcome, interim) {
+            (Outcome::Yes(checked), _) => {
+                self.shared.meters.degraded(Degraded::Check);
+                Some(Outcome::Degraded(checked, age_ms))
+            }
+            (no, Some(_)) => Some(no),
+            (_, None) => None,
+        }
     }
 }
 
@@ -225,7 +267,6 @@ impl Engine {
             sources: Sources::new(parts.limits.sources),
             retention: parts.retention,
             date: tokio::sync::Mutex::default(),
-            limits: parts.limits,
             clock: parts.clock,
             entropy: parts.entropy,
             cpu: parts.cpu,
@@ -233,11 +274,16 @@ impl Engine {
             meters: Meters::new(),
             due,
             admission: Admission::default(),
+            contact: Contact::default(),
+            lookups: Lookups::new(parts.limits.lookups),
+            interims: parts.interims,
+            limits: parts.limits,
         });
         let engine = Engine { shared, actors };
         engine
             .actors
             .spawn(tending::write_behind(engine.downgrade(), queue));
+        engine.actors.spawn(tending::settle(engine.downgrade()));
         engine.actors.spawn(tending::cool(engine.downgrade()));
         engine.actors.spawn(sweeping::sweep(engine.downgrade()));
         engine
@@ -276,12 +322,16 @@ impl Engine {
             class: _,
             idempotency,
             deadline_ms,
+            max_age_ms,
+            known_epoch,
             task,
         } = request;
         let errand = Errand {
             tenant,
             idempotency,
             deadline_ms,
+            max_age_ms,
+            known_epoch,
         };
         match task {
             Task::Account { user, command } => self.route(user, errand, command, responder),
@@ -343,6 +393,13 @@ impl Engine {
         self.shared.directory.hot_people()
     }
 
+    /// Of how many people something was decided while the store was out of reach
+    /// that their accounts have not taken over yet.
+    #[must_use]
+    pub fn interim_people(&self) -> usize {
+        self.shared.interims.people_count()
+    }
+
     /// The slots in which somebody is hot.
     #[must_use]
     pub fn hot_slots(&self) -> std::collections::BTreeSet<u16> {
@@ -368,9 +425,18 @@ impl Engine {
     }
 
     fn route(&self, user: UserId, errand: Errand, command: Command, responder: Responder) {
+        let ownership = &self.shared.ownership;
+        // Somebody has owned the slot since.
+        if ownership
+            .epoch_of(user)
+            .is_some_and(|epoch| epoch < errand.known_epoch)
+        {
+            return refuse(Some(responder), Failure::NotOwner(user.slot()));
+        }
         let what = What::Command {
             tenant: errand.tenant,
             idempotency: errand.idempotency,
+            max_age_ms: errand.max_age_ms,
             command,
         };
         self.seat(user, what, errand.deadline_ms, Some(responder));
@@ -385,13 +451,19 @@ impl Engine {
     ) {
         let shared = &self.shared;
         let epoch = shared.ownership.epoch_of(user);
-        let Some(epoch) = epoch.filter(|epoch| shared.owns(user, *epoch)) else {
+        let Some(epoch) = epoch else {
             return refuse(responder, Failure::NotOwner(user.slot()));
         };
         let mut responder = responder;
         // Whoever is warm is opened without a read. Looked up beforehand: the
         // warm map is never taken under the guard of the hot one.
         let warm = shared.directory.with_warm(user, |_| ()).is_some();
+        if shared.standing(user, epoch) != Standing::Owner && !(warm && what.is_for_interim()) {
+            return match responder {
+                Some(responder) => refuse(Some(responder), Failure::Unavailable),
+                None => shared.not_written(user),
+            };
+        }
         let start = || {
             let activation = match warm {
                 true => None,
@@ -454,6 +526,8 @@ struct Errand {
     tenant: TenantId,
     idempotency: Option<Idempotency>,
     deadline_ms: u64,
+    max_age_ms: u32,
+    known_epoch: u64,
 }
 
 /// An engine that its background work does not keep alive.

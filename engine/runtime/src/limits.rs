@@ -27,6 +27,14 @@ pub struct Limits {
     pub write_behind_queue: usize,
     /// Such commits started per second.
     pub write_behind_per_s: u32,
+    /// Identifiers whose last look-up is remembered for sign-ins while the store
+    /// is out of reach, about 64 bytes each.
+    pub lookups: usize,
+    /// People of whom decisions are kept that were made while the store was out
+    /// of reach; beyond, they are refused.
+    pub interim_people: usize,
+    /// Accounts per second that take such decisions over when it is back.
+    pub settle_per_s: u32,
     /// What a refused client is told to wait, at least.
     pub retry_after_ms: u32,
 }
@@ -45,6 +53,9 @@ impl Default for Limits {
             warm_idle_ms: 6 * 60 * 60 * 1000,
             write_behind_queue: 100_000,
             write_behind_per_s: 2_000,
+            lookups: 1_000_000,
+            interim_people: 200_000,
+            settle_per_s: 500,
             retry_after_ms: 250,
         }
     }

@@ -6,6 +6,33 @@ use metrics::{Counter, Gauge, counter, gauge};
 use crate::admission::Limit;
 use crate::histogram::Histogram;
 
+/// What was answered while the store was out of reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Degraded {
+    Check,
+    Refresh,
+    SignIn,
+    Revocation,
+}
+
+impl Degraded {
+    const ALL: [Degraded; 4] = [
+        Degraded::Check,
+        Degraded::Refresh,
+        Degraded::SignIn,
+        Degraded::Revocation,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Degraded::Check => "check",
+            Degraded::Refresh => "refresh",
+            Degraded::SignIn => "sign_in",
+            Degraded::Revocation => "revocation",
+        }
+    }
+}
+
 pub(crate) struct Meters {
     pub(crate) checks_warm: Counter,
     pub(crate) checks_cold: Counter,
@@ -24,11 +51,19 @@ pub(crate) struct Meters {
     pub(crate) write_behind: Counter,
     pub(crate) people_warm: Gauge,
     pub(crate) people_hot: Gauge,
+    degraded: [Counter; Degraded::ALL.len()],
+    pub(crate) settled: Counter,
+    pub(crate) cut_off: Gauge,
+    pub(crate) interim_people: Gauge,
 }
 
 impl Meters {
     pub(crate) fn refused(&self, limit: Limit) {
         self.refused[limit as usize].increment(1);
+    }
+
+    pub(crate) fn degraded(&self, what: Degraded) {
+        self.degraded[what as usize].increment(1);
     }
 
     pub(crate) fn new() -> Meters {
@@ -50,6 +85,11 @@ impl Meters {
             write_behind: counter!("tidegate_write_behind_total"),
             people_warm: gauge!("tidegate_people_warm"),
             people_hot: gauge!("tidegate_people_hot"),
+            degraded: Degraded::ALL
+                .map(|what| counter!("tidegate_degraded_total", "answer" => what.name())),
+            settled: counter!("tidegate_settled_people_total"),
+            cut_off: gauge!("tidegate_store_cut_off"),
+            interim_people: gauge!("tidegate_interim_people"),
         }
     }
 }

@@ -14,7 +14,21 @@ pub struct Ownership {
     epochs: Box<[AtomicU64]>,
     /// Until when answers from memory may be given, by the monotonic clock.
     leased_until_ms: AtomicU64,
+    /// When the lease was known to be good, by the same clock.
+    known_ms: AtomicU64,
     stepped_down: Mutex<Vec<Slot>>,
+}
+
+/// How the lease stands under which we answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// Nobody else can own our slots.
+    Held,
+    /// Somebody else may.
+    Over {
+        /// How long ago the slots were known to be ours, in milliseconds.
+        age_ms: u64,
+    },
 }
 
 /// Where there is one node, nobody else waits for its silence.
@@ -49,6 +63,7 @@ impl Ownership {
             region,
             epochs: epochs.into_boxed_slice(),
             leased_until_ms: AtomicU64::new(FOR_EVER),
+            known_ms: AtomicU64::new(0),
             stepped_down: Mutex::default(),
         })
     }
@@ -60,6 +75,7 @@ impl Ownership {
             region,
             epochs: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             leased_until_ms: AtomicU64::new(0),
+            known_ms: AtomicU64::new(0),
             stepped_down: Mutex::default(),
         }
     }
@@ -86,19 +102,32 @@ impl Ownership {
         }
     }
 
-    /// Answers from memory may be given until then
+    /// The slots were ours at `known_ms`, and answers from memory may be given
+    /// until `until_ms`
     /// ([`Clock::monotonic_ms`](crate::ports::Clock::monotonic_ms)).
-    pub fn lease_until(&self, ms: u64) {
-        self.leased_until_ms.store(ms, Ordering::Release);
+    pub fn lease(&self, known_ms: u64, until_ms: u64) {
+        self.known_ms.store(known_ms, Ordering::Release);
+        self.leased_until_ms.store(until_ms, Ordering::Release);
     }
 
-    /// Whether the lease is not over. The clock is read only where there is a
-    /// lease that can end.
+    /// Whether there is no other node.
     #[must_use]
-    pub fn is_leased(&self, now_ms: impl FnOnce() -> u64) -> bool {
+    pub fn is_alone(&self) -> bool {
+        self.leased_until_ms.load(Ordering::Acquire) == FOR_EVER
+    }
+
+    /// How the lease stands. The clock is read only where there is a lease that
+    /// can end.
+    #[must_use]
+    pub fn leased(&self, now_ms: impl FnOnce() -> u64) -> Lease {
         match self.leased_until_ms.load(Ordering::Acquire) {
-            FOR_EVER => true,
-            until_ms => now_ms() < until_ms,
+            FOR_EVER => Lease::Held,
+            until_ms => match now_ms() {
+                now_ms if now_ms < until_ms => Lease::Held,
+                now_ms => Lease::Over {
+                    age_ms: now_ms.saturating_sub(self.known_ms.load(Ordering::Acquire)),
+                },
+            },
         }
     }
 

@@ -32,6 +32,11 @@ pub(crate) enum Message {
         pending: PendingId,
         completion: Completion,
     },
+    /// The same of a password that was given while the store was out of reach.
+    Compared {
+        pending: PendingId,
+        completion: Completion,
+    },
     /// A commit came back.
     Committed(Result<Stamp, StoreError>),
     /// It is time to look again for a commit of unknown fate.
@@ -53,17 +58,36 @@ pub(crate) enum What {
     Command {
         tenant: TenantId,
         idempotency: Option<Idempotency>,
+        /// What cannot be brought up to date is accepted when it is younger.
+        max_age_ms: u32,
         command: Command,
     },
     /// A check that found the person cold.
     Check(Ask),
     /// Make the times of use durable.
     WriteBehind,
+    /// Take over what was decided while the store was out of reach.
+    Settle,
     /// Drop what is over.
     Sweep,
     /// Renew what older keys made: the texts of the person's identifiers, by
     /// number, sealed.
     Rekey(Vec<(u16, Bytes)>),
+}
+
+impl What {
+    /// Whether something can be said to it while the store is out of reach.
+    pub(crate) fn is_for_interim(&self) -> bool {
+        match self {
+            What::Command { command, .. } => matches!(
+                command,
+                Command::SignIn(_) | Command::Refresh { .. } | Command::Revoke { .. }
+            ),
+            What::Check(_) | What::WriteBehind | What::Settle | What::Sweep | What::Rekey(_) => {
+                false
+            }
+        }
+    }
 }
 
 pub(crate) struct PersonActor;

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use ractor::ActorRef;
-use tidegate_account::UserId;
+use tidegate_account::{TenantId, UserId};
 use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
 use crate::admission::{Admission, Limit};
 use crate::answer::Failure;
+use crate::contact::Contact;
 use crate::date::Date;
 use crate::directory::Directory;
 use crate::identifiers::IndexKeys;
+use crate::interims::Interims;
 use crate::limits::Limits;
+use crate::lookups::Lookups;
 use crate::meters::Meters;
-use crate::ownership::Ownership;
+use crate::ownership::{Lease, Ownership};
 use crate::person::Message;
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::sources::Sources;
@@ -36,17 +39,78 @@ pub(crate) struct Shared {
     pub(crate) due: Sender<UserId>,
     pub(crate) admission: Admission,
     pub(crate) sources: Sources,
+    pub(crate) contact: Contact,
+    pub(crate) lookups: Lookups,
+    pub(crate) interims: Interims,
     pub(crate) retention: Retention,
     /// What the sweeper knows of the date; none before its first walk.
     pub(crate) date: tokio::sync::Mutex<Option<Date>>,
 }
 
+/// How this node stands to the people of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It owns them, and what it knows is so.
+    Owner,
+    /// It owned them so long ago, when the store was last heard.
+    CutOff { age_ms: u64 },
+    /// It does not own them.
+    Stranger,
+}
+
 impl Shared {
+    /// How this node stands to a person whom it has known since this epoch.
+    pub(crate) fn standing(&self, user: UserId, epoch: u64) -> Standing {
+        match self.ownership.epoch_of(user) == Some(epoch) {
+            false => Standing::Stranger,
+            true => match self.ownership.leased(|| self.clock.monotonic_ms()) {
+                Lease::Held => Standing::Owner,
+                Lease::Over { age_ms } => Standing::CutOff { age_ms },
+            },
+        }
+    }
+
+    /// The same for whoever wants something changed: the store must take it.
+    pub(crate) fn standing_to_change(&self, user: UserId, epoch: u64) -> Standing {
+        let standing = self.standing(user, epoch);
+        match (standing, self.lost_for_ms()) {
+            (Standing::Owner, Some(age_ms)) => Standing::CutOff { age_ms },
+            (standing, _) => standing,
+        }
+    }
+
+    /// The store did not take a change.
+    pub(crate) fn lost(&self) {
+        if self.ownership.is_alone() {
+            self.contact.lost(self.clock.monotonic_ms());
+        }
+    }
+
+    /// How long ago the store was lost, unless it takes changes.
+    fn lost_for_ms(&self) -> Option<u64> {
+        self.contact.lost_for_ms(|| self.clock.monotonic_ms())
+    }
+
+    /// Whether the store is out of reach for the whole node.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.is_past_lease() || self.lost_for_ms().is_some()
+    }
+
+    /// Whether other nodes may own everything by now.
+    pub(crate) fn is_past_lease(&self) -> bool {
+        self.ownership.leased(|| self.clock.monotonic_ms()) != Lease::Held
+    }
+
+    /// For how long answers are given while the store is out of reach.
+    pub(crate) fn grace_ms(&self, tenant: TenantId) -> u64 {
+        let tenant = self.tenants.get(tenant);
+        tenant.map_or(0, |tenant| tenant.policy.grace_ms)
+    }
+
     /// Whether the person's slot is still ours under this epoch, and the lease
     /// under which we answer for it is not over.
     pub(crate) fn owns(&self, user: UserId, epoch: u64) -> bool {
-        let ours = self.ownership.epoch_of(user) == Some(epoch);
-        ours && self.ownership.is_leased(|| self.clock.monotonic_ms())
+        self.standing(user, epoch) == Standing::Owner
     }
 
     /// The answer to a request that this limit does not let in now.

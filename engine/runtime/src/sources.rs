@@ -119,6 +119,27 @@ impl Sources {
         Ok(self.settled(hash, policy, now_ms, before_ms, ahead_ms))
     }
 
+    /// The same while the store is out of reach: what a source may try before it
+    /// is settled, and no more.
+    pub(crate) fn charge_unsettled(
+        &self,
+        hash: &[u8; 32],
+        policy: &SourcePolicy,
+        now_ms: u64,
+    ) -> Result<Charge, StoreError> {
+        if policy.free == 0 {
+            return Ok(Charge::Charged);
+        }
+        match self.try_charge(hash, policy, now_ms) {
+            Standing::Charged => Ok(Charge::Charged),
+            Standing::Held { retry_after_ms } => Ok(Charge::Held { retry_after_ms }),
+            Standing::Unsettled { .. } => {
+                self.refund(hash, policy);
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+
     /// Takes an attempt back: it was a success, or nothing came of it.
     pub(crate) fn refund(&self, hash: &[u8; 32], policy: &SourcePolicy) {
         let mut shard = self.shard(hash);

@@ -29,6 +29,34 @@ pub(crate) async fn write_behind(engine: WeakEngine, mut queue: Receiver<UserId>
     }
 }
 
+/// Lets accounts take over what was decided while the store was out of reach,
+/// at most so many per second: whoever is asked for takes it over at once.
+pub(crate) async fn settle(engine: WeakEngine) {
+    loop {
+        engine.clock.sleep(TICK_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let shared = engine.shared();
+        let cut_off = shared.is_cut_off();
+        shared.meters.cut_off.set(f64::from(u8::from(cut_off)));
+        let people = u32::try_from(shared.interims.people_count()).unwrap_or(u32::MAX);
+        shared.meters.interim_people.set(f64::from(people));
+        if people == 0 {
+            continue;
+        }
+        if cut_off {
+            continue;
+        }
+        let per_s = u64::from(shared.limits.settle_per_s);
+        let most = usize::try_from((per_s * TICK_MS / 1000).max(1)).unwrap_or(1);
+        let ours = |user| shared.ownership.epoch_of(user).is_some();
+        for user in shared.interims.to_settle(most, ours) {
+            engine.seat(user, What::Settle, u64::MAX, None);
+        }
+    }
+}
+
 /// Makes people cold who were not used for long, sooner when there are too many.
 pub(crate) async fn cool(engine: WeakEngine) {
     loop {
@@ -38,6 +66,14 @@ pub(crate) async fn cool(engine: WeakEngine) {
         };
         let shared = engine.shared();
         let now_ms = shared.clock.unix_ms();
+        for written in shared.interims.expire(now_ms) {
+            // What stays is dropped the next time that the journal is read.
+            let _ = written.await;
+        }
+        if shared.is_cut_off() {
+            // Nobody could be made warm again.
+            continue;
+        }
         let mut idle_s = u32::try_from(shared.limits.warm_idle_ms / 1000).unwrap_or(u32::MAX);
         shared.directory.cool(idle_s.max(1), now_ms);
         while shared.directory.warm_people() > shared.limits.warm_people && idle_s > 1 {

@@ -76,13 +76,20 @@ enum Attempt {
 
 /// Where a call goes.
 struct Target {
-    /// The person's slot, as soon as it is known.
+    /// The slot of the person whom the call names. Only with it do epochs go:
+    /// whoever an identifier leads to may live in another slot than the one that
+    /// a redirect spoke of.
+    named: Option<u16>,
+    /// The slot to go to, as soon as one is known.
     slot: Option<u16>,
     /// The node that was asked last and did not answer.
     not: Option<usize>,
     redirects: u32,
     /// How often nobody served the slot.
     nobody: u32,
+    /// The node that was asked last is asked whether it serves the slot by now;
+    /// another does, and is cut off.
+    scouting: bool,
 }
 
 /// Redirects that one call follows at once; more say that nobody knows.
@@ -142,10 +149,12 @@ impl Caller {
         self.budget.earn();
         let (mut attempts, mut lost) = (0u32, 0u32);
         let mut target = Target {
+            named: slot,
             slot,
             not: None,
             redirects: 0,
             nobody: 0,
+            scouting: false,
         };
         loop {
             let attempt = self
@@ -197,7 +206,7 @@ impl Caller {
             opcode: opcode as u16,
             correlation,
             tenant: self.tenant,
-            epoch: self.routes.epoch(target.slot),
+            epoch: self.routes.epoch(target.named),
             remaining_ms: left,
             max_age_ms: self.max_age_ms,
             idempotency_key,
@@ -213,6 +222,7 @@ impl Caller {
                 cost: Cost::Free,
             }));
         };
+        target.scouting = way.instead_of.is_some();
         let patience = Caller::patience(opcode, left);
         let asked_ms = self.world.now_ms();
         let asked = way.lane.ask(correlation, frame.freeze());
@@ -266,7 +276,7 @@ impl Caller {
         let reply = decode_reply(&frame).map_err(|_| CallError::BadAnswer)?;
         let now_ms = self.world.now_ms();
         self.routes
-            .answered(target.slot, node, reply.head.epoch, now_ms);
+            .answered(target.named, node, reply.head.epoch, now_ms);
         let redirect = reply.redirect().map_err(|_| CallError::BadAnswer)?;
         if let Some(redirect) = redirect {
             let slot = redirect.slot.to_native();
@@ -278,7 +288,10 @@ impl Caller {
                 address => self.routes.learn(slot, address, now_ms),
             };
             target.redirects += 1;
-            if other.is_some_and(|other| other != node) && target.redirects <= REDIRECTS_MAX {
+            let known = other.is_some_and(|other| other != node);
+            // Whoever is cut off is still who knows most.
+            let scouted = std::mem::take(&mut target.scouting) && other.is_none();
+            if (known || scouted) && target.redirects <= REDIRECTS_MAX {
                 return Ok(Attempt::Elsewhere);
             }
             target.not = Some(node);
@@ -299,6 +312,18 @@ impl Caller {
             }));
         }
         let (code, retry_after_ms) = (reply.code, reply.head.retry_after_ms);
+        match code {
+            Code::Degraded | Code::Provisional | Code::AcceptedNotDurable => {
+                self.routes.is_cut_off(target.slot, node);
+            }
+            // Another may serve the slot by now, or know more.
+            Code::Unavailable => {
+                self.routes.doubt(target.slot, node);
+                target.not = Some(node);
+            }
+            Code::Ok => self.routes.is_current(target.slot),
+            _ => {}
+        }
         Ok(match code.kind() {
             Kind::Yes if code == Code::AcceptedNotDurable => {
                 again(CallError::Unknown { code }, retry_after_ms)

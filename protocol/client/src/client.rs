@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::call::Caller;
 use crate::connection::Lane;
 use crate::decision::{
-    CallError, Checked, Decision, Granted, Operated, RevokeScope, Session, StatusChange,
+    CallError, Checked, Decision, Granted, Knowledge, Operated, RevokeScope, Session, StatusChange,
     Verification,
 };
 use crate::options::{Options, SetupError, quic_config};
@@ -261,7 +261,7 @@ impl Client {
             remember: person.remember,
             source: person.source.clone(),
         };
-        let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
+        let read = granted;
         self.caller
             .call(Opcode::SignIn, None, self.key, &body, read)
             .await
@@ -279,6 +279,7 @@ impl Client {
                 idle_expires_at: checked.idle_expires_at.to_native(),
                 expires_at: checked.expires_at.to_native(),
                 assurance: checked.assurance,
+                knowledge: Knowledge::of(reply),
             })
         };
         self.caller
@@ -304,7 +305,7 @@ impl Client {
             family: token.family.clone(),
             secret: token.secret.clone(),
         };
-        let read = |reply: &tidegate_wire::Reply<'_>| reply.granted().map(granted);
+        let read = granted;
         self.caller
             .call(
                 Opcode::Refresh,
@@ -544,11 +545,12 @@ impl Client {
     }
 }
 
-fn granted(granted: &v1::ArchivedGranted) -> Granted {
+fn granted(reply: &tidegate_wire::Reply<'_>) -> Result<Granted, tidegate_wire::Fault> {
+    let granted = reply.granted()?;
     let user = UserId(granted.user);
     let session = granted.session.to_native();
     let secret = |secret: &tidegate_wire::ArchivedSecretBytes| SecretBytes(secret.0);
-    Granted {
+    Ok(Granted {
         user,
         session: SessionToken {
             user,
@@ -569,5 +571,6 @@ fn granted(granted: &v1::ArchivedGranted) -> Granted {
         idle_expires_at: granted.idle_expires_at.to_native(),
         expires_at: granted.expires_at.to_native(),
         assurance: granted.assurance,
-    }
+        knowledge: Knowledge::of(reply),
+    })
 }

@@ -64,6 +64,36 @@ pub enum CallError {
     NoRandomness,
 }
 
+/// What a yes rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knowledge {
+    /// On what is so, and durable where it has to be.
+    Current,
+    /// On what was so that long ago: the node cannot reach its store. A session
+    /// that was refreshed goes on under the same refresh token.
+    Degraded {
+        /// How old it is, in milliseconds.
+        age_ms: u32,
+    },
+    /// The same for a sign-in: the session ends soon, and may be lost with its
+    /// node, unless it is refreshed when the store is back.
+    Provisional {
+        /// How old it is, in milliseconds.
+        age_ms: u32,
+    },
+}
+
+impl Knowledge {
+    pub(crate) fn of(reply: &tidegate_wire::Reply<'_>) -> Knowledge {
+        let age_ms = reply.head.age_ms;
+        match reply.code {
+            Code::Degraded => Knowledge::Degraded { age_ms },
+            Code::Provisional => Knowledge::Provisional { age_ms },
+            _ => Knowledge::Current,
+        }
+    }
+}
+
 /// A session that is alive. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
@@ -75,6 +105,8 @@ pub struct Checked {
     pub expires_at: u64,
     /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
+    /// What this rests on.
+    pub knowledge: Knowledge,
 }
 
 /// What a sign-in or a refresh hands out. Times are Unix milliseconds.
@@ -94,6 +126,8 @@ pub struct Granted {
     pub expires_at: u64,
     /// How sure the sign-in was.
     pub assurance: u8,
+    /// What this rests on.
+    pub knowledge: Knowledge,
 }
 
 /// One session of a list. Times are Unix milliseconds.

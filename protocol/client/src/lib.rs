@@ -19,8 +19,8 @@ mod transport;
 
 pub use client::{Client, Identifier, SignIn, Verify, Ways};
 pub use decision::{
-    CallError, Checked, Decision, Granted, Operated, Refusal, RevokeScope, Session, StatusChange,
-    Verification,
+    CallError, Checked, Decision, Granted, Knowledge, Operated, Refusal, RevokeScope, Session,
+    StatusChange, Verification,
 };
 pub use options::{Options, SetupError, quic_config};
 pub use routes::{Reach, Seed};

@@ -38,6 +38,9 @@ struct State {
     slots: Vec<Option<usize>>,
     /// The highest epoch that any answer told, by slot.
     epochs: Vec<u64>,
+    /// Where a slot's node said that it cannot reach its store: when another was
+    /// last asked whether it serves the slot by now.
+    cut_off: Vec<Option<u64>>,
     turn: usize,
 }
 
@@ -54,6 +57,8 @@ struct Node {
 
 /// How long a silent node is left alone before somebody asks it again.
 const PROBE_EVERY_MS: u64 = 500;
+/// How often another node is asked for a slot whose own is cut off.
+const SCOUT_EVERY_MS: u64 = 2_000;
 
 impl Node {
     fn new(address: String, lanes: Vec<Arc<dyn Transport>>) -> Node {
@@ -89,12 +94,38 @@ fn forget(state: &mut State, slot: Option<u16>, node: usize) {
     }
 }
 
+/// Any node but `not`, if there is another, that is not left alone.
+fn any(state: &mut State, not: Option<usize>, now_ms: u64) -> Option<usize> {
+    state.turn += 1;
+    let (turn, count) = (state.turn, state.nodes.len());
+    let order = (0..count).map(|step| (turn + step) % count);
+    let mut usable = order.filter(|node| !state.nodes[*node].is_left_alone(now_ms));
+    let first = usable.next()?;
+    match Some(first) == not {
+        true => usable.next().or(Some(first)),
+        false => Some(first),
+    }
+}
+
+/// Another node than the slot's own, when that is cut off and it is time.
+fn scout(state: &mut State, slot: Option<u16>, known: usize, now_ms: u64) -> Option<usize> {
+    let place = usize::from(slot?) % SLOTS;
+    let asked_ms = state.cut_off[place]?;
+    if asked_ms > 0 && now_ms < asked_ms + SCOUT_EVERY_MS {
+        return None;
+    }
+    state.cut_off[place] = Some(now_ms.max(1));
+    any(state, Some(known), now_ms).filter(|other| *other != known)
+}
+
 /// A way, and the place of its node.
 pub(crate) struct Way {
     pub(crate) lane: Arc<dyn Transport>,
     pub(crate) node: usize,
     /// Whether it was asked to find out whether the node answers again.
     pub(crate) probing: bool,
+    /// The slot's node, when another is asked whether it serves the slot by now.
+    pub(crate) instead_of: Option<usize>,
 }
 
 impl Routes {
@@ -107,6 +138,7 @@ impl Routes {
                 nodes: nodes.collect(),
                 slots: vec![None; SLOTS],
                 epochs: vec![0; SLOTS],
+                cut_off: vec![None; SLOTS],
                 turn: 0,
             }),
             reach,
@@ -122,18 +154,12 @@ impl Routes {
     pub(crate) fn way(&self, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> Option<Way> {
         let mut state = self.state();
         let known = slot.and_then(|slot| state.slots[usize::from(slot) % SLOTS]);
-        let node = match known.filter(|node| !state.nodes[*node].is_left_alone(now_ms)) {
-            Some(node) => node,
-            None => {
-                state.turn += 1;
-                let (turn, count) = (state.turn, state.nodes.len());
-                let order = (0..count).map(|step| (turn + step) % count);
-                let order: Vec<usize> = order.collect();
-                let alone = |node: &usize| state.nodes[*node].is_left_alone(now_ms);
-                let mut usable = order.iter().filter(|node| !alone(node));
-                let other = usable.clone().find(|node| Some(**node) != not);
-                *other.or_else(|| usable.next())?
-            }
+        let known = known.filter(|node| !state.nodes[*node].is_left_alone(now_ms));
+        let scout = known.and_then(|known| scout(&mut state, slot, known, now_ms));
+        let (node, instead_of) = match (known, scout) {
+            (Some(_), Some(scout)) => (scout, known),
+            (Some(node), None) => (node, None),
+            (None, _) => (any(&mut state, not, now_ms)?, None),
         };
         let place = &mut state.nodes[node];
         let probing = place.silent_since_ms.is_some();
@@ -146,6 +172,7 @@ impl Routes {
             lane: Arc::clone(lane),
             node,
             probing,
+            instead_of,
         })
     }
 
@@ -170,6 +197,25 @@ impl Routes {
         }
         state.slots[usize::from(slot) % SLOTS] = Some(node);
         Some(node)
+    }
+
+    /// A slot's node answers, but cannot reach its store.
+    pub(crate) fn is_cut_off(&self, slot: Option<u16>, node: usize) {
+        let mut state = self.state();
+        if let Some(slot) = slot {
+            let place = usize::from(slot) % SLOTS;
+            if state.slots[place] == Some(node) {
+                state.cut_off[place].get_or_insert(0);
+            }
+        }
+    }
+
+    /// A slot's node answers, and what it says is so.
+    pub(crate) fn is_current(&self, slot: Option<u16>) {
+        let mut state = self.state();
+        if let Some(slot) = slot {
+            state.cut_off[usize::from(slot) % SLOTS] = None;
+        }
     }
 
     /// A slot's node says that it does not serve the slot.
@@ -278,6 +324,30 @@ mod tests {
         assert_eq!(seen, [0, 1, 2]);
         // With only one node there is nobody else to ask.
         assert_eq!(node(&self::routes(&["a"]), None, Some(0), 0), 0);
+    }
+
+    #[test]
+    fn while_a_slots_node_is_cut_off_another_is_asked_now_and_then() {
+        let routes = routes(&["a", "b"]);
+        routes.answered(Some(3), 1, 9, 1_000);
+        routes.is_cut_off(Some(3), 1);
+        let way = |now_ms| {
+            let way = routes.way(Some(3), None, now_ms).unwrap();
+            (way.node, way.instead_of)
+        };
+        assert_eq!(way(1_001), (0, Some(1)));
+        assert_eq!([1_002, 3_000].map(way), [(1, None); 2]);
+        assert_eq!(way(3_001), (0, Some(1)));
+        routes.is_current(Some(3));
+        assert_eq!(way(9_000), (1, None));
+        // Another slot's news, or another node's, is not this one's.
+        routes.is_cut_off(Some(3), 0);
+        routes.is_cut_off(Some(4), 1);
+        assert_eq!(way(9_000), (1, None));
+        let one = self::routes(&["a"]);
+        one.answered(Some(3), 0, 9, 0);
+        one.is_cut_off(Some(3), 0);
+        assert_eq!(node(&one, Some(3), None, 5), 0);
     }
 
     #[test]

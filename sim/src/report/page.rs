@@ -3,13 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use super::{FaultReport, MomentReport, Quantiles, Report, SecondReport};
-
-const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 190.0;
-const COLOURS: [&str; 6] = [
-    "#1769aa", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0f766e",
-];
+use super::chart::{Line, Scale, distribution, over_time};
+use super::{MomentReport, Quantiles, Report, SecondReport};
 
 const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -26,18 +21,6 @@ figure{margin:1.6rem 0}figcaption{font-weight:600}.note{color:var(--pale)}code{f
 svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--pale)}
 </style>"#;
 
-/// Values over time, under a name.
-struct Line {
-    name: String,
-    values: Vec<Option<f64>>,
-}
-
-#[derive(Clone, Copy)]
-enum Scale {
-    Linear,
-    Logarithmic,
-}
-
 /// The page of a report.
 ///
 /// # Errors
@@ -53,6 +36,7 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
     verdict(&mut page, report)?;
     people(&mut page, report)?;
     classes(&mut page, report)?;
+    distribution(&mut page, &report.classes)?;
     charts(&mut page, report)?;
     write!(
         page,
@@ -127,7 +111,7 @@ fn people(page: &mut String, report: &Report) -> fmt::Result {
 fn classes(page: &mut String, report: &Report) -> fmt::Result {
     page.push_str(
         "<h2>Requests</h2><table><tr><th></th><th>calls</th><th>answered</th><th>failed</th>\
-         <th>attempts</th><th>shed</th><th>sent on</th><th>unknown</th><th>p50 ms</th><th>p99</th><th>p99.9</th>\
+         <th>attempts</th><th>shed</th><th>sent on</th><th>unknown</th><th>degraded</th><th>p50 ms</th><th>p99</th><th>p99.9</th>\
          <th>max</th></tr>",
     );
     for (name, class) in &report.classes {
@@ -139,7 +123,7 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
         } = class.latency_ms;
         write!(
             page,
-            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{p50:.2}</td><td>{p99:.2}</td><td>{p99_9:.2}</td><td>{max:.2}</td></tr>",
             class.calls,
             class.served,
@@ -148,6 +132,7 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
             class.shed,
             class.redirected,
             class.unknown,
+            class.degraded,
         )?;
     }
     page.push_str("</table>");
@@ -155,14 +140,14 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
         "<p class=\"note\">A call is what a gateway asks of its client library, with all its \
          retries; an attempt is one request on its way to a node. Latency is that of calls that \
          were answered, from the call to its answer: shedding shows in the people's view, not \
-         here.</p>",
+         here. Degraded: answered from what was known before the store went.</p>",
     );
     Ok(())
 }
 
 fn charts(page: &mut String, report: &Report) -> fmt::Result {
     let chart = |page: &mut String, title: &str, scale, lines: &[Line]| {
-        draw(page, title, scale, lines, &report.faults)
+        over_time(page, title, scale, lines, &report.faults)
     };
     let seconds = &report.seconds;
     let sum = |of: fn(&MomentReport) -> u64| {
@@ -180,6 +165,7 @@ fn charts(page: &mut String, report: &Report) -> fmt::Result {
         line("answered", sum(|moment| moment.served)),
         line("shed", sum(|moment| moment.shed)),
         line("failed", sum(|moment| moment.failed)),
+        line("degraded", sum(|moment| moment.degraded)),
     ];
     chart(page, "Requests a second", Scale::Linear, &requests)?;
     let names: BTreeSet<&String> = seconds
@@ -250,109 +236,6 @@ fn charts(page: &mut String, report: &Report) -> fmt::Result {
     chart(page, "The store, a second", Scale::Linear, &store)
 }
 
-/// One chart. Faults are bands behind it.
-fn draw(
-    page: &mut String,
-    title: &str,
-    scale: Scale,
-    lines: &[Line],
-    faults: &[FaultReport],
-) -> fmt::Result {
-    let length = lines
-        .iter()
-        .map(|line| line.values.len())
-        .max()
-        .unwrap_or(0);
-    let values = lines.iter().flat_map(|line| line.values.iter().flatten());
-    let greatest = values.clone().fold(0.0f64, |most, value| value.max(most));
-    if length < 2 || greatest <= 0.0 {
-        return Ok(());
-    }
-    let least = values
-        .filter(|value| **value > 0.0)
-        .fold(greatest, |least, value| value.min(least));
-    let span_s = (length - 1) as f64;
-    let x = |at_s: f64| at_s.clamp(0.0, span_s) / span_s * WIDTH;
-    let y = |value: f64| {
-        let share = match scale {
-            Scale::Linear => value / greatest,
-            Scale::Logarithmic if greatest > least => {
-                libm::log(value.max(least) / least) / libm::log(greatest / least)
-            }
-            Scale::Logarithmic => 1.0,
-        };
-        HEIGHT - share * (HEIGHT - 18.0)
-    };
-    write!(
-        page,
-        "<figure><figcaption>{title}</figcaption><svg viewBox=\"0 -4 {} {}\" role=\"img\" \
-         aria-label=\"{title}\">",
-        WIDTH + 60.0,
-        HEIGHT + 24.0
-    )?;
-    for fault in faults {
-        let (from, to) = (x(fault.at_s), x(fault.at_s + fault.for_s));
-        write!(
-            page,
-            "<rect x=\"{from:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\" \
-             fill=\"var(--band)\" opacity=\".6\"><title>{}</title></rect>",
-            (to - from).max(2.0),
-            escape(&fault.what)
-        )?;
-    }
-    write!(
-        page,
-        "<line x1=\"0\" y1=\"{HEIGHT}\" x2=\"{WIDTH}\" y2=\"{HEIGHT}\" stroke=\"var(--rule)\"/>\
-         <text x=\"{0}\" y=\"14\">{1}</text><text x=\"{0}\" y=\"{HEIGHT}\">{2}</text>\
-         <text x=\"0\" y=\"{3}\">0 s</text><text x=\"{WIDTH}\" y=\"{3}\" text-anchor=\"end\">\
-         {span_s:.0} s</text>",
-        WIDTH + 4.0,
-        short(greatest),
-        match scale {
-            Scale::Linear => "0".to_owned(),
-            Scale::Logarithmic => short(least),
-        },
-        HEIGHT + 15.0
-    )?;
-    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        path(page, line, colour, &x, &y)?;
-    }
-    page.push_str("</svg><div>");
-    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        write!(
-            page,
-            "<span style=\"color:{colour}\">&#9632;</span> {} &nbsp; ",
-            escape(&line.name)
-        )?;
-    }
-    page.push_str("</div></figure>");
-    Ok(())
-}
-
-fn path(
-    page: &mut String,
-    line: &Line,
-    colour: &str,
-    x: &impl Fn(f64) -> f64,
-    y: &impl Fn(f64) -> f64,
-) -> fmt::Result {
-    let mut points = String::new();
-    let mut pen = 'M';
-    for (second, value) in line.values.iter().enumerate() {
-        match value {
-            Some(value) => {
-                write!(points, "{pen}{:.1} {:.1}", x(second as f64), y(*value))?;
-                pen = 'L';
-            }
-            None => pen = 'M',
-        }
-    }
-    write!(
-        page,
-        "<path d=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>"
-    )
-}
-
 fn duration(ms: f64) -> String {
     match ms {
         ms if ms >= 1_000.0 => format!("{} s", short(ms / 1_000.0)),
@@ -360,7 +243,7 @@ fn duration(ms: f64) -> String {
     }
 }
 
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{:.2}M", value / 1e6),
         value if value >= 1e4 => format!("{:.0}k", value / 1e3),
@@ -369,7 +252,7 @@ fn short(value: f64) -> String {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -170,6 +170,9 @@ pub enum SystemPart<'a> {
     Date,
     /// A node of the cluster, by its id.
     Node(u64),
+    /// Sessions of a person that were ended while the store was out of reach:
+    /// only in a node's own journal.
+    Revoked([u8; 16]),
 }
 
 /// A key: at most [`crate::MAX_KEY_BYTES`] bytes, ordered bytewise.
@@ -235,6 +238,9 @@ impl Key {
             SystemPart::Node(id) => {
                 let id = &id.to_be_bytes();
                 Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"node/", id])
+            }
+            SystemPart::Revoked(user) => {
+                Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"revoked/", &user])
             }
             SystemPart::Date => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"date"]),
             SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
@@ -380,6 +386,12 @@ impl KeyRange {
     #[must_use]
     pub fn nodes() -> KeyRange {
         KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"node/"]))
+    }
+
+    /// Every row of a node's journal.
+    #[must_use]
+    pub fn revoked() -> KeyRange {
+        KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"revoked/"]))
     }
 
     /// Every gateway row.

@@ -60,7 +60,7 @@ impl Account {
 }
 
 impl Session {
-    fn grant(
+    pub(super) fn grant(
         &self,
         user: crate::id::UserId,
         family: &Secret,

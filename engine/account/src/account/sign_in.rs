@@ -31,6 +31,12 @@ pub(super) struct Attempt {
     remember: Remember,
 }
 
+impl Attempt {
+    pub(super) fn lane(&self) -> Lane {
+        self.lane
+    }
+}
+
 /// What a verification leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
@@ -236,7 +242,7 @@ impl Person {
     }
 
     /// At the limit the least recently used session ends.
-    fn make_room(&mut self, step: &mut Step<'_>) {
+    pub(super) fn make_room(&mut self, step: &mut Step<'_>) {
         while self.check.sessions.len() >= SESSIONS_MAX {
             let sessions = self.check.sessions.iter().enumerate();
             let Some((oldest, _)) = sessions.min_by_key(|(_, session)| session.used_at) else {

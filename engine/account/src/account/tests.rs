@@ -2,6 +2,7 @@
 //! hasher that answers when the test says so.
 
 mod guessing;
+mod interim;
 mod lifecycle;
 mod properties;
 mod record;

@@ -26,6 +26,11 @@ fn fences(owner: u64, epoch: u64, slots: Vec<Slot>) -> Input {
         .collect()))
 }
 
+fn lease(known_ms: u64) -> Order {
+    let until_ms = known_ms + 2_400;
+    Order::Lease { known_ms, until_ms }
+}
+
 /// What a node asks for, in words that leave out how much.
 fn words(orders: &[Order]) -> Vec<&'static str> {
     let word = |order: &Order| match order {
@@ -37,7 +42,7 @@ fn words(orders: &[Order]) -> Vec<&'static str> {
         Order::Empty(_) => "empty",
         Order::Release(_) => "release",
         Order::GiveUp(_) => "give up",
-        Order::LeaseUntil(_) => "lease",
+        Order::Lease { .. } => "lease",
         Order::DropEverything => "drop everything",
         Order::Gone => "gone",
     };
@@ -102,7 +107,7 @@ fn member(id: u64, others: &[u64], now_ms: u64) -> (Membership, Vec<Order>) {
 #[test]
 fn a_node_alone_reads_every_fence_and_claims_every_slot() {
     let (mut node, joined) = member(1, &[], 1_000);
-    assert_eq!(joined[0], Order::LeaseUntil(1_000 + 2_400));
+    assert_eq!(joined[0], lease(1_000));
     let claims = with_fences(&mut node, 1_000, joined, 0, 4);
     let all = with_claims(&mut node, 1_000, claims);
     let taken = taken(&all);
@@ -230,7 +235,7 @@ fn a_renewal_of_unknown_fate_extends_no_lease() {
     let next = node.handle(1_700, Input::Tick);
     assert!(words(&next).contains(&"renew"));
     let renewed = node.handle(1_710, Input::Renewed(Ok(())));
-    assert!(renewed.contains(&Order::LeaseUntil(1_700 + 2_400)));
+    assert!(renewed.contains(&lease(1_700)));
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub(super) enum TenantCommand {
 pub(super) struct TenantArgs {
     /// Its name.
     name: String,
-    /// A TOML file with the sections `sessions`, `guessing` and `sources` as
+    /// A TOML file with the sections `sessions`, `guessing`, `sources` and
+    /// `degraded` as
     /// in config.toml; what is not there is as the node's configuration says.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,

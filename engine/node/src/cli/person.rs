@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
 use tidegate_client::{
-    CallError, Client, Code, Decision, DeviceToken, Granted, Identifier, Options, Refusal,
-    RevokeScope, SignIn, Verification, Verify,
+    CallError, Client, Code, Decision, DeviceToken, Granted, Identifier, Knowledge, Options,
+    Refusal, RevokeScope, SignIn, Verification, Verify,
 };
 
 use super::output::Format;
@@ -155,13 +155,14 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     with_token(&args.connection, "session token", async |client, token| {
         let decision = client.check(&token).await?;
         Ok(decision.map(|checked| {
-            fields(json!({
+            let known = fields(json!({
                 "user": checked.user.to_string(),
                 "active": true,
                 "assurance": checked.assurance,
                 "idle_expires_at": checked.idle_expires_at,
                 "expires_at": checked.expires_at,
-            }))
+            }));
+            resting_on(known, checked.knowledge)
         }))
     })
 }
@@ -258,14 +259,27 @@ impl Person {
 }
 
 fn grant_fields(granted: &Granted) -> Fields {
-    fields(json!({
+    let granted_fields = fields(json!({
         "user": granted.user.to_string(),
         "session": *granted.session.to_text(),
         "refresh": *granted.refresh.to_text(),
         "idle_expires_at": granted.idle_expires_at,
         "expires_at": granted.expires_at,
         "assurance": granted.assurance,
-    }))
+    }));
+    resting_on(granted_fields, granted.knowledge)
+}
+
+/// Says so where an answer rests on old knowledge.
+fn resting_on(mut fields: Fields, knowledge: Knowledge) -> Fields {
+    let (code, age_ms) = match knowledge {
+        Knowledge::Current => return fields,
+        Knowledge::Degraded { age_ms } => (Code::Degraded, age_ms),
+        Knowledge::Provisional { age_ms } => (Code::Provisional, age_ms),
+    };
+    fields.insert("knowledge".into(), code.name().into());
+    fields.insert("age_ms".into(), age_ms.into());
+    fields
 }
 
 fn fields(value: Value) -> Fields {

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{GuessingConfig, SessionsConfig, SourcesConfig};
+use crate::config::{DegradedConfig, GuessingConfig, SessionsConfig, SourcesConfig};
 use crate::rights::Right;
 
 /// The format of the rows here.
@@ -75,6 +75,9 @@ pub(crate) struct TenantPolicy {
     /// The bound on what one source may try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sources: Option<SourcesConfig>,
+    /// What is answered while the store is out of reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) degraded: Option<DegradedConfig>,
 }
 
 /// The stored rights of a gateway or an operator.

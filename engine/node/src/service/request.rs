@@ -154,6 +154,8 @@ pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies
         class: class_of(class),
         idempotency: asked.idempotency,
         deadline_ms: service.clock.monotonic_ms().saturating_add(remaining_ms),
+        max_age_ms: asked.head.max_age_ms,
+        known_epoch: asked.head.epoch,
         task: asked.task,
     };
     let durations = service.meters.durations[class as usize].clone();
@@ -321,6 +323,7 @@ pub(super) fn ask_of(head: &RequestHead, check: &v1::ArchivedCheck) -> Ask {
         user: UserId::from_bytes(check.user),
         session: SessionId(check.session.to_native()),
         secret: secret(&check.secret),
+        max_age_ms: head.max_age_ms,
     }
 }
 

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
-    Administrator, ClaimedIdentifier, Command, Identifier, IdentifierKind, IndexHash, Password,
-    Refusal, Reply, SessionProof, SignIn, SignUp, Source, UserId, Verify, tagged,
+    Administrator, ClaimedIdentifier, Command, Completion, Identifier, IdentifierKind, IndexHash,
+    InterimReply, Password, Policy, Refusal, Reply, SessionProof, SignIn, SignUp, Source, UserId,
+    Verify, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
 use super::{Engine, Errand};
 use crate::answer::{Answer, Failure, Responder};
-use crate::identifiers::IndexRow;
+use crate::identifiers::{Hashes, IndexRow};
+use crate::ports::{HashDone, HashJob, HashWork};
 use crate::sources::{Charge, Origin};
 use crate::tenants::Tenant;
 
@@ -52,15 +54,68 @@ impl Engine {
             Err(failure) => return responder.answer(Answer::Failed(failure), 0),
         };
         let hashes = self.shared.index_keys.hashes(errand.tenant, &identifier);
-        match self.find(hashes.oldest_first()).await {
-            Ok(Some(row)) => self.route(row.user, errand, Command::SignIn(sign_in), responder),
+        let newest = hashes.newest();
+        let found = match self.shared.is_cut_off() {
+            true => Err(Failure::Unavailable),
+            false => self.find(hashes.oldest_first()).await,
+        };
+        match found {
+            Ok(Some(row)) => {
+                self.shared.lookups.remember(&newest, row.user);
+                self.route(row.user, errand, Command::SignIn(sign_in), responder);
+            }
             // Whoever stands in for it does the same work.
             Ok(None) => {
-                let user = self.stand_in(hashes.newest());
+                self.shared.lookups.forget(&newest);
+                let user = self.stand_in(newest);
                 self.route(user, errand, Command::SignIn(sign_in), responder);
+            }
+            Err(Failure::Unavailable) => {
+                self.sign_in_from_memory(errand, &hashes, sign_in, responder);
             }
             Err(failure) => responder.answer(Answer::Failed(failure), 0),
         }
+    }
+
+    /// Signs in while the store is out of reach: whoever was looked up lately
+    /// and is warm here. Everybody else meets the same work and the same answer
+    /// as a wrong password does.
+    fn sign_in_from_memory(
+        &self,
+        errand: Errand,
+        hashes: &Hashes,
+        sign_in: SignIn,
+        responder: Responder,
+    ) {
+        let shared = &self.shared;
+        let mut all = hashes.oldest_first();
+        let known = all.find_map(|hash| shared.lookups.recall(hash));
+        let user = known.unwrap_or_else(|| self.stand_in(hashes.newest()));
+        let elsewhere = shared.ownership.epoch_of(user).is_none();
+        let warm = || shared.directory.with_warm(user, |_| ()).is_some();
+        if elsewhere || (known.is_some() && warm()) {
+            return self.route(user, errand, Command::SignIn(sign_in), responder);
+        }
+        let tenant = shared.tenants.get(errand.tenant);
+        let policy = tenant.map_or_else(
+            || Policy::default().password,
+            |tenant| tenant.costs.commonest(&tenant.policy.password),
+        );
+        let work = HashWork::Pretend {
+            password: sign_in.password,
+            policy,
+        };
+        let deadline_ms = errand.deadline_ms;
+        let done = HashDone::new(move |completion| {
+            let reply = match completion {
+                Completion::Refused { retry_after_ms } => {
+                    InterimReply::No(Refusal::Busy { retry_after_ms })
+                }
+                Completion::Verified(_) | Completion::Hashed(_) => InterimReply::Unsaid,
+            };
+            responder.answer(Answer::Interim { reply, age_ms: 0 }, 0);
+        });
+        shared.cpu.hash(HashJob { work, deadline_ms }, done);
     }
 
     /// The id of whoever stands in for an identifier that nobody has, in the
@@ -83,6 +138,9 @@ impl Engine {
         origin: Option<Origin>,
         responder: Responder,
     ) {
+        if self.shared.is_past_lease() {
+            return responder.answer(Answer::Failed(Failure::Unavailable), 0);
+        }
         if identifiers.is_empty() || identifiers.len() > IDENTIFIERS_MAX || twice(&identifiers) {
             return responder.answer(Answer::Reply(Reply::No(Refusal::LimitReached)), 0);
         }
@@ -160,6 +218,9 @@ impl Engine {
         verification: Verification,
         responder: Responder,
     ) {
+        if self.shared.is_past_lease() {
+            return responder.answer(Answer::Failed(Failure::Unavailable), 0);
+        }
         let keys = &self.shared.index_keys;
         let identifier = keys.claimed(errand.tenant, verification.identifier);
         let hashes = identifier.older.iter().chain([&identifier.hash]);
@@ -210,10 +271,15 @@ impl Engine {
         let hash = shared.index_keys.source(errand.tenant, &origin.to_bytes());
         let (now_ms, region) = (shared.clock.unix_ms(), shared.ownership.region());
         let policy = &tenant.policy.source;
-        let charge = shared
-            .sources
-            .charge(&hash, policy, now_ms, region, &*shared.store);
-        match charge.await {
+        let sources = &shared.sources;
+        let charge = match shared.is_cut_off() {
+            true => sources.charge_unsettled(&hash, policy, now_ms),
+            false => {
+                let store = &*shared.store;
+                sources.charge(&hash, policy, now_ms, region, store).await
+            }
+        };
+        match charge {
             Ok(Charge::Charged) => Ok(Charged::Attempt(hash)),
             Ok(Charge::Held { retry_after_ms }) => {
                 shared.meters.sources_held.increment(1);
@@ -232,7 +298,10 @@ impl Engine {
                 answer,
                 Answer::Reply(Reply::No(
                     Refusal::InvalidCredentials | Refusal::Throttled { .. }
-                ))
+                )) | Answer::Interim {
+                    reply: InterimReply::Unsaid | InterimReply::No(Refusal::InvalidCredentials),
+                    ..
+                }
             );
             let tenant: Option<Arc<Tenant>> = shared.tenants.get(tenant);
             if let Some(tenant) = tenant.filter(|_| !guessed) {

@@ -1,6 +1,7 @@
 //! The actor's desk: what it holds while its person is hot. The order is
 //! always commit, publish, reply.
 
+mod interim;
 mod opening;
 mod rekeying;
 mod settling;
@@ -23,9 +24,10 @@ use crate::answer::{Answer, Failure, Responder};
 use crate::check::Outcome;
 use crate::directory::Waiting;
 use crate::ports::{HashDone, HashJob, HashWork};
-use crate::shared::Shared;
+use crate::shared::{Shared, Standing};
 use crate::tenants::Tenant;
 use crate::warm::{Warm, WriteBehind};
+use interim::{Settling, Shadow, goes_on_with};
 
 /// What an actor holds.
 pub(crate) struct Desk {
@@ -47,6 +49,9 @@ pub(crate) struct Desk {
     draft: Draft,
     under_way: Option<Prepared>,
     soundness: Soundness,
+    /// The account while the store is out of reach.
+    shadow: Option<Shadow>,
+    settling: Option<Settling>,
     /// How often the state was thrown away: work begun before that is not
     /// this account's any more.
     life: u64,
@@ -125,6 +130,8 @@ impl Desk {
             draft: Draft::default(),
             under_way: None,
             soundness: Soundness::Sound,
+            shadow: None,
+            settling: None,
             life: 0,
         };
         desk.load();
@@ -134,10 +141,7 @@ impl Desk {
     pub(super) fn take(&mut self, message: Message) {
         self.soundness = Soundness::InTheMiddle;
         match message {
-            Message::Job(job) => {
-                self.queue.push_back(job);
-                self.look_again();
-            }
+            Message::Job(job) => self.receive(job),
             Message::LookAgain => self.look_again(),
             Message::Loaded(loaded) => self.loaded(loaded),
             Message::Hashed {
@@ -146,6 +150,10 @@ impl Desk {
                 completion,
             } if life == self.life => self.hashed(pending, completion),
             Message::Hashed { .. } => {}
+            Message::Compared {
+                pending,
+                completion,
+            } => self.compared(pending, completion),
             Message::Committed(outcome) => self.committed(outcome),
             Message::Resolved(fate) => self.resolved(fate),
         }
@@ -162,7 +170,8 @@ impl Desk {
         };
         let quiet = idle && self.queue.is_empty() && self.open.is_empty();
         let settled = self.replies.is_empty() && self.under_way.is_none() && self.draft.is_empty();
-        quiet && settled && self.shared.directory.leave(self.user)
+        let nobody = self.shadow.is_none();
+        quiet && settled && nobody && self.shared.directory.leave(self.user)
     }
 
     fn work(&mut self) {
@@ -181,7 +190,33 @@ impl Desk {
         self.commit();
     }
 
+    /// A job that cannot be made durable waits for nothing.
+    fn receive(&mut self, job: Job) {
+        let shared = Arc::clone(&self.shared);
+        match shared.standing_to_change(self.user, self.epoch) {
+            Standing::CutOff { age_ms } if !self.tries(&job) => self.job_interim(job, age_ms),
+            Standing::Owner | Standing::CutOff { .. } | Standing::Stranger => {
+                self.queue.push_back(job);
+                self.look_again();
+            }
+        }
+    }
+
+    /// Whether this job is the one that tries whether the store is back. Past
+    /// the lease nothing is tried: the node itself finds out.
+    fn tries(&self, job: &Job) -> bool {
+        let changes = matches!(job.what, What::Command { .. });
+        let shared = &self.shared;
+        changes
+            && shared.owns(self.user, self.epoch)
+            && shared.contact.tries(shared.clock.monotonic_ms())
+    }
+
     fn job(&mut self, job: Job) {
+        let standing = self.shared.standing(self.user, self.epoch);
+        if let Standing::CutOff { age_ms } = standing {
+            return self.job_interim(job, age_ms);
+        }
         let held = Held {
             responder: job.responder,
             deadline_ms: job.deadline_ms,
@@ -190,11 +225,12 @@ impl Desk {
         if self.shared.clock.monotonic_ms() > job.deadline_ms {
             return held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
         }
-        if !self.shared.owns(self.user, self.epoch) {
+        if standing == Standing::Stranger {
             // What is known here may not be so any more.
             let failure = Failure::NotOwner(self.user.slot());
             return held.answer(Answer::Failed(failure), self.epoch);
         }
+        self.adopt(goes_on_with(&job.what));
         match job.what {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();
@@ -207,7 +243,8 @@ impl Desk {
                         if write_behind == WriteBehind::Due {
                             self.shared.write_behind(self.user);
                         }
-                        Answer::Checked(outcome)
+                        let interim = self.shared.interims.check(&ask, &secret, now_ms);
+                        Answer::Checked(interim.unwrap_or(outcome))
                     }
                     None if self.phase.is_absent() => {
                         Answer::Checked(Outcome::No(Refusal::InvalidToken))
@@ -222,6 +259,7 @@ impl Desk {
                 self.input(Input::WriteBehind);
                 self.shared.meters.write_behind.increment(1);
             }
+            What::Settle => {}
             What::Sweep => {
                 self.touch();
                 self.input(Input::Sweep);
@@ -234,6 +272,7 @@ impl Desk {
             What::Command {
                 tenant,
                 idempotency,
+                max_age_ms: _,
                 command,
             } => {
                 self.touch();
@@ -252,12 +291,15 @@ impl Desk {
 
     /// Answers work of the engine's own when what it changed is durable.
     fn done(&mut self, held: Held) {
-        let revision = match &self.phase {
+        self.replies.push((self.revision(), held, Answer::Done));
+        self.release();
+    }
+
+    fn revision(&self) -> u64 {
+        match &self.phase {
             Phase::Ready { account, .. } => account.revision(),
             _ => 0,
-        };
-        self.replies.push((revision, held, Answer::Done));
-        self.release();
+        }
     }
 
     /// Tells the account of the uses that were answered from memory.
@@ -300,7 +342,19 @@ impl Desk {
 
     fn effect(&mut self, effect: Effect, tenant: Option<&Tenant>) {
         let pending = effect.pending();
-        let work = match effect {
+        let life = self.life;
+        let deadlines = self.open.values().map(|held| held.deadline_ms);
+        let deadline_ms = deadlines.max();
+        let work = self.work_of(effect, tenant);
+        self.hash(work, deadline_ms, move |completion| Message::Hashed {
+            life,
+            pending,
+            completion,
+        });
+    }
+
+    fn work_of(&self, effect: Effect, tenant: Option<&Tenant>) -> HashWork {
+        match effect {
             Effect::HashPassword {
                 password,
                 salt,
@@ -332,19 +386,21 @@ impl Desk {
                     |tenant| tenant.costs.commonest(&tenant.policy.password),
                 ),
             },
-        };
-        let (myself, life) = (self.myself.clone(), self.life);
+        }
+    }
+
+    fn hash(
+        &self,
+        work: HashWork,
+        deadline_ms: Option<u64>,
+        message: impl FnOnce(Completion) -> Message + Send + 'static,
+    ) {
+        let myself = self.myself.clone();
         let done = HashDone::new(move |completion| {
-            let message = Message::Hashed {
-                life,
-                pending,
-                completion,
-            };
             // An actor that ended has answered everybody already.
-            let _ = myself.send_message(message);
+            let _ = myself.send_message(message(completion));
         });
-        let deadlines = self.open.values().map(|held| held.deadline_ms);
-        let deadline_ms = deadlines.max().unwrap_or(u64::MAX);
+        let deadline_ms = deadline_ms.unwrap_or(u64::MAX);
         self.shared.cpu.hash(HashJob { work, deadline_ms }, done);
     }
 

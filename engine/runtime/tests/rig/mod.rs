@@ -13,8 +13,8 @@ use tidegate_account::{
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, PortFuture};
 use tidegate_runtime::{
     Answer, Ask, Class, Costs, Engine, Failure, HashingOptions, HashingPool, IndexKey, IndexKeys,
-    Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Request, Responder, Retention,
-    SealFault, Task, Tenant, Tenants,
+    Interims, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Request, Responder,
+    Retention, SealFault, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, Region, Stamp, Store, StoreError, StoreFuture,
@@ -306,6 +306,11 @@ pub(crate) struct Rig {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) store: Arc<FaultyStore>,
+    /// The node's own.
+    pub(crate) journal: Arc<FaultyStore>,
+    pub(crate) ownership: Arc<Ownership>,
+    /// What its requests accept of old knowledge.
+    pub(crate) max_age_ms: u32,
     pub(crate) cpu: Arc<TestCpu>,
     pub(crate) tenant: TenantId,
     pub(crate) tenants: Arc<Tenants>,
@@ -347,17 +352,19 @@ impl Rig {
             off: AtomicI64::new(0),
         });
         let entropy = Arc::new(CountedEntropy(AtomicU64::new(0)));
-        Rig::assemble(FaultyStore::new(), clock, entropy, limits, policy).await
+        let stores = (FaultyStore::new(), FaultyStore::new());
+        Rig::assemble(stores, clock, entropy, limits, policy).await
     }
 
     async fn assemble(
-        store: Arc<FaultyStore>,
+        (store, journal): (Arc<FaultyStore>, Arc<FaultyStore>),
         clock: Arc<HandClock>,
         entropy: Arc<CountedEntropy>,
         limits: Limits,
         policy: Policy,
     ) -> Rig {
         let ownership = Ownership::claim_all(Region::FIRST, &*store).await.unwrap();
+        let ownership = Arc::new(ownership);
         let options = HashingOptions {
             threads: 1,
             waiting_max: 10_000,
@@ -388,9 +395,10 @@ impl Rig {
         }));
         let parts = Parts {
             store: store.clone(),
-            ownership: Arc::new(ownership),
+            ownership: ownership.clone(),
             tenants: tenants.clone(),
             index_keys: index_keys.clone(),
+            interims: Interims::open(journal.clone()).await.unwrap(),
             retention: Retention::default(),
             limits: limits.clone(),
             clock: clock.clone(),
@@ -401,6 +409,8 @@ impl Rig {
             engine: Engine::start(parts, Handle::current()),
             clock,
             store,
+            journal,
+            ownership,
             cpu,
             tenant: TenantId::of_name("default"),
             tenants,
@@ -409,6 +419,7 @@ impl Rig {
             entropy,
             limits,
             policy,
+            max_age_ms: 0,
         }
     }
 
@@ -416,13 +427,14 @@ impl Rig {
     pub(crate) async fn restart(self) -> Rig {
         let Rig {
             store,
+            journal,
             clock,
             entropy,
             limits,
             policy,
             ..
         } = self;
-        Rig::assemble(store, clock, entropy, limits, policy).await
+        Rig::assemble((store, journal), clock, entropy, limits, policy).await
     }
 
     pub(crate) fn submit(&self, key: Option<u8>, task: Task) -> oneshot::Receiver<Answer> {
@@ -435,6 +447,8 @@ impl Rig {
             class: class_of(&task),
             idempotency,
             deadline_ms: self.clock.monotonic_ms() + 60_000,
+            max_age_ms: self.max_age_ms,
+            known_epoch: 0,
             task,
         };
         self.submit_request(request)
@@ -468,6 +482,7 @@ impl Rig {
             user: grant.user,
             session: grant.session,
             secret: grant.session_secret(),
+            max_age_ms: self.max_age_ms,
         }
     }
 

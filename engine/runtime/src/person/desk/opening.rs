@@ -103,6 +103,9 @@ impl Desk {
     fn opened(&mut self, opened: Result<Opened, StoreError>) {
         match opened {
             Ok(opened) => {
+                for hash in opened.account.held() {
+                    self.shared.lookups.remember(&hash, self.user);
+                }
                 self.durable = opened.account.revision();
                 self.phase = Phase::Ready {
                     account: Box::new(opened.account),

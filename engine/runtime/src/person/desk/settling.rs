@@ -58,8 +58,14 @@ impl Desk {
 
     pub(super) fn committed(&mut self, outcome: Result<Stamp, StoreError>) {
         match outcome {
-            Ok(_) => self.durable(),
+            Ok(_) => {
+                self.shared.contact.found();
+                self.durable();
+            }
             Err(error) => {
+                if error == StoreError::Unavailable {
+                    self.shared.lost();
+                }
                 self.shared.meters.commits_failed.increment(1);
                 self.not_committed(error);
             }
@@ -82,6 +88,7 @@ impl Desk {
             Some((record, key)) => self.publish(record, key.wrapped),
             None => self.shared.directory.forget(self.user),
         }
+        self.settled();
         self.release();
     }
 
@@ -142,8 +149,9 @@ impl Desk {
         self.start_over(Failure::Unknown);
     }
 
+    /// What is warm is still what was durable before, and nobody was told
+    /// anything newer: checks may be answered from it.
     fn look_up(&mut self) {
-        self.shared.directory.forget(self.user);
         let (Some(home), Some(prepared)) = (self.home, &self.under_way) else {
             return self.start_over(Failure::Unknown);
         };
@@ -165,10 +173,14 @@ impl Desk {
                 self.start_over(Failure::Unknown);
             }
             Ok(Fate::DidNot) | Err(StoreError::Corrupt | StoreError::TooLarge) => {
+                self.shared.directory.forget(self.user);
                 self.start_over(Failure::Unknown);
             }
             Err(StoreError::Fenced) => self.fenced(Failure::Unknown),
-            Err(_) => self.unresolved(),
+            Err(_) => {
+                self.shared.lost();
+                self.unresolved();
+            }
         }
     }
 
@@ -203,6 +215,7 @@ impl Desk {
     fn start_over(&mut self, failure: Failure) {
         self.dismiss(failure);
         self.under_way = None;
+        self.settling = None;
         self.durable = 0;
         self.load();
     }

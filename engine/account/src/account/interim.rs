@@ -1,0 +1,576 @@
+//! An account while the store is out of reach: nothing can be made durable, so
+//! it says what it knows, decides what can be decided for a while, and keeps
+//! the decisions until the account can take them over.
+//!
+//! A "no" that rests on knowledge which may be out of date would turn somebody
+//! away who may be right; so it is not said. Only whoever shows a known device
+//! is told that a password was wrong: to a stranger, a wrong guess, an unknown
+//! identifier and a person who cannot be served now all look the same.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Account, Pending, Step, Work};
+use crate::command::{
+    Command, Completion, Effect, Idempotency, PendingId, Remember, Request, SessionProof, SignIn,
+    Ticket,
+};
+use crate::device::Lane;
+use crate::digest::{SecretHash, tagged};
+use crate::entropy::Entropy;
+use crate::event::{EndReason, EventKind};
+use crate::id::{DeviceId, SessionId, TenantId};
+use crate::policy::Policy;
+use crate::record::v1::Session;
+use crate::refresh::{Verdict, session_secret};
+use crate::reply::{Grant, Refusal, Reply};
+use crate::secret::Secret;
+use crate::status::Status;
+
+/// Wrong guesses at one account until the store is back.
+pub const INTERIM_GUESSES_MAX: usize = 3;
+
+/// What was decided while the store was out of reach.
+#[derive(Clone, Debug)]
+pub enum Interim {
+    /// Sessions were ended.
+    Ended(Ended),
+    /// A wrong password was tried, from a known device or by a stranger.
+    Failed {
+        /// The device.
+        device: Option<DeviceId>,
+        /// When, in Unix milliseconds.
+        at: u64,
+    },
+    /// Somebody was let in for a while.
+    LetIn(Box<Provisional>),
+    /// A refresh token was kept.
+    Kept {
+        /// Of which session.
+        session: SessionId,
+        /// Its hash.
+        token: [u8; 32],
+        /// When, in Unix milliseconds.
+        at: u64,
+    },
+}
+
+/// Sessions that were ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub sessions: Vec<SessionId>,
+    /// On which request, whose repeat is answered alike.
+    pub request: Option<Idempotency>,
+    /// When, in Unix milliseconds.
+    pub at: u64,
+}
+
+/// A session that no record holds. It may be lost with its node.
+#[derive(Clone, Debug)]
+pub struct Provisional {
+    /// What was handed out.
+    pub grant: Grant,
+    /// The tenant.
+    pub tenant: TenantId,
+    request: Option<Idempotency>,
+    session: Session,
+    /// Of the stored password that was compared with.
+    password: [u8; 32],
+}
+
+impl Provisional {
+    /// Whether this is the session's secret.
+    #[must_use]
+    pub fn is_proven_by(&self, secret: &SecretHash) -> bool {
+        secret.matches(&self.session.secret_hash)
+    }
+}
+
+/// What is answered meanwhile.
+#[derive(Clone, Debug)]
+pub enum InterimReply {
+    /// The session goes on under the same refresh token.
+    Refreshed(Grant),
+    /// The person is in for a while.
+    Provisional(Grant),
+    /// So many sessions ended here, and are to be ended for good.
+    Ended(u32),
+    /// What was durable before the store went.
+    Durable(Reply),
+    /// No, and that is certain.
+    No(Refusal),
+    /// Nothing is said about a guess.
+    Unsaid,
+    /// This cannot be done now.
+    Unavailable,
+}
+
+/// One input.
+#[derive(Debug)]
+pub enum InterimInput {
+    /// A command, which gets one reply under its ticket.
+    Command {
+        /// The caller's name for it.
+        ticket: Ticket,
+        /// The tenant in whose name it comes.
+        tenant: TenantId,
+        /// What tells a repeat.
+        idempotency: Option<Idempotency>,
+        /// The command.
+        command: Command,
+    },
+    /// Work done.
+    Completion {
+        /// The work's name.
+        pending: PendingId,
+        /// How it came out.
+        completion: Completion,
+    },
+}
+
+/// What one input led to.
+#[derive(Debug, Default)]
+pub struct InterimOutput {
+    /// Replies, by ticket.
+    pub replies: Vec<(Ticket, InterimReply)>,
+    /// Work to do.
+    pub effects: Vec<Effect>,
+    /// What was decided, to be kept before any of the replies leave.
+    pub decided: Vec<Interim>,
+}
+
+/// An account as it was when the store was last heard, and what was decided
+/// since.
+#[derive(Debug)]
+pub struct InterimAccount {
+    account: Account,
+    decided: Vec<Interim>,
+}
+
+impl InterimAccount {
+    /// From the account as it is stored, the uses that only memory knows, and
+    /// earlier decisions.
+    #[must_use]
+    pub fn new(
+        mut account: Account,
+        uses: &[(SessionId, u64)],
+        decided: Vec<Interim>,
+    ) -> InterimAccount {
+        account.touch(uses);
+        if let Some(person) = &mut account.person {
+            for interim in &decided {
+                match interim {
+                    Interim::Ended(ended) => person
+                        .check
+                        .sessions
+                        .retain(|session| !ended.sessions.contains(&session.id())),
+                    Interim::LetIn(one) => person.check.sessions.push(one.session.clone()),
+                    Interim::Failed { .. } | Interim::Kept { .. } => {}
+                }
+            }
+        }
+        InterimAccount { account, decided }
+    }
+
+    /// Whether a command waits for work.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.account.is_waiting()
+    }
+
+    /// Takes one input at `now_ms` (Unix milliseconds). Whoever is let in is in
+    /// for `grace_ms`; a refresh prolongs by no more than that.
+    pub fn handle(
+        &mut self,
+        now_ms: u64,
+        entropy: Entropy,
+        policy: &Policy,
+        grace_ms: u64,
+        input: InterimInput,
+    ) -> InterimOutput {
+        let mut policy = policy.clone();
+        policy.session.idle_ms = grace_ms;
+        policy.session.lifetime_ms = grace_ms;
+        let mut step = Step {
+            now_ms,
+            entropy,
+            policy: &policy,
+            output: super::Output::default(),
+        };
+        match input {
+            InterimInput::Command {
+                ticket,
+                tenant,
+                idempotency,
+                command,
+            } => {
+                let request = Request {
+                    ticket,
+                    tenant,
+                    idempotency,
+                };
+                self.command(request, command, grace_ms, &mut step)
+            }
+            InterimInput::Completion {
+                pending,
+                completion,
+            } => self.complete(pending, completion, &mut step),
+        }
+    }
+
+    fn command(
+        &mut self,
+        request: Request,
+        command: Command,
+        grace_ms: u64,
+        step: &mut Step<'_>,
+    ) -> InterimOutput {
+        let ticket = request.ticket;
+        let mut output = InterimOutput::default();
+        if let Some(reply) = self.earlier(&request) {
+            output.replies.push((ticket, reply));
+            return output;
+        }
+        match command {
+            Command::Refresh {
+                session,
+                family,
+                token,
+            } => {
+                let proof = Proof {
+                    session,
+                    family: &family,
+                    token: &token,
+                };
+                let reply = self.refresh(&request, &proof, grace_ms, step);
+                if let InterimReply::Refreshed(grant) = &reply {
+                    output.decided.extend(self.keeping(grant, step));
+                }
+                output.replies.push((ticket, reply));
+            }
+            Command::Revoke { by, scope } => {
+                let reply = match self.account.revoke(&request, &by, scope, step) {
+                    Reply::Revoked(count) => {
+                        output.decided.push(Interim::Ended(Ended {
+                            sessions: ended(step),
+                            request: request.idempotency,
+                            at: step.now_ms,
+                        }));
+                        InterimReply::Ended(count)
+                    }
+                    _ => InterimReply::Unavailable,
+                };
+                output.replies.push((ticket, reply));
+            }
+            Command::SignIn(sign_in) => return self.sign_in(request, sign_in, step),
+            Command::SignUp(_)
+            | Command::Sessions { .. }
+            | Command::SetStatus { .. }
+            | Command::Claim { .. }
+            | Command::Verify(_) => output.replies.push((ticket, InterimReply::Unavailable)),
+        }
+        self.decided.extend(output.decided.iter().cloned());
+        output
+    }
+
+    /// What was answered to the same request already.
+    fn earlier(&self, request: &Request) -> Option<InterimReply> {
+        let key = request.idempotency.as_ref()?;
+        self.decided.iter().find_map(|interim| match interim {
+            Interim::Ended(ended) if ended.request.as_ref() == Some(key) => {
+                let count = u32::try_from(ended.sessions.len()).unwrap_or(u32::MAX);
+                Some(InterimReply::Ended(count))
+            }
+            Interim::LetIn(one) if one.request.as_ref() == Some(key) => {
+                Some(InterimReply::Provisional(one.grant.clone()))
+            }
+            _ => None,
+        })
+    }
+
+    fn refresh(
+        &self,
+        request: &Request,
+        proof: &Proof<'_>,
+        grace_ms: u64,
+        step: &Step<'_>,
+    ) -> InterimReply {
+        let by = SessionProof {
+            session: proof.session,
+            secret: session_secret(proof.family),
+        };
+        let person = self.account.person.as_ref();
+        let (Ok(place), Some(person)) = (self.account.prove(request, &by, step.now_ms), person)
+        else {
+            return InterimReply::Unavailable;
+        };
+        if person.check.status != Status::Active {
+            return InterimReply::Unavailable;
+        }
+        let row = &person.check.sessions[place];
+        let presented = row.presented(proof.token, step.now_ms);
+        let token = match presented.verdict(step.policy.session.refresh_retry_ms) {
+            Verdict::Rotate => Some(proof.token.clone()),
+            Verdict::Repeat => row.successor(proof.token),
+            // Another owner may have let it go on meanwhile.
+            Verdict::EndFamily => None,
+        };
+        let Some(token) = token else {
+            return InterimReply::Unavailable;
+        };
+        let mut grant = row.grant(self.account.user, proof.family, token, step.now_ms);
+        let prolonged = step.now_ms.saturating_add(grace_ms).min(grant.expires_at);
+        grant.idle_expires_at = grant.idle_expires_at.max(prolonged);
+        InterimReply::Refreshed(grant)
+    }
+
+    /// A replacement that was under way when the store went may still come to
+    /// be; then this token is the one before the current one.
+    fn keeping(&self, grant: &Grant, step: &Step<'_>) -> Option<Interim> {
+        let (session, token) = (grant.session, SecretHash::of_refresh(&grant.refresh).0);
+        let known = self.decided.iter().any(|interim| {
+            matches!(
+                interim,
+                Interim::Kept { session: of, token: known, .. }
+                    if *of == session && *known == token
+            )
+        });
+        (!known).then_some(Interim::Kept {
+            session,
+            token,
+            at: step.now_ms,
+        })
+    }
+
+    fn sign_in(
+        &mut self,
+        request: Request,
+        mut sign_in: SignIn,
+        step: &mut Step<'_>,
+    ) -> InterimOutput {
+        let ticket = request.ticket;
+        let mut output = InterimOutput::default();
+        if !self.may_guess() {
+            output.replies.push((ticket, InterimReply::Unavailable));
+            return output;
+        }
+        // A device that nobody remembers later would be forgotten at once.
+        sign_in.remember = Remember::Nothing;
+        let person = self.account.person.as_ref();
+        let lane = person.map(|person| person.sealed.lane(sign_in.device.as_ref()));
+        let known = lane.is_some_and(|lane| lane != Lane::Strangers);
+        let command = Command::SignIn(sign_in);
+        match self.account.first_time(&request, command, step) {
+            Some(Command::SignIn(sign_in)) => self.account.sign_in(request, sign_in, step),
+            _ => {
+                // Durable before the store went, or joined to what is under way.
+                let earlier = core::mem::take(&mut step.output.replies);
+                let durable = earlier
+                    .into_iter()
+                    .map(|(ticket, reply)| (ticket, InterimReply::Durable(reply)));
+                output.replies.extend(durable);
+            }
+        }
+        let refused = core::mem::take(&mut step.output.replies).into_iter();
+        output.replies.extend(refused.map(|(ticket, reply)| {
+            let said = match reply {
+                Reply::No(refusal) if known => InterimReply::No(refusal),
+                _ => InterimReply::Unsaid,
+            };
+            (ticket, said)
+        }));
+        output.effects = core::mem::take(&mut step.output.effects);
+        output
+    }
+
+    fn may_guess(&self) -> bool {
+        let failed = |interim: &&Interim| matches!(interim, Interim::Failed { .. });
+        let guessed = self.decided.iter().filter(failed).count();
+        guessed + self.account.pending.len() < INTERIM_GUESSES_MAX
+    }
+
+    fn complete(
+        &mut self,
+        id: PendingId,
+        completion: Completion,
+        step: &mut Step<'_>,
+    ) -> InterimOutput {
+        let mut output = InterimOutput::default();
+        let pending = self.account.pending.iter().find(|pending| pending.id == id);
+        let Some(Pending {
+            work: Work::SignIn(attempt),
+            request,
+            ..
+        }) = pending
+        else {
+            return output;
+        };
+        let (lane, request) = (attempt.lane(), request.clone());
+        let password = self.password();
+        self.account.complete(id, completion, step);
+        // The password is hashed anew when the store is back.
+        let upgrade = |pending: &Pending| !matches!(pending.work, Work::Upgrade);
+        self.account.pending.retain(upgrade);
+        for (ticket, reply) in core::mem::take(&mut step.output.replies) {
+            let decided = !output.decided.is_empty();
+            let said = match reply {
+                Reply::SignedIn(grant) => {
+                    if let (false, Some(session)) = (decided, self.row(grant.session)) {
+                        output.decided.push(Interim::LetIn(Box::new(Provisional {
+                            grant: grant.clone(),
+                            tenant: request.tenant,
+                            request: request.idempotency.clone(),
+                            session,
+                            password,
+                        })));
+                    }
+                    InterimReply::Provisional(grant)
+                }
+                Reply::No(Refusal::InvalidCredentials) => {
+                    if !decided {
+                        output.decided.push(Interim::Failed {
+                            device: lane.device(),
+                            at: step.now_ms,
+                        });
+                    }
+                    match lane {
+                        Lane::Strangers => InterimReply::Unsaid,
+                        Lane::Device(_) => InterimReply::No(Refusal::InvalidCredentials),
+                    }
+                }
+                Reply::No(refusal) => InterimReply::No(refusal),
+                _ => InterimReply::Unavailable,
+            };
+            output.replies.push((ticket, said));
+        }
+        self.decided.extend(output.decided.iter().cloned());
+        output
+    }
+
+    fn row(&self, id: SessionId) -> Option<Session> {
+        let person = self.account.person.as_ref()?;
+        let mut sessions = person.check.sessions.iter();
+        sessions.find(|session| session.id() == id).cloned()
+    }
+
+    fn password(&self) -> [u8; 32] {
+        self.account
+            .person
+            .as_ref()
+            .map_or([0; 32], password_digest)
+    }
+}
+
+/// A refresh token, and what it belongs to.
+struct Proof<'a> {
+    session: SessionId,
+    family: &'a Secret,
+    token: &'a Secret,
+}
+
+/// The sessions that a step has ended.
+fn ended(step: &Step<'_>) -> Vec<SessionId> {
+    let changes = step.output.changes.iter();
+    let events = changes.flat_map(|changes| &changes.events);
+    events
+        .filter_map(|event| match event {
+            EventKind::SessionEnded(id, _) => Some(SessionId(*id)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn password_digest(person: &super::Person) -> [u8; 32] {
+    let phc = person.sealed.password.as_ref();
+    tagged(
+        "tg-interim-password-1",
+        &[phc.map_or(&[][..], |row| row.phc.as_bytes())],
+    )
+}
+
+impl Account {
+    /// Takes over what was decided while the store was out of reach. A session
+    /// that somebody was let in with becomes one of the account's when the
+    /// account still lets that password in.
+    pub(super) fn adopt(&mut self, decided: Vec<Interim>, step: &mut Step<'_>) {
+        for interim in decided {
+            match interim {
+                Interim::Ended(ended) => self.end_for_good(ended, step),
+                Interim::Failed { device, at } => {
+                    let Some(person) = &mut self.person else {
+                        continue;
+                    };
+                    let lane = device.map_or(Lane::Strangers, Lane::Device);
+                    let guesses = person.sealed.guesses_mut(lane);
+                    guesses.fail(at.min(step.now_ms), &step.policy.guess);
+                    step.event(EventKind::SignInFailed);
+                }
+                Interim::LetIn(one) => self.let_stay(*one, step),
+                Interim::Kept { session, token, .. } => self.repeat_longer(session, &token, step),
+            }
+        }
+    }
+
+    fn end_for_good(&mut self, ended: Ended, step: &mut Step<'_>) {
+        let Some(person) = &mut self.person else {
+            return;
+        };
+        let tenant = TenantId(person.check.tenant);
+        let ends = |session: &mut Session| ended.sessions.contains(&session.id());
+        for session in person.check.sessions.extract_if(.., ends) {
+            step.event(EventKind::SessionEnded(session.id, EndReason::Revoked));
+        }
+        let count = u32::try_from(ended.sessions.len()).unwrap_or(u32::MAX);
+        let request = Request {
+            ticket: Ticket(0),
+            tenant,
+            idempotency: ended.request,
+        };
+        step.change();
+        self.keep(&request, &Reply::Revoked(count), step);
+    }
+
+    /// Whoever was told to keep a token that has been replaced all the same gets
+    /// its successor for as long as they were told, and the usual time on top.
+    fn repeat_longer(&mut self, session: SessionId, token: &[u8; 32], step: &mut Step<'_>) {
+        let people = self.person.iter_mut();
+        let mut sessions = people.flat_map(|person| &mut person.check.sessions);
+        let Some(row) = sessions.find(|row| row.id() == session) else {
+            return;
+        };
+        let until = step.now_ms.saturating_add(step.policy.grace_ms);
+        if let Some(last) = &mut row.rotated
+            && last.hash == *token
+            && last.at < until
+        {
+            last.at = until;
+            step.change();
+        }
+    }
+
+    fn let_stay(&mut self, one: Provisional, step: &mut Step<'_>) {
+        let Some(person) = &mut self.person else {
+            return;
+        };
+        let mut sessions = person.check.sessions.iter();
+        let there = sessions.any(|session| session.id == one.session.id);
+        let same_tenant = person.check.tenant == one.tenant.0;
+        let welcome =
+            person.check.status == Status::Active && password_digest(person) == one.password;
+        let over = step.now_ms >= one.session.expires_at;
+        if there || over || !welcome || !same_tenant {
+            return;
+        }
+        person.prune(step);
+        person.make_room(step);
+        let policy = &step.policy.session;
+        let session = Session {
+            idle_ms: policy.idle_ms,
+            expires_at: one.session.created_at.saturating_add(policy.lifetime_ms),
+            ..one.session
+        };
+        step.event(EventKind::SignedIn(session.id, session.methods));
+        person.check.sessions.push(session);
+    }
+}

@@ -1,0 +1,374 @@
+//! What was decided while the store was out of reach: kept in memory until the
+//! accounts have taken it over, and revocations in a journal of the node's own
+//! as well, which is read again before the node serves.
+
+mod row;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tidegate_account::{Interim, Refusal, SecretHash, SessionId, UserId};
+use tidegate_storage_api::{
+    Commit, Key, KeyRange, MemoryStore, Stamp, Store, StoreError, StoreFuture, SystemPart,
+};
+
+use crate::check::{Ask, Checked, Outcome};
+
+/// Decisions that are kept of one person.
+const OF_PERSON_MAX: usize = 64;
+/// Rows of the journal that are read at once.
+const ROWS_AT_ONCE: usize = 1_000;
+/// How long a decision is kept for an account that another node owns now: who
+/// asked for it was told to ask again, and has, there.
+const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// What was decided, and has not been taken over yet.
+pub struct Interims {
+    journal: Arc<dyn Store>,
+    kept: RwLock<Kept>,
+    /// How many people: a check looks no further while it is 0.
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Kept {
+    people: BTreeMap<UserId, Vec<Interim>>,
+    /// Those whose accounts have something to take over.
+    waiting: BTreeSet<UserId>,
+}
+
+impl Kept {
+    /// Changes what is kept of a person.
+    fn change<T>(&mut self, user: UserId, change: impl FnOnce(&mut Vec<Interim>) -> T) -> T {
+        let decided = self.people.entry(user).or_default();
+        let changed = change(decided);
+        match decided.iter().any(settles) {
+            true => self.waiting.insert(user),
+            false => self.waiting.remove(&user),
+        };
+        if decided.is_empty() {
+            self.people.remove(&user);
+        }
+        changed
+    }
+}
+
+/// There is no room for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Decisions on their way into an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// So many of those that are taken over in any case.
+    settled: usize,
+    /// A session that goes on.
+    let_in: Option<SessionId>,
+}
+
+impl Interims {
+    /// Takes up what a node's journal holds.
+    ///
+    /// # Errors
+    /// As the journal; `Corrupt` when a row cannot be read.
+    pub async fn open(journal: Arc<dyn Store>) -> Result<Interims, StoreError> {
+        let mut kept = Kept::default();
+        let mut range = KeyRange::revoked();
+        loop {
+            let rows = journal.range(range.clone(), ROWS_AT_ONCE).await?;
+            let Some((last, _)) = rows.last() else {
+                break;
+            };
+            range = range.after(last);
+            for (key, value) in &rows {
+                let user = key.as_bytes().last_chunk::<16>();
+                let user = UserId::from_bytes(*user.ok_or(StoreError::Corrupt)?);
+                let ended = row::decode(value).ok_or(StoreError::Corrupt)?;
+                kept.change(user, |decided| {
+                    decided.extend(ended.into_iter().map(Interim::Ended));
+                });
+            }
+        }
+        Ok(Interims {
+            journal,
+            count: AtomicUsize::new(kept.people.len()),
+            kept: RwLock::new(kept),
+        })
+    }
+
+    /// Nothing yet, and a journal that ends with the process.
+    #[must_use]
+    pub fn in_memory() -> Interims {
+        Interims {
+            journal: Arc::new(MemoryStore::new()),
+            kept: RwLock::default(),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is kept.
+    fn change<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
+        let kept = self.kept.write();
+        let mut kept: RwLockWriteGuard<'_, Kept> = kept.unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut kept);
+        self.count.store(kept.people.len(), Ordering::Release);
+        changed
+    }
+
+    /// How many people something was decided of.
+    #[must_use]
+    pub fn people_count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// What was decided of a person.
+    pub(crate) fn of(&self, user: UserId) -> Vec<Interim> {
+        match self.people_count() {
+            0 => Vec::new(),
+            _ => self.read().people.get(&user).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Keeps a decision, of at most so many people. A revocation is in effect
+    /// at once, and safe when the write that is given back is done.
+    pub(crate) fn add(
+        &self,
+        user: UserId,
+        interim: Interim,
+        people_max: usize,
+    ) -> Result<Option<StoreFuture<Stamp>>, Full> {
+        self.change(|kept| {
+            let known = kept.people.get(&user).map_or(0, Vec::len);
+            if known >= OF_PERSON_MAX || (known == 0 && kept.people.len() >= people_max) {
+                return Err(Full);
+            }
+            let writes = match &interim {
+                Interim::Ended(ended) => !ended.sessions.is_empty(),
+                Interim::LetIn(_) | Interim::Failed { .. } | Interim::Kept { .. } => false,
+            };
+            let row = kept.change(user, |decided| {
+                if let Interim::Ended(ended) = &interim {
+                    decided.retain(|earlier| match earlier {
+                        Interim::LetIn(one) => !ended.sessions.contains(&one.grant.session),
+                        Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => true,
+                    });
+                }
+                decided.push(interim);
+                row::encode(decided)
+            });
+            // Handed over under the guard: a later row never comes before this one.
+            Ok(writes.then(|| self.write(user, row)))
+        })
+    }
+
+    fn write(&self, user: UserId, row: Option<Vec<u8>>) -> StoreFuture<Stamp> {
+        let key = Key::system(SystemPart::Revoked(*user.as_bytes()));
+        self.journal.commit(match row {
+            Some(row) => Commit::default().put(key, row),
+            None => Commit::default().delete(key),
+        })
+    }
+
+    /// What was decided of a session that is asked about.
+    pub(crate) fn check(&self, ask: &Ask, secret: &SecretHash, now_ms: u64) -> Option<Outcome> {
+        if self.people_count() == 0 {
+            return None;
+        }
+        let kept = self.read();
+        kept.people
+            .get(&ask.user)?
+            .iter()
+            .find_map(|interim| match interim {
+                Interim::Ended(ended) if ended.sessions.contains(&ask.session) => {
+                    Some(Outcome::No(Refusal::InvalidToken))
+                }
+                Interim::LetIn(one)
+                    if one.grant.session == ask.session
+                        && one.tenant == ask.tenant
+                        && one.is_proven_by(secret)
+                        && now_ms < one.grant.expires_at =>
+                {
+                    Some(Outcome::Yes(Checked {
+                        user: ask.user,
+                        idle_expires_at: one.grant.idle_expires_at,
+                        expires_at: one.grant.expires_at,
+                        assurance: one.grant.assurance,
+                        methods: one.grant.methods,
+                    }))
+                }
+                _ => None,
+            })
+    }
+
+    /// What a person's account has to take over: everything but sessions that
+    /// somebody was let in with, of which only `let_in`.
+    pub(crate) fn take(&self, user: UserId, let_in: Option<SessionId>) -> (Vec<Interim>, Taken) {
+        let mut taken = self.of(user);
+        taken.retain(|interim| match interim {
+            Interim::LetIn(one) => Some(one.grant.session) == let_in,
+            Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => true,
+        });
+        let settled = taken.iter().filter(|interim| settles(interim)).count();
+        (taken, Taken { settled, let_in })
+    }
+
+    /// An account has taken these over, and it is durable. The journal follows
+    /// in its own time: what is taken over twice changes nothing more.
+    pub(crate) fn settled(&self, user: UserId, taken: Taken) -> Option<StoreFuture<Stamp>> {
+        self.change(|kept| {
+            let row = kept.change(user, |decided| {
+                let written = decided.iter().any(is_written);
+                let mut left = taken.settled;
+                decided.retain(|interim| match interim {
+                    Interim::LetIn(one) => Some(one.grant.session) != taken.let_in,
+                    Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => {
+                        let goes = left > 0;
+                        left = left.saturating_sub(1);
+                        !goes
+                    }
+                });
+                written.then(|| row::encode(decided))
+            });
+            row.map(|row| self.write(user, row))
+        })
+    }
+
+    /// At most so many people whose accounts have something to take over.
+    pub(crate) fn to_settle(&self, most: usize, ours: impl Fn(UserId) -> bool) -> Vec<UserId> {
+        let kept = self.read();
+        let waiting = kept.waiting.iter().copied();
+        waiting.filter(|user| ours(*user)).take(most).collect()
+    }
+
+    /// Drops what is over.
+    pub(crate) fn expire(&self, now_ms: u64) -> Vec<StoreFuture<Stamp>> {
+        let over = |interim: &Interim| match interim {
+            Interim::LetIn(one) => now_ms >= one.grant.expires_at,
+            Interim::Ended(ended) => now_ms >= ended.at.saturating_add(KEPT_MS),
+            Interim::Failed { at, .. } | Interim::Kept { at, .. } => {
+                now_ms >= at.saturating_add(KEPT_MS)
+            }
+        };
+        let users: Vec<UserId> = {
+            let kept = self.read();
+            let all = kept.people.iter();
+            let with_some = all.filter(|(_, decided)| decided.iter().any(over));
+            with_some.map(|(user, _)| *user).collect()
+        };
+        let of_journal = |interim: &Interim| is_written(interim) && over(interim);
+        let drop = |user| {
+            self.change(|kept| {
+                let row = kept.change(user, |decided| {
+                    let written = decided.iter().any(of_journal);
+                    decided.retain(|interim| !over(interim));
+                    written.then(|| row::encode(decided))
+                });
+                row.map(|row| self.write(user, row))
+            })
+        };
+        users.into_iter().filter_map(drop).collect()
+    }
+}
+
+/// Whether the journal has it.
+fn is_written(interim: &Interim) -> bool {
+    matches!(interim, Interim::Ended(_))
+}
+
+fn settles(interim: &Interim) -> bool {
+    match interim {
+        Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => true,
+        Interim::LetIn(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_account::Ended;
+
+    fn user(number: u8) -> UserId {
+        UserId::from_bytes([number; 16])
+    }
+
+    fn ended(session: u64, at: u64) -> Interim {
+        Interim::Ended(Ended {
+            sessions: vec![SessionId(session)],
+            request: None,
+            at,
+        })
+    }
+
+    async fn add(interims: &Interims, number: u8, interim: Interim) {
+        let written = interims.add(user(number), interim, 10).unwrap();
+        if let Some(written) = written {
+            written.await.unwrap();
+        }
+    }
+
+    fn sessions(interims: &Interims, number: u8) -> Vec<u64> {
+        let decided = interims.of(user(number)).into_iter();
+        let ids = decided.map(|interim| match interim {
+            Interim::Ended(ended) => ended.sessions[0].0,
+            Interim::Failed { .. } | Interim::LetIn(_) | Interim::Kept { .. } => 0,
+        });
+        ids.collect()
+    }
+
+    #[tokio::test]
+    async fn a_revocation_outlives_the_node_until_it_is_taken_over() {
+        let journal: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let open = || Interims::open(Arc::clone(&journal));
+        let first = open().await.unwrap();
+        add(&first, 1, ended(7, 1_000)).await;
+        add(
+            &first,
+            1,
+            Interim::Failed {
+                device: None,
+                at: 2,
+            },
+        )
+        .await;
+        add(&first, 1, ended(8, 1_001)).await;
+        add(&first, 2, ended(9, 1_002)).await;
+        let second = open().await.unwrap();
+        assert_eq!(second.people_count(), 2);
+        assert_eq!(sessions(&second, 1), [7, 8]);
+        let (taken, name) = second.take(user(1), None);
+        assert_eq!(taken.len(), 2);
+        // What is decided meanwhile waits for the next time.
+        add(&second, 1, ended(10, 1_003)).await;
+        second.settled(user(1), name).unwrap().await.unwrap();
+        assert_eq!(sessions(&second, 1), [10]);
+        let third = open().await.unwrap();
+        assert_eq!(
+            (sessions(&third, 1), sessions(&third, 2)),
+            (vec![10], vec![9])
+        );
+        assert_eq!(third.to_settle(9, |one| one != user(2)), [user(1)]);
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_and_what_is_old_goes() {
+        let interims = Interims::open(Arc::new(MemoryStore::new())).await.unwrap();
+        for number in 0..10 {
+            add(&interims, number, ended(1, 5)).await;
+        }
+        let more = interims.add(user(11), ended(1, 5), 10);
+        assert!(matches!(more, Err(Full)));
+        for _ in 1..OF_PERSON_MAX {
+            add(&interims, 3, ended(1, 6)).await;
+        }
+        assert!(matches!(interims.add(user(3), ended(1, 6), 10), Err(Full)));
+        for write in interims.expire(5 + KEPT_MS) {
+            write.await.unwrap();
+        }
+        assert_eq!(interims.people_count(), 1);
+    }
+}

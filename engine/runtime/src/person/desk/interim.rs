@@ -1,0 +1,288 @@
+//! While the store is out of reach: commands are answered from the warm form
+//! and from what was decided since, and what is decided now is kept before any
+//! answer leaves. Nothing of it touches the account that commits.
+
+use std::collections::BTreeMap;
+
+use tidegate_account::{
+    Completion, Effect, Entropy, Input, InterimAccount, InterimInput, InterimOutput, InterimReply,
+    PendingId, SessionId, TenantId, Ticket,
+};
+
+use super::{Desk, Held};
+use crate::answer::{Answer, Failure};
+use crate::interims::{Full, Taken};
+use crate::meters::Degraded;
+use crate::person::load;
+use crate::person::{Job, Message, What};
+use crate::seal::WrappedKey;
+
+/// The account as it is known, for as long as somebody waits for it.
+pub(super) struct Shadow {
+    account: InterimAccount,
+    tenant: TenantId,
+    age_ms: u64,
+    open: BTreeMap<Ticket, Held>,
+}
+
+/// What the account is taking over from the time when the store was away.
+pub(super) struct Settling {
+    revision: u64,
+    taken: Taken,
+}
+
+impl Desk {
+    /// Answers a job while the store is out of reach.
+    pub(super) fn job_interim(&mut self, job: Job, age_ms: u64) {
+        let held = Held {
+            responder: job.responder,
+            deadline_ms: job.deadline_ms,
+            _waiting: job.waiting,
+        };
+        if held.responder.is_none() {
+            // Work of the engine's own waits until the store is back.
+            return self.shared.not_written(self.user);
+        }
+        if self.shared.clock.monotonic_ms() > held.deadline_ms {
+            return held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
+        }
+        let unavailable = Answer::Failed(Failure::Unavailable);
+        let for_interim = job.what.is_for_interim();
+        let What::Command {
+            tenant,
+            idempotency,
+            max_age_ms,
+            command,
+        } = job.what
+        else {
+            return held.answer(unavailable, self.epoch);
+        };
+        // To end a session is safe however old the knowledge is.
+        let ends = matches!(command, tidegate_account::Command::Revoke { .. });
+        let oldest_ms = self.shared.grace_ms(tenant).min(u64::from(max_age_ms));
+        if !for_interim || !(ends || age_ms < oldest_ms) || !self.has_shadow(tenant, age_ms) {
+            return held.answer(unavailable, self.epoch);
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        if let Some(shadow) = &mut self.shadow {
+            shadow.open.insert(ticket, held);
+        }
+        self.input_interim(InterimInput::Command {
+            ticket,
+            tenant,
+            idempotency,
+            command,
+        });
+    }
+
+    /// Builds the account from what is known, unless it is there. Whether it
+    /// is.
+    fn has_shadow(&mut self, tenant: TenantId, age_ms: u64) -> bool {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.age_ms = age_ms;
+            return shadow.tenant == tenant;
+        }
+        let epoch = self.epoch;
+        let warm = self.shared.directory.with_warm(self.user, |warm| {
+            let known = warm.epoch == epoch;
+            known.then(|| (warm.record().to_vec(), warm.key(), warm.uses()))
+        });
+        let Some((record, key, uses)) = warm.flatten() else {
+            return false;
+        };
+        // Whoever does not exist is nobody to be let in.
+        if key == WrappedKey::NONE {
+            return false;
+        }
+        let Ok(opened) = load::open(&self.shared, &record, key) else {
+            return false;
+        };
+        let decided = self.shared.interims.of(self.user);
+        self.shadow = Some(Shadow {
+            account: InterimAccount::new(opened.account, &uses, decided),
+            tenant,
+            age_ms,
+            open: BTreeMap::new(),
+        });
+        true
+    }
+
+    pub(super) fn compared(&mut self, pending: PendingId, completion: Completion) {
+        self.input_interim(InterimInput::Completion {
+            pending,
+            completion,
+        });
+    }
+
+    fn input_interim(&mut self, input: InterimInput) {
+        let Some(shadow) = &mut self.shadow else {
+            return;
+        };
+        let Some(tenant) = self.shared.tenants.get(shadow.tenant) else {
+            return;
+        };
+        let entropy = Entropy::new(self.shared.entropy.seed());
+        let now_ms = self.shared.clock.unix_ms();
+        let grace_ms = tenant.policy.grace_ms;
+        let output = shadow
+            .account
+            .handle(now_ms, entropy, &tenant.policy, grace_ms, input);
+        self.output_interim(output);
+        if let Some(shadow) = &self.shadow
+            && !shadow.account.is_waiting()
+            && shadow.open.is_empty()
+        {
+            self.shadow = None;
+        }
+    }
+
+    fn output_interim(&mut self, output: InterimOutput) {
+        for effect in output.effects {
+            self.compare(effect);
+        }
+        let mut written = Vec::new();
+        let mut kept = Ok(());
+        for interim in output.decided {
+            let most = self.shared.limits.interim_people;
+            match self.shared.interims.add(self.user, interim, most) {
+                Ok(write) => written.extend(write),
+                Err(full) => kept = Err(full),
+            }
+        }
+        let Some(shadow) = &mut self.shadow else {
+            return;
+        };
+        let age_ms = shadow.age_ms;
+        let replies: Vec<(Held, Answer)> = output
+            .replies
+            .into_iter()
+            .filter_map(|(ticket, reply)| {
+                let held = shadow.open.remove(&ticket)?;
+                Some((held, said(reply, kept, age_ms)))
+            })
+            .collect();
+        for (_, answer) in &replies {
+            self.count(answer);
+        }
+        let epoch = self.epoch;
+        if written.is_empty() {
+            for (held, answer) in replies {
+                held.answer(answer, epoch);
+            }
+            return;
+        }
+        let myself = self.myself.clone();
+        tokio::spawn(async move {
+            let mut safe = true;
+            for write in written {
+                safe &= write.await.is_ok();
+            }
+            for (held, answer) in replies {
+                // In effect all the same; but nobody must rely on it.
+                let answer = match safe {
+                    true => answer,
+                    false => Answer::Failed(Failure::Unavailable),
+                };
+                held.answer(answer, epoch);
+            }
+            // The desk may be left now.
+            let _ = myself.send_message(Message::LookAgain);
+        });
+    }
+
+    fn count(&self, answer: &Answer) {
+        let Answer::Interim { reply, .. } = answer else {
+            return;
+        };
+        let what = match reply {
+            InterimReply::Refreshed(_) => Degraded::Refresh,
+            InterimReply::Provisional(_) => Degraded::SignIn,
+            InterimReply::Ended(_) => Degraded::Revocation,
+            InterimReply::Durable(_)
+            | InterimReply::No(_)
+            | InterimReply::Unsaid
+            | InterimReply::Unavailable => return,
+        };
+        self.shared.meters.degraded(what);
+    }
+
+    fn compare(&mut self, effect: Effect) {
+        let pending = effect.pending();
+        let tenant = self.shadow.as_ref().map(|shadow| shadow.tenant);
+        let tenant = tenant.and_then(|tenant| self.shared.tenants.get(tenant));
+        let work = self.work_of(effect, tenant.as_deref());
+        let open = self.shadow.iter().flat_map(|shadow| shadow.open.values());
+        let deadline_ms = open.map(|held| held.deadline_ms).max();
+        self.hash(work, deadline_ms, move |completion| Message::Compared {
+            pending,
+            completion,
+        });
+    }
+
+    /// Lets the account take over what was decided while the store was away,
+    /// and the session that a refresh goes on with.
+    pub(super) fn adopt(&mut self, let_in: Option<SessionId>) {
+        if self.shared.interims.people_count() == 0 || self.settling.is_some() {
+            return;
+        }
+        let (decided, taken) = self.shared.interims.take(self.user, let_in);
+        if decided.is_empty() {
+            return;
+        }
+        if self.phase.is_absent() {
+            return self.forget_interims(taken);
+        }
+        let before = self.revision();
+        self.input(Input::Adopt(decided));
+        let revision = self.revision();
+        if revision > before {
+            self.settling = Some(Settling { revision, taken });
+            return;
+        }
+        // There was nothing left of it to do.
+        self.forget_interims(taken);
+    }
+
+    /// What was taken over is durable.
+    pub(super) fn settled(&mut self) {
+        if let Some(settling) = self.settling.take_if(|one| one.revision <= self.durable) {
+            self.shared.meters.settled.increment(1);
+            self.forget_interims(settling.taken);
+        }
+    }
+
+    fn forget_interims(&self, taken: Taken) {
+        let Some(written) = self.shared.interims.settled(self.user, taken) else {
+            return;
+        };
+        // What stays is taken over once more, and changes nothing.
+        tokio::spawn(async move {
+            let _ = written.await;
+        });
+    }
+}
+
+/// The session that a refresh goes on with.
+pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
+    match what {
+        What::Command {
+            command: tidegate_account::Command::Refresh { session, .. },
+            ..
+        } => Some(*session),
+        _ => None,
+    }
+}
+
+fn said(reply: InterimReply, kept: Result<(), Full>, age_ms: u64) -> Answer {
+    match reply {
+        InterimReply::Durable(reply) => Answer::Reply(reply),
+        InterimReply::Unavailable => Answer::Failed(Failure::Unavailable),
+        // A guess was made, whether there was room to note it or not.
+        InterimReply::Provisional(_) | InterimReply::Ended(_) if kept.is_err() => Answer::Interim {
+            reply: InterimReply::Unsaid,
+            age_ms,
+        },
+        reply => Answer::Interim { reply, age_ms },
+    }
+}
