@@ -54,6 +54,25 @@ fn fault(stream: &Stream, nodes: u64) -> String {
     head + &what
 }
 
+/// In every third world something is wrong between gateways and nodes. Drawn
+/// apart, so that what older seeds found is found again.
+fn network_fault(seed: u64, nodes: u64) -> Option<String> {
+    let stream = Stream::new(seed, "fuzz-network", 0);
+    let (at_s, for_s) = (2 + stream.below(20), 1 + stream.below(15));
+    let head = format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {for_s}\n");
+    match stream.below(6) {
+        0 => {
+            let node = 1 + stream.below(nodes);
+            Some(format!("{head}what = \"unreachable\"\nnode = {node}\n"))
+        }
+        1 => {
+            let times = 2 + stream.below(200);
+            Some(format!("{head}what = \"network-slow\"\ntimes = {times}\n"))
+        }
+        _ => None,
+    }
+}
+
 /// What a seed's world is: everything but its faults, and each of them.
 fn drawn(seed: u64) -> (String, Vec<String>) {
     let stream = Stream::new(seed, "fuzz", 0);
@@ -96,7 +115,8 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
         part(3),
     );
     let count = part(6);
-    let faults = (0..count).map(|_| fault(&stream, nodes)).collect();
+    let mut faults: Vec<String> = (0..count).map(|_| fault(&stream, nodes)).collect();
+    faults.extend(network_fault(seed, nodes));
     (text, faults)
 }
 

@@ -15,15 +15,11 @@ use tokio::sync::oneshot;
 
 use crate::agenda::Agenda;
 use crate::book::Book;
-use crate::network::{Line, Network};
+use crate::network::{IDLE_NS, Line, Network};
 use crate::node::{Node, address_of};
 use crate::people::TENANT;
 use crate::plant::Plant;
 use crate::random::Stream;
-
-/// A node that says nothing for this long is taken for gone (the client's idle
-/// timeout).
-const IDLE_NS: u64 = 6_000_000_000;
 
 pub(crate) struct Gateway {
     name: String,
@@ -184,6 +180,30 @@ impl Gateway {
         }
     }
 
+    /// Gives up the streams of a node that cannot be reached for long.
+    pub(crate) fn part(self: &Arc<Gateway>, node: u64) {
+        let gateway = Arc::clone(self);
+        self.agenda.at(self.agenda.now_ns() + IDLE_NS, move || {
+            let lost: Vec<_> = {
+                let mut streams = gateway.streams();
+                let of_node = streams.iter_mut().filter(|stream| stream.node == node);
+                let part = of_node.map(|stream| {
+                    stream.there = None;
+                    std::mem::take(&mut stream.waiting)
+                });
+                part.collect()
+            };
+            drop(lost);
+        });
+    }
+
+    /// Whether it has given up the streams of a node.
+    pub(crate) fn is_parted(&self, node: u64) -> bool {
+        let streams = self.streams();
+        let mut of_node = streams.iter().filter(|stream| stream.node == node);
+        of_node.any(|stream| stream.there.is_none())
+    }
+
     /// Gives up the streams of a node that has said nothing for too long.
     pub(crate) fn lose(self: &Arc<Gateway>, node: u64) {
         let gateway = Arc::clone(self);
@@ -224,12 +244,14 @@ impl Gateway {
         stream
             .waiting
             .insert(correlation, Waiting { opcode, answer });
-        let at_ns = self.network.arrives_ns(&stream.line, now_ns);
+        let arrives_ns = self.network.arrives_ns(node.number, &stream.line, now_ns);
         drop(streams);
         self.book.attempted(opcode.class(), now_ns);
-        self.agenda.quietly_at(at_ns, move || {
-            node.receive(number, opcode, frame);
-        });
+        if let Some(at_ns) = arrives_ns {
+            self.agenda.quietly_at(at_ns, move || {
+                node.receive(number, opcode, frame);
+            });
+        }
         Ok(answered)
     }
 

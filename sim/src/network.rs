@@ -1,8 +1,10 @@
-//! Between gateways and nodes: delays, and datagrams that are sent again. The
-//! bytes of a stream arrive in their order, as QUIC sees to it.
+//! Between gateways and nodes: delays, datagrams that are sent again, and nodes
+//! that cannot be reached for a while. The bytes of a stream arrive in their
+//! order, as QUIC sees to it.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tidegate_storage_simulated::Latency;
 
@@ -13,11 +15,19 @@ pub(crate) struct Network {
     /// Of a million datagrams.
     lost: u64,
     stream: Stream,
+    /// How much longer everything takes than usual.
+    percent: AtomicU64,
+    /// Nodes that no gateway reaches, and until when.
+    cut: Mutex<BTreeMap<u64, u64>>,
 }
 
 /// One direction of one stream: nothing overtakes.
 #[derive(Default)]
 pub(crate) struct Line(Mutex<u64>);
+
+/// A node that says nothing for this long is taken for gone (the client's idle
+/// timeout).
+pub(crate) const IDLE_NS: u64 = 6_000_000_000;
 
 /// What a lost datagram waits for at least: QUIC's first probe timeout with a
 /// short round trip (RFC 9002 §6.2).
@@ -29,19 +39,73 @@ impl Network {
             delay,
             lost: to_u64(loss_percent * 10_000.0),
             stream,
+            percent: AtomicU64::new(100),
+            cut: Mutex::default(),
         }
     }
 
-    /// When what is sent now arrives.
-    pub(crate) fn arrives_ns(&self, line: &Line, now_ns: u64) -> u64 {
-        let mut delay_ns = self.delay.draw_ns(self.stream.draw());
+    /// Everything takes so many percent of its usual time.
+    pub(crate) fn clog(&self, percent: u64) {
+        self.percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// Nothing passes between gateways and a node until then.
+    pub(crate) fn cut(&self, node: u64, until_ns: u64) {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.insert(node, until_ns);
+    }
+
+    /// When a node is reached that is cut off now.
+    fn reached_ns(&self, node: u64, now_ns: u64) -> Option<u64> {
+        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.get(&node)
+            .copied()
+            .filter(|until_ns| *until_ns > now_ns)
+    }
+
+    /// When what is sent now between gateways and a node arrives; `None` when
+    /// its connection is given up before that.
+    pub(crate) fn arrives_ns(&self, node: u64, line: &Line, now_ns: u64) -> Option<u64> {
+        let percent = self.percent.load(Ordering::Relaxed);
+        let mut delay_ns = self.delay.draw_ns(self.stream.draw()) * percent / 100;
         let mut again_ns = RESEND_NS;
         while self.lost > 0 && self.stream.below(1_000_000) < self.lost {
             delay_ns += again_ns;
             again_ns *= 2;
         }
+        // Sent again and again until it comes through.
+        let from_ns = self.reached_ns(node, now_ns).unwrap_or(now_ns);
+        if from_ns - now_ns >= IDLE_NS {
+            return None;
+        }
         let mut last_ns = line.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last_ns = (*last_ns).max(now_ns + delay_ns);
-        *last_ns
+        *last_ns = (*last_ns).max(from_ns + delay_ns);
+        Some(*last_ns)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_to_a_node_that_is_cut_off_arrives_afterwards_or_never() {
+        let delay = Latency {
+            p50_us: 100,
+            p99_us: 100,
+        };
+        let network = Network::new(delay, 0.0, Stream::new(1, "network", 0));
+        let (line, second_ns) = (Line::default(), 1_000_000_000);
+        let soon = network.arrives_ns(1, &line, 0).unwrap();
+        assert!(soon < second_ns);
+        network.cut(1, 3 * second_ns);
+        let held = network.arrives_ns(1, &line, second_ns).unwrap();
+        assert!((3 * second_ns..4 * second_ns).contains(&held));
+        assert!(network.arrives_ns(2, &Line::default(), second_ns).unwrap() < 2 * second_ns);
+        network.cut(1, 60 * second_ns);
+        assert_eq!(network.arrives_ns(1, &line, 4 * second_ns), None);
+        // Nothing overtakes what was sent before.
+        assert!(network.arrives_ns(1, &line, 60 * second_ns).unwrap() > held);
     }
 }

@@ -370,7 +370,10 @@ impl Node {
     fn send(&self, stream: &NodeStream, bytes: Bytes, now_ns: u64) {
         let values = [self.number, stream.place as u64, bytes.len() as u64];
         self.making.trace.note(now_ns, Happened::Answered, &values);
-        let at_ns = self.making.network.arrives_ns(&stream.back, now_ns);
+        let network = &self.making.network;
+        let Some(at_ns) = network.arrives_ns(self.number, &stream.back, now_ns) else {
+            return;
+        };
         let (gateway, place) = (Weak::clone(&stream.gateway), stream.place);
         self.making.agenda.at(at_ns, move || {
             if let Some(gateway) = gateway.upgrade() {

@@ -394,6 +394,10 @@ pub(crate) enum What {
     StoreSlow { times: f64 },
     /// The store recovers: what was under way is of unknown fate.
     StoreRecovery,
+    /// No gateway reaches a node; the store does.
+    Unreachable { node: u32 },
+    /// Everything between gateways and nodes takes so many times as long.
+    NetworkSlow { times: f64 },
     /// A node's date is wrong.
     Date { node: u32, by_s: i64 },
 }
@@ -420,6 +424,8 @@ enum FaultKind {
     StoreDown,
     StoreSlow,
     StoreRecovery,
+    Unreachable,
+    NetworkSlow,
     Date,
 }
 
@@ -437,11 +443,15 @@ impl TryFrom<FaultRow> for Fault {
             (FaultKind::StoreSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
                 What::StoreSlow { times }
             }
+            (FaultKind::Unreachable, Some(node), None, None) => What::Unreachable { node },
+            (FaultKind::NetworkSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
+                What::NetworkSlow { times }
+            }
             (FaultKind::Date, Some(node), None, Some(by_s)) => What::Date { node, by_s },
             _ => {
                 return Err(
-                    "expected `node` with kill, pause, cut-off, drain and date, `times` (1 to 10000) with \
-                     store-slow, `by_s` with date, and nothing else"
+                    "expected `node` with kill, pause, cut-off, drain, unreachable and date, `times` \
+                     (1 to 10000) with store-slow and network-slow, `by_s` with date, and nothing else"
                         .into(),
                 );
             }
@@ -465,6 +475,8 @@ impl What {
             What::StoreDown => "the store is away".to_owned(),
             What::StoreSlow { times } => format!("the store takes {times} times as long"),
             What::StoreRecovery => "the store recovers".to_owned(),
+            What::Unreachable { node } => format!("no gateway reaches node {node}"),
+            What::NetworkSlow { times } => format!("the network takes {times} times as long"),
             What::Date { node, by_s } => format!("node {node}'s date is off by {by_s} s"),
         }
     }
@@ -551,8 +563,12 @@ impl Scenario {
                 | What::Pause { node }
                 | What::CutOff { node }
                 | What::Drain { node }
+                | What::Unreachable { node }
                 | What::Date { node, .. } => node,
-                What::StoreDown | What::StoreSlow { .. } | What::StoreRecovery => 1,
+                What::StoreDown
+                | What::StoreSlow { .. }
+                | What::StoreRecovery
+                | What::NetworkSlow { .. } => 1,
             };
             if node == 0 || u64::from(node) > self.nodes.count.0 {
                 let count = self.nodes.count.0;

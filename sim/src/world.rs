@@ -16,7 +16,7 @@ use crate::calibration::Calibration;
 use crate::gateway::Gateway;
 use crate::invariants::Invariants;
 use crate::machine::{Machine, Shape};
-use crate::network::Network;
+use crate::network::{IDLE_NS, Network};
 use crate::node::{Glance, Journals, Making, Node};
 use crate::people::{Keys, People};
 use crate::plant::Plant;
@@ -401,6 +401,16 @@ impl World {
             What::StoreDown => cluster.stop(),
             What::StoreSlow { times } => cluster.slow_down(to_u64(times * 100.0)),
             What::StoreRecovery => cluster.recover(),
+            What::Unreachable { node } => {
+                let (node, network) = (u64::from(node), &self.making.network);
+                network.cut(node, until_ns);
+                if until_ns - self.making.agenda.now_ns() >= IDLE_NS {
+                    for gateway in &self.gateways {
+                        gateway.part(node);
+                    }
+                }
+            }
+            What::NetworkSlow { times } => self.making.network.clog(to_u64(times * 100.0)),
             What::Date { node, by_s } => {
                 if let Some(node) = self.node(node) {
                     node.clock.jump(by_s.saturating_mul(1_000));
@@ -426,6 +436,17 @@ impl World {
             }
             What::CutOff { node } => cluster.reconnect(node),
             What::Pause { .. } | What::StoreRecovery => {}
+            What::Unreachable { node } => {
+                let alive = |node: &Arc<Node>| !node.machine.is_off();
+                let Some(node) = self.node(node).filter(alive) else {
+                    return;
+                };
+                let parted = |gateway: &&Arc<Gateway>| gateway.is_parted(node.number);
+                for gateway in self.gateways.iter().filter(parted) {
+                    gateway.connect(&node);
+                }
+            }
+            What::NetworkSlow { .. } => self.making.network.clog(100),
             What::StoreDown => cluster.start(),
             What::StoreSlow { .. } => cluster.slow_down(100),
             What::Date { node, .. } => {
