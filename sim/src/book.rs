@@ -13,8 +13,6 @@ const LONGEST_US: u64 = 3_600_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 pub(crate) struct Book {
-    /// When the night begins: seconds count from there.
-    origin_ns: u64,
     begins_ns: u64,
     /// Whatever begins from then on must be answered.
     calm_ns: Option<u64>,
@@ -22,6 +20,7 @@ pub(crate) struct Book {
 }
 
 pub(crate) struct State {
+    /// When the night begins: seconds count from there.
     origin_ns: u64,
     pub(crate) classes: [ClassBook; CLASSES],
     pub(crate) seconds: Vec<Second>,
@@ -116,7 +115,6 @@ impl Book {
             latency: histogram(),
         };
         Book {
-            origin_ns,
             begins_ns,
             calm_ns,
             state: Mutex::new(State {
@@ -142,10 +140,10 @@ impl Book {
 
     /// A frame was sent.
     pub(crate) fn attempted(&self, class: Class, now_ns: u64) {
-        if now_ns < self.origin_ns {
+        let mut state = self.state();
+        if now_ns < state.origin_ns {
             return;
         }
-        let mut state = self.state();
         state.moment(class, now_ns).attempts += 1;
         if now_ns >= self.begins_ns {
             state.classes[class as usize].attempts += 1;
@@ -154,10 +152,10 @@ impl Book {
 
     /// A frame was answered.
     pub(crate) fn told(&self, class: Class, code: Code, now_ns: u64) {
-        if now_ns < self.origin_ns {
+        let mut state = self.state();
+        if now_ns < state.origin_ns {
             return;
         }
-        let mut state = self.state();
         match code.kind() {
             Kind::Later if code == Code::NotOwner && now_ns >= self.begins_ns => {
                 state.classes[class as usize].redirected += 1;

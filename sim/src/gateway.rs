@@ -51,6 +51,13 @@ struct Lane {
     place: usize,
 }
 
+/// Why a node says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Dead,
+    Unreachable,
+}
+
 /// The client's time and randomness.
 struct Side {
     agenda: Agenda,
@@ -180,23 +187,6 @@ impl Gateway {
         }
     }
 
-    /// Gives up the streams of a node that cannot be reached for long.
-    pub(crate) fn part(self: &Arc<Gateway>, node: u64) {
-        let gateway = Arc::clone(self);
-        self.agenda.at(self.agenda.now_ns() + IDLE_NS, move || {
-            let lost: Vec<_> = {
-                let mut streams = gateway.streams();
-                let of_node = streams.iter_mut().filter(|stream| stream.node == node);
-                let part = of_node.map(|stream| {
-                    stream.there = None;
-                    std::mem::take(&mut stream.waiting)
-                });
-                part.collect()
-            };
-            drop(lost);
-        });
-    }
-
     /// Whether it has given up the streams of a node.
     pub(crate) fn is_parted(&self, node: u64) -> bool {
         let streams = self.streams();
@@ -204,18 +194,19 @@ impl Gateway {
         of_node.any(|stream| stream.there.is_none())
     }
 
-    /// Gives up the streams of a node that has said nothing for too long.
-    pub(crate) fn lose(self: &Arc<Gateway>, node: u64) {
+    /// Gives up the streams of a node that will have said nothing for too long.
+    pub(crate) fn lose(self: &Arc<Gateway>, node: u64, why: Why) {
         let gateway = Arc::clone(self);
         self.agenda.at(self.agenda.now_ns() + IDLE_NS, move || {
             let lost: Vec<_> = {
                 let mut streams = gateway.streams();
                 let of_node = streams.iter_mut().filter(|stream| stream.node == node);
-                let dead = of_node.filter(|stream| match &stream.there {
-                    Some((node, _)) => node.machine.is_off(),
-                    None => true,
+                let lost = of_node.filter(|stream| match (&stream.there, why) {
+                    // Its next life may have been connected since.
+                    (Some((node, _)), Why::Dead) => node.machine.is_off(),
+                    (Some(_), Why::Unreachable) | (None, _) => true,
                 });
-                dead.map(|stream| {
+                lost.map(|stream| {
                     stream.there = None;
                     std::mem::take(&mut stream.waiting)
                 })

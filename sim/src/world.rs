@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, RngSeed, Runtime};
 use crate::agenda::Agenda;
 use crate::book::Book;
 use crate::calibration::Calibration;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Why};
 use crate::invariants::Invariants;
 use crate::machine::{Machine, Shape};
 use crate::network::{IDLE_NS, Network};
@@ -378,7 +378,7 @@ impl World {
         if let Some(node) = self.node(node) {
             node.kill();
             for gateway in &self.gateways {
-                gateway.lose(node.number);
+                gateway.lose(node.number, Why::Dead);
             }
         }
     }
@@ -406,7 +406,7 @@ impl World {
                 network.cut(node, until_ns);
                 if until_ns - self.making.agenda.now_ns() >= IDLE_NS {
                     for gateway in &self.gateways {
-                        gateway.part(node);
+                        gateway.lose(node, Why::Unreachable);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The account core at its commonest change.
 
 use tidegate_account::{
-    Account, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
+    Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
     IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
     Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
 };
@@ -106,10 +106,10 @@ fn seed(step: u64) -> Entropy {
 }
 
 fn input(step: u64, command: Command) -> Input {
-    Input::Command {
+    Input::Command(Asked {
         ticket: Ticket(step),
         tenant: TENANT,
         idempotency: None,
         command,
-    }
+    })
 }

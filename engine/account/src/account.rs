@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
-    Administrator, ClaimedIdentifier, Command, Completion, Effect, Idempotency, PendingId, Request,
+    Administrator, Asked, ClaimedIdentifier, Command, Completion, Effect, PendingId, Request,
     SessionProof, Ticket,
 };
 use crate::digest::IndexHash;
@@ -43,16 +43,7 @@ pub use rekey::Rekey;
 #[derive(Debug)]
 pub enum Input {
     /// A command, which gets one reply under its ticket.
-    Command {
-        /// The caller's name for it.
-        ticket: Ticket,
-        /// The tenant in whose name it comes.
-        tenant: TenantId,
-        /// What tells a repeat.
-        idempotency: Option<Idempotency>,
-        /// The command.
-        command: Command,
-    },
+    Command(Asked),
     /// Work done.
     Completion {
         /// The work's name.
@@ -310,17 +301,8 @@ impl Account {
             output: Output::default(),
         };
         match input {
-            Input::Command {
-                ticket,
-                tenant,
-                idempotency,
-                command,
-            } => {
-                let request = Request {
-                    ticket,
-                    tenant,
-                    idempotency,
-                };
+            Input::Command(asked) => {
+                let (request, command) = asked.split();
                 self.command(request, command, &mut step);
             }
             Input::Completion {

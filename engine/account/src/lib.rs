@@ -42,7 +42,7 @@ pub use account::{
 };
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
-    Administrator, ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency,
+    Administrator, Asked, ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency,
     PasswordCheck, PendingId, Remember, RevokeScope, SessionProof, SignIn, SignUp, Source, Ticket,
     Verify,
 };

@@ -60,6 +60,9 @@ pub enum ServeError {
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
+    /// The node's own journal cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Journal(StoreError),
     /// The endpoint cannot start.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -158,7 +161,8 @@ pub(crate) fn assemble(
     let deployment = runtime.block_on(Deployment::open(folder, config, Arc::clone(&store)))?;
     let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
     let journal = FjallStore::open(&folder.journal(), &JOURNAL)?;
-    let interims = runtime.block_on(Interims::open(Arc::new(journal)))?;
+    let interims = runtime.block_on(Interims::open(Arc::new(journal)));
+    let interims = interims.map_err(ServeError::Journal)?;
     let peppers = Arc::clone(&deployment.peppers);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;

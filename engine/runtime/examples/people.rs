@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tidegate_account::{
-    Account, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
+    Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
     IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
     Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId,
 };
@@ -97,12 +97,12 @@ impl Template {
             }));
         }
         for (step, command) in (0..).zip(commands) {
-            let input = Input::Command {
+            let input = Input::Command(Asked {
                 ticket: Ticket(step),
                 tenant: tenant(),
                 idempotency: None,
                 command,
-            };
+            });
             let seed_of = |half| seed(number, step * 2 + half);
             let output = account.handle(self.now_ms, seed_of(0), &self.policy, input);
             let completion = match &output.effects[0] {

@@ -30,7 +30,7 @@ use crate::meters::{Degraded, Meters};
 use crate::ownership::Ownership;
 use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy};
-use crate::shared::{Shared, Standing};
+use crate::shared::{DecidedBy, Found, Shared, Standing};
 use crate::sources::{Origin, Sources};
 use crate::sweeping::{self, Retention};
 use crate::tenants::Tenants;
@@ -176,10 +176,8 @@ impl Checks<'_> {
     #[must_use]
     pub fn check(&mut self, prepared: &Prepared) -> Option<(Outcome, u64)> {
         let (shared, ask) = (self.shared, &prepared.ask);
-        let found = shared.directory.check(ask, &prepared.secret, self.now_ms);
-        let (outcome, write_behind, epoch) = found?;
-        let interim = shared.interims.check(ask, &prepared.secret, self.now_ms);
-        let outcome = interim.unwrap_or(outcome);
+        let found = shared.look_up(ask, &prepared.secret, self.now_ms)?;
+        let (write_behind, epoch) = (found.write_behind, found.epoch);
         // After the look-up and before the answer leaves: is the slot still ours?
         match shared.standing(ask.user, epoch) {
             Standing::Owner => {}
@@ -187,8 +185,7 @@ impl Checks<'_> {
                 if write_behind == WriteBehind::Due {
                     shared.not_written(ask.user);
                 }
-                let outcome = self.degraded(ask, outcome, interim, age_ms)?;
-                return Some((outcome, epoch));
+                return Some((self.degraded(ask, &found, age_ms)?, epoch));
             }
             Standing::Stranger => {
                 shared.directory.forget(ask.user);
@@ -199,29 +196,23 @@ impl Checks<'_> {
             shared.write_behind(ask.user);
         }
         self.warm += 1;
-        Some((outcome, epoch))
+        Some((found.outcome, epoch))
     }
 
     /// What is said of a session while another node may own its person: that it
     /// is alive, if it was; a no only where this node itself has ended it.
-    fn degraded(
-        &self,
-        ask: &Ask,
-        outcome: Outcome,
-        interim: Option<Outcome>,
-        age_ms: u64,
-    ) -> Option<Outcome> {
+    fn degraded(&self, ask: &Ask, found: &Found, age_ms: u64) -> Option<Outcome> {
         let grace_ms = self.shared.grace_ms(ask.tenant);
         if age_ms >= grace_ms.min(u64::from(ask.max_age_ms)) {
             return None;
         }
-        match (outcome, interim) {
+        match (found.outcome, found.origin) {
             (Outcome::Yes(checked), _) => {
                 self.shared.meters.degraded(Degraded::Check);
                 Some(Outcome::Degraded(checked, age_ms))
             }
-            (no, Some(_)) => Some(no),
-            (_, None) => None,
+            (no, DecidedBy::Interim) => Some(no),
+            (_, DecidedBy::Record) => None,
         }
     }
 }
@@ -458,9 +449,15 @@ impl Engine {
         // Whoever is warm is opened without a read. Looked up beforehand: the
         // warm map is never taken under the guard of the hot one.
         let warm = shared.directory.with_warm(user, |_| ()).is_some();
-        if shared.standing(user, epoch) != Standing::Owner && !(warm && what.is_for_interim()) {
+        let answerable = match shared.standing(user, epoch) {
+            Standing::Owner => Ok(()),
+            Standing::CutOff { .. } if warm && what.is_for_interim() => Ok(()),
+            Standing::CutOff { .. } => Err(Failure::Unavailable),
+            Standing::Stranger => Err(Failure::NotOwner(user.slot())),
+        };
+        if let Err(failure) = answerable {
             return match responder {
-                Some(responder) => refuse(Some(responder), Failure::Unavailable),
+                Some(responder) => refuse(Some(responder), failure),
                 None => shared.not_written(user),
             };
         }

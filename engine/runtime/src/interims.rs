@@ -54,10 +54,6 @@ impl Kept {
     }
 }
 
-/// There is no room for more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
-
 /// Decisions on their way into an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
@@ -134,24 +130,21 @@ impl Interims {
         }
     }
 
-    /// Keeps a decision, of at most so many people. A revocation is in effect
-    /// at once, and safe when the write that is given back is done.
-    pub(crate) fn add(
-        &self,
-        user: UserId,
-        interim: Interim,
-        people_max: usize,
-    ) -> Result<Option<StoreFuture<Stamp>>, Full> {
+    /// Whether one more decision of a person can be kept, of at most so many
+    /// people. A revocation always is: it bounds itself by the sessions it ends.
+    pub(crate) fn has_room(&self, user: UserId, people_max: usize) -> bool {
+        let kept = self.read();
+        match kept.people.get(&user) {
+            Some(decided) => decided.len() < OF_PERSON_MAX,
+            None => kept.people.len() < people_max,
+        }
+    }
+
+    /// Keeps a decision. A revocation is in effect at once, and safe when
+    /// [`Interims::write_down`] is done.
+    pub(crate) fn add(&self, user: UserId, interim: Interim) {
         self.change(|kept| {
-            let known = kept.people.get(&user).map_or(0, Vec::len);
-            if known >= OF_PERSON_MAX || (known == 0 && kept.people.len() >= people_max) {
-                return Err(Full);
-            }
-            let writes = match &interim {
-                Interim::Ended(ended) => !ended.sessions.is_empty(),
-                Interim::LetIn(_) | Interim::Failed { .. } | Interim::Kept { .. } => false,
-            };
-            let row = kept.change(user, |decided| {
+            kept.change(user, |decided| {
                 if let Interim::Ended(ended) = &interim {
                     decided.retain(|earlier| match earlier {
                         Interim::LetIn(one) => !ended.sessions.contains(&one.grant.session),
@@ -159,10 +152,17 @@ impl Interims {
                     });
                 }
                 decided.push(interim);
-                row::encode(decided)
             });
-            // Handed over under the guard: a later row never comes before this one.
-            Ok(writes.then(|| self.write(user, row)))
+        });
+    }
+
+    /// Writes a person's revocations into the journal as they are now, whether
+    /// they stand there or not.
+    pub(crate) fn write_down(&self, user: UserId) -> StoreFuture<Stamp> {
+        // Handed over under the guard: a later row never comes before this one.
+        self.change(|kept| {
+            let decided = kept.people.get(&user).map_or(&[][..], Vec::as_slice);
+            self.write(user, row::encode(decided))
         })
     }
 
@@ -245,23 +245,31 @@ impl Interims {
         waiting.filter(|user| ours(*user)).take(most).collect()
     }
 
-    /// Drops what is over.
-    pub(crate) fn expire(&self, now_ms: u64) -> Vec<StoreFuture<Stamp>> {
-        let over = |interim: &Interim| match interim {
-            Interim::LetIn(one) => now_ms >= one.grant.expires_at,
-            Interim::Ended(ended) => now_ms >= ended.at.saturating_add(KEPT_MS),
-            Interim::Failed { at, .. } | Interim::Kept { at, .. } => {
-                now_ms >= at.saturating_add(KEPT_MS)
+    /// Drops what is over. What an account of ours has to take over stays until
+    /// it has, however long the store is away.
+    pub(crate) fn expire(
+        &self,
+        now_ms: u64,
+        ours: impl Fn(UserId) -> bool,
+    ) -> Vec<StoreFuture<Stamp>> {
+        let is_over = |user: UserId, interim: &Interim| {
+            let old = |at: u64| !ours(user) && now_ms >= at.saturating_add(KEPT_MS);
+            match interim {
+                Interim::LetIn(one) => now_ms >= one.grant.expires_at,
+                Interim::Ended(ended) => old(ended.at),
+                Interim::Failed { at, .. } | Interim::Kept { at, .. } => old(*at),
             }
         };
         let users: Vec<UserId> = {
             let kept = self.read();
             let all = kept.people.iter();
-            let with_some = all.filter(|(_, decided)| decided.iter().any(over));
+            let with_some =
+                all.filter(|(user, decided)| decided.iter().any(|one| is_over(**user, one)));
             with_some.map(|(user, _)| *user).collect()
         };
-        let of_journal = |interim: &Interim| is_written(interim) && over(interim);
         let drop = |user| {
+            let over = |interim: &Interim| is_over(user, interim);
+            let of_journal = |interim: &Interim| is_written(interim) && over(interim);
             self.change(|kept| {
                 let row = kept.change(user, |decided| {
                     let written = decided.iter().any(of_journal);
@@ -305,10 +313,8 @@ mod tests {
     }
 
     async fn add(interims: &Interims, number: u8, interim: Interim) {
-        let written = interims.add(user(number), interim, 10).unwrap();
-        if let Some(written) = written {
-            written.await.unwrap();
-        }
+        interims.add(user(number), interim);
+        interims.write_down(user(number)).await.unwrap();
     }
 
     fn sessions(interims: &Interims, number: u8) -> Vec<u64> {
@@ -360,13 +366,13 @@ mod tests {
         for number in 0..10 {
             add(&interims, number, ended(1, 5)).await;
         }
-        let more = interims.add(user(11), ended(1, 5), 10);
-        assert!(matches!(more, Err(Full)));
+        assert!(!interims.has_room(user(11), 10));
         for _ in 1..OF_PERSON_MAX {
             add(&interims, 3, ended(1, 6)).await;
         }
-        assert!(matches!(interims.add(user(3), ended(1, 6), 10), Err(Full)));
-        for write in interims.expire(5 + KEPT_MS) {
+        assert!(!interims.has_room(user(3), 10) && interims.has_room(user(4), 10));
+        assert!(interims.expire(5 + KEPT_MS, |_| true).is_empty());
+        for write in interims.expire(5 + KEPT_MS, |_| false) {
             write.await.unwrap();
         }
         assert_eq!(interims.people_count(), 1);

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ractor::ActorRef;
-use tidegate_account::{TenantId, UserId};
+use tidegate_account::{SecretHash, TenantId, UserId};
 use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
 use crate::admission::{Admission, Limit};
 use crate::answer::Failure;
+use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
 use crate::date::Date;
 use crate::directory::Directory;
@@ -23,6 +24,7 @@ use crate::ports::{Clock, Cpu, Entropy};
 use crate::sources::Sources;
 use crate::sweeping::Retention;
 use crate::tenants::Tenants;
+use crate::warm::WriteBehind;
 
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -45,6 +47,24 @@ pub(crate) struct Shared {
     pub(crate) retention: Retention,
     /// What the sweeper knows of the date; none before its first walk.
     pub(crate) date: tokio::sync::Mutex<Option<Date>>,
+}
+
+/// What a look-up of a session found.
+pub(crate) struct Found {
+    pub(crate) outcome: Outcome,
+    /// Whether this node has decided it itself, whoever owns the slot by now.
+    pub(crate) origin: DecidedBy,
+    pub(crate) write_behind: WriteBehind,
+    pub(crate) epoch: u64,
+}
+
+/// What an outcome rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DecidedBy {
+    /// The record.
+    Record,
+    /// This node, while the store was out of reach.
+    Interim,
 }
 
 /// How this node stands to the people of a slot.
@@ -99,6 +119,23 @@ impl Shared {
     /// Whether other nodes may own everything by now.
     pub(crate) fn is_past_lease(&self) -> bool {
         self.ownership.leased(|| self.clock.monotonic_ms()) != Lease::Held
+    }
+
+    /// Looks a session up. What was decided of it while the store was away is
+    /// looked at before the warm form: an account that takes it over publishes
+    /// first, so whoever finds it gone finds the newer form.
+    pub(crate) fn look_up(&self, ask: &Ask, secret: &SecretHash, now_ms: u64) -> Option<Found> {
+        let interim = self.interims.check(ask, secret, now_ms);
+        let (outcome, write_behind, epoch) = self.directory.check(ask, secret, now_ms)?;
+        Some(Found {
+            outcome: interim.unwrap_or(outcome),
+            origin: match interim {
+                Some(_) => DecidedBy::Interim,
+                None => DecidedBy::Record,
+            },
+            write_behind,
+            epoch,
+        })
     }
 
     /// For how long answers are given while the store is out of reach.

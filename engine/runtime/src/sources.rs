@@ -92,14 +92,15 @@ impl Sources {
         }
     }
 
-    /// Charges an attempt before anything is done for it.
+    /// Charges an attempt before anything is done for it. Without a store a
+    /// source has what it may try before it is settled, and no more.
     pub(crate) async fn charge(
         &self,
         hash: &[u8; 32],
         policy: &SourcePolicy,
         now_ms: u64,
         region: Region,
-        store: &dyn Store,
+        store: Option<&dyn Store>,
     ) -> Result<Charge, StoreError> {
         if policy.free == 0 {
             return Ok(Charge::Charged);
@@ -111,33 +112,15 @@ impl Sources {
         };
         let ahead_ms = due_ms + u64::from(LOCAL_ALLOWANCE) * policy.refill_ms;
         let key = RowKey::throttle(region, hash);
-        let settled = settle(store, key, now_ms, ahead_ms).await;
+        let settled = match store {
+            Some(store) => settle(store, key, now_ms, ahead_ms).await,
+            None => Err(StoreError::Unavailable),
+        };
         let Ok(before_ms) = settled else {
             self.refund(hash, policy);
             return Err(settled.err().unwrap_or(StoreError::Unavailable));
         };
         Ok(self.settled(hash, policy, now_ms, before_ms, ahead_ms))
-    }
-
-    /// The same while the store is out of reach: what a source may try before it
-    /// is settled, and no more.
-    pub(crate) fn charge_unsettled(
-        &self,
-        hash: &[u8; 32],
-        policy: &SourcePolicy,
-        now_ms: u64,
-    ) -> Result<Charge, StoreError> {
-        if policy.free == 0 {
-            return Ok(Charge::Charged);
-        }
-        match self.try_charge(hash, policy, now_ms) {
-            Standing::Charged => Ok(Charge::Charged),
-            Standing::Held { retry_after_ms } => Ok(Charge::Held { retry_after_ms }),
-            Standing::Unsettled { .. } => {
-                self.refund(hash, policy);
-                Err(StoreError::Unavailable)
-            }
-        }
     }
 
     /// Takes an attempt back: it was a success, or nothing came of it.
@@ -299,7 +282,7 @@ mod tests {
 
     async fn charge(sources: &Sources, store: &dyn Store, source: u32, now_ms: u64) -> Charge {
         let hash = hash(source);
-        let charged = sources.charge(&hash, &POLICY, now_ms, Region::FIRST, store);
+        let charged = sources.charge(&hash, &POLICY, now_ms, Region::FIRST, Some(store));
         charged.await.unwrap()
     }
 
@@ -395,7 +378,7 @@ mod tests {
         assert_eq!(burst(&sources, &Down, START, LOCAL_ALLOWANCE).await, 8);
         for _ in 0..50 {
             let hash = hash(1);
-            let charged = sources.charge(&hash, &POLICY, START, Region::FIRST, &Down);
+            let charged = sources.charge(&hash, &POLICY, START, Region::FIRST, Some(&Down));
             assert_eq!(charged.await, Err(StoreError::Unavailable));
         }
     }

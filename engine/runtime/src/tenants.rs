@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tidegate_account::{PasswordHash, PasswordPolicy, Policy, TenantId, tagged};
+use tidegate_account::{Password, PasswordHash, PasswordPolicy, Policy, TenantId, tagged};
 
+use crate::ports::HashWork;
 use crate::seal::Key;
 
 /// How many different costs of passwords are told apart.
@@ -77,6 +78,15 @@ impl Costs {
             ..policy.clone()
         }
     }
+}
+
+/// The work of comparing with nobody's password.
+pub(crate) fn pretend(tenant: Option<&Tenant>, password: Password) -> HashWork {
+    let policy = tenant.map_or_else(
+        || Policy::default().password,
+        |tenant| tenant.costs.commonest(&tenant.policy.password),
+    );
+    HashWork::Pretend { password, policy }
 }
 
 /// The tenants served.

@@ -42,10 +42,7 @@ pub(crate) async fn settle(engine: WeakEngine) {
         shared.meters.cut_off.set(f64::from(u8::from(cut_off)));
         let people = u32::try_from(shared.interims.people_count()).unwrap_or(u32::MAX);
         shared.meters.interim_people.set(f64::from(people));
-        if people == 0 {
-            continue;
-        }
-        if cut_off {
+        if people == 0 || cut_off {
             continue;
         }
         let per_s = u64::from(shared.limits.settle_per_s);
@@ -66,7 +63,8 @@ pub(crate) async fn cool(engine: WeakEngine) {
         };
         let shared = engine.shared();
         let now_ms = shared.clock.unix_ms();
-        for written in shared.interims.expire(now_ms) {
+        let ours = |user| shared.ownership.epoch_of(user).is_some();
+        for written in shared.interims.expire(now_ms, ours) {
             // What stays is dropped the next time that the journal is read.
             let _ = written.await;
         }

@@ -274,7 +274,12 @@ async fn a_revocation_that_no_journal_took_is_not_accepted() {
     rig.journal.set(Mood::Unavailable);
     let answer = rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await;
     assert_eq!(answer.failed(), Failure::Unavailable);
-    // In memory it holds all the same: that can only be safer.
+    let again = rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await;
+    assert_eq!(again.failed(), Failure::Unavailable);
+    rig.journal.set(Mood::Well);
+    let (reply, _) = interim(rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await);
+    assert!(matches!(reply, InterimReply::Ended(1)));
+    // In memory it held from the first: that can only be safer.
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
@@ -320,6 +325,55 @@ async fn a_node_that_is_alone_is_certain_of_its_checks_and_tries_the_store_now_a
     let rotated = rig.ask(None, refresh(&grant)).await.granted();
     assert_ne!(rotated.refresh.expose(), grant.refresh.expose());
     rig.ask(None, sign_up("bob.example.com")).await.signed_up();
+}
+
+#[tokio::test]
+async fn a_node_that_is_alone_reads_whoever_is_cold_while_it_cannot_write() {
+    let rig = Rig::new().await;
+    let ada = rig.signed_in(ADA).await;
+    let bob = rig.signed_in("bob.example.com").await;
+    let rig = rig.restart().await;
+    assert!(matches!(rig.check(&ada).await, Outcome::Yes(_)));
+    rig.store.set(Mood::Unwritable);
+    let failed = rig.ask(None, refresh(&ada)).await;
+    assert_eq!(failed.failed(), Failure::Unavailable);
+    assert!(matches!(rig.check(&bob).await, Outcome::Yes(_)));
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_decisions_nobody_is_let_in_and_sessions_can_be_ended() {
+    let limits = Limits {
+        interim_people: 0,
+        ..Limits::default()
+    };
+    let mut rig = Rig::with(limits).await;
+    rig.max_age_ms = u32::MAX;
+    rig.ownership.lease(0, 3_000);
+    let grant = rig.signed_in(ADA).await;
+    cut_off(&rig).await;
+    let before = rig.effects().hashes;
+    let refused = rig.ask(Some(1), sign_in(ADA, PASSWORD)).await;
+    assert_eq!(refused.failed(), Failure::Unavailable);
+    assert_eq!(rig.effects().hashes, before);
+    let (kept, _) = interim(rig.ask(None, refresh(&grant)).await);
+    assert!(matches!(kept, InterimReply::Refreshed(_)));
+    let (ended, _) = interim(rig.ask(Some(2), revoke(&grant, RevokeScope::This)).await);
+    assert!(matches!(ended, InterimReply::Ended(1)));
+    assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
+}
+
+#[tokio::test]
+async fn a_revocation_holds_for_as_long_as_the_store_is_away() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::Unavailable);
+    rig.ask(None, refresh(&grant)).await;
+    rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await;
+    for _ in 0..3 {
+        rig.clock.advance(20 * 60 * 60 * 1000);
+        rig.settle().await;
+    }
+    assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
 #[tokio::test]

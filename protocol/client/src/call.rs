@@ -10,7 +10,7 @@ use tidegate_wire::{
 
 use crate::budget::Budget;
 use crate::decision::{CallError, Decision, Refusal};
-use crate::routes::{Routes, Silence};
+use crate::routes::{Answered, Routes, Silence};
 use crate::surroundings::{Deadline, World};
 use crate::transport::Gone;
 
@@ -275,8 +275,14 @@ impl Caller {
     fn judge(&self, frame: Bytes, node: usize, target: &mut Target) -> Result<Attempt, CallError> {
         let reply = decode_reply(&frame).map_err(|_| CallError::BadAnswer)?;
         let now_ms = self.world.now_ms();
-        self.routes
-            .answered(target.named, node, reply.head.epoch, now_ms);
+        self.routes.answered(&Answered {
+            named: target.named,
+            slot: target.slot,
+            node,
+            epoch: reply.head.epoch,
+            code: reply.code,
+            now_ms,
+        });
         let redirect = reply.redirect().map_err(|_| CallError::BadAnswer)?;
         if let Some(redirect) = redirect {
             let slot = redirect.slot.to_native();
@@ -312,17 +318,10 @@ impl Caller {
             }));
         }
         let (code, retry_after_ms) = (reply.code, reply.head.retry_after_ms);
-        match code {
-            Code::Degraded | Code::Provisional | Code::AcceptedNotDurable => {
-                self.routes.is_cut_off(target.slot, node);
-            }
+        if code == Code::Unavailable {
             // Another may serve the slot by now, or know more.
-            Code::Unavailable => {
-                self.routes.doubt(target.slot, node);
-                target.not = Some(node);
-            }
-            Code::Ok => self.routes.is_current(target.slot),
-            _ => {}
+            self.routes.doubt(target.slot, node);
+            target.not = Some(node);
         }
         Ok(match code.kind() {
             Kind::Yes if code == Code::AcceptedNotDurable => {

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tidegate_wire::Code;
+
 use crate::transport::Transport;
 
 /// Slots of a region.
@@ -128,6 +130,19 @@ pub(crate) struct Way {
     pub(crate) instead_of: Option<usize>,
 }
 
+/// An answer, as far as it says who serves whom.
+pub(crate) struct Answered {
+    /// The slot of the person whom the request named, if it did.
+    pub(crate) named: Option<u16>,
+    /// The slot for which the node was asked, if it is known.
+    pub(crate) slot: Option<u16>,
+    pub(crate) node: usize,
+    /// The epoch under which it serves the person.
+    pub(crate) epoch: u64,
+    pub(crate) code: Code,
+    pub(crate) now_ms: u64,
+}
+
 impl Routes {
     pub(crate) fn new(seeds: Vec<Seed>, reach: Arc<dyn Reach>) -> Routes {
         let nodes = seeds
@@ -199,25 +214,6 @@ impl Routes {
         Some(node)
     }
 
-    /// A slot's node answers, but cannot reach its store.
-    pub(crate) fn is_cut_off(&self, slot: Option<u16>, node: usize) {
-        let mut state = self.state();
-        if let Some(slot) = slot {
-            let place = usize::from(slot) % SLOTS;
-            if state.slots[place] == Some(node) {
-                state.cut_off[place].get_or_insert(0);
-            }
-        }
-    }
-
-    /// A slot's node answers, and what it says is so.
-    pub(crate) fn is_current(&self, slot: Option<u16>) {
-        let mut state = self.state();
-        if let Some(slot) = slot {
-            state.cut_off[usize::from(slot) % SLOTS] = None;
-        }
-    }
-
     /// A slot's node says that it does not serve the slot.
     pub(crate) fn doubt(&self, slot: Option<u16>, node: usize) {
         forget(&mut self.state(), slot, node);
@@ -244,17 +240,29 @@ impl Routes {
         }
     }
 
-    /// An answer about a slot came from this node, under this epoch.
-    pub(crate) fn answered(&self, slot: Option<u16>, node: usize, epoch: u64, now_ms: u64) {
+    /// A node has answered.
+    pub(crate) fn answered(&self, answered: &Answered) {
         let mut state = self.state();
-        let answering = &mut state.nodes[node];
-        (answering.answered_ms, answering.silent_since_ms) = (now_ms, None);
-        if let Some(slot) = slot.filter(|_| epoch > 0) {
+        let answering = &mut state.nodes[answered.node];
+        (answering.answered_ms, answering.silent_since_ms) = (answered.now_ms, None);
+        if let Some(slot) = answered.named.filter(|_| answered.epoch > 0) {
             let place = usize::from(slot) % SLOTS;
-            if epoch >= state.epochs[place] {
-                state.epochs[place] = epoch;
-                state.slots[place] = Some(node);
+            if answered.epoch >= state.epochs[place] {
+                state.epochs[place] = answered.epoch;
+                state.slots[place] = Some(answered.node);
             }
+        }
+        let Some(place) = answered.slot.map(|slot| usize::from(slot) % SLOTS) else {
+            return;
+        };
+        match answered.code {
+            Code::Ok => state.cut_off[place] = None,
+            Code::Degraded | Code::Provisional | Code::AcceptedNotDurable
+                if state.slots[place] == Some(answered.node) =>
+            {
+                state.cut_off[place].get_or_insert(0);
+            }
+            _ => {}
         }
     }
 
@@ -298,6 +306,17 @@ mod tests {
         Routes::new(addresses.iter().map(seed).collect(), Arc::new(Everywhere))
     }
 
+    fn heard(routes: &Routes, slot: Option<u16>, node: usize, epoch: u64, now_ms: u64, code: Code) {
+        routes.answered(&Answered {
+            named: slot,
+            slot,
+            node,
+            epoch,
+            code,
+            now_ms,
+        });
+    }
+
     fn node(routes: &Routes, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> usize {
         routes.way(slot, not, now_ms).unwrap().node
     }
@@ -329,8 +348,8 @@ mod tests {
     #[test]
     fn while_a_slots_node_is_cut_off_another_is_asked_now_and_then() {
         let routes = routes(&["a", "b"]);
-        routes.answered(Some(3), 1, 9, 1_000);
-        routes.is_cut_off(Some(3), 1);
+        heard(&routes, Some(3), 1, 9, 1_000, Code::Ok);
+        heard(&routes, Some(3), 1, 0, 2_000, Code::Degraded);
         let way = |now_ms| {
             let way = routes.way(Some(3), None, now_ms).unwrap();
             (way.node, way.instead_of)
@@ -338,23 +357,23 @@ mod tests {
         assert_eq!(way(1_001), (0, Some(1)));
         assert_eq!([1_002, 3_000].map(way), [(1, None); 2]);
         assert_eq!(way(3_001), (0, Some(1)));
-        routes.is_current(Some(3));
+        heard(&routes, Some(3), 1, 0, 4_000, Code::Ok);
         assert_eq!(way(9_000), (1, None));
         // Another slot's news, or another node's, is not this one's.
-        routes.is_cut_off(Some(3), 0);
-        routes.is_cut_off(Some(4), 1);
+        heard(&routes, Some(3), 0, 0, 2_000, Code::Degraded);
+        heard(&routes, Some(4), 1, 0, 2_000, Code::Degraded);
         assert_eq!(way(9_000), (1, None));
         let one = self::routes(&["a"]);
-        one.answered(Some(3), 0, 9, 0);
-        one.is_cut_off(Some(3), 0);
+        heard(&one, Some(3), 0, 9, 0, Code::Ok);
+        heard(&one, Some(3), 0, 0, 2_000, Code::Degraded);
         assert_eq!(node(&one, Some(3), None, 5), 0);
     }
 
     #[test]
     fn an_older_epoch_changes_nothing() {
         let routes = routes(&["a", "b"]);
-        routes.answered(Some(3), 1, 9, 0);
-        routes.answered(Some(3), 0, 8, 0);
+        heard(&routes, Some(3), 1, 9, 0, Code::Ok);
+        heard(&routes, Some(3), 0, 8, 0, Code::Ok);
         assert_eq!(node(&routes, Some(3), None, 0), 1);
         assert_eq!(routes.epoch(Some(3)), 9);
     }
@@ -362,7 +381,7 @@ mod tests {
     #[test]
     fn a_silent_node_is_asked_again_now_and_then_and_by_one_only() {
         let routes = routes(&["a", "b"]);
-        routes.answered(Some(3), 1, 9, 1_000);
+        heard(&routes, Some(3), 1, 9, 1_000, Code::Ok);
         // It answers others: only this one is doubted.
         let one = routes.unanswered(Some(3), 1, 900, 2_000);
         assert_eq!(one, Silence::OfOne);
@@ -373,7 +392,7 @@ mod tests {
         assert_eq!([0; 4].map(|_| node(&routes, Some(3), None, 3_499)), [0; 4]);
         assert_eq!(routes.learn(3, "b", 3_500), Some(1));
         assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_500)), [1, 0]);
-        routes.answered(Some(3), 1, 9, 3_600);
+        heard(&routes, Some(3), 1, 9, 3_600, Code::Ok);
         assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_601)), [1, 1]);
     }
 
@@ -385,7 +404,7 @@ mod tests {
         assert!(routes.way(None, None, 1_499).is_none());
         assert!(routes.way(None, None, 1_500).unwrap().probing);
         assert!(routes.way(None, None, 1_501).is_none());
-        routes.answered(None, 0, 0, 1_600);
+        heard(&routes, None, 0, 0, 1_600, Code::Ok);
         assert!(!routes.way(None, None, 1_601).unwrap().probing);
     }
 }

@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 
 use super::{Account, Pending, Step, Work};
 use crate::command::{
-    Command, Completion, Effect, Idempotency, PendingId, Remember, Request, SessionProof, SignIn,
-    Ticket,
+    Asked, Command, Completion, Effect, Idempotency, PendingId, Remember, Request, SessionProof,
+    SignIn, Ticket,
 };
 use crate::device::Lane;
 use crate::digest::{SecretHash, tagged};
@@ -110,16 +110,7 @@ pub enum InterimReply {
 #[derive(Debug)]
 pub enum InterimInput {
     /// A command, which gets one reply under its ticket.
-    Command {
-        /// The caller's name for it.
-        ticket: Ticket,
-        /// The tenant in whose name it comes.
-        tenant: TenantId,
-        /// What tells a repeat.
-        idempotency: Option<Idempotency>,
-        /// The command.
-        command: Command,
-    },
+    Command(Asked),
     /// Work done.
     Completion {
         /// The work's name.
@@ -180,18 +171,17 @@ impl InterimAccount {
     }
 
     /// Takes one input at `now_ms` (Unix milliseconds). Whoever is let in is in
-    /// for `grace_ms`; a refresh prolongs by no more than that.
+    /// for the policy's grace; a refresh prolongs by no more than that.
     pub fn handle(
         &mut self,
         now_ms: u64,
         entropy: Entropy,
         policy: &Policy,
-        grace_ms: u64,
         input: InterimInput,
     ) -> InterimOutput {
         let mut policy = policy.clone();
-        policy.session.idle_ms = grace_ms;
-        policy.session.lifetime_ms = grace_ms;
+        policy.session.idle_ms = policy.grace_ms;
+        policy.session.lifetime_ms = policy.grace_ms;
         let mut step = Step {
             now_ms,
             entropy,
@@ -199,18 +189,9 @@ impl InterimAccount {
             output: super::Output::default(),
         };
         match input {
-            InterimInput::Command {
-                ticket,
-                tenant,
-                idempotency,
-                command,
-            } => {
-                let request = Request {
-                    ticket,
-                    tenant,
-                    idempotency,
-                };
-                self.command(request, command, grace_ms, &mut step)
+            InterimInput::Command(asked) => {
+                let (request, command) = asked.split();
+                self.command(request, command, &mut step)
             }
             InterimInput::Completion {
                 pending,
@@ -223,7 +204,6 @@ impl InterimAccount {
         &mut self,
         request: Request,
         command: Command,
-        grace_ms: u64,
         step: &mut Step<'_>,
     ) -> InterimOutput {
         let ticket = request.ticket;
@@ -243,7 +223,7 @@ impl InterimAccount {
                     family: &family,
                     token: &token,
                 };
-                let reply = self.refresh(&request, &proof, grace_ms, step);
+                let reply = self.refresh(&request, &proof, step);
                 if let InterimReply::Refreshed(grant) = &reply {
                     output.decided.extend(self.keeping(grant, step));
                 }
@@ -251,6 +231,8 @@ impl InterimAccount {
             }
             Command::Revoke { by, scope } => {
                 let reply = match self.account.revoke(&request, &by, scope, step) {
+                    // There was none to end: nothing is decided.
+                    Reply::Revoked(0) => InterimReply::Ended(0),
                     Reply::Revoked(count) => {
                         output.decided.push(Interim::Ended(Ended {
                             sessions: ended(step),
@@ -289,13 +271,7 @@ impl InterimAccount {
         })
     }
 
-    fn refresh(
-        &self,
-        request: &Request,
-        proof: &Proof<'_>,
-        grace_ms: u64,
-        step: &Step<'_>,
-    ) -> InterimReply {
+    fn refresh(&self, request: &Request, proof: &Proof<'_>, step: &Step<'_>) -> InterimReply {
         let by = SessionProof {
             session: proof.session,
             secret: session_secret(proof.family),
@@ -320,7 +296,8 @@ impl InterimAccount {
             return InterimReply::Unavailable;
         };
         let mut grant = row.grant(self.account.user, proof.family, token, step.now_ms);
-        let prolonged = step.now_ms.saturating_add(grace_ms).min(grant.expires_at);
+        let prolonged = step.now_ms.saturating_add(step.policy.grace_ms);
+        let prolonged = prolonged.min(grant.expires_at);
         grant.idle_expires_at = grant.idle_expires_at.max(prolonged);
         InterimReply::Refreshed(grant)
     }
@@ -397,7 +374,8 @@ impl InterimAccount {
         step: &mut Step<'_>,
     ) -> InterimOutput {
         let mut output = InterimOutput::default();
-        let pending = self.account.pending.iter().find(|pending| pending.id == id);
+        let mut all = self.account.pending.iter_mut();
+        let pending = all.find(|pending| pending.id == id);
         let Some(Pending {
             work: Work::SignIn(attempt),
             request,
@@ -406,7 +384,9 @@ impl InterimAccount {
         else {
             return output;
         };
-        let (lane, request) = (attempt.lane(), request.clone());
+        let (lane, tenant) = (attempt.lane(), request.tenant);
+        // No outcome is kept that nobody may be told later.
+        let idempotency = request.idempotency.take();
         let password = self.password();
         self.account.complete(id, completion, step);
         // The password is hashed anew when the store is back.
@@ -419,8 +399,8 @@ impl InterimAccount {
                     if let (false, Some(session)) = (decided, self.row(grant.session)) {
                         output.decided.push(Interim::LetIn(Box::new(Provisional {
                             grant: grant.clone(),
-                            tenant: request.tenant,
-                            request: request.idempotency.clone(),
+                            tenant,
+                            request: idempotency.clone(),
                             session,
                             password,
                         })));

@@ -15,7 +15,9 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::command::{DeviceProof, PasswordCheck, Remember, RevokeScope, SignIn, SignUp, Source};
+use crate::command::{
+    DeviceProof, Idempotency, PasswordCheck, Remember, RevokeScope, SignIn, SignUp, Source,
+};
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::password::{Password, PasswordHash};
@@ -112,12 +114,12 @@ impl World {
         idempotency: Option<Idempotency>,
         command: Command,
     ) -> Output {
-        let mut output = self.input(Input::Command {
+        let mut output = self.input(Input::Command(Asked {
             ticket: Ticket(self.drawn),
             tenant: self.tenant,
             idempotency,
             command,
-        });
+        }));
         self.waiting.append(&mut output.effects);
         output
     }

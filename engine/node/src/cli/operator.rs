@@ -59,8 +59,7 @@ pub(super) struct TenantArgs {
     /// Its name.
     name: String,
     /// A TOML file with the sections `sessions`, `guessing`, `sources` and
-    /// `degraded` as
-    /// in config.toml; what is not there is as the node's configuration says.
+    /// `degraded` as in config.toml; what is not there is as the node's configuration says.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     #[command(flatten)]

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
     Administrator, ClaimedIdentifier, Command, Completion, Identifier, IdentifierKind, IndexHash,
-    InterimReply, Password, Policy, Refusal, Reply, SessionProof, SignIn, SignUp, Source, UserId,
-    Verify, tagged,
+    InterimReply, Password, Refusal, Reply, SessionProof, SignIn, SignUp, Source, UserId, Verify,
+    tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
 use super::{Engine, Errand};
 use crate::answer::{Answer, Failure, Responder};
 use crate::identifiers::{Hashes, IndexRow};
-use crate::ports::{HashDone, HashJob, HashWork};
+use crate::ports::{HashDone, HashJob};
 use crate::sources::{Charge, Origin};
-use crate::tenants::Tenant;
+use crate::tenants::{Tenant, pretend};
 
 /// A verification, before its identifier is hashed.
 #[derive(Debug)]
@@ -97,15 +97,9 @@ impl Engine {
             return self.route(user, errand, Command::SignIn(sign_in), responder);
         }
         let tenant = shared.tenants.get(errand.tenant);
-        let policy = tenant.map_or_else(
-            || Policy::default().password,
-            |tenant| tenant.costs.commonest(&tenant.policy.password),
-        );
-        let work = HashWork::Pretend {
-            password: sign_in.password,
-            policy,
-        };
+        let work = pretend(tenant.as_deref(), sign_in.password);
         let deadline_ms = errand.deadline_ms;
+        let epoch = shared.ownership.epoch_of(user).unwrap_or(0);
         let done = HashDone::new(move |completion| {
             let reply = match completion {
                 Completion::Refused { retry_after_ms } => {
@@ -113,7 +107,7 @@ impl Engine {
                 }
                 Completion::Verified(_) | Completion::Hashed(_) => InterimReply::Unsaid,
             };
-            responder.answer(Answer::Interim { reply, age_ms: 0 }, 0);
+            responder.answer(Answer::Interim { reply, age_ms: 0 }, epoch);
         });
         shared.cpu.hash(HashJob { work, deadline_ms }, done);
     }
@@ -271,15 +265,9 @@ impl Engine {
         let hash = shared.index_keys.source(errand.tenant, &origin.to_bytes());
         let (now_ms, region) = (shared.clock.unix_ms(), shared.ownership.region());
         let policy = &tenant.policy.source;
-        let sources = &shared.sources;
-        let charge = match shared.is_cut_off() {
-            true => sources.charge_unsettled(&hash, policy, now_ms),
-            false => {
-                let store = &*shared.store;
-                sources.charge(&hash, policy, now_ms, region, store).await
-            }
-        };
-        match charge {
+        let store = (!shared.is_cut_off()).then_some(&*shared.store);
+        let charge = shared.sources.charge(&hash, policy, now_ms, region, store);
+        match charge.await {
             Ok(Charge::Charged) => Ok(Charged::Attempt(hash)),
             Ok(Charge::Held { retry_after_ms }) => {
                 shared.meters.sources_held.increment(1);

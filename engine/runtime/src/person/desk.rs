@@ -12,8 +12,8 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
 use tidegate_account::{
-    Account, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal, SecretHash,
-    Ticket, UserId,
+    Account, Asked, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal,
+    SecretHash, Ticket, UserId,
 };
 
 use super::commit::{Draft, Prepared};
@@ -25,7 +25,7 @@ use crate::check::Outcome;
 use crate::directory::Waiting;
 use crate::ports::{HashDone, HashJob, HashWork};
 use crate::shared::{Shared, Standing};
-use crate::tenants::Tenant;
+use crate::tenants::{Tenant, pretend};
 use crate::warm::{Warm, WriteBehind};
 use interim::{Settling, Shadow, goes_on_with};
 
@@ -193,7 +193,12 @@ impl Desk {
     /// A job that cannot be made durable waits for nothing.
     fn receive(&mut self, job: Job) {
         let shared = Arc::clone(&self.shared);
-        match shared.standing_to_change(self.user, self.epoch) {
+        let standing = match job.what {
+            // What is read need not be written.
+            What::Check(_) => shared.standing(self.user, self.epoch),
+            _ => shared.standing_to_change(self.user, self.epoch),
+        };
+        match standing {
             Standing::CutOff { age_ms } if !self.tries(&job) => self.job_interim(job, age_ms),
             Standing::Owner | Standing::CutOff { .. } | Standing::Stranger => {
                 self.queue.push_back(job);
@@ -217,34 +222,28 @@ impl Desk {
         if let Standing::CutOff { age_ms } = standing {
             return self.job_interim(job, age_ms);
         }
-        let held = Held {
-            responder: job.responder,
-            deadline_ms: job.deadline_ms,
-            _waiting: job.waiting,
+        let Some((what, held)) = self.in_time(job) else {
+            return;
         };
-        if self.shared.clock.monotonic_ms() > job.deadline_ms {
-            return held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
-        }
         if standing == Standing::Stranger {
             // What is known here may not be so any more.
             let failure = Failure::NotOwner(self.user.slot());
             return held.answer(Answer::Failed(failure), self.epoch);
         }
-        self.adopt(goes_on_with(&job.what));
-        match job.what {
+        self.adopt(goes_on_with(&what));
+        match what {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();
                 let secret = SecretHash::of_session(&ask.secret);
-                let answer = match self.shared.directory.check(&ask, &secret, now_ms) {
-                    Some((_, _, epoch)) if !self.shared.owns(self.user, epoch) => {
+                let answer = match self.shared.look_up(&ask, &secret, now_ms) {
+                    Some(found) if !self.shared.owns(self.user, found.epoch) => {
                         Answer::Failed(Failure::NotOwner(self.user.slot()))
                     }
-                    Some((outcome, write_behind, _)) => {
-                        if write_behind == WriteBehind::Due {
+                    Some(found) => {
+                        if found.write_behind == WriteBehind::Due {
                             self.shared.write_behind(self.user);
                         }
-                        let interim = self.shared.interims.check(&ask, &secret, now_ms);
-                        Answer::Checked(interim.unwrap_or(outcome))
+                        Answer::Checked(found.outcome)
                     }
                     None if self.phase.is_absent() => {
                         Answer::Checked(Outcome::No(Refusal::InvalidToken))
@@ -279,14 +278,28 @@ impl Desk {
                 let ticket = Ticket(self.next_ticket);
                 self.next_ticket += 1;
                 self.open.insert(ticket, held);
-                self.input(Input::Command {
+                self.input(Input::Command(Asked {
                     ticket,
                     tenant,
                     idempotency,
                     command,
-                });
+                }));
             }
         }
+    }
+
+    /// What is asked and who waits for it; whoever waits no longer is told.
+    fn in_time(&self, job: Job) -> Option<(What, Held)> {
+        let held = Held {
+            responder: job.responder,
+            deadline_ms: job.deadline_ms,
+            _waiting: job.waiting,
+        };
+        if self.shared.clock.monotonic_ms() > held.deadline_ms {
+            held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
+            return None;
+        }
+        Some((job.what, held))
     }
 
     /// Answers work of the engine's own when what it changed is durable.
@@ -379,13 +392,7 @@ impl Desk {
                 password,
                 stored: None,
                 ..
-            } => HashWork::Pretend {
-                password,
-                policy: tenant.map_or_else(
-                    || Policy::default().password,
-                    |tenant| tenant.costs.commonest(&tenant.policy.password),
-                ),
-            },
+            } => pretend(tenant, password),
         }
     }
 
@@ -438,7 +445,7 @@ impl Drop for Desk {
 fn tenant_of(shared: &Shared, account: &Account, input: &Input) -> Option<Arc<Tenant>> {
     let tenant = match (account.tenant(), input) {
         (Some(tenant), _) => Some(tenant),
-        (None, Input::Command { tenant, .. }) => Some(*tenant),
+        (None, Input::Command(asked)) => Some(asked.tenant),
         (None, _) => None,
     };
     tenant.and_then(|id| shared.tenants.get(id))

@@ -87,6 +87,8 @@ pub(crate) enum Mood {
     /// Commits wait until [`FaultyStore::let_go`].
     Held,
     Unavailable,
+    /// It is read as ever, and takes no commit.
+    Unwritable,
     /// The next commit happens, and nobody is told.
     UnknownHappened,
     /// The next commit does not happen, and nobody is told.
@@ -205,7 +207,9 @@ impl Store for FaultyStore {
         };
         match mood {
             Mood::Well => self.inner.commit(commit),
-            Mood::Unavailable => Box::pin(async { Err(StoreError::Unavailable) }),
+            Mood::Unavailable | Mood::Unwritable => {
+                Box::pin(async { Err(StoreError::Unavailable) })
+            }
             Mood::UnknownLost | Mood::UnknownThenAway => {
                 Box::pin(async { Err(StoreError::CommitUnknown) })
             }

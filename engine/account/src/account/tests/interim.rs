@@ -43,21 +43,19 @@ impl CutOff {
         let mut seed = [1; 32];
         seed[..8].copy_from_slice(&self.drawn.to_le_bytes());
         let (entropy, policy) = (Entropy::new(seed), self.policy.clone());
-        let mut output = self
-            .account
-            .handle(self.now, entropy, &policy, GRACE_MS, input);
+        let mut output = self.account.handle(self.now, entropy, &policy, input);
         self.decided.append(&mut output.decided);
         self.waiting.append(&mut output.effects);
         output
     }
 
     fn send(&mut self, key: Option<u8>, command: Command) -> InterimOutput {
-        self.input(InterimInput::Command {
+        self.input(InterimInput::Command(Asked {
             ticket: Ticket(self.drawn),
             tenant: TENANT,
             idempotency: key.map(idempotency),
             command,
-        })
+        }))
     }
 
     /// Does the oldest work that waits.
@@ -231,6 +229,31 @@ fn strangers_learn_nothing_from_a_guess_and_have_few() {
         cut_off.send(None, wrong());
     }
     assert_eq!(cut_off.waiting.len(), INTERIM_GUESSES_MAX);
+}
+
+#[test]
+fn a_stranger_who_repeats_a_guess_while_another_is_looked_at_learns_nothing() {
+    let (world, _) = World::signed_in();
+    let mut cut_off = CutOff::of(&world);
+    let wrong = || sign_in("wrong horse", None, Remember::Nothing);
+    cut_off.send(Some(1), wrong());
+    cut_off.send(Some(2), wrong());
+    let first = cut_off.work();
+    assert!(matches!(first.replies[0].1, InterimReply::Unsaid));
+    let repeat = cut_off.send(Some(1), wrong());
+    assert!(repeat.replies.is_empty());
+    assert_eq!(cut_off.waiting.len(), 2);
+}
+
+#[test]
+fn to_end_sessions_where_there_are_none_decides_nothing() {
+    let (world, grant) = World::signed_in();
+    let mut cut_off = CutOff::of(&world);
+    for key in 0..100 {
+        let told = cut_off.ask_with(Some(key), revoke(&grant, RevokeScope::Others));
+        assert!(matches!(told, InterimReply::Ended(0)));
+    }
+    assert!(cut_off.decided.is_empty());
 }
 
 #[test]

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 
 use tidegate_account::{
-    Completion, Effect, Entropy, Input, InterimAccount, InterimInput, InterimOutput, InterimReply,
-    PendingId, SessionId, TenantId, Ticket,
+    Asked, Command, Completion, Effect, Entropy, Input, Interim, InterimAccount, InterimInput,
+    InterimOutput, InterimReply, PendingId, SessionId, TenantId, Ticket,
 };
 
 use super::{Desk, Held};
 use crate::answer::{Answer, Failure};
-use crate::interims::{Full, Taken};
+use crate::interims::Taken;
 use crate::meters::Degraded;
 use crate::person::load;
 use crate::person::{Job, Message, What};
@@ -34,33 +34,33 @@ pub(super) struct Settling {
 impl Desk {
     /// Answers a job while the store is out of reach.
     pub(super) fn job_interim(&mut self, job: Job, age_ms: u64) {
-        let held = Held {
-            responder: job.responder,
-            deadline_ms: job.deadline_ms,
-            _waiting: job.waiting,
-        };
-        if held.responder.is_none() {
+        if job.responder.is_none() {
             // Work of the engine's own waits until the store is back.
             return self.shared.not_written(self.user);
         }
-        if self.shared.clock.monotonic_ms() > held.deadline_ms {
-            return held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
-        }
+        let Some((what, held)) = self.in_time(job) else {
+            return;
+        };
         let unavailable = Answer::Failed(Failure::Unavailable);
-        let for_interim = job.what.is_for_interim();
         let What::Command {
             tenant,
             idempotency,
             max_age_ms,
             command,
-        } = job.what
+        } = what
         else {
             return held.answer(unavailable, self.epoch);
         };
-        // To end a session is safe however old the knowledge is.
-        let ends = matches!(command, tidegate_account::Command::Revoke { .. });
         let oldest_ms = self.shared.grace_ms(tenant).min(u64::from(max_age_ms));
-        if !for_interim || !(ends || age_ms < oldest_ms) || !self.has_shadow(tenant, age_ms) {
+        let young = age_ms < oldest_ms;
+        let answerable = match &command {
+            // To end a session is safe however old the knowledge is.
+            Command::Revoke { .. } => true,
+            Command::Refresh { .. } => young,
+            Command::SignIn(_) => young && self.has_room(),
+            _ => false,
+        };
+        if !answerable || !self.has_shadow(tenant, age_ms) {
             return held.answer(unavailable, self.epoch);
         }
         let ticket = Ticket(self.next_ticket);
@@ -68,12 +68,18 @@ impl Desk {
         if let Some(shadow) = &mut self.shadow {
             shadow.open.insert(ticket, held);
         }
-        self.input_interim(InterimInput::Command {
+        self.input_interim(InterimInput::Command(Asked {
             ticket,
             tenant,
             idempotency,
             command,
-        });
+        }));
+    }
+
+    /// Whether one more decision of this person can be kept.
+    fn has_room(&self) -> bool {
+        let most = self.shared.limits.interim_people;
+        self.shared.interims.has_room(self.user, most)
     }
 
     /// Builds the account from what is known, unless it is there. Whether it
@@ -124,10 +130,9 @@ impl Desk {
         };
         let entropy = Entropy::new(self.shared.entropy.seed());
         let now_ms = self.shared.clock.unix_ms();
-        let grace_ms = tenant.policy.grace_ms;
         let output = shadow
             .account
-            .handle(now_ms, entropy, &tenant.policy, grace_ms, input);
+            .handle(now_ms, entropy, &tenant.policy, input);
         self.output_interim(output);
         if let Some(shadow) = &self.shadow
             && !shadow.account.is_waiting()
@@ -141,13 +146,14 @@ impl Desk {
         for effect in output.effects {
             self.compare(effect);
         }
-        let mut written = Vec::new();
-        let mut kept = Ok(());
         for interim in output.decided {
-            let most = self.shared.limits.interim_people;
-            match self.shared.interims.add(self.user, interim, most) {
-                Ok(write) => written.extend(write),
-                Err(full) => kept = Err(full),
+            let kept = match interim {
+                // Worth keeping, and nothing is lost for sure without it.
+                Interim::Kept { .. } => self.has_room(),
+                Interim::Ended(_) | Interim::Failed { .. } | Interim::LetIn(_) => true,
+            };
+            if kept {
+                self.shared.interims.add(self.user, interim);
             }
         }
         let Some(shadow) = &mut self.shadow else {
@@ -159,30 +165,38 @@ impl Desk {
             .into_iter()
             .filter_map(|(ticket, reply)| {
                 let held = shadow.open.remove(&ticket)?;
-                Some((held, said(reply, kept, age_ms)))
+                Some((held, said(reply, age_ms)))
             })
             .collect();
         for (_, answer) in &replies {
             self.count(answer);
         }
         let epoch = self.epoch;
-        if written.is_empty() {
+        let accepts = |(_, answer): &(Held, Answer)| {
+            matches!(
+                answer,
+                Answer::Interim {
+                    reply: InterimReply::Ended(_),
+                    ..
+                }
+            )
+        };
+        if !replies.iter().any(accepts) {
             for (held, answer) in replies {
                 held.answer(answer, epoch);
             }
             return;
         }
+        // A repeat writes once more: the first write may have failed.
+        let written = self.shared.interims.write_down(self.user);
         let myself = self.myself.clone();
         tokio::spawn(async move {
-            let mut safe = true;
-            for write in written {
-                safe &= write.await.is_ok();
-            }
+            let written = written.await;
             for (held, answer) in replies {
                 // In effect all the same; but nobody must rely on it.
-                let answer = match safe {
-                    true => answer,
-                    false => Answer::Failed(Failure::Unavailable),
+                let answer = match written {
+                    Ok(_) => answer,
+                    Err(_) => Answer::Failed(Failure::Unavailable),
                 };
                 held.answer(answer, epoch);
             }
@@ -267,22 +281,17 @@ impl Desk {
 pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
     match what {
         What::Command {
-            command: tidegate_account::Command::Refresh { session, .. },
+            command: Command::Refresh { session, .. },
             ..
         } => Some(*session),
         _ => None,
     }
 }
 
-fn said(reply: InterimReply, kept: Result<(), Full>, age_ms: u64) -> Answer {
+fn said(reply: InterimReply, age_ms: u64) -> Answer {
     match reply {
         InterimReply::Durable(reply) => Answer::Reply(reply),
         InterimReply::Unavailable => Answer::Failed(Failure::Unavailable),
-        // A guess was made, whether there was room to note it or not.
-        InterimReply::Provisional(_) | InterimReply::Ended(_) if kept.is_err() => Answer::Interim {
-            reply: InterimReply::Unsaid,
-            age_ms,
-        },
         reply => Answer::Interim { reply, age_ms },
     }
 }

@@ -12,6 +12,7 @@ use crate::answer::Failure;
 use crate::person::Message;
 use crate::person::load::{self, Loaded, Opened};
 use crate::seal::{WRAPPED_BYTES, WrappedKey};
+use crate::shared::Standing;
 
 impl Desk {
     /// Opens the warm form, or reads the person from storage.
@@ -50,7 +51,7 @@ impl Desk {
     }
 
     pub(super) fn loaded(&mut self, loaded: Result<Loaded, StoreError>) {
-        if !self.shared.owns(self.user, self.epoch) {
+        if self.shared.standing(self.user, self.epoch) == Standing::Stranger {
             return self.load();
         }
         match loaded {
@@ -96,6 +97,9 @@ impl Desk {
         let wrapped = <[u8; WRAPPED_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt)?;
         let opened = load::open(&self.shared, record, WrappedKey(wrapped));
         let opened = opened.map_err(|_| StoreError::Corrupt)?;
+        for hash in opened.account.held() {
+            self.shared.lookups.remember(&hash, self.user);
+        }
         self.publish(record.to_vec(), WrappedKey(wrapped));
         Ok(opened)
     }
@@ -103,9 +107,6 @@ impl Desk {
     fn opened(&mut self, opened: Result<Opened, StoreError>) {
         match opened {
             Ok(opened) => {
-                for hash in opened.account.held() {
-                    self.shared.lookups.remember(&hash, self.user);
-                }
                 self.durable = opened.account.revision();
                 self.phase = Phase::Ready {
                     account: Box::new(opened.account),

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Failure};
 use crate::person::Message;
 use crate::person::commit::{self, Fate};
 use crate::seal::WrappedKey;
+use crate::shared::Standing;
 use crate::warm::{Warm, WarmParts};
 
 /// How long the store is left alone before it is asked again for the fate of a
@@ -93,7 +94,8 @@ impl Desk {
     }
 
     pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
-        if !self.shared.owns(self.user, self.epoch) {
+        // Past its lease a node still serves whom it knows.
+        if self.shared.standing(self.user, self.epoch) == Standing::Stranger {
             return self.shared.directory.forget(self.user);
         }
         let now_ms = self.shared.clock.unix_ms();
