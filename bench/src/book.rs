@@ -97,6 +97,9 @@ pub(crate) struct Book {
     pub(crate) seconds: Vec<[Moment; Class::ALL.len()]>,
     pub(crate) late: u64,
     pub(crate) sent: u64,
+    /// Frames and datagrams that went out, from the very beginning.
+    pub(crate) frames: u64,
+    pub(crate) datagrams: u64,
     /// The first few answers that were not true, and failures by name.
     pub(crate) wrong: Vec<String>,
     pub(crate) failures: std::collections::BTreeMap<&'static str, u64>,
@@ -113,6 +116,8 @@ impl Book {
             seconds: Vec::new(),
             late: 0,
             sent: 0,
+            frames: 0,
+            datagrams: 0,
             wrong: Vec::new(),
             failures: std::collections::BTreeMap::new(),
             begins_ns,

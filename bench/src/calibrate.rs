@@ -1,5 +1,9 @@
 //! What operations cost on this machine, for the simulator to read.
 
+mod fit;
+mod holds;
+mod stalls;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +13,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
+use self::fit::{Seen, Turn};
+use self::stalls::Stalls;
 use crate::ceiling::{commit_latencies, hashes_per_s, signatures};
 use crate::load::Pace;
 use crate::machine::{Glance, Machine, Side, pin};
@@ -17,7 +23,7 @@ use crate::report::{Report, Setting};
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
 
 /// Of the file's format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const TURN_S: f64 = 5.0;
 const HASHING: Duration = Duration::from_secs(3);
 
@@ -39,11 +45,17 @@ struct Calibration {
     people: usize,
     /// By operation, then by shape.
     operations: BTreeMap<&'static str, Vec<Operation>>,
-    /// Of a check: what each datagram pair costs, and each frame in it, in
-    /// microseconds of the node's CPU, by the shapes with 1 and 64 in flight.
-    check_datagram_us: f64,
-    check_frame_us: f64,
+    /// Of a check, at the node's endpoint and at whoever asks: least squares
+    /// over the shapes.
+    endpoint: Turn,
+    generator: Turn,
+    /// By side.
+    stalls: BTreeMap<&'static str, Stalls>,
     hash_ms: f64,
+    /// What it costs a hash to be put aside and taken up again.
+    hash_preempted_us: f64,
+    /// How long a hash that has just begun keeps its core from others.
+    hash_holds_us: Vec<u64>,
     signatures: signatures::Signatures,
     commits: Vec<CommitLatency>,
     /// What one more warm person with one session adds to the node's resident
@@ -51,15 +63,25 @@ struct Calibration {
     warm_bytes_per_person: u64,
 }
 
-/// CPU of the node for one operation, in microseconds, with every place in
-/// flight taken.
+/// CPU of the node for one operation, in microseconds.
 #[derive(Serialize)]
 struct Operation {
+    /// `saturated`, with every place in flight taken, or `open`.
+    pace: &'static str,
     connections: usize,
     in_flight: usize,
     per_s: f64,
     cpu_us: f64,
     threads_us: BTreeMap<String, f64>,
+    /// How often each thread waited and was woken, for one operation.
+    wakes: BTreeMap<String, f64>,
+    /// From when it was due to its right answer.
+    p50_us: f64,
+    p99_us: f64,
+    generator_us: f64,
+    generator_wakes: f64,
+    /// Sent by the generator, for one operation.
+    datagrams: f64,
 }
 
 /// Microseconds from handing a commit over to its being durable.
@@ -74,24 +96,44 @@ struct CommitLatency {
     max_us: u64,
 }
 
-/// Requests of 104 bytes in a payload of at most 1,452: taken as given, not
-/// measured.
-const FRAMES_PER_DATAGRAM: f64 = 13.0;
+const CONNECTIONS: usize = 64;
+const EVENING_PER_S: f64 = 5_000.0;
+const EVENING_S: f64 = 10.0;
+/// The node's threads that talk to gateways.
+const ENDPOINT: &str = "endpoint";
 
-/// Connections, and requests in flight on each.
-type Shapes = &'static [(usize, usize)];
+/// Requests in flight on each connection, and arrivals a second where it is not
+/// as many as are answered.
+type Shapes = &'static [(usize, Option<f64>)];
 
 /// What is calibrated with which mix, and in which shapes.
 const OPERATIONS: [(&str, &str, Shapes); 4] = [
-    ("check", "checks", &[(64, 1), (64, 4), (64, 16), (64, 64)]),
-    ("refresh", "refreshes", &[(64, 1), (64, 4)]),
-    ("sign_in", "passwords", &[(64, 1)]),
-    ("sign_up", "registrations", &[(64, 1)]),
+    (
+        "check",
+        "checks",
+        &[
+            (1, None),
+            (4, None),
+            (16, None),
+            (64, None),
+            (4, Some(2_000.0)),
+            (4, Some(20_000.0)),
+            (4, Some(60_000.0)),
+        ],
+    ),
+    (
+        "refresh",
+        "refreshes",
+        &[(1, None), (4, None), (4, Some(2_000.0))],
+    ),
+    ("sign_in", "passwords", &[(1, None)]),
+    ("sign_up", "registrations", &[(1, None)]),
 ];
 
 pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let mut operations = BTreeMap::new();
     let mut warm_bytes_per_person = 0;
+    let evening = evening(args.people)?;
     for (operation, mix, shapes) in OPERATIONS {
         let mix = Mix::named(mix)?;
         pin(Side::Generator);
@@ -102,9 +144,14 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
             }
             let mut bed = Bed::make(&spawned, &mix).await?;
             let mut measured = Vec::new();
-            for (connections, in_flight) in shapes {
-                let mut shape = shape_of(&spawned, Pace::Saturated { for_s: TURN_S });
-                (shape.connections, shape.in_flight) = (*connections, *in_flight);
+            for (in_flight, per_s) in shapes {
+                let (mut mix, mut pace) = (mix.clone(), Pace::Saturated { for_s: TURN_S });
+                if let Some(per_s) = *per_s {
+                    mix.curve = vec![(0.0, per_s), (TURN_S, per_s)];
+                    pace = Pace::Open;
+                }
+                let mut shape = shape_of(&spawned, pace);
+                (shape.connections, shape.in_flight) = (CONNECTIONS, *in_flight);
                 shape.warm_up_s = 1.0;
                 let report = bed
                     .load(&mix, &shape, Setting::new(operation, &mix))
@@ -115,21 +162,25 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
         });
         operations.insert(operation, measured?);
     }
-    let checks = operations.get("check").context("no checks")?;
-    let (shallow, deep) = (checks.first(), checks.last());
-    let (shallow, deep) = shallow.zip(deep).context("no shapes")?;
-    // Alone in its datagram a frame pays for all of it; otherwise as many share
-    // it as fit.
-    let share = 1.0 / FRAMES_PER_DATAGRAM;
-    let check_datagram_us = ((shallow.cpu_us - deep.cpu_us) / (1.0 - share)).max(0.0);
-    let check_frame_us = deep.cpu_us - check_datagram_us * share;
+    let checks: &Vec<Operation> = operations.get("check").context("no checks")?;
+    let busy = || checks.iter().filter(|shape| !shape.is_seldom());
+    let of_node: Vec<_> = busy().map(Operation::at_endpoint).collect();
+    let of_generator: Vec<_> = busy().map(Operation::at_generator).collect();
+    let (endpoint, generator) = (fit::turn(&of_node), fit::turn(&of_generator));
     pin(Side::Either);
+    let hash_us = operations
+        .get("sign_in")
+        .and_then(|shapes: &Vec<Operation>| shapes.first()?.threads_us.get("hash").copied());
+    let hash_us = hash_us.context("nothing was hashed")?;
     let calibration = Calibration {
+        hash_preempted_us: preempted_us(&evening, hash_us),
         version: VERSION,
         machine: Machine::here(),
         people: args.people,
-        check_datagram_us,
-        check_frame_us,
+        endpoint,
+        generator,
+        stalls: Stalls::of_both()?,
+        hash_holds_us: holds::measure()?,
         operations,
         hash_ms: 1_000.0 / hashes_per_s(HASHING)?,
         signatures: signatures::measure()?,
@@ -143,6 +194,39 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     std::fs::write(&args.json, &text).with_context(|| args.json.display().to_string())?;
     println!("{text}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Passwords that are hashed while checks wake the node all the time.
+fn evening(people: usize) -> anyhow::Result<Report> {
+    let mut mix = Mix::named("evening")?;
+    mix.curve = vec![(0.0, EVENING_PER_S), (EVENING_S, EVENING_PER_S)];
+    pin(Side::Generator);
+    runtime()?.block_on(async {
+        let spawned = ShapeArgs::spawned(people);
+        let mut bed = Bed::make(&spawned, &mix).await?;
+        let shape = shape_of(&spawned, Pace::Open);
+        bed.load(&mix, &shape, Setting::new("evening", &mix)).await
+    })
+}
+
+/// What a hash needs more than alone, by the times that others were woken
+/// while it lasted.
+fn preempted_us(evening: &Report, alone_us: f64) -> f64 {
+    let hashed = evening.classes.get("password");
+    let hashes = hashed.map_or(0.0, |hashed| hashed.served as f64).max(1.0);
+    let threads = evening.node_threads_s.iter();
+    let others_s: f64 = threads
+        .filter(|(name, _)| *name != "hash")
+        .map(|(_, s)| s)
+        .sum();
+    let hash_s = evening.node_threads_s.get("hash").copied().unwrap_or(0.0);
+    let hash_us = hash_s * 1e6 / hashes;
+    let wakes: f64 = evening.node_wakes_per_request.values().sum();
+    let wakes_per_s = wakes * evening.all.served_per_s;
+    let left = 1.0 - others_s / evening.seconds_counted.max(1e-9);
+    let lasted_s = hash_us / 1e6 / left.max(0.05);
+    let wakes = (wakes_per_s * lasted_s).max(1.0);
+    ((hash_us - alone_us) / wakes).max(0.0)
 }
 
 /// Memory of a node before and after everybody was asked about.
@@ -163,12 +247,41 @@ impl Operation {
         let threads = report.node_threads_s.iter();
         let threads = threads.map(|(name, s)| (name.clone(), part_us(s)));
         Ok(Operation {
+            pace: report.pace,
             connections: report.connections,
             in_flight: report.in_flight,
             per_s: report.all.served_per_s,
             cpu_us: report.node_cpu_us_per_request,
             threads_us: threads.collect(),
+            wakes: report.node_wakes_per_request.clone(),
+            p50_us: report.all.latency_ms.p50 * 1_000.0,
+            p99_us: report.all.latency_ms.p99 * 1_000.0,
+            generator_us: report.generator.cpu_us_per_request,
+            generator_wakes: report.generator.wakes_per_request,
+            datagrams: report.generator.datagrams_per_request,
         })
+    }
+
+    /// Cores that rest between two requests are slow to wake.
+    fn is_seldom(&self) -> bool {
+        self.per_s < 10_000.0
+    }
+
+    fn at_endpoint(&self) -> Seen {
+        let of = |all: &BTreeMap<String, f64>| all.get(ENDPOINT).copied().unwrap_or(0.0);
+        Seen {
+            wakes: of(&self.wakes),
+            datagrams: self.datagrams,
+            cpu_us: of(&self.threads_us),
+        }
+    }
+
+    fn at_generator(&self) -> Seen {
+        Seen {
+            wakes: self.generator_wakes,
+            datagrams: self.datagrams,
+            cpu_us: self.generator_us,
+        }
     }
 }
 

@@ -217,10 +217,11 @@ pub(crate) async fn run(
         broken: None,
     }));
     let local = LocalSet::new();
-    let mut links = Vec::new();
+    let (mut links, mut connections) = (Vec::new(), Vec::new());
     for _ in 0..shape.connections {
         let connection = endpoint.connect(at, NODE_NAME)?.await;
         let connection = connection.context("the node cannot be reached")?;
+        connections.push(connection.clone());
         let link = link::Link::new(shape.in_flight);
         let serve = link::serve(Rc::clone(&link), Rc::clone(&world), connection);
         let world = Rc::clone(&world);
@@ -233,6 +234,10 @@ pub(crate) async fn run(
     }
     world.borrow_mut().started = Instant::now();
     local.run_until(pace::drive(&links, &world)).await?;
+    let datagrams = connections
+        .iter()
+        .map(|connection| connection.stats().udp_tx.datagrams);
+    world.borrow_mut().book.datagrams = datagrams.sum();
     endpoint.close(0u32.into(), b"");
     drop(local);
     drop(links);

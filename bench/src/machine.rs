@@ -110,40 +110,59 @@ impl Glance {
 /// What a process has used so far, by thread.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
-    /// Nanoseconds on a core, by name of thread, numbers left out.
-    pub(crate) threads_ns: BTreeMap<String, u64>,
+    /// By name of thread, numbers left out.
+    pub(crate) threads: BTreeMap<String, Thread>,
+}
+
+/// What threads of one name have used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Thread {
+    /// On a core.
+    pub(crate) ns: u64,
+    /// How often they waited for something, and were woken.
+    pub(crate) wakes: u64,
 }
 
 impl Usage {
     /// Of a process; nothing when it is gone.
     pub(crate) fn of(process: u32) -> Usage {
         let root = PathBuf::from(format!("/proc/{process}"));
-        let mut threads_ns = BTreeMap::new();
+        let mut threads = BTreeMap::<String, Thread>::new();
         for task in std::fs::read_dir(root.join("task")).into_iter().flatten() {
             let Ok(task) = task else { continue };
-            let (name, ns) = thread(&task.path());
-            *threads_ns.entry(name).or_insert(0) += ns;
+            let (name, one) = thread(&task.path());
+            let all = threads.entry(name).or_default();
+            all.ns += one.ns;
+            all.wakes += one.wakes;
         }
-        Usage { threads_ns }
+        Usage { threads }
     }
 
     pub(crate) fn cpu_ns(&self) -> u64 {
-        self.threads_ns.values().sum()
+        self.threads.values().map(|thread| thread.ns).sum()
+    }
+
+    pub(crate) fn wakes(&self) -> u64 {
+        self.threads.values().map(|thread| thread.wakes).sum()
     }
 
     /// What was used since an earlier look.
     pub(crate) fn since(&self, before: &Usage) -> Usage {
-        let threads_ns = self.threads_ns.iter().map(|(name, ns)| {
-            let before = before.threads_ns.get(name).copied().unwrap_or(0);
-            (name.clone(), ns.saturating_sub(before))
+        let threads = self.threads.iter().map(|(name, thread)| {
+            let before = before.threads.get(name).copied().unwrap_or_default();
+            let since = Thread {
+                ns: thread.ns.saturating_sub(before.ns),
+                wakes: thread.wakes.saturating_sub(before.wakes),
+            };
+            (name.clone(), since)
         });
         Usage {
-            threads_ns: threads_ns.collect(),
+            threads: threads.collect(),
         }
     }
 }
 
-fn thread(task: &Path) -> (String, u64) {
+fn thread(task: &Path) -> (String, Thread) {
     let read = |name: &str| std::fs::read_to_string(task.join(name)).unwrap_or_default();
     let name = read("comm");
     let name = name
@@ -151,5 +170,15 @@ fn thread(task: &Path) -> (String, u64) {
         .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
     let ns = read("schedstat");
     let ns = ns.split_whitespace().next().and_then(|ns| ns.parse().ok());
-    (name.to_owned(), ns.unwrap_or(0))
+    let status = read("status");
+    let wakes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    let thread = Thread {
+        ns: ns.unwrap_or(0),
+        wakes: wakes
+            .and_then(|wakes| wakes.trim().parse().ok())
+            .unwrap_or(0),
+    };
+    (name.to_owned(), thread)
 }

@@ -10,6 +10,7 @@
 mod book;
 mod calibrate;
 mod ceiling;
+mod fidelity;
 mod figures;
 mod guard;
 mod highest;
@@ -57,6 +58,8 @@ enum Command {
     Ceiling(ceiling::CeilingArgs),
     /// Write down what operations cost here, for the simulator.
     Calibrate(calibrate::CalibrateArgs),
+    /// Hold the simulator's predictions against measurements of a node.
+    Fidelity(fidelity::FidelityArgs),
     /// The bare QUIC server that `ceiling` runs.
     #[command(hide = true)]
     Echo(ceiling::EchoArgs),
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Highest(args) => highest::highest(&args),
         Command::Ceiling(args) => ceiling::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Fidelity(args) => fidelity::run(&args),
         Command::Echo(args) => ceiling::serve_echo(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Guarded(args) => guard::guarded(&args),

@@ -95,10 +95,15 @@ impl Drop for Node {
     }
 }
 
-/// The binary that was built beside this one.
+/// The node's binary.
 pub(crate) fn tidegate() -> anyhow::Result<Command> {
+    built_beside("tidegate")
+}
+
+/// A binary that was built beside this one.
+pub(crate) fn built_beside(name: &str) -> anyhow::Result<Command> {
     let mut path = std::env::current_exe()?;
-    path.set_file_name("tidegate");
+    path.set_file_name(name);
     if !path.exists() {
         bail!(
             "{} is not there: cargo build --release --workspace",

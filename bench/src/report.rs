@@ -59,6 +59,8 @@ pub(crate) struct Report {
     pub(crate) node_rss_mib: u64,
     /// Seconds on a core by thread of the node.
     pub(crate) node_threads_s: BTreeMap<String, f64>,
+    /// For each request, how often those threads had waited and were woken.
+    pub(crate) node_wakes_per_request: BTreeMap<String, f64>,
     pub(crate) generator: Generator,
     pub(crate) wrong: Vec<String>,
     pub(crate) failures: BTreeMap<&'static str, u64>,
@@ -97,6 +99,10 @@ pub(crate) struct Generator {
     pub(crate) cpu_share: f64,
     /// Of what was sent: more than 4 ms after it could have been.
     pub(crate) late_share: f64,
+    pub(crate) cpu_us_per_request: f64,
+    pub(crate) wakes_per_request: f64,
+    /// Sent, those that only acknowledge among them.
+    pub(crate) datagrams_per_request: f64,
 }
 
 /// One second of a run.
@@ -180,7 +186,9 @@ impl Report {
             Pace::Open => Summary::of(shares.collect()).median,
             _ => generator.cpu_ns() as f64 / 1e9 / span_s.max(1e-9),
         };
-        let threads = node.threads_ns.iter();
+        let per_request = |count: u64| count as f64 / over_span.max(1.0);
+        let threads = node.threads.iter();
+        let wakes = threads.clone();
         Report {
             pace: match shape.pace {
                 Pace::Open => "open",
@@ -197,11 +205,17 @@ impl Report {
             node_cpu_us_per_request: node.cpu_ns() as f64 / 1000.0 / over_span.max(1.0),
             node_rss_mib: samples.last().map_or(0, |last| last.node.rss_kib / 1024),
             node_threads_s: threads
-                .map(|(name, ns)| (name.clone(), *ns as f64 / 1e9))
+                .map(|(name, thread)| (name.clone(), thread.ns as f64 / 1e9))
+                .collect(),
+            node_wakes_per_request: wakes
+                .map(|(name, thread)| (name.clone(), per_request(thread.wakes)))
                 .collect(),
             generator: Generator {
                 cpu_share,
                 late_share,
+                cpu_us_per_request: per_request(generator.cpu_ns()) / 1_000.0,
+                wakes_per_request: per_request(generator.wakes()),
+                datagrams_per_request: book.datagrams as f64 / book.frames.max(1) as f64,
             },
             wrong: book.wrong.clone(),
             failures: book.failures.clone(),

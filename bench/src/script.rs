@@ -158,10 +158,14 @@ impl Script {
     }
 
     fn refresh(&mut self) -> Ask {
-        let mut person = self.person();
-        while self.refreshing[person as usize] {
-            person = (person + 1) % self.people.len() as u32;
-        }
+        let first = self.person();
+        let count = self.people.len() as u32;
+        let free = (0..count).map(|step| (first + step) % count);
+        let mut free = free.filter(|person| !self.refreshing[*person as usize]);
+        let Some(person) = free.next() else {
+            // Everybody's token is on its way.
+            return Ask::Check(first);
+        };
         self.refreshing[person as usize] = true;
         Ask::Refresh(person, self.random.key())
     }

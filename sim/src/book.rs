@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hdrhistogram::Histogram;
 use tidegate_wire::{Class, Code, Kind};
 
+use crate::diary::{Diary, Who};
 use crate::node::CLASSES;
 
 /// The longest time that is told apart, in microseconds.
@@ -16,6 +17,7 @@ pub(crate) struct Book {
     begins_ns: u64,
     /// Whatever begins from then on must be answered.
     calm_ns: Option<u64>,
+    pub(crate) diary: Diary,
     state: Mutex<State>,
 }
 
@@ -102,7 +104,7 @@ fn histogram() -> Histogram<u64> {
 impl Book {
     /// Counts what begins from then on; from `calm_ns` on every call must be
     /// answered.
-    pub(crate) fn new(origin_ns: u64, begins_ns: u64, calm_ns: Option<u64>) -> Book {
+    pub(crate) fn new(origin_ns: u64, begins_ns: u64, calm_ns: Option<u64>, people: u64) -> Book {
         let class = |_| ClassBook {
             attempts: 0,
             shed: 0,
@@ -117,6 +119,7 @@ impl Book {
         Book {
             begins_ns,
             calm_ns,
+            diary: Diary::new(people),
             state: Mutex::new(State {
                 origin_ns,
                 classes: Class::ALL.map(class),
@@ -234,6 +237,17 @@ impl Book {
             }
             Entered::GaveUp => entries.gave_up += 1,
         }
+    }
+
+    /// Something about somebody that cannot be, with what happened to them
+    /// lately.
+    pub(crate) fn wrong_about(&self, who: Who, what: &str) {
+        let mut words = what.to_owned();
+        for event in self.diary.of(who) {
+            words.push_str("\n      ");
+            words.push_str(&event);
+        }
+        self.wrong(words);
     }
 
     /// An answer that cannot be.

@@ -1,19 +1,19 @@
 //! What operations cost: read from what `tidegate-bench calibrate` wrote, or
 //! the shipped default, which was written by it on the machine that it names.
 
-use std::collections::BTreeMap;
+mod file;
+
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use thiserror::Error;
 use tidegate_account::tagged;
 use tidegate_storage_simulated::{Costs as StoreCosts, Latency};
 use tidegate_wire::Class;
 
-use crate::random::to_u64;
+use self::file::File;
+use crate::machine::POOLS;
 
 const SHIPPED: &str = include_str!("../calibration.json");
-const VERSION: u32 = 1;
 
 /// Why a calibration cannot be used.
 #[derive(Debug, Error)]
@@ -36,36 +36,6 @@ pub enum CalibrationError {
     },
 }
 
-#[derive(Deserialize)]
-struct File {
-    version: u32,
-    machine: Machine,
-    operations: BTreeMap<String, Vec<Operation>>,
-    check_datagram_us: f64,
-    check_frame_us: f64,
-    hash_ms: f64,
-    commits: Vec<CommitLatency>,
-    warm_bytes_per_person: u64,
-}
-
-#[derive(Deserialize)]
-struct Machine {
-    cpu: String,
-    commit: String,
-}
-
-#[derive(Deserialize)]
-struct Operation {
-    threads_us: BTreeMap<String, f64>,
-}
-
-#[derive(Deserialize)]
-struct CommitLatency {
-    per_s: f64,
-    p50_us: u32,
-    p99_us: u32,
-}
-
 /// Where a figure comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -78,6 +48,8 @@ pub enum Origin {
 /// What a node's work costs, in nanoseconds of a core.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Costs {
+    /// To wake a pool that has nothing to do.
+    pub(crate) wake_ns: [u64; POOLS],
     /// A datagram that brings requests, and the one that takes the answers.
     pub(crate) datagram_ns: u64,
     /// A request on the endpoint, by class, without its datagram.
@@ -90,8 +62,32 @@ pub(crate) struct Costs {
     /// A read, by actors and by readers.
     pub(crate) read_actors_ns: u64,
     pub(crate) read_readers_ns: u64,
-    /// A password's hash.
+    /// A password's hash, and what it costs one to be put aside and taken up
+    /// again.
     pub(crate) hash_ns: u64,
+    pub(crate) hash_preempted_ns: u64,
+    /// How long one that has just begun keeps its core from others.
+    pub(crate) hash_holds_ns: Vec<u64>,
+    /// Whoever asks as `tidegate-bench` does.
+    pub(crate) generator: TurnCosts,
+    /// When cores are taken away from a node and from a generator.
+    pub(crate) stalls: [Stalls; 2],
+}
+
+/// What one turn of a thread at its sockets costs, in nanoseconds of a core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TurnCosts {
+    pub(crate) wake_ns: u64,
+    pub(crate) datagram_ns: u64,
+    pub(crate) frame_ns: u64,
+}
+
+/// How often a core is taken away by somebody outside, and for how long.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Stalls {
+    pub(crate) per_s: f64,
+    /// Each as likely as the other.
+    pub(crate) lengths_ns: Vec<u64>,
 }
 
 /// A calibration, read.
@@ -108,18 +104,17 @@ pub struct Calibration {
     pub(crate) hash: u64,
 }
 
-/// What a cold person's read costs beyond what is calibrated: half of the 51 µs
-/// of a cold check (docs/performance.md) is its two reads.
-const READ_ACTORS_NS: u64 = 8_000;
-const READ_READERS_NS: u64 = 5_000;
-
 impl Calibration {
     /// The shipped one.
     ///
     /// # Errors
     /// [`CalibrationError`], which a test rules out.
     pub fn shipped() -> Result<Calibration, CalibrationError> {
-        Calibration::parse(SHIPPED, Path::new("calibration.json"), Origin::Shipped)
+        let path = Path::new("calibration.json");
+        let mut shipped = Calibration::parse(SHIPPED, path, Origin::Shipped)?;
+        // What took cores away on the machine that wrote it is nobody else's.
+        shipped.costs.stalls = Default::default();
+        Ok(shipped)
     }
 
     /// One from a file.
@@ -151,13 +146,7 @@ impl Calibration {
             path: path.to_owned(),
             message,
         };
-        let file: File = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        if file.version != VERSION {
-            return Err(wrong(format!(
-                "version {}, expected {VERSION}",
-                file.version
-            )));
-        }
+        let file = File::read(text).map_err(wrong)?;
         let costs = file.costs().map_err(wrong)?;
         let embedded = file.embedded().map_err(wrong)?;
         let hash = tagged("tg-sim-calibration-1", &[text.as_bytes()]);
@@ -171,65 +160,6 @@ impl Calibration {
             embedded,
             warm_bytes_per_person: file.warm_bytes_per_person,
             hash: first,
-        })
-    }
-}
-
-fn ns(us: f64) -> u64 {
-    to_u64(us * 1_000.0)
-}
-
-impl File {
-    /// Microseconds of one thread for one operation, in its first shape.
-    fn thread_us(&self, operation: &str, thread: &str) -> Result<f64, String> {
-        let shapes = self.operations.get(operation);
-        let first = shapes.and_then(|shapes| shapes.first());
-        let first = first.ok_or_else(|| format!("no operation {operation}"))?;
-        Ok(first.threads_us.get(thread).copied().unwrap_or(0.0))
-    }
-
-    fn costs(&self) -> Result<Costs, String> {
-        let endpoint = |operation| {
-            let us = self.thread_us(operation, "endpoint")? - self.check_datagram_us;
-            // A request of its own cannot cost less than a check.
-            Ok::<u64, String>(ns(us.max(self.check_frame_us)))
-        };
-        let check = ns(self.check_frame_us);
-        let refresh_actors = self.thread_us("refresh", "actors")?;
-        let sign_in_actors = self.thread_us("sign_in", "actors")?;
-        Ok(Costs {
-            datagram_ns: ns(self.check_datagram_us),
-            frame_ns: [
-                endpoint("refresh")?,
-                check,
-                endpoint("refresh")?,
-                endpoint("sign_in")?,
-                endpoint("sign_up")?,
-            ],
-            commit_actors_ns: ns(refresh_actors),
-            commit_writer_ns: ns(self.thread_us("refresh", "store-write")?),
-            hand_over_ns: ns((sign_in_actors - refresh_actors).max(0.0)),
-            read_actors_ns: READ_ACTORS_NS,
-            read_readers_ns: READ_READERS_NS,
-            hash_ns: ns(self.hash_ms * 1_000.0),
-        })
-    }
-
-    fn embedded(&self) -> Result<StoreCosts, String> {
-        let alone = self.commits.first().ok_or("no commits")?;
-        let most = self.commits.iter().map(|commits| commits.per_s);
-        Ok(StoreCosts {
-            read_version: Latency::constant(0),
-            read: Latency {
-                p50_us: 10,
-                p99_us: 200,
-            },
-            commit: Latency {
-                p50_us: alone.p50_us,
-                p99_us: alone.p99_us,
-            },
-            reads_per_s: 200_000,
-            commits_per_s: to_u64(most.fold(1.0, f64::max)),
         })
     }
 }
@@ -262,17 +192,18 @@ mod tests {
         let shipped = Calibration::shipped().unwrap();
         let costs = &shipped.costs;
         assert!(costs.frame_ns[Class::Check as usize] < costs.datagram_ns);
+        assert!(costs.wake_ns.iter().take(3).all(|ns| *ns > 1_000));
         assert!(costs.datagram_ns < costs.commit_actors_ns + costs.commit_writer_ns);
         assert!(costs.commit_actors_ns < costs.hash_ns);
     }
 
     #[test]
     fn another_version_is_refused_by_name() {
-        let text = SHIPPED.replacen("\"version\": 1", "\"version\": 9", 1);
+        let text = SHIPPED.replacen("\"version\": 2", "\"version\": 9", 1);
         let refused = Calibration::parse(&text, Path::new("x.json"), Origin::Shipped);
         assert_eq!(
             refused.unwrap_err().to_string(),
-            "x.json: version 9, expected 1"
+            "x.json: version 9, expected 2 (tidegate-bench calibrate)"
         );
     }
 }

@@ -73,6 +73,30 @@ fn network_fault(seed: u64, nodes: u64) -> Option<String> {
     }
 }
 
+/// Who else comes, and whose sessions are short. Drawn apart, as network faults
+/// are.
+fn more_people(seed: u64, people: u64) -> (String, String) {
+    let stream = Stream::new(seed, "fuzz-people", 0);
+    let dormant = stream.below(people / 4 + 1);
+    let mut ask = format!("reuse = {}\n", stream.below(6));
+    let mut head = format!("remember_percent = {}\n", stream.below(2) * 50);
+    if dormant > 0 {
+        let _ = writeln!(head, "active = {}", people - dormant);
+        let _ = writeln!(ask, "come_back = {}", stream.below(6));
+        let _ = writeln!(ask, "last_moment = {}", stream.below(6));
+    }
+    (head, ask)
+}
+
+/// In every other world sessions end within the night when nobody uses them.
+fn idle_s(seed: u64, usual: u64) -> u64 {
+    let stream = Stream::new(seed, "fuzz-session", 0);
+    match stream.below(2) {
+        0 => 40 + stream.below(30),
+        _ => usual,
+    }
+}
+
 /// What a seed's world is: everything but its faults, and each of them.
 fn drawn(seed: u64) -> (String, Vec<String>) {
     let stream = Stream::new(seed, "fuzz", 0);
@@ -84,9 +108,10 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
     let rate = 20 + stream.below(120);
     let lease_ms = 1_000 + stream.below(3) * 1_000;
     let part = |most: u64| stream.below(most + 1);
+    let (head, ask) = more_people(seed, people);
     let mut text = format!(
         "about = \"seed {seed}\"\npeople = {people}\ncalm_from_s = {CALM_S}\n\
-         curve = [[0, {rate}], [{END_S}, {rate}]]\n[ask]\ncheck = 100\n"
+         curve = [[0, {rate}], [{END_S}, {rate}]]\n{head}[ask]\ncheck = 100\n{ask}"
     );
     for (name, most) in [
         ("forged_check", 5),
@@ -108,7 +133,7 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
          [store]\nkind = \"{kind}\"\nunknown_happened = {}\nunknown_lost = {}\nunknown_later = {}\n\
          [network]\nloss_percent = {}\n[gateways]\ndeadline_ms = 8000\n",
         64 + part(200),
-        1_800 + part(1_800),
+        idle_s(seed, 1_800 + part(1_800)),
         unknown[0],
         unknown[1],
         unknown[2],

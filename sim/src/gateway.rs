@@ -1,5 +1,7 @@
 //! A gateway: the real client library on streams of the made-up network.
 
+mod packing;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,13 +15,16 @@ use tidegate_client::{
 use tidegate_wire::{Code, MAX_REPLY_BYTES, Opcode, Splitter, correlation_of, decode_reply};
 use tokio::sync::oneshot;
 
+use self::packing::{Held, Packing};
 use crate::agenda::Agenda;
 use crate::book::Book;
+use crate::calibration::Costs;
 use crate::network::{IDLE_NS, Line, Network};
-use crate::node::{Node, address_of};
+use crate::node::{NODE, Node, address_of};
 use crate::people::TENANT;
 use crate::plant::Plant;
 use crate::random::Stream;
+use crate::scenario;
 
 pub(crate) struct Gateway {
     name: String,
@@ -29,6 +34,10 @@ pub(crate) struct Gateway {
     plant: Plant,
     redrawn: AtomicU64,
     streams: Mutex<Vec<GatewayStream>>,
+    /// The present life of every node that has started.
+    alive: Mutex<BTreeMap<u64, Weak<Node>>>,
+    /// Where requests are not sent one by one.
+    packing: Option<Packing>,
 }
 
 struct GatewayStream {
@@ -64,12 +73,19 @@ struct Side {
     stream: Stream,
 }
 
-/// Every node is known from the beginning.
-struct NoOthers;
+/// Nodes that others name.
+struct Others {
+    gateway: Weak<Gateway>,
+    streams: usize,
+}
 
-impl Reach for NoOthers {
-    fn reach(&self, _: &str) -> Vec<Arc<dyn Transport>> {
-        Vec::new()
+impl Reach for Others {
+    fn reach(&self, address: &str) -> Vec<Arc<dyn Transport>> {
+        let node = address.strip_prefix(NODE).map(str::parse);
+        match (self.gateway.upgrade(), node) {
+            (Some(gateway), Some(Ok(node))) => gateway.lanes(node, self.streams),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -114,7 +130,27 @@ impl Gateway {
             plant,
             redrawn: AtomicU64::new(1),
             streams: Mutex::default(),
+            alive: Mutex::default(),
+            packing: None,
         })
+    }
+
+    /// One that hands out what is due now and then, on a core of its own.
+    pub(crate) fn packing(
+        mut self: Arc<Gateway>,
+        costs: &Costs,
+        packing: scenario::Packing,
+        stream: Stream,
+    ) -> Arc<Gateway> {
+        if let Some(gateway) = Arc::get_mut(&mut self) {
+            gateway.packing = Some(Packing::new(&gateway.agenda, costs, packing, stream));
+        }
+        self
+    }
+
+    /// Cores' time of its own so far, where it is known, in nanoseconds.
+    pub(crate) fn used_ns(&self) -> u64 {
+        self.packing.as_ref().map_or(0, Packing::used_ns)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -125,7 +161,35 @@ impl Gateway {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes room for streams to a node, and a client on all streams.
+    /// Streams to a node, which are connected as soon as it is there.
+    fn lanes(self: &Arc<Gateway>, node: u64, streams: usize) -> Vec<Arc<dyn Transport>> {
+        let mut lanes: Vec<Arc<dyn Transport>> = Vec::new();
+        for _ in 0..streams {
+            let mut all = self.streams();
+            lanes.push(Arc::new(Lane {
+                gateway: Arc::downgrade(self),
+                place: all.len(),
+            }));
+            all.push(GatewayStream {
+                node,
+                there: None,
+                line: Arc::default(),
+                splitter: Splitter::new(MAX_REPLY_BYTES),
+                waiting: BTreeMap::new(),
+            });
+        }
+        let alive = self.alive().get(&node).and_then(Weak::upgrade);
+        if let Some(node) = alive.filter(|node| !node.machine.is_off()) {
+            self.connect(&node);
+        }
+        lanes
+    }
+
+    fn alive(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Node>>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client on streams to these nodes, and to whichever others they name.
     pub(crate) fn client(
         self: &Arc<Gateway>,
         nodes: &[u64],
@@ -133,31 +197,16 @@ impl Gateway {
         deadline_ms: u32,
         stream: Stream,
     ) -> Client {
-        let mut seeds = Vec::new();
-        for node in nodes {
-            let mut lanes: Vec<Arc<dyn Transport>> = Vec::new();
-            for _ in 0..streams {
-                let mut all = self.streams();
-                lanes.push(Arc::new(Lane {
-                    gateway: Arc::downgrade(self),
-                    place: all.len(),
-                }));
-                all.push(GatewayStream {
-                    node: *node,
-                    there: None,
-                    line: Arc::default(),
-                    splitter: Splitter::new(MAX_REPLY_BYTES),
-                    waiting: BTreeMap::new(),
-                });
-            }
-            seeds.push(Seed {
-                address: address_of(*node),
-                lanes,
-            });
-        }
+        let seeds = nodes.iter().map(|node| Seed {
+            address: address_of(*node),
+            lanes: self.lanes(*node, streams),
+        });
         Client::over(Ways {
-            seeds,
-            reach: Arc::new(NoOthers),
+            seeds: seeds.collect(),
+            reach: Arc::new(Others {
+                gateway: Arc::downgrade(self),
+                streams,
+            }),
             surroundings: Arc::new(Side {
                 agenda: self.agenda.clone(),
                 stream,
@@ -171,9 +220,16 @@ impl Gateway {
     /// Connects all streams of a node, whose earlier life is over: it tells so
     /// at once (RFC 9000 §10.3), and what waited there is lost.
     pub(crate) fn connect(self: &Arc<Gateway>, node: &Arc<Node>) {
+        self.alive().insert(node.number, Arc::downgrade(node));
         let places = self.streams().len();
         for place in 0..places {
-            if self.streams()[place].node != node.number {
+            let of_node = {
+                let stream = &self.streams()[place];
+                let there = stream.there.as_ref();
+                stream.node == node.number
+                    && !there.is_some_and(|(known, _)| Arc::ptr_eq(known, node))
+            };
+            if !of_node {
                 continue;
             }
             let there = node.open(self, place);
@@ -232,6 +288,18 @@ impl Gateway {
         let mut streams = self.streams();
         let stream = streams.get_mut(place).ok_or(Gone::BeforeSending)?;
         let (node, number) = stream.there.clone().ok_or(Gone::BeforeSending)?;
+        if let Some(packing) = &self.packing {
+            drop(streams);
+            let held = Held {
+                node: node.number,
+                correlation,
+                opcode,
+                frame,
+                answer,
+            };
+            self.hold(packing, held);
+            return Ok(answered);
+        }
         stream
             .waiting
             .insert(correlation, Waiting { opcode, answer });
@@ -255,22 +323,37 @@ impl Gateway {
     }
 
     /// Bytes of a stream have arrived.
-    pub(crate) fn deliver(&self, place: usize, bytes: &Bytes) {
+    pub(crate) fn deliver(self: &Arc<Gateway>, place: usize, bytes: Bytes) {
+        if let Some(packing) = &self.packing {
+            return self.came(packing, place, bytes);
+        }
+        for (waiting, frame) in self.split(place, &bytes) {
+            self.tell(waiting, frame);
+        }
+    }
+
+    /// The answers in what arrived, with whoever waits for them.
+    fn split(&self, place: usize, bytes: &Bytes) -> Vec<(Waiting, Bytes)> {
         let mut streams = self.streams();
+        let mut answered = Vec::new();
         let Some(stream) = streams.get_mut(place) else {
-            return;
+            return answered;
         };
         stream.splitter.push(bytes.clone());
         while let Ok(Some(frame)) = stream.splitter.next_frame() {
-            // Whoever asked may have given up; then their place is taken all the same.
-            let Some(waiting) = stream.waiting.remove(&correlation_of(frame)) else {
-                continue;
-            };
-            let code = decode_reply(frame).map_or(Code::Unknown, |reply| reply.code);
-            let now_ns = self.agenda.now_ns();
-            self.book.told(waiting.opcode.class(), code, now_ns);
-            let _ = waiting.answer.send(Bytes::copy_from_slice(frame));
+            if let Some(waiting) = stream.waiting.remove(&correlation_of(frame)) {
+                answered.push((waiting, Bytes::copy_from_slice(frame)));
+            }
         }
+        answered
+    }
+
+    fn tell(&self, waiting: Waiting, frame: Bytes) {
+        let code = decode_reply(&frame).map_or(Code::Unknown, |reply| reply.code);
+        let now_ns = self.agenda.now_ns();
+        self.book.told(waiting.opcode.class(), code, now_ns);
+        // Whoever asked may have given up.
+        let _ = waiting.answer.send(frame);
     }
 }
 

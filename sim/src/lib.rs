@@ -21,8 +21,10 @@ mod agenda;
 mod book;
 mod calibration;
 mod compare;
+mod diary;
 mod fuzz;
 mod gateway;
+mod inputs;
 mod invariants;
 mod machine;
 mod network;
@@ -41,7 +43,8 @@ mod world;
 pub use calibration::{Calibration, CalibrationError, Origin};
 pub use compare::compare;
 pub use fuzz::{Failure, fuzz_one, scenario_of, shrink};
-pub use plan::{Fleet, Plan, PlanAsk, PlanError, plan};
+pub use inputs::{Input, Mark};
+pub use plan::{Fleet, Headroom, Lost, Plan, PlanAsk, PlanError, plan};
 pub use plant::Plant;
 pub use report::{
     ClassReport, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles, Report,

@@ -10,6 +10,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::agenda::{Agenda, Call};
+use crate::calibration::Stalls;
+use crate::random::Stream;
+
+/// Pools, and what they are called in reports.
+pub(crate) const POOLS: usize = 4;
+pub(crate) const POOL_NAMES: [&str; POOLS] = ["endpoint", "actors", "store-write", "store-read"];
 
 /// A piece of work: when it begins, it says how long it takes, and what is done
 /// when it ends.
@@ -24,13 +30,15 @@ pub(crate) enum Pool {
     Readers = 3,
 }
 
-const POOLS: usize = 4;
-
 /// How many threads of each pool, and cores for all of them and for hashing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) cores: u32,
     pub(crate) threads: [u32; POOLS],
+    /// What it takes to wake a pool that has nothing to do.
+    pub(crate) wake_ns: [u64; POOLS],
+    /// What a hash loses that has to make room for it.
+    pub(crate) preempted_ns: u64,
 }
 
 /// A node's processor.
@@ -44,8 +52,15 @@ struct State {
     shape: Shape,
     power: Power,
     pools: [Lane; POOLS],
-    /// Cores in use by the pools.
+    /// Cores in use by the pools, or taken away.
     busy: u32,
+    /// Somebody outside wants a core for so long, each.
+    wanted_ns: VecDeque<u64>,
+    /// Hashes that have just begun will keep a core for so long, each, as soon
+    /// as they get it.
+    holding_ns: VecDeque<u64>,
+    /// Cores that hashes keep from others.
+    held: u32,
     /// How much of a core each hash has had since the beginning, in
     /// nanoseconds.
     pace_ns: u64,
@@ -62,6 +77,8 @@ struct Lane {
     running: u32,
     /// What its threads had, each, in nanoseconds.
     had_ns: u64,
+    /// It rested, and what comes next wakes it.
+    rested: bool,
 }
 
 struct Hash {
@@ -103,6 +120,9 @@ impl Machine {
                 power: Power::On,
                 pools: Default::default(),
                 busy: 0,
+                wanted_ns: VecDeque::new(),
+                holding_ns: VecDeque::new(),
+                held: 0,
                 pace_ns: 0,
                 paced_at_ns: 0,
                 hashes: Vec::new(),
@@ -128,6 +148,7 @@ impl Machine {
         if lane.running == 0 && lane.queue.is_empty() {
             // Whoever rested gets no credit for it.
             lane.had_ns = lane.had_ns.max(least_ns);
+            lane.rested = true;
         }
         lane.queue.push_back(work);
         drop(state);
@@ -141,8 +162,8 @@ impl Machine {
     }
 
     /// Hashes a password: a thread of the hashing pool must be free
-    /// ([`Machine::hashing`]).
-    pub(crate) fn hash(&self, ns: u64, number: u64, done: Call) {
+    /// ([`Machine::hashing`]). For the first `hold_ns` nobody takes its core.
+    pub(crate) fn hash(&self, ns: u64, hold_ns: u64, number: u64, done: Call) {
         let now_ns = self.agenda.now_ns();
         let mut state = self.state();
         if state.power == Power::Off {
@@ -155,8 +176,12 @@ impl Machine {
             done,
         };
         state.hashes.push(hash);
+        if hold_ns > 0 {
+            state.holding_ns.push_back(hold_ns);
+        }
         drop(state);
         self.look_at(number, now_ns + ns);
+        self.fill();
     }
 
     /// How many hashes run.
@@ -240,12 +265,58 @@ impl Machine {
         state.used
     }
 
+    /// Has its cores taken away now and then from here on.
+    pub(crate) fn share(&self, stalls: Arc<Stalls>, stream: Stream) {
+        let cores = f64::from(self.state().shape.cores);
+        let (false, true) = (stalls.lengths_ns.is_empty(), stalls.per_s > 0.0) else {
+            return;
+        };
+        let at_ns = self.agenda.now_ns() + stream.gap_ns(stalls.per_s * cores);
+        let machine = Weak::clone(&self.myself);
+        self.agenda.at(at_ns, move || {
+            let machine = machine.upgrade().filter(|machine| !machine.is_off());
+            if let Some(machine) = machine {
+                let place = stream.below(stalls.lengths_ns.len() as u64);
+                let length_ns = stalls.lengths_ns.get(usize::try_from(place).unwrap_or(0));
+                machine.state().wanted_ns.extend(length_ns);
+                machine.fill();
+                machine.share(stalls, stream);
+            }
+        });
+    }
+
+    /// Whoever is outside comes first.
+    fn give_away(&self) {
+        let mut state = self.state();
+        let free = state.power == Power::On && state.busy < state.shape.cores;
+        let Some(ns) = free.then(|| state.wanted_ns.pop_front()).flatten() else {
+            return;
+        };
+        let now_ns = self.agenda.now_ns();
+        state.go_on(now_ns);
+        state.busy += 1;
+        drop(state);
+        let machine = Weak::clone(&self.myself);
+        self.agenda.at(now_ns + ns, move || {
+            if let Some(machine) = machine.upgrade() {
+                let now_ns = machine.agenda.now_ns();
+                let mut state = machine.state();
+                state.go_on(now_ns);
+                state.busy -= 1;
+                drop(state);
+                machine.fill();
+            }
+        });
+    }
+
     /// Begins what can begin.
     fn fill(&self) {
         loop {
+            self.give_away();
             let mut state = self.state();
             let Some(pool) = state.next() else {
-                return;
+                drop(state);
+                return self.hold();
             };
             let now_ns = self.agenda.now_ns();
             state.go_on(now_ns);
@@ -254,9 +325,18 @@ impl Machine {
                 return;
             };
             lane.running += 1;
+            let rested = std::mem::take(&mut lane.rested);
             state.busy += 1;
+            let wake_ns = match rested {
+                true => state.shape.wake_ns[pool],
+                false => 0,
+            };
+            if rested {
+                state.preempt();
+            }
             drop(state);
             let (ns, done) = work();
+            let ns = ns + wake_ns;
             let mut state = self.state();
             let threads = u64::from(state.shape.threads[pool].max(1));
             state.pools[pool].had_ns += ns / threads;
@@ -264,6 +344,24 @@ impl Machine {
             drop(state);
             self.end_at(now_ns + ns, pool, done);
         }
+    }
+
+    /// Hashes that have just begun keep the cores that nobody wants.
+    fn hold(&self) {
+        let mut state = self.state();
+        let free = state.power == Power::On && state.busy + state.held < state.shape.cores;
+        let Some(ns) = free.then(|| state.holding_ns.pop_front()).flatten() else {
+            return;
+        };
+        state.held += 1;
+        drop(state);
+        let machine = Weak::clone(&self.myself);
+        self.agenda.at(self.agenda.now_ns() + ns, move || {
+            if let Some(machine) = machine.upgrade() {
+                machine.state().held -= 1;
+                machine.fill();
+            }
+        });
     }
 
     fn end_at(&self, at_ns: u64, pool: usize, done: Call) {
@@ -277,7 +375,7 @@ impl Machine {
 
     fn end(&self, pool: usize, done: Call) {
         let now_ns = self.agenda.now_ns();
-        let mut state = self.state();
+        let state = self.state();
         match state.power {
             Power::Off => return,
             Power::Paused { until_ns } => {
@@ -286,11 +384,14 @@ impl Machine {
             }
             Power::On => {}
         }
+        drop(state);
+        // What follows from it finds the thread awake.
+        done();
+        let mut state = self.state();
         state.go_on(now_ns);
         state.pools[pool].running -= 1;
         state.busy -= 1;
         drop(state);
-        done();
         self.fill();
     }
 
@@ -334,7 +435,7 @@ const LOOK_NS: u64 = 20_000;
 impl State {
     /// The pool whose turn it is, if a core is free.
     fn next(&self) -> Option<usize> {
-        if self.busy >= self.shape.cores || self.power != Power::On {
+        if self.busy + self.held >= self.shape.cores || self.power != Power::On {
             return None;
         }
         let ready = self.pools.iter().enumerate().filter(|(pool, lane)| {
@@ -348,6 +449,18 @@ impl State {
     fn least_ns(&self) -> u64 {
         let active = self.pools.iter().filter(|lane| lane.running > 0);
         active.map(|lane| lane.had_ns).min().unwrap_or(0)
+    }
+
+    /// Somebody else has come to a core: where a hash was, its cache is lost.
+    fn preempt(&mut self) {
+        let hashing = self.hashes.len() as u64;
+        let free = u64::from(self.shape.cores.saturating_sub(self.busy));
+        if hashing > free {
+            let lost_ns = self.shape.preempted_ns / hashing;
+            for hash in &mut self.hashes {
+                hash.done_at_pace_ns += lost_ns;
+            }
+        }
     }
 
     /// Brings the hashes' pace up to now.
@@ -371,6 +484,8 @@ mod tests {
     const SHAPE: Shape = Shape {
         cores: 2,
         threads: [1, 2, 1, 2],
+        wake_ns: [0; POOLS],
+        preempted_ns: 0,
     };
 
     type Seen = Arc<Mutex<Vec<(u64, &'static str)>>>;
@@ -410,10 +525,49 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_that_rests_is_woken_and_one_that_works_is_not() {
+        let agenda = Agenda::default();
+        let shape = Shape {
+            wake_ns: [100, 0, 0, 0],
+            ..SHAPE
+        };
+        let (machine, seen) = (Machine::new(agenda.clone(), shape), Seen::default());
+        for name in ["first", "second"] {
+            machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, name));
+        }
+        run(&agenda, 1_000);
+        machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, "third"));
+        run(&agenda, 2_000);
+        let expected = [(110, "first"), (120, "second"), (1_110, "third")];
+        assert_eq!(*seen.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_core_that_is_taken_away_is_missed_by_pools_and_hashing() {
+        let agenda = Agenda::default();
+        let shape = Shape { cores: 1, ..SHAPE };
+        let (machine, seen) = (Machine::new(agenda.clone(), shape), Seen::default());
+        let stalls = Stalls {
+            per_s: 1.0,
+            lengths_ns: vec![500_000_000],
+        };
+        machine.share(Arc::new(stalls), Stream::new(1, "stalls", 0));
+        machine.hash(10_000_000_000, 0, 1, Box::new(sees(&agenda, &seen, "hash")));
+        run(&agenda, 60_000_000_000);
+        let seen = seen.lock().unwrap();
+        // A third of the time is gone: one of 0.5 s comes for each second.
+        assert!(
+            (12_000_000_000..25_000_000_000).contains(&seen[0].0),
+            "{seen:?}"
+        );
+        assert_eq!(machine.used().hashing_ns, 10_000_000_000);
+    }
+
+    #[test]
     fn hashing_gets_what_is_left() {
         let (agenda, machine, seen) = world();
-        machine.hash(100_000, 1, Box::new(sees(&agenda, &seen, "hash")));
-        machine.hash(100_000, 2, Box::new(sees(&agenda, &seen, "hash")));
+        machine.hash(100_000, 0, 1, Box::new(sees(&agenda, &seen, "hash")));
+        machine.hash(100_000, 0, 2, Box::new(sees(&agenda, &seen, "hash")));
         // One of two cores is taken for a while: both hashes go at half pace.
         machine.spend(Pool::Endpoint, 100_000, || {});
         run(&agenda, 1_000_000);
@@ -427,10 +581,23 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_that_has_just_begun_keeps_its_core_for_a_while() {
+        let agenda = Agenda::default();
+        let shape = Shape { cores: 1, ..SHAPE };
+        let (machine, seen) = (Machine::new(agenda.clone(), shape), Seen::default());
+        machine.hash(1_000_000, 3_000, 1, Box::new(sees(&agenda, &seen, "hash")));
+        machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, "held back"));
+        run(&agenda, 2_000_000);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen[0], (3_010, "held back"));
+        assert!((1_000_010..1_030_010).contains(&seen[1].0), "{seen:?}");
+    }
+
+    #[test]
     fn a_paused_machine_goes_on_afterwards_and_a_killed_one_does_not() {
         let (agenda, machine, seen) = world();
         machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, "work"));
-        machine.hash(50, 1, Box::new(sees(&agenda, &seen, "hash")));
+        machine.hash(50, 0, 1, Box::new(sees(&agenda, &seen, "hash")));
         machine.pause(1_000);
         run(&agenda, 900);
         assert!(seen.lock().unwrap().is_empty());

@@ -6,6 +6,9 @@
     reason = "the command line, and how long a run takes"
 )]
 
+#[path = "cli/planning.rs"]
+mod planning;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,8 +17,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use tidegate_sim::{
-    Calibration, Failure, Fleet, Given, Objective, PlanAsk, Plant, Report, compare, fuzz_one, page,
-    plan, play, play_with, scenario_of, shrink,
+    Calibration, Failure, Given, Plant, Report, compare, fuzz_one, page, play, play_with,
+    scenario_of, shrink,
 };
 
 #[global_allocator]
@@ -44,7 +47,7 @@ enum Command {
     Run(RunArgs),
     /// Find the smallest fleet that meets every objective on every seed, with
     /// the loss of a node at the worst moment. Exit status 1 when none does.
-    Plan(PlanArgs),
+    Plan(planning::PlanArgs),
     /// Put two reports (`run --json`) side by side.
     Compare {
         /// The first.
@@ -57,34 +60,6 @@ enum Command {
     Fuzz(FuzzArgs),
     /// Play one seed's world of `fuzz` again, and say everything about it.
     Replay(ReplayArgs),
-}
-
-#[derive(Args)]
-struct PlanArgs {
-    /// A shipped scenario by its name, or a file; its store is FoundationDB.
-    scenario: String,
-    /// What must hold, instead of the scenario's: `p99(check) < 50ms`,
-    /// `shed(check) = 0`, `in_within(10s) >= 99%`. May be given again.
-    #[arg(long = "objective", value_name = "WORDS")]
-    objectives: Vec<String>,
-    /// Seeds that every fleet must hold on.
-    #[arg(long, default_value_t = 5)]
-    seeds: u64,
-    /// The first of them.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Nodes that are lost when the rate is at its greatest.
-    #[arg(long, default_value_t = 1)]
-    spare: u32,
-    /// The most nodes that are tried.
-    #[arg(long, default_value_t = 64)]
-    most: u64,
-    /// What a node costs an hour, for the cost of a million sign-ins.
-    #[arg(long, value_name = "PRICE")]
-    node_per_hour: Option<f64>,
-    /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
-    #[arg(long, value_name = "F")]
-    calibration: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -136,7 +111,7 @@ struct RunArgs {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run(&args),
-        Command::Plan(args) => plan_fleet(&args),
+        Command::Plan(args) => planning::run(&args),
         Command::Compare { first, second } => compare_files(&first, &second),
         Command::Fuzz(args) => fuzz(&args),
         Command::Replay(args) => replay(&args),
@@ -187,81 +162,6 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn plan_fleet(args: &PlanArgs) -> anyhow::Result<ExitCode> {
-    let given = Given::named(&args.scenario)?;
-    let calibration = calibration(args.calibration.as_ref())?;
-    let objectives = args.objectives.iter().cloned().map(Objective::try_from);
-    let ask = PlanAsk {
-        objectives: objectives
-            .collect::<Result<_, _>>()
-            .map_err(anyhow::Error::msg)?,
-        seeds: args.seeds,
-        from: args.seed,
-        spare: args.spare,
-        most: args.most,
-    };
-    let tried = |fleet: &Fleet| {
-        let word = match fleet.holds() {
-            true => "holds",
-            false => "does not hold",
-        };
-        println!("{} nodes: {word}", fleet.nodes);
-    };
-    let found = plan(&given, &calibration, &ask, &tried)?;
-    if let Some(smaller) = &found.smaller {
-        println!("\nwhat breaks with {} nodes:", smaller.nodes);
-        for objective in smaller.worst.iter().filter(|objective| !objective.met) {
-            println!(
-                "  {}: {:.2}{}",
-                objective.objective, objective.value, objective.unit
-            );
-        }
-    }
-    let Some(fleet) = &found.smallest else {
-        println!("\nno fleet of up to {} nodes holds", args.most);
-        return Ok(ExitCode::from(MISSED));
-    };
-    print_fleet(fleet, args);
-    println!(
-        "\ninputs: costs of operations {}; network and FoundationDB's",
-        calibration.words()
-    );
-    println!("latencies assumed where the scenario does not state them. Not yet compared with");
-    println!("real fleets: every figure here is extrapolated.");
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_fleet(fleet: &Fleet, args: &PlanArgs) {
-    println!(
-        "\nsmallest fleet: {} nodes, of which {} may be lost at the worst moment",
-        fleet.nodes, args.spare
-    );
-    for objective in &fleet.worst {
-        println!(
-            "  {}: {:.2}{} on the worst of {} seeds",
-            objective.objective, objective.value, objective.unit, args.seeds
-        );
-    }
-    println!(
-        "  busiest second of a node: {:.0}% of its cores",
-        fleet.busiest_percent
-    );
-    println!(
-        "  hashing: {:.1} cores at most, in all",
-        fleet.hashing_cores
-    );
-    let (commits, reads) = fleet.store_per_s;
-    println!("  store: {commits} commits/s and {reads} reads/s at most");
-    println!("  network: {} requests/s at most", fleet.requests_per_s);
-    if let Some(price) = args.node_per_hour
-        && fleet.entries > 0
-    {
-        let night = price * fleet.nodes as f64 * fleet.hours;
-        let million = night * 1e6 / fleet.entries as f64;
-        println!("  cost of a million sign-ins at this night's rate: {million:.2}");
-    }
-}
-
 fn compare_files(first: &Path, second: &Path) -> anyhow::Result<ExitCode> {
     let read = |path: &Path| -> anyhow::Result<Report> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
@@ -275,8 +175,14 @@ fn planted(name: Option<&String>) -> anyhow::Result<Plant> {
     let Some(name) = name else {
         return Ok(Plant::None);
     };
-    let names = Plant::ALL.map(Plant::name).join(", ");
-    Plant::named(name).with_context(|| format!("{name} is none of {names}"))
+    Plant::named(name).with_context(|| {
+        let names: Vec<&str> = Plant::ALL.iter().map(|plant| plant.name()).collect();
+        format!(
+            "{name} is none of {}; bugs inside the engine need a debug build with \
+             RUSTFLAGS='--cfg tokio_unstable --cfg tidegate_planted'",
+            names.join(", ")
+        )
+    })
 }
 
 fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {

@@ -32,12 +32,25 @@ use crate::trace::{Happened, Trace};
 
 /// Frames that share a datagram, when there are as many.
 const FRAMES_PER_DATAGRAM: u64 = 13;
+
+/// Datagrams for so many frames on each stream.
+pub(crate) fn datagrams(of_stream: &BTreeMap<usize, u64>) -> u64 {
+    let each = of_stream.values();
+    each.map(|frames| frames.div_ceil(FRAMES_PER_DATAGRAM))
+        .sum()
+}
+/// How long whoever has nothing to send waits before it acknowledges (RFC 9000
+/// §18.2, max_ack_delay).
+const ACK_DELAY_NS: u64 = 25_000_000;
 /// Frames taken in one turn of the endpoint.
 const TURN_FRAMES: usize = 512;
 
+/// What every node's address begins with.
+pub(crate) const NODE: &str = "node-";
+
 /// Where a node is reached.
 pub(crate) fn address_of(node: u64) -> String {
-    format!("node-{node}")
+    format!("{NODE}{node}")
 }
 
 /// What every node is made with.
@@ -89,6 +102,8 @@ struct Endpoint {
     streams: Vec<NodeStream>,
     inbox: Vec<Arrived>,
     outbox: Vec<(usize, Bytes)>,
+    /// Datagrams that only acknowledge.
+    acks: u64,
     turn: Turn,
 }
 
@@ -97,6 +112,17 @@ struct NodeStream {
     back: Arc<Line>,
     gateway: Weak<Gateway>,
     place: usize,
+    /// When something was asked on it last.
+    heard_ns: u64,
+    ack: Ack,
+}
+
+/// Whether the last answers of a stream may still be acknowledged by a datagram
+/// of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ack {
+    None,
+    Due,
 }
 
 struct Arrived {
@@ -127,13 +153,20 @@ impl Node {
             ..
         } = making.clone();
         let nodes = making.nodes;
-        let hashing_threads = nodes.hashing_threads.unwrap_or(nodes.cores).u32();
+        let hashing_threads = nodes.hashing_threads().u32();
         let machine = Machine::new(
             agenda.clone(),
             Shape {
                 cores: nodes.cores.u32(),
                 threads: [1, nodes.actor_threads.u32(), 1, 2],
+                wake_ns: costs.wake_ns,
+                preempted_ns: costs.hash_preempted_ns,
             },
+        );
+        let [stalls, _] = &costs.stalls;
+        machine.share(
+            Arc::new(stalls.clone()),
+            Stream::new(making.seed, "stalls", number << 32 | life),
         );
         let clock = Arc::new(NodeClock::new(
             agenda.clone(),
@@ -246,6 +279,8 @@ impl Node {
             back: Arc::default(),
             gateway: Arc::downgrade(gateway),
             place,
+            heard_ns: 0,
+            ack: Ack::None,
         });
         let node = Weak::clone(&self.myself);
         tokio::spawn(async move {
@@ -272,12 +307,39 @@ impl Node {
             bytes.len() as u64,
         ];
         self.making.trace.note(now_ns, Happened::Asked, &values);
-        self.endpoint().inbox.push(Arrived {
+        let mut endpoint = self.endpoint();
+        if let Some(stream) = endpoint.streams.get_mut(stream) {
+            stream.heard_ns = now_ns;
+        }
+        endpoint.inbox.push(Arrived {
             stream,
             opcode,
             bytes,
         });
+        drop(endpoint);
         self.take_turn();
+    }
+
+    /// A gateway that asks nothing more has to acknowledge what it got.
+    fn expect_ack(&self, stream: usize, answered_ns: u64) {
+        let node = Weak::clone(&self.myself);
+        self.making
+            .agenda
+            .quietly_at(answered_ns + ACK_DELAY_NS, move || {
+                let Some(node) = node.upgrade().filter(|node| !node.machine.is_off()) else {
+                    return;
+                };
+                let mut endpoint = node.endpoint();
+                let Some(stream) = endpoint.streams.get_mut(stream) else {
+                    return;
+                };
+                stream.ack = Ack::None;
+                if stream.heard_ns <= answered_ns {
+                    endpoint.acks += 1;
+                    drop(endpoint);
+                    node.take_turn();
+                }
+            });
     }
 
     fn answer_later(&self, stream: usize, frame: Bytes) {
@@ -306,43 +368,47 @@ impl Node {
     }
 
     fn begin_turn(self: Arc<Node>) -> (u64, Call) {
-        let (inbox, outbox) = {
+        let (inbox, outbox, acks) = {
             let mut endpoint = self.endpoint();
             let taken = endpoint.inbox.len().min(TURN_FRAMES);
             let inbox: Vec<Arrived> = endpoint.inbox.drain(..taken).collect();
             let outbox = std::mem::take(&mut endpoint.outbox);
             endpoint.turn = Turn::None;
-            (inbox, outbox)
+            (inbox, outbox, std::mem::take(&mut endpoint.acks))
         };
-        let ns = self.cost_ns(&inbox, outbox.len() as u64);
+        let acks_ns = acks * self.making.costs.datagram_ns / 2;
+        let ns = self.cost_ns(&inbox, &outbox) + acks_ns;
         (ns, Box::new(move || self.end_turn(inbox, outbox)))
     }
 
-    /// Datagrams by streams, and frames by class.
-    fn cost_ns(&self, inbox: &[Arrived], answers: u64) -> u64 {
+    /// Datagrams by streams, in and out, and frames by class. Of checks most
+    /// are answered in the same turn.
+    fn cost_ns(&self, inbox: &[Arrived], outbox: &[(usize, Bytes)]) -> u64 {
         let costs = &self.making.costs;
-        let mut of_stream = std::collections::BTreeMap::<usize, u64>::new();
+        let (mut asked, mut answered) = (BTreeMap::new(), BTreeMap::new());
         let mut ns = 0;
         for arrived in inbox {
-            *of_stream.entry(arrived.stream).or_default() += 1;
-            ns += costs.frame_ns[arrived.opcode.class() as usize];
+            let class = arrived.opcode.class();
+            *asked.entry(arrived.stream).or_default() += 1;
+            if class == Class::Check {
+                *answered.entry(arrived.stream).or_default() += 1;
+            }
+            ns += costs.frame_ns[class as usize];
         }
-        let datagrams: u64 = of_stream
-            .values()
-            .map(|frames| frames.div_ceil(FRAMES_PER_DATAGRAM))
-            .sum();
-        // An answer that comes alone costs half of a datagram pair.
-        ns + datagrams * costs.datagram_ns + answers * costs.datagram_ns / 2
+        for (stream, _) in outbox {
+            *answered.entry(*stream).or_default() += 1;
+        }
+        ns + (datagrams(&asked) + datagrams(&answered)) * costs.datagram_ns / 2
     }
 
     fn end_turn(self: Arc<Node>, inbox: Vec<Arrived>, outbox: Vec<(usize, Bytes)>) {
-        let mut out = std::collections::BTreeMap::<usize, BytesMut>::new();
+        let mut out = BTreeMap::<usize, BytesMut>::new();
         let mut endpoint = self.endpoint();
         for (stream, frame) in outbox {
             endpoint.streams[stream].frames.answered(1);
             out.entry(stream).or_default().extend_from_slice(&frame);
         }
-        let mut chunks = std::collections::BTreeMap::<usize, Vec<Bytes>>::new();
+        let mut chunks = BTreeMap::<usize, Vec<Bytes>>::new();
         for arrived in inbox {
             chunks
                 .entry(arrived.stream)
@@ -355,13 +421,21 @@ impl Node {
             let _ = endpoint.streams[stream].frames.take(&mut chunks, out);
         }
         let now_ns = self.making.agenda.now_ns();
+        let mut to_acknowledge = Vec::new();
         for (stream, bytes) in out {
             if !bytes.is_empty() {
                 self.send(&endpoint.streams[stream], bytes.freeze(), now_ns);
+                let ack = &mut endpoint.streams[stream].ack;
+                if std::mem::replace(ack, Ack::Due) == Ack::None {
+                    to_acknowledge.push(stream);
+                }
             }
         }
         let more = !endpoint.inbox.is_empty();
         drop(endpoint);
+        for stream in to_acknowledge {
+            self.expect_ack(stream, now_ns);
+        }
         if more {
             self.take_turn();
         }
@@ -377,7 +451,7 @@ impl Node {
         let (gateway, place) = (Weak::clone(&stream.gateway), stream.place);
         self.making.agenda.at(at_ns, move || {
             if let Some(gateway) = gateway.upgrade() {
-                gateway.deliver(place, &bytes);
+                gateway.deliver(place, bytes);
             }
         });
     }

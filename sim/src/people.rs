@@ -21,7 +21,7 @@ use tidegate_storage_simulated::Genesis;
 use tidegate_wire::{RefreshToken, SecretBytes, SessionToken};
 
 use crate::ports::{BEGINS_AT_MS, stand_in_hash};
-use crate::random::mixed;
+use crate::random::{Stream, mixed};
 
 pub(crate) const TENANT: &str = "default";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -29,11 +29,15 @@ const REGION: u8 = 1;
 const SESSION: u64 = 1;
 /// Nobody asked before the world began for this long.
 const RESTED_MS: u64 = 60_000;
+/// Half a year.
+const DORMANT_MS: u64 = 183 * 86_400_000;
 
 /// Everybody who is registered when the world begins.
 pub(crate) struct People {
     seed: u64,
     count: u64,
+    /// Those beyond were last here months ago.
+    active: u64,
     policy: Policy,
     keys: Keys,
     cpu: Arc<dyn Cpu>,
@@ -64,7 +68,7 @@ impl Keys {
 impl People {
     pub(crate) fn new(
         seed: u64,
-        count: u64,
+        (count, active): (u64, u64),
         policy: Policy,
         keys: Keys,
         cpu: Arc<dyn Cpu>,
@@ -72,6 +76,7 @@ impl People {
         People {
             seed,
             count,
+            active,
             policy,
             keys,
             cpu,
@@ -97,7 +102,29 @@ impl People {
         UserId::new(REGION, slot, random)
     }
 
-    fn number_of(&self, user: [u8; 16]) -> Option<u64> {
+    /// Somebody who was last here months ago, if there is anybody.
+    pub(crate) fn dormant(&self, stream: &Stream) -> Option<u64> {
+        let dormant = self
+            .count
+            .checked_sub(self.active)
+            .filter(|dormant| *dormant > 0);
+        dormant.map(|dormant| self.active + stream.below(dormant))
+    }
+
+    /// Until when a session from before the world is told to be alive at least.
+    pub(crate) fn told_ms(&self, number: u64) -> u64 {
+        self.rested_at_ms(number) + self.policy.session.idle_ms
+    }
+
+    /// When somebody was here last.
+    fn rested_at_ms(&self, number: u64) -> u64 {
+        match number < self.active {
+            true => BEGINS_AT_MS - RESTED_MS.min(self.policy.session.idle_ms / 2),
+            false => BEGINS_AT_MS - DORMANT_MS,
+        }
+    }
+
+    pub(crate) fn number_of(&self, user: [u8; 16]) -> Option<u64> {
         let number = u64::from_be_bytes(*user.last_chunk()?);
         let known = number < self.count && *self.user(number).as_bytes() == user;
         known.then_some(number)
@@ -178,7 +205,7 @@ impl People {
 
     fn record(&self, number: u64) -> Result<Vec<u8>, Corrupt> {
         let (user, grant) = (self.user(number), self.grant(number));
-        let made_at = BEGINS_AT_MS - RESTED_MS;
+        let made_at = self.rested_at_ms(number);
         let check = CheckPart {
             tenant: TenantId::of_name(TENANT).0,
             user: *user.as_bytes(),

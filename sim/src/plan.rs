@@ -1,12 +1,22 @@
 //! The smallest fleet that holds: nodes are added until every objective is met
 //! on every seed, with the loss of one of them at the worst moment.
 
+mod fleet;
+
 use thiserror::Error;
 
 use crate::calibration::Calibration;
-use crate::report::{ObjectiveReport, Report};
+use crate::inputs::{Input, extrapolated, inputs};
+use crate::report::ObjectiveReport;
 use crate::scenario::{Given, Objective, Target};
-use crate::world::{WorldError, play};
+use crate::world::WorldError;
+pub use fleet::{Fleet, Lost};
+
+/// Rates are raised by so much at a time, up to so much in all, until it is
+/// known this well how much the fleet bears.
+const HEADROOM_STEP: f64 = 1.5;
+const HEADROOM_MOST: f64 = 8.0;
+const HEADROOM_NEAR: f64 = 1.08;
 
 /// What is asked of a plan.
 #[derive(Clone, Debug)]
@@ -21,6 +31,11 @@ pub struct PlanAsk {
     pub spare: u32,
     /// The most nodes that are tried.
     pub most: u64,
+    /// Cores of a node that are tried; the scenario's own when there are none.
+    pub cores: Vec<u64>,
+    /// Threads of a node that hash which are tried; one for each core, or the
+    /// scenario's own, when there are none.
+    pub hashing_threads: Vec<u64>,
 }
 
 /// Why nothing can be planned.
@@ -40,30 +55,6 @@ pub enum PlanError {
     World(#[from] WorldError),
 }
 
-/// What a fleet of so many nodes came to.
-#[derive(Clone, Debug)]
-pub struct Fleet {
-    /// Nodes, the spare ones included.
-    pub nodes: u64,
-    /// Each objective on the seed on which it fared worst.
-    pub worst: Vec<ObjectiveReport>,
-    /// Answers that cannot be.
-    pub wrong: u64,
-    /// The greatest share of its cores that any node used in a second, in
-    /// percent.
-    pub busiest_percent: f64,
-    /// The most cores that hashing used in a second, in all.
-    pub hashing_cores: f64,
-    /// The most commits and reads of the store in a second.
-    pub store_per_s: (u64, u64),
-    /// The most requests in a second.
-    pub requests_per_s: u64,
-    /// How many people were let in, in one night.
-    pub entries: u64,
-    /// How long the night was, in hours.
-    pub hours: f64,
-}
-
 /// What came of the search.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -71,14 +62,22 @@ pub struct Plan {
     pub smallest: Option<Fleet>,
     /// The largest that does not.
     pub smaller: Option<Fleet>,
+    /// How much more the smallest bears.
+    pub headroom: Option<Headroom>,
+    /// What all of it stands on.
+    pub inputs: Vec<Input>,
+    /// Why it lies outside of what was compared with a real node.
+    pub extrapolated: Vec<String>,
 }
 
-impl Fleet {
-    /// Whether everything held on every seed.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.wrong == 0 && self.worst.iter().all(|objective| objective.met)
-    }
+/// How much more than the night's rates a fleet bears.
+#[derive(Clone, Debug)]
+pub struct Headroom {
+    /// So many times the night's rates still held.
+    pub times: f64,
+    /// What broke at the least that did not; nothing when all that was tried
+    /// held.
+    pub breaks: Vec<ObjectiveReport>,
 }
 
 /// Searches. `tried` is told of each fleet.
@@ -96,8 +95,80 @@ pub fn plan(
         given.scenario.objectives.clone_from(&ask.objectives);
     }
     check(&given)?;
+    let mut found: Option<Plan> = None;
+    for shape in shapes(&given, ask) {
+        given.scenario.set_shape(shape.cores, shape.hashing_threads);
+        let here = smallest(&given, calibration, ask, tried)?;
+        let cheaper = match (&found, &here.smallest) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(Plan { smallest: None, .. }), Some(_)) => true,
+            (
+                Some(Plan {
+                    smallest: Some(best),
+                    ..
+                }),
+                Some(one),
+            ) => one.price() < best.price(),
+        };
+        if cheaper {
+            found = Some(here);
+        }
+    }
+    let mut found = found.ok_or(PlanError::NoObjectives)?;
+    let fleet = found.smallest.as_ref().or(found.smaller.as_ref());
+    if let Some(fleet) = fleet {
+        let lost: Vec<u32> = fleet.lost.iter().map(|lost| lost.node).collect();
+        let mut night = given.clone();
+        night.scenario.set_fleet(fleet.nodes, &lost);
+        night.scenario.set_shape(fleet.cores, fleet.hashing_threads);
+        found.inputs = inputs(&night, calibration);
+        found.extrapolated = extrapolated(&night);
+    }
+    if let Some(fleet) = &found.smallest {
+        found.headroom = Some(headroom(&given, calibration, ask, fleet)?);
+    }
+    Ok(found)
+}
+
+/// What one node is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NodeShape {
+    cores: u64,
+    hashing_threads: u64,
+}
+
+/// Every number of cores with every number of threads that hash on them.
+fn shapes(given: &Given, ask: &PlanAsk) -> Vec<NodeShape> {
+    let nodes = &given.scenario.nodes;
+    let cores = match ask.cores.as_slice() {
+        [] => vec![nodes.cores.0],
+        cores => cores.to_vec(),
+    };
+    let mut shapes = Vec::new();
+    for cores in cores {
+        let usual = nodes.hashing_threads.map_or(cores, |threads| threads.0);
+        let threads = match ask.hashing_threads.as_slice() {
+            [] => vec![usual],
+            threads => threads.to_vec(),
+        };
+        shapes.extend(threads.into_iter().map(|hashing_threads| NodeShape {
+            cores: cores.max(1),
+            hashing_threads: hashing_threads.max(1),
+        }));
+    }
+    shapes
+}
+
+/// Doubles the nodes until they hold, then halves the gap.
+fn smallest(
+    given: &Given,
+    calibration: &Calibration,
+    ask: &PlanAsk,
+    tried: &dyn Fn(&Fleet),
+) -> Result<Plan, PlanError> {
     let fleet = |nodes: u64| -> Result<Fleet, PlanError> {
-        let fleet = played(&given, calibration, ask, nodes)?;
+        let fleet = Fleet::play(given, calibration, ask, nodes, 1.0)?;
         tried(&fleet);
         Ok(fleet)
     };
@@ -111,6 +182,9 @@ pub fn plan(
             return Ok(Plan {
                 smallest: None,
                 smaller: Some(one),
+                headroom: None,
+                inputs: Vec::new(),
+                extrapolated: Vec::new(),
             });
         }
         smaller = Some(one);
@@ -128,6 +202,44 @@ pub fn plan(
     Ok(Plan {
         smallest: Some(smallest),
         smaller,
+        headroom: None,
+        inputs: Vec::new(),
+        extrapolated: Vec::new(),
+    })
+}
+
+/// Rates are raised until the fleet does not hold any more, then the gap is
+/// halved.
+fn headroom(
+    given: &Given,
+    calibration: &Calibration,
+    ask: &PlanAsk,
+    fleet: &Fleet,
+) -> Result<Headroom, PlanError> {
+    let mut given = given.clone();
+    given.scenario.set_shape(fleet.cores, fleet.hashing_threads);
+    let at = |times: f64| Fleet::play(&given, calibration, ask, fleet.nodes, times);
+    let (mut held, mut broke) = (1.0, None);
+    while broke.is_none() && held < HEADROOM_MOST {
+        let one = at(held * HEADROOM_STEP)?;
+        match one.holds() {
+            true => held *= HEADROOM_STEP,
+            false => broke = Some((held * HEADROOM_STEP, one)),
+        }
+    }
+    while let Some((too_much, _)) = &broke
+        && too_much / held > HEADROOM_NEAR
+    {
+        let middle = f64::midpoint(held, *too_much);
+        let one = at(middle)?;
+        match one.holds() {
+            true => held = middle,
+            false => broke = Some((middle, one)),
+        }
+    }
+    Ok(Headroom {
+        times: held,
+        breaks: broke.map_or_else(Vec::new, |(_, fleet)| fleet.broken()),
     })
 }
 
@@ -154,69 +266,4 @@ fn check(given: &Given) -> Result<(), PlanError> {
         }
     }
     Ok(())
-}
-
-fn played(
-    given: &Given,
-    calibration: &Calibration,
-    ask: &PlanAsk,
-    nodes: u64,
-) -> Result<Fleet, PlanError> {
-    let mut night = given.clone();
-    night.scenario.set_fleet(nodes, ask.spare);
-    let mut fleet = Fleet {
-        nodes,
-        worst: Vec::new(),
-        wrong: 0,
-        busiest_percent: 0.0,
-        hashing_cores: 0.0,
-        store_per_s: (0, 0),
-        requests_per_s: 0,
-        entries: 0,
-        hours: 0.0,
-    };
-    for seed in ask.from..ask.from + ask.seeds.max(1) {
-        let played = play(&night, calibration, seed, &|_| {})?;
-        let report = Report::of(&night, calibration, &played, 0.0);
-        fleet.add(&report, night.scenario.cores());
-        if !fleet.holds() {
-            // One seed is enough.
-            break;
-        }
-    }
-    Ok(fleet)
-}
-
-impl Fleet {
-    fn add(&mut self, report: &Report, cores: f64) {
-        self.wrong += report.wrong;
-        match self.worst.is_empty() {
-            true => self.worst.clone_from(&report.objectives),
-            false => {
-                for (worst, here) in self.worst.iter_mut().zip(&report.objectives) {
-                    let worse = match here.objective.contains('>') {
-                        true => here.value < worst.value,
-                        false => here.value > worst.value,
-                    };
-                    if worse {
-                        *worst = here.clone();
-                    }
-                }
-            }
-        }
-        for second in &report.seconds {
-            let busiest = second
-                .cores
-                .iter()
-                .fold(0.0f64, |most, used| used.max(most));
-            self.busiest_percent = self.busiest_percent.max(busiest * 100.0 / cores);
-            self.hashing_cores = self.hashing_cores.max(second.hashing_cores.iter().sum());
-            self.store_per_s.0 = self.store_per_s.0.max(second.commits);
-            self.store_per_s.1 = self.store_per_s.1.max(second.reads);
-            let requests = second.classes.values().map(|moment| moment.attempts).sum();
-            self.requests_per_s = self.requests_per_s.max(requests);
-        }
-        self.entries = report.people.wanted_in - report.people.never;
-        self.hours = report.virtual_seconds / 3_600.0;
-    }
 }

@@ -1,10 +1,14 @@
 //! Bugs that are planted to see whether they are found. They live in what the
-//! simulator's ports do and nowhere else: no production code knows of them.
+//! simulator's ports do, and no production code knows of them; those inside the
+//! engine are there only in a build of its own, with `--cfg tidegate_planted`,
+//! which no release build takes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+#[cfg(tidegate_planted)]
+use tidegate_account::planted::Bug;
 use tidegate_storage_api::{Check, Commit, Key, PersonPart, StoreError};
 
 /// Which bug, if any.
@@ -37,11 +41,14 @@ pub enum Plant {
     SettlingSkipped,
     /// A change, now and then, is acknowledged and never made.
     AcknowledgedAndLost,
+    /// Inside the engine.
+    #[cfg(tidegate_planted)]
+    Engine(Bug),
 }
 
 impl Plant {
-    /// Every bug.
-    pub const ALL: [Plant; 12] = [
+    /// Every bug that this build can plant.
+    pub const ALL: &[Plant] = &[
         Plant::ReplyBeforeCommit,
         Plant::NoFence,
         Plant::UnknownIsFailure,
@@ -54,7 +61,26 @@ impl Plant {
         Plant::ClockSleeps,
         Plant::SettlingSkipped,
         Plant::AcknowledgedAndLost,
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::ReuseUndetected),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::SecondSuccessor),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::GuessUncounted),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::TenthLost),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::PublishedLate),
     ];
+
+    /// Plants what is inside the engine, for this whole process.
+    pub(crate) fn take_root(self) {
+        #[cfg(tidegate_planted)]
+        tidegate_account::planted::plant(match self {
+            Plant::Engine(bug) => Some(bug),
+            _ => None,
+        });
+    }
 
     /// Its name, as the command line takes it.
     #[must_use]
@@ -73,13 +99,24 @@ impl Plant {
             Plant::ClockSleeps => "clock-sleeps",
             Plant::SettlingSkipped => "settling-skipped",
             Plant::AcknowledgedAndLost => "acknowledged-and-lost",
+            #[cfg(tidegate_planted)]
+            Plant::Engine(bug) => match bug {
+                Bug::ReuseUndetected => "reuse-undetected",
+                Bug::SecondSuccessor => "second-successor",
+                Bug::GuessUncounted => "guess-uncounted",
+                Bug::TenthLost => "tenth-lost",
+                Bug::PublishedLate => "published-late",
+            },
         }
     }
 
     /// The bug of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Plant> {
-        Plant::ALL.into_iter().find(|plant| plant.name() == name)
+        Plant::ALL
+            .iter()
+            .copied()
+            .find(|plant| plant.name() == name)
     }
 
     /// What becomes of a commit on its way to the store.

@@ -176,9 +176,21 @@ impl NodeCpu {
                     cpu.hashed(&job.work, done, started_ns);
                 }
             };
-            self.machine
-                .hash(self.costs.hash_ns, number, Box::new(call));
+            self.machine.hash(
+                self.costs.hash_ns,
+                self.hold_ns(number),
+                number,
+                Box::new(call),
+            );
         }
+    }
+
+    /// One of the calibrated, by the hash's number.
+    fn hold_ns(&self, number: u64) -> u64 {
+        let holds = &self.costs.hash_holds_ns;
+        let count = holds.len().max(1) as u64;
+        let place = usize::try_from(mixed(number) % count).unwrap_or(0);
+        holds.get(place).copied().unwrap_or(0)
     }
 
     fn hashed(&self, work: &HashWork, done: HashDone, started_ns: u64) {

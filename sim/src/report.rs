@@ -12,6 +12,8 @@ pub use page::page;
 
 use crate::book::{Moment, State, quantile_ms};
 use crate::calibration::Calibration;
+use crate::inputs::{Input, extrapolated, inputs};
+use crate::machine::POOL_NAMES;
 use crate::scenario::{Given, Target};
 use crate::world::{Played, Sample};
 
@@ -50,6 +52,10 @@ pub struct Report {
     pub seconds: Vec<SecondReport>,
     /// What broke, and when.
     pub faults: Vec<FaultReport>,
+    /// What all of it stands on.
+    pub inputs: Vec<Input>,
+    /// Why it lies outside of what was compared with a real node.
+    pub extrapolated: Vec<String>,
 }
 
 /// One class of requests.
@@ -151,6 +157,10 @@ pub struct SecondReport {
     pub cores: Vec<f64>,
     /// Of those, by hashing.
     pub hashing_cores: Vec<f64>,
+    /// Cores in use of all nodes, by threads.
+    pub pools_cores: BTreeMap<String, f64>,
+    /// Cores in use of gateways, where they are known.
+    pub gateways_cores: f64,
     /// Passwords that wait, in all.
     pub hashing_waiting: u64,
     /// Warm people, in all.
@@ -249,6 +259,8 @@ impl Report {
                 recoveries: store.recoveries,
             },
             seconds: seconds(&state, &played.samples, calibration),
+            inputs: inputs(given, calibration),
+            extrapolated: extrapolated(given),
             faults: scenario
                 .fault
                 .iter()
@@ -257,6 +269,11 @@ impl Report {
                     for_s: fault.for_s.0,
                     what: fault.what.words(),
                 })
+                .chain(scenario.add.iter().map(|add| FaultReport {
+                    at_s: add.at_s.0,
+                    for_s: add.lead_s.0,
+                    what: format!("{} nodes more are on their way", add.nodes.0),
+                }))
                 .collect(),
         }
     }
@@ -359,6 +376,12 @@ fn seconds(state: &State, samples: &[Sample], calibration: &Calibration) -> Vec<
         let nodes = 0..sample.nodes.len();
         let sum = |of: fn(&crate::node::Glance) -> u64| sample.nodes.iter().map(of).sum::<u64>();
         let warm = sum(|glance| glance.warm);
+        let gateways_before = before.map_or(0, |sample| sample.gateways_ns);
+        let pools = POOL_NAMES.iter().enumerate().map(|(pool, name)| {
+            let of = |sample: &Sample, node: usize| used(sample, node).pools_ns[pool];
+            let cores = nodes.clone().map(|node| since(&of, node)).sum();
+            ((*name).to_owned(), cores)
+        });
         let store_before = before.map(|sample| sample.store).unwrap_or_default();
         let second = state.seconds.get(place).copied().unwrap_or_default();
         let moments = Class::ALL.into_iter().filter_map(|class| {
@@ -375,7 +398,9 @@ fn seconds(state: &State, samples: &[Sample], calibration: &Calibration) -> Vec<
             visits: second.visits,
             classes: moments.collect(),
             cores: nodes.clone().map(|node| since(&all, node)).collect(),
-            hashing_cores: nodes.map(|node| since(&hashing, node)).collect(),
+            hashing_cores: nodes.clone().map(|node| since(&hashing, node)).collect(),
+            pools_cores: pools.collect(),
+            gateways_cores: (sample.gateways_ns - gateways_before) as f64 / 1e9,
             hashing_waiting: sum(|glance| glance.hashing_waiting),
             warm,
             hot: sum(|glance| glance.hot),

@@ -1,6 +1,10 @@
 //! Scenarios: a night as a TOML file. Unknown keys and impossible values are
 //! refused with file, line and what was expected.
 
+mod csv;
+mod curve;
+mod draw;
+mod hours;
 mod objective;
 mod value;
 
@@ -10,11 +14,15 @@ use serde::Deserialize;
 use thiserror::Error;
 use tidegate_account::tagged;
 use tidegate_storage_simulated::{Costs as StoreCosts, Latency, UnknownFates};
+use tokio::sync::Semaphore;
 
 use crate::calibration::{Calibration, FOUNDATIONDB};
+use curve::Curve;
+pub(crate) use draw::Draw;
+pub(crate) use hours::Habits;
 pub use objective::Objective;
 pub(crate) use objective::{Target, name_of};
-use value::{Count, Curve, Micros, Millis, Percent, Seconds};
+use value::{Count, Micros, Millis, Percent, Price, Seconds};
 
 const SHIPPED: &[(&str, &str)] = &[
     ("smoke", include_str!("../scenarios/smoke.toml")),
@@ -94,10 +102,15 @@ pub struct Scenario {
     /// How those who come are drawn.
     #[serde(default)]
     pub(crate) draw: Draw,
+    /// At which hours they come; at any, unless it says.
+    pub(crate) habits: Option<Habits>,
+    /// Of those who sign in: those who have their device remembered, and come
+    /// from it afterwards.
+    #[serde(default)]
+    pub(crate) remember_percent: Percent,
     /// What they do.
     pub(crate) ask: Parts,
-    /// Visits a second over time: pairs of seconds and rate, with straight
-    /// lines between them.
+    /// Visits a second over time.
     pub(crate) curve: Curve,
     /// Counted from then on.
     #[serde(default)]
@@ -118,20 +131,14 @@ pub struct Scenario {
     pub(crate) network: Network,
     #[serde(default)]
     pub(crate) fault: Vec<Fault>,
+    /// Nodes that come during the night.
+    #[serde(default)]
+    pub(crate) add: Vec<Add>,
+    #[serde(default)]
+    pub(crate) prices: Prices,
     /// What must hold, as words: `p99(check) < 50ms`.
     #[serde(default)]
     pub(crate) objectives: Vec<Objective>,
-}
-
-/// How people are drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Draw {
-    /// Everybody alike.
-    #[default]
-    Uniform,
-    /// The one of rank n in proportion to 1/n.
-    Zipf,
 }
 
 /// Parts of each kind of visit; their sum is the whole.
@@ -160,6 +167,14 @@ pub(crate) struct Parts {
     pub(crate) sign_up: u32,
     /// Somebody signs out.
     pub(crate) sign_out: u32,
+    /// A refresh token that was replaced and is used up is presented again.
+    pub(crate) reuse: u32,
+    /// Somebody who was last here months ago comes back: one of those who are
+    /// registered beyond the `active`.
+    pub(crate) come_back: u32,
+    /// One of those signs in and comes back right before the session ends
+    /// unused.
+    pub(crate) last_moment: u32,
 }
 
 /// One kind of visit.
@@ -176,10 +191,13 @@ pub(crate) enum Visit {
     GuessCrowd,
     SignUp,
     SignOut,
+    Reuse,
+    ComeBack,
+    LastMoment,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u32); 11] {
+    pub(crate) fn all(&self) -> [(Visit, u32); 14] {
         [
             (Visit::Check, self.check),
             (Visit::ForgedCheck, self.forged_check),
@@ -192,6 +210,9 @@ impl Parts {
             (Visit::GuessCrowd, self.guess_crowd),
             (Visit::SignUp, self.sign_up),
             (Visit::SignOut, self.sign_out),
+            (Visit::Reuse, self.reuse),
+            (Visit::ComeBack, self.come_back),
+            (Visit::LastMoment, self.last_moment),
         ]
     }
 
@@ -237,6 +258,12 @@ pub(crate) struct Nodes {
     pub(crate) session_idle_s: Seconds,
     /// How long a node is silent before others take its slots.
     pub(crate) lease_ms: Millis,
+}
+
+impl Nodes {
+    pub(crate) fn hashing_threads(&self) -> Count {
+        self.hashing_threads.unwrap_or(self.cores)
+    }
 }
 
 impl Default for Nodes {
@@ -334,6 +361,29 @@ pub(crate) struct Gateways {
     pub(crate) streams: Count,
     /// How long a call may take with all its retries.
     pub(crate) deadline_ms: Millis,
+    /// How requests are handed to streams; each at once, unless it says.
+    pub(crate) packing: Option<Packing>,
+}
+
+impl Gateways {
+    /// Where a gateway bounds what it has in flight, for as many at once.
+    pub(crate) fn places(&self) -> Option<Semaphore> {
+        let packing = self.packing?;
+        let streams = self.count.usize().saturating_mul(self.streams.usize());
+        let places = streams.saturating_mul(packing.in_flight.usize());
+        Some(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))
+    }
+}
+
+/// One thread with a core of its own hands out what is due, one stream after the
+/// other, as `tidegate-bench` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Packing {
+    /// Requests in flight on each stream; further ones wait.
+    pub(crate) in_flight: Count,
+    /// How often what is due is handed out.
+    pub(crate) tick_us: Micros,
 }
 
 impl Default for Gateways {
@@ -342,6 +392,7 @@ impl Default for Gateways {
             count: Count(4),
             streams: Count(4),
             deadline_ms: Millis(5_000),
+            packing: None,
         }
     }
 }
@@ -366,6 +417,27 @@ impl Default for Network {
             loss_percent: Percent(0.0),
         }
     }
+}
+
+/// Nodes that are asked for during the night, and how long that takes.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Add {
+    pub(crate) at_s: Seconds,
+    /// From asking until they have started.
+    pub(crate) lead_s: Seconds,
+    pub(crate) nodes: Count,
+}
+
+/// What a fleet costs an hour, in any one currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Prices {
+    /// A node, beside its cores.
+    pub(crate) node_per_hour: Price,
+    pub(crate) core_per_hour: Price,
+    /// The store, in all.
+    pub(crate) store_per_hour: Price,
 }
 
 /// Something that breaks, and for how long.
@@ -530,9 +602,15 @@ impl Given {
             path: path.to_owned(),
             message,
         };
-        let scenario: Scenario = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let scenario: Result<Scenario, _> = toml::from_str(text);
+        let mut scenario = scenario.map_err(|error| wrong(error.to_string()))?;
         scenario.check().map_err(wrong)?;
-        let hash = tagged("tg-sim-scenario-1", &[text.as_bytes()]);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let active = scenario.active().0;
+        let rates = scenario.curve.read(folder).map_err(wrong)?;
+        let people = scenario.draw.read(folder, active).map_err(wrong)?;
+        let parts = [text, &rates, &people].map(str::as_bytes);
+        let hash = tagged("tg-sim-scenario-1", &parts);
         let first = hash
             .first_chunk()
             .map_or(0, |bytes| u64::from_le_bytes(*bytes));
@@ -553,9 +631,18 @@ impl Scenario {
         if self.active().0 > self.people.0 {
             return Err("active: at most as many as `people`".into());
         }
+        let of_others = self.ask.come_back + self.ask.last_moment;
+        if of_others > 0 && self.active().0 == self.people.0 {
+            return Err(
+                "ask.come_back, ask.last_moment: nobody is registered beyond the `active`".into(),
+            );
+        }
         let embedded = self.store.kind == StoreKind::Embedded;
         if embedded && self.nodes.count.0 > 1 {
             return Err("nodes.count: an embedded store has one node".into());
+        }
+        if embedded && !self.add.is_empty() {
+            return Err("add: an embedded store has one node".into());
         }
         for fault in &self.fault {
             let node = match fault.what {
@@ -570,8 +657,8 @@ impl Scenario {
                 | What::StoreRecovery
                 | What::NetworkSlow { .. } => 1,
             };
-            if node == 0 || u64::from(node) > self.nodes.count.0 {
-                let count = self.nodes.count.0;
+            let count = self.nodes.count.0 + self.added();
+            if node == 0 || u64::from(node) > count {
                 return Err(format!("fault: node {node} is none of 1 to {count}"));
             }
         }
@@ -583,24 +670,36 @@ impl Scenario {
         self.store.kind == StoreKind::Foundationdb
     }
 
-    /// Cores of each node.
-    pub(crate) fn cores(&self) -> f64 {
-        self.nodes.cores.0 as f64
-    }
-
     /// Plays it with so many nodes, of which some are lost when the rate is at
     /// its greatest and do not come back.
-    pub(crate) fn set_fleet(&mut self, nodes: u64, lost: u32) {
+    pub(crate) fn set_fleet(&mut self, nodes: u64, lost: &[u32]) {
         self.nodes.count = Count(nodes.max(1));
         let at_s = Seconds(self.curve.greatest_at_s());
         let for_s = Seconds((self.length_s() - at_s.0).max(0.0));
-        for node in 1..=lost {
-            self.fault.push(Fault {
-                at_s,
-                for_s,
-                what: What::Kill { node },
-            });
+        for node in lost {
+            let what = What::Kill { node: *node };
+            self.fault.push(Fault { at_s, for_s, what });
         }
+    }
+
+    /// Plays it on nodes like this.
+    pub(crate) fn set_shape(&mut self, cores: u64, hashing_threads: u64) {
+        self.nodes.cores = Count(cores.max(1));
+        self.nodes.hashing_threads = Some(Count(hashing_threads.max(1)));
+    }
+
+    /// How far any two dates are ever apart, in milliseconds.
+    pub(crate) fn dates_apart_ms(&self) -> u64 {
+        let off = self.fault.iter().map(|fault| match fault.what {
+            What::Date { by_s, .. } => by_s.unsigned_abs() * 1_000,
+            _ => 0,
+        });
+        off.sum()
+    }
+
+    /// Nodes that come during the night.
+    pub(crate) fn added(&self) -> u64 {
+        self.add.iter().map(|add| add.nodes.0).sum()
     }
 
     pub(crate) fn active(&self) -> Count {

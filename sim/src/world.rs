@@ -15,7 +15,7 @@ use crate::book::Book;
 use crate::calibration::Calibration;
 use crate::gateway::{Gateway, Why};
 use crate::invariants::Invariants;
-use crate::machine::{Machine, Shape};
+use crate::machine::{Machine, POOLS, Shape};
 use crate::network::{IDLE_NS, Network};
 use crate::node::{Glance, Journals, Making, Node};
 use crate::people::{Keys, People};
@@ -57,6 +57,8 @@ pub(crate) fn runtime(seed: u64) -> Result<Runtime, WorldError> {
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) nodes: Vec<Glance>,
+    /// What gateways' own cores did, where they are known.
+    pub(crate) gateways_ns: u64,
     pub(crate) store: Load,
 }
 
@@ -105,6 +107,7 @@ pub fn play_with(
     plant: Plant,
     progress: &dyn Fn(f64),
 ) -> Result<Played, WorldError> {
+    plant.take_root();
     let runtime = runtime(seed)?;
     let played = runtime.block_on(async {
         let world = World::make(&given.scenario, calibration, seed, plant);
@@ -132,7 +135,7 @@ impl World {
         };
         let people = Arc::new(People::new(
             seed,
-            scenario.people.0,
+            (scenario.people.0, scenario.active().0),
             policy.clone(),
             keys.clone(),
             sealing_alone(&agenda, &trace, calibration),
@@ -157,17 +160,29 @@ impl World {
         let calm_ns = scenario
             .calm_from_s
             .map(|calm| origin_ns(scenario) + calm.ns());
-        let book = Arc::new(Book::new(origin_ns(scenario), begins_ns, calm_ns));
-        cluster.show(Arc::new(Invariants::new(Arc::clone(&book), agenda.clone())));
+        let book = Arc::new(Book::new(
+            origin_ns(scenario),
+            begins_ns,
+            calm_ns,
+            scenario.people.0,
+        ));
+        let invariants = Invariants::new(Arc::clone(&book), agenda.clone(), Arc::clone(&people));
+        cluster.show(Arc::new(invariants));
         let count = scenario.gateways.count.0;
         let names: Vec<String> = (1..=count)
             .map(|number| format!("gateway-{number}"))
             .collect();
         let gateways: Vec<_> = names
             .iter()
-            .map(|name| {
+            .zip(0..)
+            .map(|(name, number)| {
                 let (network, book) = (Arc::clone(&network), Arc::clone(&book));
-                Gateway::new(name.clone(), agenda.clone(), network, book, plant)
+                let gateway = Gateway::new(name.clone(), agenda.clone(), network, book, plant);
+                let stalls = Stream::new(seed, "gateway-stalls", number);
+                match scenario.gateways.packing {
+                    Some(packing) => gateway.packing(&calibration.costs, packing, stalls),
+                    None => gateway,
+                }
             })
             .collect();
         let numbers: Vec<u64> = (1..=scenario.nodes.count.0).collect();
@@ -186,13 +201,23 @@ impl World {
             people,
             clients: clients.collect(),
             active: scenario.active().0,
-            draw: scenario.draw,
+            draw: scenario.draw.clone(),
+            habits: scenario.habits.clone(),
+            remember_percent: scenario.remember_percent.0,
+            origin_ns: origin_ns(scenario),
+            devices: Mutex::default(),
+            returns: Mutex::default(),
+            dates_apart_ms: scenario.dates_apart_ms(),
             patience: scenario.patience,
             stream: stream("people"),
             holdings: Mutex::default(),
             newcomers: AtomicU64::new(0),
             guesses_free: u64::from(policy.guess.free),
-            stale_ns: u64::from(scenario.nodes.lease_ms.0) * 1_000_000,
+            places: scenario.gateways.places(),
+            stale_ns: match scenario.nodes.count.0 + scenario.added() {
+                1 => 0,
+                _ => u64::from(scenario.nodes.lease_ms.0) * 1_000_000,
+            },
         });
         Arc::new(World {
             making: Making {
@@ -237,6 +262,12 @@ impl World {
         Ok(())
     }
 
+    /// A node that was not there before.
+    async fn come(self: Arc<World>, number: u64, at_ns: u64) {
+        self.making.agenda.sleep_until(at_ns).await;
+        self.keep_starting(number).await;
+    }
+
     /// A node that cannot start now is tried again, as its supervisor would.
     async fn keep_starting(self: Arc<World>, number: u64) {
         while Arc::clone(&self).start(number).await.is_err() {
@@ -265,6 +296,14 @@ impl World {
         agenda.run(origin_ns).await;
         for fault in &scenario.fault {
             self.plan(fault.what, origin_ns + fault.at_s.ns(), fault.for_s.ns());
+        }
+        let mut next = scenario.nodes.count.0;
+        for add in &scenario.add {
+            let at_ns = origin_ns + add.at_s.ns() + add.lead_s.ns();
+            for _ in 0..add.nodes.0 {
+                next += 1;
+                tokio::spawn(Arc::clone(&self).come(next, at_ns));
+            }
         }
         tokio::spawn(Arc::clone(&self).arrive(scenario.clone()));
         let length_s = scenario.length_s();
@@ -298,6 +337,7 @@ impl World {
     fn sample(&self) -> Sample {
         Sample {
             nodes: self.nodes().iter().map(|node| node.glance()).collect(),
+            gateways_ns: self.gateways.iter().map(|gateway| gateway.used_ns()).sum(),
             store: self.making.cluster.load(),
         }
     }
@@ -488,7 +528,9 @@ fn drawn(scenario: &Scenario, stream: &Stream) -> Visit {
 fn sealing_alone(agenda: &Agenda, trace: &Arc<Trace>, calibration: &Calibration) -> Arc<NodeCpu> {
     let shape = Shape {
         cores: 1,
-        threads: [1; 4],
+        threads: [1; POOLS],
+        wake_ns: [0; POOLS],
+        preempted_ns: 0,
     };
     let machine = Machine::new(agenda.clone(), shape);
     let options = tidegate_runtime::HashingOptions {

@@ -30,6 +30,8 @@ fn ask(objectives: &[&str]) -> PlanAsk {
         from: 1,
         spare: 0,
         most: 8,
+        cores: Vec::new(),
+        hashing_threads: Vec::new(),
     }
 }
 

@@ -146,6 +146,7 @@ fn fill(
         if world.book.counts(arrival.due_ns) {
             world.book.sent(now_ns.saturating_sub(arrival.free_ns));
         }
+        world.book.frames += 1;
         let correlation = places.enter(arrival).context("no place is free")?;
         let written = world
             .script

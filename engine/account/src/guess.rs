@@ -14,6 +14,8 @@ pub(crate) enum Admission {
 impl Guesses {
     /// Judges one more attempt while `under_way` others are being verified.
     pub(crate) fn admit(&self, under_way: u16, now_ms: u64, policy: &GuessPolicy) -> Admission {
+        #[cfg(tidegate_planted)]
+        let under_way = crate::planted::under_way(under_way);
         let charged = self.remembered(now_ms, policy).saturating_add(under_way);
         let Some(over) = charged.checked_sub(policy.free) else {
             return Admission::Admit;

@@ -13,6 +13,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(tidegate_planted)]
+pub mod planted;
 pub mod record;
 pub mod session;
 

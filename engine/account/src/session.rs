@@ -43,9 +43,12 @@ impl Span {
             .used_at
             .saturating_add(self.idle_ms + self.idle_ms / 10);
         let remembered = self.touched_at.saturating_add(self.idle_ms);
+        let granted = durable;
+        #[cfg(tidegate_planted)]
+        let granted = crate::planted::granted(granted, self.idle_ms);
         match now_ms {
             now if now >= self.expires_at => Liveness::Expired,
-            now if now >= durable.max(remembered) => Liveness::IdleOver,
+            now if now >= granted.max(remembered) => Liveness::IdleOver,
             _ => Liveness::Active {
                 idle_expires_at: durable.min(self.expires_at),
             },

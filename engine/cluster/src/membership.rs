@@ -449,4 +449,6 @@ impl Membership {
 }
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
     classes(&mut page, report)?;
     distribution(&mut page, &report.classes)?;
     charts(&mut page, report)?;
+    stands_on(&mut page, report)?;
     write!(
         page,
         "<h2>How it came about</h2><p class=\"note\">{:.0} s of virtual time in {:.1} s; {} \
@@ -142,6 +143,31 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
          were answered, from the call to its answer: shedding shows in the people's view, not \
          here. Degraded: answered from what was known before the store went.</p>",
     );
+    Ok(())
+}
+
+fn stands_on(page: &mut String, report: &Report) -> fmt::Result {
+    page.push_str(
+        "<h2>What it stands on</h2><table><tr><th>input</th><th>taken as</th><th></th></tr>",
+    );
+    for input in &report.inputs {
+        let (what, value) = (escape(&input.what), escape(&input.value));
+        let mark = input.mark;
+        write!(
+            page,
+            "<tr><td>{what}</td><td>{value}</td><td>{mark}</td></tr>"
+        )?;
+    }
+    page.push_str("</table>");
+    if !report.extrapolated.is_empty() {
+        page.push_str(
+            "<p>Extrapolated: it lies outside of what predictions were compared with.</p><ul>",
+        );
+        for why in &report.extrapolated {
+            write!(page, "<li>{}</li>", escape(why))?;
+        }
+        page.push_str("</ul>");
+    }
     Ok(())
 }
 

@@ -20,7 +20,9 @@ fn what_cannot_be_is_refused_with_its_line_and_what_was_expected() {
     let cases = [
         ("people = 0\n", "expected a number from 1"),
         ("poeple = 1\n", "unknown field `poeple`"),
-        ("draw = \"dice\"\n", "expected `uniform` or `zipf`"),
+        ("draw = \"dice\"\n", "expected \"uniform\", \"zipf\" or {"),
+        ("draw = { csv = \"nobody.csv\" }\n", "nobody.csv"),
+        ("prices = { node_per_hour = -1 }\n", "expected a price"),
         (
             "objectives = [\"p99(check) < fast\"]\n",
             "expected something like",

@@ -104,54 +104,18 @@ impl TryFrom<f64> for Percent {
     }
 }
 
-/// A rate over time: pairs of seconds and rate, with straight lines between.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Vec<(f64, f64)>")]
-pub(crate) struct Curve(Vec<(f64, f64)>);
+/// What something costs: 0 or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub(crate) struct Price(pub(crate) f64);
 
-impl TryFrom<Vec<(f64, f64)>> for Curve {
+impl TryFrom<f64> for Price {
     type Error = String;
 
-    fn try_from(points: Vec<(f64, f64)>) -> Result<Curve, String> {
-        let grow = points.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        let first = points.first().map(|(at_s, _)| *at_s);
-        let rates = points.iter().all(|(_, rate)| (0.0..=1e9).contains(rate));
-        match first == Some(0.0) && points.len() > 1 && grow && rates {
-            true => Ok(Curve(points)),
-            false => Err(
-                "expected pairs of seconds and rate a second, at least two, from second 0 on, \
-                 with growing seconds"
-                    .into(),
-            ),
-        }
-    }
-}
-
-impl Curve {
-    pub(crate) fn length_s(&self) -> f64 {
-        self.0.last().map_or(0.0, |(at_s, _)| *at_s)
-    }
-
-    pub(crate) fn greatest(&self) -> f64 {
-        self.0.iter().fold(0.0, |most, (_, rate)| rate.max(most))
-    }
-
-    /// When the rate is at its greatest for the first time.
-    pub(crate) fn greatest_at_s(&self) -> f64 {
-        let greatest = self.greatest();
-        let first = self.0.iter().find(|(_, rate)| *rate >= greatest);
-        first.map_or(0.0, |(at_s, _)| *at_s)
-    }
-
-    pub(crate) fn rate_at(&self, at_s: f64) -> f64 {
-        let after = self.0.iter().position(|(time_s, _)| *time_s > at_s);
-        match after {
-            None => self.0.last().map_or(0.0, |(_, rate)| *rate),
-            Some(0) => self.0[0].1,
-            Some(after) => {
-                let (from, to) = (self.0[after - 1], self.0[after]);
-                from.1 + (to.1 - from.1) * (at_s - from.0) / (to.0 - from.0)
-            }
+    fn try_from(value: f64) -> Result<Price, String> {
+        match (0.0..=1e9).contains(&value) {
+            true => Ok(Price(value)),
+            false => Err(format!("{value}: expected a price, from 0 to 10^9")),
         }
     }
 }

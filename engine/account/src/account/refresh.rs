@@ -37,7 +37,10 @@ impl Account {
         let user = self.user;
         let row = &mut person.check.sessions[place];
         let presented = row.presented(token, step.now_ms);
-        match presented.verdict(step.policy.session.refresh_retry_ms) {
+        let verdict = presented.verdict(step.policy.session.refresh_retry_ms);
+        #[cfg(tidegate_planted)]
+        let verdict = crate::planted::verdict(verdict);
+        match verdict {
             Verdict::Rotate => {
                 let successor = row.rotate(token, step.now_ms, &mut step.entropy);
                 row.used_at = row.used_at.max(step.now_ms);

@@ -104,10 +104,25 @@ impl Desk {
             key,
             epoch: self.epoch,
         };
+        #[cfg(tidegate_planted)]
+        if tidegate_account::planted::is(tidegate_account::planted::Bug::PublishedLate) {
+            return self.publish_late(parts);
+        }
         match Warm::new(parts, now_ms) {
             Ok(warm) => self.shared.directory.publish(self.user, warm),
             Err(_) => self.shared.directory.forget(self.user),
         }
+    }
+
+    #[cfg(tidegate_planted)]
+    fn publish_late(&self, parts: WarmParts) {
+        let (shared, user) = (std::sync::Arc::clone(&self.shared), self.user);
+        tokio::spawn(async move {
+            shared.clock.sleep(100).await;
+            if let Ok(warm) = Warm::new(parts, shared.clock.unix_ms()) {
+                shared.directory.publish(user, warm);
+            }
+        });
     }
 
     fn not_committed(&mut self, error: StoreError) {

@@ -1,0 +1,155 @@
+//! `tidegate-sim plan`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tidegate_sim::{Fleet, Given, Objective, Plan, PlanAsk, plan};
+
+use crate::{MISSED, calibration};
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    /// A shipped scenario by its name, or a file; its store is FoundationDB.
+    scenario: String,
+    /// What must hold, instead of the scenario's: `p99(check) < 50ms`,
+    /// `shed(check) = 0`, `in_within(10s) >= 99%`. May be given again.
+    #[arg(long = "objective", value_name = "WORDS")]
+    objectives: Vec<String>,
+    /// Seeds that every fleet must hold on.
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Nodes that are lost when the rate is at its greatest: those that serve
+    /// most people.
+    #[arg(long, default_value_t = 1)]
+    spare: u32,
+    /// The most nodes that are tried.
+    #[arg(long, default_value_t = 64)]
+    most: u64,
+    /// Cores of a node that are tried, such as `2,4,8`; the scenario's, unless
+    /// it says. The cheapest fleet wins, by the scenario's prices or by cores.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    cores: Vec<u64>,
+    /// Threads of a node that hash which are tried, such as `1,2`.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    hashing_threads: Vec<u64>,
+    /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
+    #[arg(long, value_name = "F")]
+    calibration: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
+    let given = Given::named(&args.scenario)?;
+    let calibration = calibration(args.calibration.as_ref())?;
+    let objectives = args.objectives.iter().cloned().map(Objective::try_from);
+    let ask = PlanAsk {
+        objectives: objectives
+            .collect::<Result<_, _>>()
+            .map_err(anyhow::Error::msg)?,
+        seeds: args.seeds,
+        from: args.seed,
+        spare: args.spare,
+        most: args.most,
+        cores: args.cores.clone(),
+        hashing_threads: args.hashing_threads.clone(),
+    };
+    let tried = |fleet: &Fleet| {
+        let word = match fleet.holds() {
+            true => "holds",
+            false => "does not hold",
+        };
+        println!("{}: {word}", words(fleet));
+    };
+    let found = plan(&given, &calibration, &ask, &tried)?;
+    let status = match &found.smallest {
+        Some(fleet) => {
+            print_fleet(fleet, args.seeds);
+            ExitCode::SUCCESS
+        }
+        None => {
+            println!("\nno fleet of up to {} nodes holds", args.most);
+            ExitCode::from(MISSED)
+        }
+    };
+    print_limits(&found);
+    println!("\nwhat it stands on:");
+    for input in found.inputs {
+        println!("  {}: {} ({})", input.what, input.value, input.mark);
+    }
+    if !found.extrapolated.is_empty() {
+        println!("extrapolated, because of");
+    }
+    for why in &found.extrapolated {
+        println!("  {why}");
+    }
+    Ok(status)
+}
+
+fn words(fleet: &Fleet) -> String {
+    let Fleet {
+        nodes,
+        cores,
+        hashing_threads,
+        ..
+    } = fleet;
+    let added = match fleet.added {
+        0 => String::new(),
+        added => format!(" and {added} during the night"),
+    };
+    format!("{nodes} nodes{added} of {cores} cores, {hashing_threads} of them for hashing")
+}
+
+fn print_fleet(fleet: &Fleet, seeds: u64) {
+    println!("\nsmallest fleet: {}", words(fleet));
+    for lost in &fleet.lost {
+        println!(
+            "  it holds when node {}, with {} of 4096 slots, is lost at the worst moment",
+            lost.node, lost.slots
+        );
+    }
+    for objective in &fleet.worst {
+        println!(
+            "  {}: {:.2}{} on the worst of {seeds} seeds",
+            objective.objective, objective.value, objective.unit
+        );
+    }
+    println!(
+        "  busiest second of a node: {:.0}% of its cores",
+        fleet.busiest_percent
+    );
+    println!(
+        "  hashing: {:.1} cores needed at most, {} given",
+        fleet.hashing_cores,
+        fleet.hashing_given()
+    );
+    let (commits, reads) = fleet.store_per_s;
+    println!("  store: {commits} commits/s and {reads} reads/s at most");
+    println!("  network: {} requests/s at most", fleet.requests_per_s);
+    if let Some(price) = fleet.cost_per_million() {
+        println!("  cost of a million sign-ins at this night's rate: {price:.2}");
+    }
+}
+
+/// What breaks with less, and with more.
+fn print_limits(found: &Plan) {
+    if let Some(smaller) = &found.smaller {
+        println!("\nwhat breaks with {}:", words(smaller));
+        for objective in smaller.broken() {
+            let (value, unit) = (objective.value, &objective.unit);
+            println!("  {}: {value:.2}{unit}", objective.objective);
+        }
+    }
+    if let Some(headroom) = &found.headroom {
+        println!("\nheadroom: {:.2} times the night's rates", headroom.times);
+        for objective in &headroom.breaks {
+            let (value, unit) = (objective.value, &objective.unit);
+            println!(
+                "  a little more breaks {}: {value:.2}{unit}",
+                objective.objective
+            );
+        }
+    }
+}

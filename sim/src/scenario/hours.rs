@@ -1,0 +1,141 @@
+//! Habits: at which hours of the day people come.
+
+use serde::Deserialize;
+
+use super::value::Percent;
+use crate::random::{Stream, mixed};
+
+const HOURS: usize = 24;
+/// An hour with its neighbours on both sides is about the same time.
+const NEAR: u64 = 2;
+const TRIES: usize = 64;
+
+/// At which hour how many people have their habit.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Habits {
+    /// Parts of people by hour of the day, from midnight on.
+    pub(crate) hours: Hours,
+    /// At which hour the night begins.
+    pub(crate) begins_h: Hour,
+    /// Of the visits: those of people whose hour it is.
+    pub(crate) faithful_percent: Percent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub(crate) struct Hour(u64);
+
+impl TryFrom<u64> for Hour {
+    type Error = String;
+
+    fn try_from(value: u64) -> Result<Hour, String> {
+        match value {
+            0..24 => Ok(Hour(value)),
+            _ => Err(format!("{value}: expected an hour, from 0 to 23")),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Vec<u32>")]
+pub(crate) struct Hours {
+    /// The sum of the parts of this hour and of those before.
+    sums: Vec<u64>,
+}
+
+impl TryFrom<Vec<u32>> for Hours {
+    type Error = String;
+
+    fn try_from(parts: Vec<u32>) -> Result<Hours, String> {
+        let mut sum = 0;
+        let sums = parts.iter().map(|part| {
+            sum += u64::from(*part);
+            sum
+        });
+        let sums: Vec<u64> = sums.collect();
+        match sums.len() == HOURS && sum > 0 {
+            true => Ok(Hours { sums }),
+            false => Err("expected 24 parts, one for each hour, not all of them 0".into()),
+        }
+    }
+}
+
+impl Hours {
+    /// Somebody's hour.
+    fn of(&self, person: u64) -> u64 {
+        let all = self.sums.last().copied().unwrap_or(1);
+        let drawn = mixed(person ^ 0x686f_7572) % all;
+        self.sums.partition_point(|sum| *sum <= drawn) as u64
+    }
+}
+
+impl Habits {
+    /// Somebody of those whom `draw` names, whose hour it is, so long after the
+    /// night began.
+    pub(crate) fn person(&self, stream: &Stream, since_ns: u64, draw: impl Fn() -> u64) -> u64 {
+        let hour = (self.begins_h.0 + since_ns / 3_600_000_000_000) % HOURS as u64;
+        let faithful = stream.fraction() * 100.0 < self.faithful_percent.0;
+        let mut person = draw();
+        for _ in 0..TRIES {
+            if !faithful || self.is_near(person, hour) {
+                break;
+            }
+            person = draw();
+        }
+        person
+    }
+
+    fn is_near(&self, person: u64, hour: u64) -> bool {
+        let apart = self.hours.of(person).abs_diff(hour);
+        apart.min(HOURS as u64 - apart) <= NEAR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn habits(faithful_percent: f64) -> Habits {
+        // All people come in the morning or in the evening.
+        let mut parts = vec![0; HOURS];
+        (parts[8], parts[20]) = (1, 3);
+        Habits {
+            hours: Hours::try_from(parts).unwrap(),
+            begins_h: Hour(20),
+            faithful_percent: Percent(faithful_percent),
+        }
+    }
+
+    #[test]
+    fn whoever_comes_has_the_habit_of_the_hour() {
+        let (habits, stream) = (habits(100.0), Stream::new(1, "people", 0));
+        let hours = |since_h: u64| -> Vec<u64> {
+            let draw = || stream.below(10_000);
+            let one = |_| habits.person(&stream, since_h * 3_600_000_000_000, draw);
+            (0..200)
+                .map(one)
+                .map(|person| habits.hours.of(person))
+                .collect()
+        };
+        assert!(hours(0).iter().all(|hour| *hour == 20));
+        assert!(hours(11).iter().all(|hour| *hour == 8));
+        // Nobody has a habit at three in the morning: anybody comes.
+        let night = hours(7);
+        assert!(night.contains(&8) && night.contains(&20));
+    }
+
+    #[test]
+    fn people_are_spread_over_the_hours_by_their_parts() {
+        let habits = habits(0.0);
+        let evening = (0..4_000).filter(|person| habits.hours.of(*person) == 20);
+        assert!((2_800..3_200).contains(&evening.count()));
+    }
+
+    #[test]
+    fn a_day_has_twenty_four_hours() {
+        assert!(Hours::try_from(vec![1; 23]).is_err());
+        assert!(Hours::try_from(vec![0; 24]).is_err());
+        assert!(Hour::try_from(24).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! Refresh tokens: replaced, from two tabs at once, and used again.
+
+use tidegate_client::{CallError, Code, Decision, Granted, Knowledge};
+use tidegate_wire::Class;
+
+use super::{Crowd, Standing, is_over};
+use crate::diary::Who;
+
+impl Crowd {
+    pub(super) async fn refresh(&self) {
+        let Some((person, holding)) = self.to_change() else {
+            return;
+        };
+        let refresh = self.client().refresh(&holding.refresh);
+        let outcome = self
+            .call(Class::Refresh, Who::Person(person), refresh)
+            .await;
+        self.refreshed(person, &outcome);
+    }
+
+    /// A token that was replaced, and whose successor was used: whoever presents
+    /// it has stolen it, or was robbed.
+    pub(super) async fn reuse(&self) {
+        let Some((person, holding)) = self.to_change() else {
+            return;
+        };
+        let who = Who::Person(person);
+        let mut token = holding.refresh.clone();
+        for _ in 0..2 {
+            let outcome = self
+                .call(Class::Refresh, who, self.client().refresh(&token))
+                .await;
+            self.refreshed(person, &outcome);
+            match outcome {
+                Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current => {
+                    token = granted.refresh;
+                    // It is not over yet.
+                    self.changed(person, |holding| holding.changing = true);
+                }
+                _ => return,
+            }
+        }
+        let old = self.client().refresh(&holding.refresh);
+        let outcome = self.call(Class::Refresh, who, old).await;
+        if let Ok(Decision::Yes(granted)) = &outcome
+            && granted.knowledge == Knowledge::Current
+        {
+            self.wrong("a refresh token that was used up was taken", person);
+        }
+        let since_ns = self.agenda.now_ns();
+        self.changed(person, |holding| {
+            holding.standing = match &outcome {
+                Ok(Decision::No(refusal)) if refusal.code == Code::RefreshReused => {
+                    Standing::Ended { since_ns }
+                }
+                _ => Standing::Ending,
+            };
+        });
+    }
+
+    fn refreshed(&self, person: u64, outcome: &Result<Decision<Granted>, CallError>) {
+        match outcome {
+            Ok(Decision::Yes(granted)) => {
+                let refresh = granted.refresh.clone();
+                let told_ms = match granted.knowledge {
+                    Knowledge::Current => granted.idle_expires_at,
+                    _ => 0,
+                };
+                self.changed(person, |holding| {
+                    holding.refresh = refresh;
+                    holding.told_ms = holding.told_ms.max(told_ms);
+                });
+            }
+            Ok(Decision::No(refusal))
+                if is_over(refusal.code) && self.may_be_over(&self.holding(person)) =>
+            {
+                self.changed(person, |holding| holding.standing = Standing::Ending);
+            }
+            Ok(Decision::No(refusal)) => {
+                let code = refusal.code.name();
+                self.wrong(&format!("a refresh token was refused: {code}"), person);
+                self.changed(person, |holding| holding.standing = Standing::Ending);
+            }
+            // The token may have been replaced: whoever comes again within the
+            // time for repeats gets the same successor; afterwards the family
+            // ends. So nothing is known.
+            Err(_) => self.changed(person, |holding| holding.standing = Standing::Ending),
+        }
+    }
+
+    /// Two tabs present the same token at once: both are let on, with the
+    /// same successor.
+    pub(super) async fn two_tabs(&self) {
+        let Some((person, holding)) = self.to_change() else {
+            return;
+        };
+        let who = Who::Person(person);
+        let (one, other) = tokio::join!(
+            self.call(Class::Refresh, who, self.client().refresh(&holding.refresh)),
+            self.call(Class::Refresh, who, self.client().refresh(&holding.refresh)),
+        );
+        let current = |outcome: &Result<Decision<Granted>, CallError>| matches!(outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current);
+        // Whoever cannot reach the store keeps the token.
+        let both = current(&one) && current(&other);
+        if let (Ok(Decision::Yes(one)), Ok(Decision::Yes(other))) = (&one, &other)
+            && both
+            && one.refresh.secret.0 != other.refresh.secret.0
+        {
+            self.wrong("two tabs got two successors of one token", person);
+        }
+        let over = self.may_be_over(&holding);
+        if let (Ok(Decision::No(_)), _) | (_, Ok(Decision::No(_))) = (&one, &other)
+            && !over
+        {
+            self.wrong("one of two tabs was thrown out", person);
+        }
+        let known = match &one {
+            Ok(_) if current(&one) || !current(&other) => &one,
+            _ => &other,
+        };
+        self.refreshed(person, known);
+    }
+}
