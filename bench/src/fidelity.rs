@@ -21,7 +21,7 @@ use crate::run::{Bed, ShapeArgs, runtime, shape_of};
 const PEOPLE: usize = 100_000;
 /// Seconds before anything is counted, and those that count.
 const WARM_UP_S: f64 = 1.0;
-const COUNTED_S: f64 = 6.0;
+const COUNTED_S: f64 = 4.0;
 
 /// Mixes, and requests a second on a node with one core: three far enough below
 /// what it can do, two beyond it. Of checks alone the generator gives out

@@ -164,10 +164,10 @@ impl Agenda {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Wait(Mutex<State>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 enum State {
     #[default]
     New,
@@ -194,6 +194,7 @@ impl Wait {
 }
 
 /// A wait in virtual time.
+#[derive(Debug)]
 pub(crate) struct Sleep(Arc<Wait>);
 
 impl Future for Sleep {

@@ -23,8 +23,10 @@ use crate::network::{IDLE_NS, Line, Network};
 use crate::node::{NODE, Node, address_of};
 use crate::people::TENANT;
 use crate::plant::Plant;
+use crate::quic::{Counted, address_of_node};
 use crate::random::Stream;
 use crate::scenario;
+use crate::trace::Trace;
 
 pub(crate) struct Gateway {
     name: String,
@@ -38,6 +40,14 @@ pub(crate) struct Gateway {
     alive: Mutex<BTreeMap<u64, Weak<Node>>>,
     /// Where requests are not sent one by one.
     packing: Option<Packing>,
+    /// Where they go over QUIC.
+    quic: Option<OverQuic>,
+}
+
+/// A gateway's own endpoint.
+struct OverQuic {
+    endpoint: quinn::Endpoint,
+    trace: Arc<Trace>,
 }
 
 struct GatewayStream {
@@ -132,7 +142,20 @@ impl Gateway {
             streams: Mutex::default(),
             alive: Mutex::default(),
             packing: None,
+            quic: None,
         })
+    }
+
+    /// One whose requests go over QUIC.
+    pub(crate) fn over_quic(
+        mut self: Arc<Gateway>,
+        endpoint: quinn::Endpoint,
+        trace: Arc<Trace>,
+    ) -> Arc<Gateway> {
+        if let Some(gateway) = Arc::get_mut(&mut self) {
+            gateway.quic = Some(OverQuic { endpoint, trace });
+        }
+        self
     }
 
     /// One that hands out what is due now and then, on a core of its own.
@@ -163,6 +186,19 @@ impl Gateway {
 
     /// Streams to a node, which are connected as soon as it is there.
     fn lanes(self: &Arc<Gateway>, node: u64, streams: usize) -> Vec<Arc<dyn Transport>> {
+        if let Some(OverQuic { endpoint, trace }) = &self.quic {
+            let lanes = tidegate_client::lanes(endpoint, address_of_node(node), streams);
+            let counted = lanes.into_iter().map(|lane| -> Arc<dyn Transport> {
+                Arc::new(Counted {
+                    lane,
+                    node,
+                    agenda: self.agenda.clone(),
+                    book: Arc::clone(&self.book),
+                    trace: Arc::clone(trace),
+                })
+            });
+            return counted.collect();
+        }
         let mut lanes: Vec<Arc<dyn Transport>> = Vec::new();
         for _ in 0..streams {
             let mut all = self.streams();
@@ -194,7 +230,7 @@ impl Gateway {
         self: &Arc<Gateway>,
         nodes: &[u64],
         streams: usize,
-        deadline_ms: u32,
+        (deadline_ms, hedge_ms): (u32, Option<u32>),
         stream: Stream,
     ) -> Client {
         let seeds = nodes.iter().map(|node| Seed {
@@ -214,6 +250,7 @@ impl Gateway {
             tenant: TENANT.to_owned(),
             deadline_ms,
             max_age_ms: 300_000,
+            hedge_ms,
         })
     }
 

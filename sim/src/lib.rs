@@ -33,6 +33,7 @@ mod people;
 mod plan;
 mod plant;
 mod ports;
+mod quic;
 mod random;
 mod report;
 mod scenario;
@@ -46,6 +47,7 @@ pub use fuzz::{Failure, fuzz_one, scenario_of, shrink};
 pub use inputs::{Input, Mark};
 pub use plan::{Fleet, Headroom, Lost, Plan, PlanAsk, PlanError, plan};
 pub use plant::Plant;
+pub use quic::QuicError;
 pub use report::{
     ClassReport, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles, Report,
     SecondReport, StoreReport, page,

@@ -14,6 +14,7 @@ pub(crate) struct Network {
     delay: Latency,
     /// Of a million datagrams.
     lost: u64,
+    doubled: u64,
     stream: Stream,
     /// How much longer everything takes than usual.
     percent: AtomicU64,
@@ -34,10 +35,15 @@ pub(crate) const IDLE_NS: u64 = 6_000_000_000;
 const RESEND_NS: u64 = 5_000_000;
 
 impl Network {
-    pub(crate) fn new(delay: Latency, loss_percent: f64, stream: Stream) -> Network {
+    pub(crate) fn new(
+        delay: Latency,
+        (loss_percent, double_percent): (f64, f64),
+        stream: Stream,
+    ) -> Network {
         Network {
             delay,
             lost: to_u64(loss_percent * 10_000.0),
+            doubled: to_u64(double_percent * 10_000.0),
             stream,
             percent: AtomicU64::new(100),
             cut: Mutex::default(),
@@ -63,11 +69,28 @@ impl Network {
             .filter(|until_ns| *until_ns > now_ns)
     }
 
+    fn delay_ns(&self) -> u64 {
+        let percent = self.percent.load(Ordering::Relaxed);
+        self.delay.draw_ns(self.stream.draw()) * percent / 100
+    }
+
+    /// When a datagram that is sent now between gateways and a node arrives, if
+    /// it does, and when once more. Each is on its own: they overtake each
+    /// other.
+    pub(crate) fn datagram_ns(&self, node: u64, now_ns: u64) -> [Option<u64>; 2] {
+        let is_lost = self.lost > 0 && self.stream.below(1_000_000) < self.lost;
+        if is_lost || self.reached_ns(node, now_ns).is_some() {
+            return [None; 2];
+        }
+        let doubled = self.doubled > 0 && self.stream.below(1_000_000) < self.doubled;
+        let first = Some(now_ns + self.delay_ns());
+        [first, doubled.then(|| now_ns + self.delay_ns())]
+    }
+
     /// When what is sent now between gateways and a node arrives; `None` when
     /// its connection is given up before that.
     pub(crate) fn arrives_ns(&self, node: u64, line: &Line, now_ns: u64) -> Option<u64> {
-        let percent = self.percent.load(Ordering::Relaxed);
-        let mut delay_ns = self.delay.draw_ns(self.stream.draw()) * percent / 100;
+        let mut delay_ns = self.delay_ns();
         let mut again_ns = RESEND_NS;
         while self.lost > 0 && self.stream.below(1_000_000) < self.lost {
             delay_ns += again_ns;
@@ -90,12 +113,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn datagrams_are_lost_doubled_and_overtake_each_other() {
+        let delay = Latency {
+            p50_us: 100,
+            p99_us: 900,
+        };
+        let network = Network::new(delay, (10.0, 20.0), Stream::new(1, "network", 0));
+        let all: Vec<_> = (0..1_000)
+            .map(|at_ns| network.datagram_ns(1, at_ns))
+            .collect();
+        let lost = all.iter().filter(|[first, _]| first.is_none()).count();
+        let doubled = all.iter().filter(|[_, second]| second.is_some()).count();
+        assert!((60..140).contains(&lost) && (130..240).contains(&doubled));
+        let arrived: Vec<u64> = all.iter().filter_map(|[first, _]| *first).collect();
+        assert!(arrived.windows(2).any(|pair| pair[1] < pair[0]));
+        network.cut(1, 5_000);
+        assert_eq!(network.datagram_ns(1, 4_000), [None; 2]);
+    }
+
+    #[test]
     fn what_is_sent_to_a_node_that_is_cut_off_arrives_afterwards_or_never() {
         let delay = Latency {
             p50_us: 100,
             p99_us: 100,
         };
-        let network = Network::new(delay, 0.0, Stream::new(1, "network", 0));
+        let network = Network::new(delay, (0.0, 0.0), Stream::new(1, "network", 0));
         let (line, second_ns) = (Line::default(), 1_000_000_000);
         let soon = network.arrives_ns(1, &line, 0).unwrap();
         assert!(soon < second_ns);

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
+use thiserror::Error;
 use tidegate_account::{Policy, TenantId};
 use tidegate_cluster::{Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
@@ -26,6 +27,7 @@ use crate::network::{Line, Network};
 use crate::people::{Keys, TENANT};
 use crate::plant::Plant;
 use crate::ports::{NodeClock, NodeCpu, NodeEntropy, NodeStore};
+use crate::quic::{QuicError, Wires};
 use crate::random::Stream;
 use crate::scenario::{Nodes, StoreKind};
 use crate::trace::{Happened, Trace};
@@ -69,6 +71,17 @@ pub(crate) struct Making {
     pub(crate) network: Arc<Network>,
     pub(crate) gateways: Vec<String>,
     pub(crate) journals: Journals,
+    /// Where frames go over QUIC.
+    pub(crate) wires: Option<Arc<Wires>>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Quic(#[from] QuicError),
 }
 
 /// The nodes' own journals, which outlive them.
@@ -145,7 +158,7 @@ impl Node {
         making: Making,
         number: u64,
         life: u64,
-    ) -> Result<Arc<Node>, StoreError> {
+    ) -> Result<Arc<Node>, StartError> {
         let Making {
             agenda,
             trace,
@@ -251,6 +264,9 @@ impl Node {
             TENANT,
             &names,
         );
+        if let Some(wires) = &making.wires {
+            wires.serve(&front, number, life, &machine)?;
+        }
         Ok(Arc::new_cyclic(|myself| Node {
             number,
             making,
@@ -466,6 +482,9 @@ impl Node {
     /// Ends at once.
     pub(crate) fn kill(&self) {
         self.machine.kill();
+        if let Some(wires) = &self.making.wires {
+            wires.close(self.number, &self.machine);
+        }
         let gone = std::mem::take(&mut *self.endpoint());
         drop(gone);
     }

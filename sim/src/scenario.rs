@@ -55,6 +55,10 @@ const SHIPPED: &[(&str, &str)] = &[
         "credential-stuffing",
         include_str!("../scenarios/credential-stuffing.toml"),
     ),
+    (
+        "lossy-network",
+        include_str!("../scenarios/lossy-network.toml"),
+    ),
 ];
 
 /// Why a scenario cannot be used.
@@ -361,6 +365,9 @@ pub(crate) struct Gateways {
     pub(crate) streams: Count,
     /// How long a call may take with all its retries.
     pub(crate) deadline_ms: Millis,
+    /// After how long without an answer a check is asked once more; never,
+    /// unless it says.
+    pub(crate) hedge_ms: Option<Millis>,
     /// How requests are handed to streams; each at once, unless it says.
     pub(crate) packing: Option<Packing>,
 }
@@ -392,6 +399,7 @@ impl Default for Gateways {
             count: Count(4),
             streams: Count(4),
             deadline_ms: Millis(5_000),
+            hedge_ms: None,
             packing: None,
         }
     }
@@ -405,6 +413,20 @@ pub(crate) struct Network {
     pub(crate) delay_us: Quantiles,
     /// Datagrams that are lost and sent again.
     pub(crate) loss_percent: Percent,
+    /// Datagrams that arrive twice; only QUIC's own datagrams do.
+    pub(crate) double_percent: Percent,
+    pub(crate) transport: Transport,
+}
+
+/// What carries frames between gateways and nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Transport {
+    /// Streams as QUIC makes them, without its datagrams.
+    #[default]
+    Streams,
+    /// Real QUIC endpoints.
+    Quic,
 }
 
 impl Default for Network {
@@ -415,6 +437,8 @@ impl Default for Network {
                 p99: Micros(600),
             },
             loss_percent: Percent(0.0),
+            double_percent: Percent(0.0),
+            transport: Transport::Streams,
         }
     }
 }
@@ -636,6 +660,13 @@ impl Scenario {
             return Err(
                 "ask.come_back, ask.last_moment: nobody is registered beyond the `active`".into(),
             );
+        }
+        let quic = self.network.transport == Transport::Quic;
+        if quic && self.gateways.packing.is_some() {
+            return Err("gateways.packing: not over network.transport = \"quic\"".into());
+        }
+        if !quic && self.network.double_percent.0 > 0.0 {
+            return Err("network.double_percent: only over network.transport = \"quic\"".into());
         }
         let embedded = self.store.kind == StoreKind::Embedded;
         if embedded && self.nodes.count.0 > 1 {

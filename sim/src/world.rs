@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_account::{Policy, SessionPolicy};
-use tidegate_storage_api::StoreError;
 use tidegate_storage_simulated::{Cluster, Genesis, Load};
 use tokio::runtime::{Builder, RngSeed, Runtime};
 
@@ -17,12 +16,13 @@ use crate::gateway::{Gateway, Why};
 use crate::invariants::Invariants;
 use crate::machine::{Machine, POOLS, Shape};
 use crate::network::{IDLE_NS, Network};
-use crate::node::{Glance, Journals, Making, Node};
+use crate::node::{Glance, Journals, Making, Node, StartError};
 use crate::people::{Keys, People};
 use crate::plant::Plant;
 use crate::ports::{NodeCpu, StoreSide};
+use crate::quic::{QuicError, Wires};
 use crate::random::{Stream, to_u64};
-use crate::scenario::{Given, Scenario, Visit, What};
+use crate::scenario::{Given, Scenario, Transport, Visit, What};
 use crate::trace::{Happened, Trace};
 use crate::visits::Crowd;
 
@@ -41,6 +41,9 @@ pub enum WorldError {
     /// A node was not ready when the night began.
     #[error("a node was not ready within {READY_NS} ns")]
     NotReady,
+    /// QUIC cannot be set up.
+    #[error(transparent)]
+    Quic(#[from] QuicError),
 }
 
 /// A runtime for one world: one thread, a paused clock, a fixed order.
@@ -110,7 +113,7 @@ pub fn play_with(
     plant.take_root();
     let runtime = runtime(seed)?;
     let played = runtime.block_on(async {
-        let world = World::make(&given.scenario, calibration, seed, plant);
+        let world = World::make(&given.scenario, calibration, seed, plant)?;
         let inputs = [seed, given.hash, calibration.hash];
         world.making.trace.note(0, Happened::Given, &inputs);
         world.play(&given.scenario, progress).await
@@ -121,7 +124,12 @@ pub fn play_with(
 }
 
 impl World {
-    fn make(scenario: &Scenario, calibration: &Calibration, seed: u64, plant: Plant) -> Arc<World> {
+    fn make(
+        scenario: &Scenario,
+        calibration: &Calibration,
+        seed: u64,
+        plant: Plant,
+    ) -> Result<Arc<World>, WorldError> {
         let agenda = Agenda::default();
         let stream = |name: &str| Stream::new(seed, name, 0);
         let trace = Arc::new(Trace::default());
@@ -152,7 +160,10 @@ impl World {
         );
         let network = Arc::new(Network::new(
             scenario.network.delay_us.latency(),
-            scenario.network.loss_percent.0,
+            (
+                scenario.network.loss_percent.0,
+                scenario.network.double_percent.0,
+            ),
             stream("network"),
         ));
         cluster.leave_unknown(scenario.store.unknown());
@@ -172,25 +183,36 @@ impl World {
         let names: Vec<String> = (1..=count)
             .map(|number| format!("gateway-{number}"))
             .collect();
-        let gateways: Vec<_> = names
-            .iter()
-            .zip(0..)
-            .map(|(name, number)| {
-                let (network, book) = (Arc::clone(&network), Arc::clone(&book));
-                let gateway = Gateway::new(name.clone(), agenda.clone(), network, book, plant);
-                let stalls = Stream::new(seed, "gateway-stalls", number);
-                match scenario.gateways.packing {
-                    Some(packing) => gateway.packing(&calibration.costs, packing, stalls),
-                    None => gateway,
+        let wires = match scenario.network.transport {
+            Transport::Streams => None,
+            Transport::Quic => {
+                let (agenda, network) = (agenda.clone(), Arc::clone(&network));
+                let datagram_ns = calibration.costs.datagram_ns;
+                Some(Wires::new(seed, agenda, network, datagram_ns)?)
+            }
+        };
+        let gateways = names.iter().zip(0..).map(|(name, number)| {
+            let (network, book) = (Arc::clone(&network), Arc::clone(&book));
+            let gateway = Gateway::new(name.clone(), agenda.clone(), network, book, plant);
+            let stalls = Stream::new(seed, "gateway-stalls", number);
+            Ok(match (scenario.gateways.packing, &wires) {
+                (Some(packing), _) => gateway.packing(&calibration.costs, packing, stalls),
+                (None, Some(wires)) => {
+                    gateway.over_quic(wires.gateway(number)?, Arc::clone(&trace))
                 }
+                (None, None) => gateway,
             })
-            .collect();
+        });
+        let gateways = gateways.collect::<Result<Vec<_>, QuicError>>()?;
         let numbers: Vec<u64> = (1..=scenario.nodes.count.0).collect();
         let clients = gateways.iter().zip(0..).map(|(gateway, number)| {
             gateway.client(
                 &numbers,
                 scenario.gateways.streams.usize(),
-                scenario.gateways.deadline_ms.0,
+                (
+                    scenario.gateways.deadline_ms.0,
+                    scenario.gateways.hedge_ms.map(|hedge| hedge.0),
+                ),
                 Stream::new(seed, "client", number),
             )
         });
@@ -219,7 +241,7 @@ impl World {
                 _ => u64::from(scenario.nodes.lease_ms.0) * 1_000_000,
             },
         });
-        Arc::new(World {
+        Ok(Arc::new(World {
             making: Making {
                 seed,
                 agenda,
@@ -234,20 +256,21 @@ impl World {
                 network,
                 gateways: names,
                 journals: Journals::default(),
+                wires,
             },
             nodes: Mutex::default(),
             gateways,
             crowd,
             lives: AtomicU64::new(0),
             visiting: AtomicU64::new(0),
-        })
+        }))
     }
 
     fn nodes(&self) -> MutexGuard<'_, Vec<Arc<Node>>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn start(self: Arc<World>, number: u64) -> Result<(), StoreError> {
+    async fn start(self: Arc<World>, number: u64) -> Result<(), StartError> {
         let life = self.lives.fetch_add(1, Ordering::Relaxed);
         let node = Node::start(self.making.clone(), number, life).await?;
         {

@@ -33,6 +33,57 @@ fn the_same_seed_gives_the_same_trace_in_this_process_and_in_another() {
     assert_ne!(trace(2), first);
 }
 
+/// Real QUIC, with datagrams that are lost and doubled, and a node that dies.
+const QUIC: &str = r#"
+about = "QUIC itself."
+people = 500
+curve = [[0, 100], [12, 100]]
+[ask]
+check = 8
+refresh = 1
+sign_in = 1
+[nodes]
+count = 2
+[store]
+kind = "foundationdb"
+[network]
+transport = "quic"
+loss_percent = 2
+double_percent = 2
+[[fault]]
+at_s = 4
+for_s = 3
+what = "kill"
+node = 1
+"#;
+
+#[test]
+fn a_night_over_real_quic_has_the_same_trace_in_this_process_and_in_another() {
+    let scenario = std::env::temp_dir().join(format!("tidegate-quic-{}.toml", std::process::id()));
+    std::fs::write(&scenario, QUIC).unwrap();
+    let json = scenario.with_extension("json");
+    let status = Command::new(env!("CARGO_BIN_EXE_tidegate-sim"))
+        .arg("run")
+        .arg(&scenario)
+        .arg("--json")
+        .arg(&json)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let report: Report = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert!(report.classes["check"].served > 500, "{:?}", report.classes);
+    let given = Given::named(scenario.to_str().unwrap()).unwrap();
+    std::fs::remove_file(&scenario).unwrap();
+    std::fs::remove_file(&json).unwrap();
+    let calibration = Calibration::shipped().unwrap();
+    let hash = |seed| {
+        let played = play(&given, &calibration, seed, &|_| {}).unwrap();
+        format!("{:016x}", played.trace_hash)
+    };
+    assert_eq!(hash(1), report.trace_hash);
+    assert_ne!(hash(2), report.trace_hash);
+}
+
 #[test]
 fn a_calibration_is_an_input_of_the_trace() {
     let given = Given::named(SMOKE).unwrap();

@@ -20,5 +20,5 @@ mod whereabouts;
 
 pub use member::Member;
 pub use serve::{ServeError, ServeOptions, serve};
-pub use service::{Answers, Frames, Front};
+pub use service::{Answers, Brought, EndpointError, Frames, Front};
 pub use whereabouts::{Nowhere, Whereabouts};

@@ -1,12 +1,14 @@
 //! The QUIC service: endpoints, connections, streams, requests.
 
 mod batch;
+mod brought;
 mod connection;
 mod request;
 mod sans_io;
 mod stream;
 mod tls;
 
+pub use brought::Brought;
 pub use sans_io::{Answers, Frames, Front};
 pub(crate) use tls::ServerCertificate;
 

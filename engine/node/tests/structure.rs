@@ -70,7 +70,12 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("argon2", &["tidegate-runtime", "tidegate-bench"]),
     (
         "quinn",
-        &["tidegate-client", "tidegate-node", "tidegate-bench"],
+        &[
+            "tidegate-client",
+            "tidegate-node",
+            "tidegate-bench",
+            "tidegate-sim",
+        ],
     ),
     ("fjall", &["tidegate-storage-fjall"]),
 ];

@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::decision::{CallError, Decision, Refusal};
 use crate::routes::{Answered, Routes, Silence};
 use crate::surroundings::{Deadline, World};
-use crate::transport::Gone;
+use crate::transport::{Asked, Gone};
 
 const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
@@ -61,6 +61,7 @@ pub(crate) struct Caller {
     pub(crate) tenant: u64,
     pub(crate) deadline_ms: u32,
     pub(crate) max_age_ms: u32,
+    pub(crate) hedge_ms: Option<u32>,
     pub(crate) budget: Budget,
     pub(crate) next_correlation: AtomicU64,
 }
@@ -200,11 +201,10 @@ impl Caller {
         target: &mut Target,
     ) -> Result<Attempt, CallError> {
         let left = self.world.remaining_ms(deadline);
-        let correlation = self.next_correlation.fetch_add(1, Ordering::Relaxed);
         let head = RequestHead {
             version: MESSAGE_VERSION,
             opcode: opcode as u16,
-            correlation,
+            correlation: self.correlation(),
             tenant: self.tenant,
             epoch: self.routes.epoch(target.named),
             remaining_ms: left,
@@ -225,7 +225,21 @@ impl Caller {
         target.scouting = way.instead_of.is_some();
         let patience = Caller::patience(opcode, left);
         let asked_ms = self.world.now_ms();
-        let asked = way.lane.ask(correlation, frame.freeze());
+        let asked = way.lane.ask(head.correlation, frame.freeze());
+        let other = way.other.as_ref().filter(|_| opcode == Opcode::Check);
+        let again = || {
+            let correlation = self.correlation();
+            let (head, mut frame) = (
+                RequestHead {
+                    correlation,
+                    ..head
+                },
+                BytesMut::new(),
+            );
+            encode_request(&mut frame, &head, body).ok()?;
+            Some(other?.ask(correlation, frame.freeze()))
+        };
+        let asked = self.hedged(other.and(self.hedge_ms), asked, again);
         let asked = self.world.within(patience, asked);
         let asked = asked.await;
         let mut cost = Cost::Paid;
@@ -257,6 +271,41 @@ impl Caller {
                 },
             })),
             Some(Ok(frame)) => self.judge(frame, way.node, target),
+        }
+    }
+
+    fn correlation(&self) -> u64 {
+        self.next_correlation.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Waits for an answer; when it takes longer than this, asks once more, and
+    /// takes whichever comes first ("The tail at scale", Dean and Barroso 2013).
+    async fn hedged<'a>(
+        &self,
+        hedge_ms: Option<u32>,
+        mut first: Asked<'a>,
+        again: impl FnOnce() -> Option<Asked<'a>>,
+    ) -> Result<Bytes, Gone> {
+        let Some(hedge_ms) = hedge_ms else {
+            return first.await;
+        };
+        if let Some(answer) = self.world.within(hedge_ms, &mut first).await {
+            return answer;
+        }
+        let second = self.budget.spend().then(again).flatten();
+        let Some(mut second) = second else {
+            return first.await;
+        };
+        tokio::select! {
+            biased;
+            answer = &mut first => match answer {
+                Ok(frame) => Ok(frame),
+                Err(_) => second.await,
+            },
+            answer = &mut second => match answer {
+                Ok(frame) => Ok(frame),
+                Err(_) => first.await,
+            },
         }
     }
 
@@ -358,26 +407,4 @@ fn understand<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_that_may_have_been_carried_out_does_not_end_as_not_done() {
-        let busy = CallError::NotDone {
-            code: Code::Busy,
-            retry_after_ms: 5,
-        };
-        let unknown = CallError::Unknown {
-            code: Code::Unknown,
-        };
-        let after = |cost| Fate::NotDone.after(cost);
-        assert_eq!(Fate::NotDone.of(busy), busy);
-        assert_eq!(after(Cost::Free).of(busy), busy);
-        assert_eq!(after(Cost::FreeTwice).of(busy), unknown);
-        assert_eq!(after(Cost::Paid).after(Cost::Free).of(busy), unknown);
-        assert_eq!(
-            after(Cost::Paid).of(CallError::Unreachable),
-            CallError::Unreachable
-        );
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use tidegate_wire::{
 
 use crate::budget::Budget;
 use crate::call::Caller;
-use crate::connection::Lane;
+use crate::connection::lanes;
 use crate::decision::{
     CallError, Checked, Decision, Granted, Knowledge, Operated, RevokeScope, Session, StatusChange,
     Verification,
@@ -24,7 +24,7 @@ use crate::transport::Transport;
 /// A client of one deployment, in the name of one tenant. Calls can be made
 /// from any number of tasks at once.
 pub struct Client {
-    caller: Arc<Caller>,
+    pub(crate) caller: Arc<Caller>,
     key: Option<IdempotencyKey>,
 }
 
@@ -43,6 +43,10 @@ pub struct Ways {
     /// The greatest age that is accepted of an answer from memory that could
     /// not be brought up to date, in milliseconds.
     pub max_age_ms: u32,
+    /// After how long without an answer a check is asked once more by another
+    /// connection, in milliseconds; the first answer counts. Paid from the
+    /// budget for retries. Never, when it says nothing.
+    pub hedge_ms: Option<u32>,
 }
 
 /// Ways over QUIC.
@@ -53,12 +57,10 @@ struct OverQuic {
 
 impl Reach for OverQuic {
     fn reach(&self, address: &str) -> Vec<Arc<dyn Transport>> {
-        let Ok(address) = address.parse() else {
-            return Vec::new();
-        };
-        let lane =
-            |_| -> Arc<dyn Transport> { Arc::new(Lane::new(self.endpoint.clone(), address)) };
-        (0..self.connections).map(lane).collect()
+        match address.parse() {
+            Ok(address) => lanes(&self.endpoint, address, self.connections),
+            Err(_) => Vec::new(),
+        }
     }
 }
 
@@ -186,6 +188,7 @@ impl Client {
             tenant: options.tenant.clone(),
             deadline_ms: options.deadline_ms,
             max_age_ms: options.max_age_ms,
+            hedge_ms: options.hedge_ms,
         }))
     }
 
@@ -200,6 +203,7 @@ impl Client {
                 tenant: tenant_id(&ways.tenant),
                 deadline_ms: ways.deadline_ms,
                 max_age_ms: ways.max_age_ms,
+                hedge_ms: ways.hedge_ms,
                 budget: Budget::full(),
                 next_correlation: AtomicU64::new(1),
             }),

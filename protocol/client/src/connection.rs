@@ -35,8 +35,20 @@ struct Waiting {
     by_correlation: Mutex<Option<BTreeMap<u64, oneshot::Sender<Bytes>>>>,
 }
 
+/// Ways to a node at an address, each with a connection of its own that is made
+/// when it is needed.
+#[must_use]
+pub fn lanes(
+    endpoint: &quinn::Endpoint,
+    address: SocketAddr,
+    count: usize,
+) -> Vec<Arc<dyn Transport>> {
+    let lane = |_| -> Arc<dyn Transport> { Arc::new(Lane::new(endpoint.clone(), address)) };
+    (0..count).map(lane).collect()
+}
+
 impl Lane {
-    pub(crate) fn new(endpoint: quinn::Endpoint, address: SocketAddr) -> Lane {
+    fn new(endpoint: quinn::Endpoint, address: SocketAddr) -> Lane {
         Lane {
             endpoint,
             address,

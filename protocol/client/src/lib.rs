@@ -18,11 +18,12 @@ mod surroundings;
 mod transport;
 
 pub use client::{Client, Identifier, SignIn, Verify, Ways};
+pub use connection::lanes;
 pub use decision::{
     CallError, Checked, Decision, Granted, Knowledge, Operated, Refusal, RevokeScope, Session,
     StatusChange, Verification,
 };
-pub use options::{Options, SetupError, quic_config};
+pub use options::{Options, SetupError, quic_config, quic_config_by};
 pub use routes::{Reach, Seed};
 pub use surroundings::{NoRandomness, Surroundings};
 pub use tidegate_wire::{

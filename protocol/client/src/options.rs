@@ -7,6 +7,7 @@ use std::time::Duration;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::TLS13;
 use thiserror::Error;
 use tidegate_wire::ALPN;
@@ -38,6 +39,10 @@ pub struct Options {
     /// The greatest age that is accepted of an answer from memory that could
     /// not be brought up to date, in milliseconds.
     pub max_age_ms: u32,
+    /// After how long without an answer a check is asked once more by another
+    /// connection, in milliseconds; the first answer counts. Paid from the
+    /// budget for retries. Never, when it says nothing.
+    pub hedge_ms: Option<u32>,
 }
 
 impl Options {
@@ -59,6 +64,7 @@ impl Options {
             connections: 2,
             deadline_ms: 5_000,
             max_age_ms: 300_000,
+            hedge_ms: None,
         }
     }
 }
@@ -86,6 +92,17 @@ pub enum SetupError {
 /// # Errors
 /// [`SetupError`].
 pub fn quic_config(options: &Options) -> Result<quinn::ClientConfig, SetupError> {
+    quic_config_by(options, Arc::new(DefaultTimeProvider))
+}
+
+/// The same, with certificates looked at by another date than the system's.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn quic_config_by(
+    options: &Options,
+    date: Arc<dyn TimeProvider>,
+) -> Result<quinn::ClientConfig, SetupError> {
     let pem = |what| move |_| SetupError::Pem(what);
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&options.ca_pem) {
@@ -95,7 +112,7 @@ pub fn quic_config(options: &Options) -> Result<quinn::ClientConfig, SetupError>
     let chain = chain.collect::<Result<Vec<_>, _>>();
     let key = PrivateKeyDer::from_pem_slice(&options.key_pem);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+    let mut tls = rustls::ClientConfig::builder_with_details(provider, date)
         .with_protocol_versions(&[&TLS13])?
         .with_root_certificates(roots)
         .with_client_auth_cert(

@@ -123,6 +123,8 @@ fn scout(state: &mut State, slot: Option<u16>, known: usize, now_ms: u64) -> Opt
 /// A way, and the place of its node.
 pub(crate) struct Way {
     pub(crate) lane: Arc<dyn Transport>,
+    /// Another way to the same node, where there is one.
+    pub(crate) other: Option<Arc<dyn Transport>>,
     pub(crate) node: usize,
     /// Whether it was asked to find out whether the node answers again.
     pub(crate) probing: bool,
@@ -182,9 +184,13 @@ impl Routes {
             place.silent_since_ms = Some(now_ms);
         }
         place.turn += 1;
-        let lane = place.lanes.get(place.turn % place.lanes.len().max(1))?;
+        let lanes = &place.lanes;
+        let lane = lanes.get(place.turn % lanes.len().max(1))?;
+        let other = lanes.get((place.turn + 1) % lanes.len());
+        let other = other.filter(|_| lanes.len() > 1).map(Arc::clone);
         Some(Way {
             lane: Arc::clone(lane),
+            other,
             node,
             probing,
             instead_of,

@@ -41,6 +41,8 @@ struct Operation {
     wakes: BTreeMap<String, f64>,
     p50_us: f64,
     p99_us: f64,
+    /// Sent by whoever asked, for one operation.
+    datagrams: f64,
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
@@ -119,8 +121,17 @@ impl File {
         first.ok_or_else(|| format!("no operation {name}"))
     }
 
+    /// An operation with as many in flight as were ever tried.
+    fn deepest(&self, name: &str) -> Result<&Operation, String> {
+        let shapes = self.operations.get(name).into_iter().flatten();
+        let mut saturated = shapes.filter(|operation| operation.pace == Pace::Saturated);
+        saturated
+            .next_back()
+            .ok_or_else(|| format!("no operation {name}"))
+    }
+
     pub(super) fn costs(&self) -> Result<Costs, String> {
-        let refresh = self.operation("refresh", Pace::Saturated)?;
+        let refresh = self.deepest("refresh")?;
         let seldom = self.operation("refresh", Pace::Open)?;
         let sign_in = self.operation("sign_in", Pace::Saturated)?;
         let sign_up = self.operation("sign_up", Pace::Saturated)?;
@@ -128,7 +139,8 @@ impl File {
         // are never idle, for none.
         let woken = |thread| (seldom.us(thread) - refresh.us(thread)).max(0.0);
         let at_endpoint = |operation: &Operation, wakes: f64| {
-            let us = operation.us("endpoint") - self.endpoint.datagram_us;
+            let datagrams = operation.datagrams.min(1.0) * self.endpoint.datagram_us;
+            let us = operation.us("endpoint") - datagrams;
             // Nothing costs less than a check.
             ns((us - wakes * self.endpoint.wake_us).max(self.endpoint.frame_us))
         };

@@ -58,6 +58,10 @@ impl Front {
         }
     }
 
+    pub(super) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
     /// Opens a stream of a gateway; `None` when it may not connect.
     #[must_use]
     pub fn open(&self, gateway: &str) -> Option<(Frames, Answers)> {

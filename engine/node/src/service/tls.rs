@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::TLS13;
 use tidegate_account::tagged;
 use tidegate_runtime::Key;
@@ -89,7 +90,6 @@ pub(super) fn server_config(
     certificate: Arc<ServerCertificate>,
     limits: &LimitsConfig,
 ) -> Result<quinn::ServerConfig, EndpointError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     let ca = folder.certificate("ca");
     for certificate in certificates(&ca)? {
@@ -97,10 +97,21 @@ pub(super) fn server_config(
             .add(certificate)
             .map_err(|error| unusable(&ca, &error))?;
     }
+    config(roots, certificate, Arc::new(DefaultTimeProvider), limits)
+}
+
+/// The same of certificates that were read already, looked at by this date.
+pub(super) fn config(
+    roots: RootCertStore,
+    certificate: Arc<dyn ResolvesServerCert>,
+    date: Arc<dyn TimeProvider>,
+    limits: &LimitsConfig,
+) -> Result<quinn::ServerConfig, EndpointError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
-        .map_err(|error| unusable(&ca, &error))?;
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .map_err(|error| EndpointError::Tls(format!("the CA: {error}")))?;
+    let mut tls = rustls::ServerConfig::builder_with_details(provider, date)
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| EndpointError::Tls(error.to_string()))?
         .with_client_cert_verifier(clients)

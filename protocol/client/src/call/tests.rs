@@ -1,0 +1,153 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use tidegate_wire::{ReplyHead, SecretBytes, SessionToken, UserId, encode_refusal};
+
+use super::*;
+use crate::client::{Client, Ways};
+use crate::routes::{Reach, Seed};
+use crate::surroundings::{NoRandomness, Surroundings};
+use crate::transport::Transport;
+
+#[test]
+fn a_call_that_may_have_been_carried_out_does_not_end_as_not_done() {
+    let busy = CallError::NotDone {
+        code: Code::Busy,
+        retry_after_ms: 5,
+    };
+    let unknown = CallError::Unknown {
+        code: Code::Unknown,
+    };
+    let after = |cost| Fate::NotDone.after(cost);
+    assert_eq!(Fate::NotDone.of(busy), busy);
+    assert_eq!(after(Cost::Free).of(busy), busy);
+    assert_eq!(after(Cost::FreeTwice).of(busy), unknown);
+    assert_eq!(after(Cost::Paid).after(Cost::Free).of(busy), unknown);
+    assert_eq!(
+        after(Cost::Paid).of(CallError::Unreachable),
+        CallError::Unreachable
+    );
+}
+
+/// What a lane was asked, by correlation ids.
+type Asks = Arc<Mutex<Vec<u64>>>;
+
+/// A lane, and whether it ever answers.
+struct Lane(Asks, Answers);
+
+#[derive(Clone, Copy)]
+enum Answers {
+    /// That the token is none.
+    AtOnce,
+    Never,
+}
+
+impl Transport for Lane {
+    fn ask(&self, correlation: u64, _: Bytes) -> Asked<'_> {
+        self.0.lock().unwrap().push(correlation);
+        let mut frame = BytesMut::new();
+        let head = ReplyHead {
+            version: MESSAGE_VERSION,
+            code: Code::InvalidToken as u16,
+            correlation,
+            epoch: 0,
+            age_ms: 0,
+            retry_after_ms: 0,
+        };
+        encode_refusal(&mut frame, &head);
+        match self.1 {
+            Answers::AtOnce => Box::pin(std::future::ready(Ok(frame.freeze()))),
+            Answers::Never => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+struct Nobody;
+
+impl Reach for Nobody {
+    fn reach(&self, _: &str) -> Vec<Arc<dyn Transport>> {
+        Vec::new()
+    }
+}
+
+/// Time that passes as soon as somebody waits for it.
+struct Jumping(AtomicU64);
+
+impl Surroundings for Jumping {
+    fn monotonic_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn sleep(&self, ms: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.0.fetch_add(u64::from(ms), Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        bytes.fill(7);
+        Ok(())
+    }
+}
+
+/// A client with two lanes to one node, of which the first to be asked never
+/// answers; what each was asked.
+fn client(hedge_ms: Option<u32>) -> (Client, [Asks; 2]) {
+    let asks = [Asks::default(), Asks::default()];
+    let lane = |place: usize, answers| -> Arc<dyn Transport> {
+        Arc::new(Lane(Arc::clone(&asks[place]), answers))
+    };
+    let client = Client::over(Ways {
+        seeds: vec![Seed {
+            address: "one".to_owned(),
+            // A node's lanes are taken in turn, the second first.
+            lanes: vec![lane(1, Answers::AtOnce), lane(0, Answers::Never)],
+        }],
+        reach: Arc::new(Nobody),
+        surroundings: Arc::new(Jumping(AtomicU64::new(0))),
+        tenant: "default".to_owned(),
+        deadline_ms: 5_000,
+        max_age_ms: 0,
+        hedge_ms,
+    });
+    (client, asks)
+}
+
+fn counts(asks: &[Asks; 2]) -> [usize; 2] {
+    [&asks[0], &asks[1]].map(|asks| asks.lock().unwrap().len())
+}
+
+fn token() -> SessionToken {
+    SessionToken {
+        user: UserId([1; 16]),
+        session: 1,
+        secret: SecretBytes([2; 24]),
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_takes_too_long_is_asked_by_another_connection() {
+    let (client, asks) = client(Some(50));
+    let outcome = client.check(&token()).await;
+    assert!(
+        matches!(&outcome, Ok(Decision::No(refusal)) if refusal.code == Code::InvalidToken),
+        "{outcome:?}"
+    );
+    assert_eq!(counts(&asks), [1, 1]);
+    assert_ne!(*asks[0].lock().unwrap(), *asks[1].lock().unwrap());
+}
+
+#[tokio::test]
+async fn asking_once_more_is_paid_from_the_budget() {
+    let (client, _) = client(None);
+    let caller = &client.caller;
+    let answer = || -> Asked<'static> { Box::pin(std::future::ready(Ok(Bytes::new()))) };
+    let hedged = || {
+        let silent: Asked<'static> = Box::pin(std::future::pending());
+        let asked = caller.hedged(Some(50), silent, || Some(answer()));
+        caller.world.within(1_000, asked)
+    };
+    assert_eq!(hedged().await, Some(Ok(Bytes::new())));
+    while caller.budget.spend() {}
+    assert_eq!(hedged().await, None);
+}
