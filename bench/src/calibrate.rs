@@ -52,8 +52,6 @@ struct Calibration {
     /// By side.
     stalls: BTreeMap<&'static str, Stalls>,
     hash_ms: f64,
-    /// What it costs a hash to be put aside and taken up again.
-    hash_preempted_us: f64,
     /// How long a hash that has just begun keeps its core from others.
     hash_holds_us: Vec<u64>,
     signatures: signatures::Signatures,
@@ -97,8 +95,6 @@ struct CommitLatency {
 }
 
 const CONNECTIONS: usize = 64;
-const EVENING_PER_S: f64 = 5_000.0;
-const EVENING_S: f64 = 10.0;
 /// The node's threads that talk to gateways.
 const ENDPOINT: &str = "endpoint";
 
@@ -133,7 +129,6 @@ const OPERATIONS: [(&str, &str, Shapes); 4] = [
 pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let mut operations = BTreeMap::new();
     let mut warm_bytes_per_person = 0;
-    let evening = evening(args.people)?;
     for (operation, mix, shapes) in OPERATIONS {
         let mix = Mix::named(mix)?;
         pin(Side::Generator);
@@ -168,12 +163,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let of_generator: Vec<_> = busy().map(Operation::at_generator).collect();
     let (endpoint, generator) = (fit::turn(&of_node), fit::turn(&of_generator));
     pin(Side::Either);
-    let hash_us = operations
-        .get("sign_in")
-        .and_then(|shapes: &Vec<Operation>| shapes.first()?.threads_us.get("hash").copied());
-    let hash_us = hash_us.context("nothing was hashed")?;
     let calibration = Calibration {
-        hash_preempted_us: preempted_us(&evening, hash_us),
         version: VERSION,
         machine: Machine::here(),
         people: args.people,
@@ -194,39 +184,6 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     std::fs::write(&args.json, &text).with_context(|| args.json.display().to_string())?;
     println!("{text}");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Passwords that are hashed while checks wake the node all the time.
-fn evening(people: usize) -> anyhow::Result<Report> {
-    let mut mix = Mix::named("evening")?;
-    mix.curve = vec![(0.0, EVENING_PER_S), (EVENING_S, EVENING_PER_S)];
-    pin(Side::Generator);
-    runtime()?.block_on(async {
-        let spawned = ShapeArgs::spawned(people);
-        let mut bed = Bed::make(&spawned, &mix).await?;
-        let shape = shape_of(&spawned, Pace::Open);
-        bed.load(&mix, &shape, Setting::new("evening", &mix)).await
-    })
-}
-
-/// What a hash needs more than alone, by the times that others were woken
-/// while it lasted.
-fn preempted_us(evening: &Report, alone_us: f64) -> f64 {
-    let hashed = evening.classes.get("password");
-    let hashes = hashed.map_or(0.0, |hashed| hashed.served as f64).max(1.0);
-    let threads = evening.node_threads_s.iter();
-    let others_s: f64 = threads
-        .filter(|(name, _)| *name != "hash")
-        .map(|(_, s)| s)
-        .sum();
-    let hash_s = evening.node_threads_s.get("hash").copied().unwrap_or(0.0);
-    let hash_us = hash_s * 1e6 / hashes;
-    let wakes: f64 = evening.node_wakes_per_request.values().sum();
-    let wakes_per_s = wakes * evening.all.served_per_s;
-    let left = 1.0 - others_s / evening.seconds_counted.max(1e-9);
-    let lasted_s = hash_us / 1e6 / left.max(0.05);
-    let wakes = (wakes_per_s * lasted_s).max(1.0);
-    ((hash_us - alone_us) / wakes).max(0.0)
 }
 
 /// Memory of a node before and after everybody was asked about.

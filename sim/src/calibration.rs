@@ -62,10 +62,8 @@ pub(crate) struct Costs {
     /// A read, by actors and by readers.
     pub(crate) read_actors_ns: u64,
     pub(crate) read_readers_ns: u64,
-    /// A password's hash, and what it costs one to be put aside and taken up
-    /// again.
+    /// A password's hash.
     pub(crate) hash_ns: u64,
-    pub(crate) hash_preempted_ns: u64,
     /// How long one that has just begun keeps its core from others.
     pub(crate) hash_holds_ns: Vec<u64>,
     /// Whoever asks as `tidegate-bench` does.

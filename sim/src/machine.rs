@@ -37,8 +37,6 @@ pub(crate) struct Shape {
     pub(crate) threads: [u32; POOLS],
     /// What it takes to wake a pool that has nothing to do.
     pub(crate) wake_ns: [u64; POOLS],
-    /// What a hash loses that has to make room for it.
-    pub(crate) preempted_ns: u64,
 }
 
 /// A node's processor.
@@ -331,9 +329,6 @@ impl Machine {
                 true => state.shape.wake_ns[pool],
                 false => 0,
             };
-            if rested {
-                state.preempt();
-            }
             drop(state);
             let (ns, done) = work();
             let ns = ns + wake_ns;
@@ -451,18 +446,6 @@ impl State {
         active.map(|lane| lane.had_ns).min().unwrap_or(0)
     }
 
-    /// Somebody else has come to a core: where a hash was, its cache is lost.
-    fn preempt(&mut self) {
-        let hashing = self.hashes.len() as u64;
-        let free = u64::from(self.shape.cores.saturating_sub(self.busy));
-        if hashing > free {
-            let lost_ns = self.shape.preempted_ns / hashing;
-            for hash in &mut self.hashes {
-                hash.done_at_pace_ns += lost_ns;
-            }
-        }
-    }
-
     /// Brings the hashes' pace up to now.
     fn go_on(&mut self, now_ns: u64) {
         let elapsed_ns = now_ns.saturating_sub(self.paced_at_ns);
@@ -485,7 +468,6 @@ mod tests {
         cores: 2,
         threads: [1, 2, 1, 2],
         wake_ns: [0; POOLS],
-        preempted_ns: 0,
     };
 
     type Seen = Arc<Mutex<Vec<(u64, &'static str)>>>;

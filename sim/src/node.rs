@@ -173,7 +173,6 @@ impl Node {
                 cores: nodes.cores.u32(),
                 threads: [1, nodes.actor_threads.u32(), 1, 2],
                 wake_ns: costs.wake_ns,
-                preempted_ns: costs.hash_preempted_ns,
             },
         );
         let [stalls, _] = &costs.stalls;

@@ -553,7 +553,6 @@ fn sealing_alone(agenda: &Agenda, trace: &Arc<Trace>, calibration: &Calibration)
         cores: 1,
         threads: [1; POOLS],
         wake_ns: [0; POOLS],
-        preempted_ns: 0,
     };
     let machine = Machine::new(agenda.clone(), shape);
     let options = tidegate_runtime::HashingOptions {

@@ -8,16 +8,14 @@ use serde::Serialize;
 
 use crate::machine::{Side, pin};
 
-const WATCHED: Duration = Duration::from_secs(12);
-/// Busy and at rest in turn, as a node below saturation is: cores that are
-/// never at rest are taken away by whoever sells them.
-const BUSY: Duration = Duration::from_millis(2);
-const REST: Duration = Duration::from_millis(2);
+const WATCHED: Duration = Duration::from_secs(20);
+/// Longer ones are what whoever sells cores does to those that never rest.
+const LONGEST_US: u64 = 8_000;
 /// Shorter ones are lost in what everything costs.
 const SHORTEST_US: u64 = 100;
 const LENGTHS: usize = 64;
 
-/// What was seen of one core by somebody who watched while busy on it.
+/// What was seen of one core by somebody who did nothing but watch.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Stalls {
     per_s: f64,
@@ -48,21 +46,16 @@ impl Stalls {
 
 fn watch() -> Stalls {
     let began = Instant::now();
-    let (mut busy, mut lengths_us) = (Duration::ZERO, Vec::new());
+    let (mut last, mut lengths_us) = (began, Vec::new());
     while began.elapsed() < WATCHED {
-        std::thread::sleep(REST);
-        let (woken, mut last) = (Instant::now(), Instant::now());
-        while woken.elapsed() < BUSY {
-            let now = Instant::now();
-            let gap_us = u64::try_from((now - last).as_micros()).unwrap_or(u64::MAX);
-            if gap_us >= SHORTEST_US {
-                lengths_us.push(gap_us);
-            }
-            last = now;
+        let now = Instant::now();
+        let gap_us = u64::try_from((now - last).as_micros()).unwrap_or(u64::MAX);
+        if (SHORTEST_US..LONGEST_US).contains(&gap_us) {
+            lengths_us.push(gap_us);
         }
-        busy += woken.elapsed();
+        last = now;
     }
-    let per_s = lengths_us.len() as f64 / busy.as_secs_f64();
+    let per_s = lengths_us.len() as f64 / WATCHED.as_secs_f64();
     Stalls {
         per_s,
         lengths_us: spread(lengths_us),

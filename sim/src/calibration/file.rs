@@ -22,7 +22,6 @@ pub(super) struct File {
     endpoint: Turn,
     generator: Turn,
     stalls: BTreeMap<String, Taken>,
-    hash_preempted_us: f64,
     hash_holds_us: Vec<f64>,
     commits: Vec<CommitLatency>,
     pub(super) warm_bytes_per_person: u64,
@@ -169,7 +168,6 @@ impl File {
             read_actors_ns: READ_ACTORS_NS,
             read_readers_ns: READ_READERS_NS,
             hash_ns: ns(sign_in.us("hash")),
-            hash_preempted_ns: ns(self.hash_preempted_us),
             hash_holds_ns: self.hash_holds_us.iter().map(|us| ns(*us)).collect(),
             generator: self.generator.costs(),
             stalls: [

@@ -62,7 +62,6 @@ impl Packing {
             cores: 1,
             threads: [1; POOLS],
             wake_ns: [generator.wake_ns, 0, 0, 0],
-            preempted_ns: 0,
         };
         let machine = Machine::new(agenda.clone(), shape);
         let [_, stalls] = &costs.stalls;
