@@ -40,9 +40,13 @@ impl Diary {
         }
     }
 
+    pub(crate) fn is_kept(&self) -> bool {
+        self.people <= PEOPLE_MAX
+    }
+
     /// Something happened to somebody.
     pub(crate) fn note(&self, who: Who, now_ns: u64, what: impl FnOnce() -> String) {
-        if self.people > PEOPLE_MAX {
+        if !self.is_kept() {
             return;
         }
         let event = format!("{:.3} s: {}", now_ns as f64 / 1e9, what());

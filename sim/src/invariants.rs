@@ -57,7 +57,10 @@ impl Invariants {
 impl Witness for Invariants {
     fn sees(&self, client: u32, commit: &Commit, before: Before<'_>) {
         let now_ns = self.agenda.now_ns();
-        let written = self.writes(commit);
+        let written = match self.book.diary.is_kept() {
+            true => self.writes(commit),
+            false => None,
+        };
         if let Some((who, revision)) = written {
             let words = || format!("node {client} writes revision {revision}");
             self.book.diary.note(who, now_ns, words);

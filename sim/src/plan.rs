@@ -95,40 +95,44 @@ pub fn plan(
         given.scenario.objectives.clone_from(&ask.objectives);
     }
     check(&given)?;
-    let mut found: Option<Plan> = None;
+    let mut best: Option<Search> = None;
     for shape in shapes(&given, ask) {
         given.scenario.set_shape(shape.cores, shape.hashing_threads);
         let here = smallest(&given, calibration, ask, tried)?;
-        let cheaper = match (&found, &here.smallest) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(Plan { smallest: None, .. }), Some(_)) => true,
-            (
-                Some(Plan {
-                    smallest: Some(best),
-                    ..
-                }),
-                Some(one),
-            ) => one.price() < best.price(),
-        };
-        if cheaper {
-            found = Some(here);
+        if best.as_ref().is_none_or(|best| here.price() < best.price()) {
+            best = Some(here);
         }
     }
-    let mut found = found.ok_or(PlanError::NoObjectives)?;
-    let fleet = found.smallest.as_ref().or(found.smaller.as_ref());
-    if let Some(fleet) = fleet {
+    let Search { smallest, smaller } = best.ok_or(PlanError::NoObjectives)?;
+    let mut night = given.clone();
+    if let Some(fleet) = smallest.as_ref().or(smaller.as_ref()) {
         let lost: Vec<u32> = fleet.lost.iter().map(|lost| lost.node).collect();
-        let mut night = given.clone();
         night.scenario.set_fleet(fleet.nodes, &lost);
         night.scenario.set_shape(fleet.cores, fleet.hashing_threads);
-        found.inputs = inputs(&night, calibration);
-        found.extrapolated = extrapolated(&night);
     }
-    if let Some(fleet) = &found.smallest {
-        found.headroom = Some(headroom(&given, calibration, ask, fleet)?);
+    let fleet = smallest.as_ref();
+    let headroom = fleet.map(|fleet| headroom(&given, calibration, ask, fleet));
+    Ok(Plan {
+        headroom: headroom.transpose()?,
+        inputs: inputs(&night, calibration),
+        extrapolated: extrapolated(&night),
+        smallest,
+        smaller,
+    })
+}
+
+/// What came of the search with nodes of one shape.
+struct Search {
+    smallest: Option<Fleet>,
+    smaller: Option<Fleet>,
+}
+
+impl Search {
+    /// Whatever holds is cheaper than what does not.
+    fn price(&self) -> (f64, u64) {
+        let smallest = self.smallest.as_ref();
+        smallest.map_or((f64::INFINITY, u64::MAX), Fleet::price)
     }
-    Ok(found)
 }
 
 /// What one node is like.
@@ -166,7 +170,7 @@ fn smallest(
     calibration: &Calibration,
     ask: &PlanAsk,
     tried: &dyn Fn(&Fleet),
-) -> Result<Plan, PlanError> {
+) -> Result<Search, PlanError> {
     let fleet = |nodes: u64| -> Result<Fleet, PlanError> {
         let fleet = Fleet::play(given, calibration, ask, nodes, 1.0)?;
         tried(&fleet);
@@ -179,12 +183,9 @@ fn smallest(
             break one;
         }
         if nodes >= ask.most {
-            return Ok(Plan {
+            return Ok(Search {
                 smallest: None,
                 smaller: Some(one),
-                headroom: None,
-                inputs: Vec::new(),
-                extrapolated: Vec::new(),
             });
         }
         smaller = Some(one);
@@ -199,12 +200,9 @@ fn smallest(
             false => smaller = Some(between),
         }
     }
-    Ok(Plan {
+    Ok(Search {
         smallest: Some(smallest),
         smaller,
-        headroom: None,
-        inputs: Vec::new(),
-        extrapolated: Vec::new(),
     })
 }
 

@@ -156,7 +156,7 @@ impl Wires {
         let serving = front.serve(Brought {
             ca: self.ca.certificate.clone(),
             certificate: own.certificate,
-            key: own.key.to_string(),
+            key: own.key,
             reset: self.seed_of("tg-sim-quic-reset-1", node, 0),
             seed: self.seed_of("tg-sim-quic-node-1", node, life),
             date: self.date(),

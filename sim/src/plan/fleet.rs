@@ -141,7 +141,7 @@ impl Fleet {
     pub(super) fn price(&self) -> (f64, u64) {
         let all = self.nodes + self.added;
         let cores = (all * self.cores) as f64;
-        (self.cost.map_or(cores, |cost| cost), all)
+        (self.cost.unwrap_or(cores), all)
     }
 
     fn cost_of(&self, prices: &Prices) -> Option<f64> {

@@ -58,6 +58,34 @@ fn a_fault_names_a_node_that_there_is() {
 }
 
 #[test]
+fn what_does_not_go_together_is_refused_with_what_is_missing() {
+    let cases = [
+        ("", "come_back = 1\n", "nobody is registered beyond"),
+        ("", "last_moment = 1\n", "nobody is registered beyond"),
+        (
+            "network = { double_percent = 1 }\n",
+            "",
+            "only over network.transport",
+        ),
+        (
+            "network = { transport = \"quic\" }\n\
+             gateways = { packing = { in_flight = 1, tick_us = 1 } }\n",
+            "",
+            "not over network.transport",
+        ),
+        (
+            "add = [{ at_s = 1, lead_s = 1, nodes = 1 }]\n",
+            "",
+            "add: an embedded store has one node",
+        ),
+    ];
+    for (head, ask, expected) in cases {
+        let refused = parsed(&format!("{head}{SMALL}{ask}")).unwrap_err();
+        assert!(refused.contains(expected), "{head}{ask}: {refused}");
+    }
+}
+
+#[test]
 fn objectives_are_read_as_they_are_written() {
     let objective = |words: &str| Objective::try_from(words.to_owned());
     let latency = objective("p99_9(sign-in) <= 1.5s").unwrap();

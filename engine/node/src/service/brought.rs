@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use tidegate_runtime::Key;
+use zeroize::Zeroizing;
 
 use super::{EndpointError, Front, admit, tls};
 use crate::certificates::fingerprint;
@@ -24,7 +25,7 @@ pub struct Brought {
     /// The node's certificate, PEM.
     pub certificate: String,
     /// Its private key, PEM.
-    pub key: String,
+    pub key: Zeroizing<String>,
     /// Makes stateless resets (RFC 9000 §10.3); the same in every life of a node.
     pub reset: [u8; 32],
     /// What the endpoint's own randomness follows from.
