@@ -5,7 +5,7 @@ mod holds;
 mod stalls;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -127,13 +127,19 @@ const OPERATIONS: [(&str, &str, Shapes); 4] = [
 ];
 
 pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
+    println!("{}", write(args.people, &args.json)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Calibrates, and says what it wrote.
+pub(crate) fn write(people: usize, json: &Path) -> anyhow::Result<String> {
     let mut operations = BTreeMap::new();
     let mut warm_bytes_per_person = 0;
     for (operation, mix, shapes) in OPERATIONS {
         let mix = Mix::named(mix)?;
         pin(Side::Generator);
         let measured = runtime()?.block_on(async {
-            let spawned = ShapeArgs::spawned(args.people);
+            let spawned = ShapeArgs::spawned(people);
             if operation == "check" {
                 warm_bytes_per_person = warm_bytes(&spawned, &mix).await?;
             }
@@ -166,7 +172,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let calibration = Calibration {
         version: VERSION,
         machine: Machine::here(),
-        people: args.people,
+        people,
         endpoint,
         generator,
         stalls: Stalls::of_both()?,
@@ -181,9 +187,8 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
         warm_bytes_per_person,
     };
     let text = serde_json::to_string_pretty(&calibration)?;
-    std::fs::write(&args.json, &text).with_context(|| args.json.display().to_string())?;
-    println!("{text}");
-    Ok(ExitCode::SUCCESS)
+    std::fs::write(json, &text).with_context(|| json.display().to_string())?;
+    Ok(text)
 }
 
 /// Memory of a node before and after everybody was asked about.

@@ -1,5 +1,8 @@
 //! How often a core is taken away from whoever runs on it, and for how long:
-//! other machines on the same processor, and threads of the kernel.
+//! other machines on the same processor, and threads of the kernel. Watched by
+//! somebody who rests half of the time, as a node does below saturation: whoever
+//! sells cores lets others run when one rests, and takes more of it away when it
+//! never does.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,6 +12,12 @@ use serde::Serialize;
 use crate::machine::{Side, pin};
 
 const WATCHED: Duration = Duration::from_secs(20);
+/// What a watcher works before it rests, and how long it rests.
+const WORK: Duration = Duration::from_micros(400);
+const REST: Duration = Duration::from_micros(300);
+/// A sleep ends this much late when nothing is in its way: the timer's slack,
+/// and waking.
+const WAKE_US: u64 = 100;
 /// Longer ones are what whoever sells cores does to those that never rest.
 const LONGEST_US: u64 = 8_000;
 /// Shorter ones are lost in what everything costs.
@@ -46,14 +55,23 @@ impl Stalls {
 
 fn watch() -> Stalls {
     let began = Instant::now();
-    let (mut last, mut lengths_us) = (began, Vec::new());
-    while began.elapsed() < WATCHED {
-        let now = Instant::now();
-        let gap_us = u64::try_from((now - last).as_micros()).unwrap_or(u64::MAX);
+    let (mut last, mut rested, mut lengths_us) = (began, began, Vec::new());
+    let mut saw = |gap: Duration| {
+        let gap_us = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
         if (SHORTEST_US..LONGEST_US).contains(&gap_us) {
             lengths_us.push(gap_us);
         }
+    };
+    while last - began < WATCHED {
+        let now = Instant::now();
+        saw(now - last);
         last = now;
+        if last - rested >= WORK {
+            std::thread::sleep(REST);
+            rested = Instant::now();
+            saw((rested - last).saturating_sub(REST + Duration::from_micros(WAKE_US)));
+            last = rested;
+        }
     }
     let per_s = lengths_us.len() as f64 / WATCHED.as_secs_f64();
     Stalls {
