@@ -21,6 +21,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-storage-api",
         ],
     ),
+    ("tidegate-libfdb", &[]),
+    (
+        "tidegate-storage-foundationdb",
+        &["tidegate-libfdb", "tidegate-storage-api"],
+    ),
     ("tidegate-storage-simulated", &["tidegate-storage-api"]),
     ("tidegate-cluster", &["tidegate-storage-api"]),
     ("tidegate-client", &["tidegate-wire"]),
@@ -78,6 +83,7 @@ const HEAVY: &[(&str, &[&str])] = &[
         ],
     ),
     ("fjall", &["tidegate-storage-fjall"]),
+    ("foundationdb", &["tidegate-storage-foundationdb"]),
 ];
 
 fn packages() -> Vec<Value> {

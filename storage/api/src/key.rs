@@ -6,11 +6,13 @@
 //! ```text
 //! region u8 | slot u16 BE | space u8 | ...
 //!                           0x01  fence            (nothing more)
+//!                           0x02  marker           node u64 BE | lane u16 BE
 //!                           0x10  person           user 16 | part u8
 //!                           0x11  person key       user 16
 //!                           0x20  identifier index keyed hash 32
 //!                           0x21  throttle         keyed hash 32
 //!                           0x30  event            generation u32 BE | sequence u64 BE | place u16 BE
+//!                                                  (in FoundationDB: generation | stamp 10 | place)
 //! 0xFF      | 0x0000      | 0x00  system           name ...
 //! ```
 //!
@@ -30,6 +32,7 @@ const SYSTEM_REGION: u8 = 0xFF;
 mod space {
     pub(super) const SYSTEM: u8 = 0x00;
     pub(super) const FENCE: u8 = 0x01;
+    pub(super) const MARKER: u8 = 0x02;
     pub(super) const PERSON: u8 = 0x10;
     pub(super) const PERSON_KEY: u8 = 0x11;
     pub(super) const IDENTIFIER: u8 = 0x20;
@@ -207,6 +210,20 @@ impl Key {
         Key::build(region.0, slot.0, space::PERSON_KEY, &[user])
     }
 
+    /// Where a node's commits to a slot, or to the system, leave behind that
+    /// they happened: of each lane the last one.
+    #[must_use]
+    pub fn marker(place: Option<(Region, Slot)>, node: u64, lane: u16) -> Key {
+        let (node, lane) = (&node.to_be_bytes(), &lane.to_be_bytes());
+        match place {
+            Some((region, slot)) => Key::build(region.0, slot.0, space::MARKER, &[node, lane]),
+            None => {
+                let name = b"marker/".as_slice();
+                Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[name, node, lane])
+            }
+        }
+    }
+
     /// The row that maps an identifier's keyed hash to a person.
     #[must_use]
     pub fn identifier(region: Region, hash: &[u8; 32]) -> Key {
@@ -266,7 +283,7 @@ impl Key {
         }
     }
 
-    pub(crate) fn event(region: Region, partition: Partition, place: &[u8; 14]) -> Key {
+    pub(crate) fn event(region: Region, partition: Partition, place: &[u8]) -> Key {
         let slot = partition.first_slot();
         Key::build(region.0, slot.0, space::EVENT, &[place])
     }

@@ -1,0 +1,210 @@
+//! One transaction at a time: the conditions, the writes, and what became of
+//! them.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use foundationdb::options::{ConflictRangeType, MutationType, TransactionOption};
+use foundationdb::{Database, FdbError, FdbResult, RangeOption, Transaction};
+use tidegate_storage_api::{Check, Commit, EventPosition, Fence, Key, KeyRange, StoreError};
+
+use crate::lanes::Lane;
+use crate::space;
+
+/// How long a read, or a read version, may take. Commits have no such limit.
+const READ_MS: i32 = 1_000;
+
+/// What the conditions came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Held,
+    Fenced,
+    Conflict,
+}
+
+/// A transaction that only reads, and is given up after [`READ_MS`].
+fn reading(database: &Database) -> FdbResult<Transaction> {
+    let transaction = database.create_trx()?;
+    transaction.set_option(TransactionOption::Timeout(READ_MS))?;
+    Ok(transaction)
+}
+
+/// Reads, with FoundationDB's own back-off in between, until the time is up.
+async fn read<T, F>(
+    database: &Database,
+    mut once: impl FnMut(Transaction) -> F,
+) -> Result<T, StoreError>
+where
+    F: Future<Output = (Transaction, FdbResult<T>)>,
+{
+    let unavailable = |error: FdbError| {
+        tracing::debug!(code = error.code(), "a read of FoundationDB failed");
+        StoreError::Unavailable
+    };
+    let mut transaction = reading(database).map_err(unavailable)?;
+    loop {
+        let (used, found) = once(transaction).await;
+        match found {
+            Ok(found) => return Ok(found),
+            Err(error) => transaction = used.on_error(error).await.map_err(unavailable)?,
+        }
+    }
+}
+
+pub(crate) async fn get(database: &Database, key: &Key) -> Result<Option<Bytes>, StoreError> {
+    let once = async |transaction: Transaction| {
+        let found = transaction.get(&space::stored(key), true).await;
+        let found = found.map(|value| value.map(|value| Bytes::copy_from_slice(&value)));
+        (transaction, found)
+    };
+    read(database, once).await
+}
+
+pub(crate) async fn range(
+    database: &Database,
+    range: &KeyRange,
+    limit: usize,
+) -> Result<Vec<(Key, Bytes)>, StoreError> {
+    if range.start >= range.end || limit == 0 {
+        return Ok(Vec::new());
+    }
+    let once = async |transaction: Transaction| {
+        let found = rows(&transaction, range, limit).await;
+        (transaction, found)
+    };
+    read(database, once).await
+}
+
+async fn rows(
+    transaction: &Transaction,
+    range: &KeyRange,
+    limit: usize,
+) -> FdbResult<Vec<(Key, Bytes)>> {
+    let mut left = Some(RangeOption {
+        limit: Some(limit),
+        ..RangeOption::from((space::stored(&range.start), space::stored(&range.end)))
+    });
+    let (mut rows, mut turn) = (Vec::new(), 0);
+    while let Some(option) = left {
+        turn += 1;
+        let found = transaction.get_range(&option, turn, true).await?;
+        for row in &found {
+            let value = Bytes::copy_from_slice(row.value());
+            rows.push((space::read(row.key()), value));
+        }
+        left = option.next_range(&found);
+    }
+    Ok(rows)
+}
+
+pub(crate) async fn fresh_version(database: &Database) -> Result<i64, StoreError> {
+    let once = async |transaction: Transaction| {
+        let version = transaction.get_read_version().await;
+        (transaction, version)
+    };
+    read(database, once).await
+}
+
+/// Reads the conditions at a version.
+pub(crate) async fn look(
+    database: &Database,
+    checks: &[Check],
+    version: i64,
+) -> Result<Found, FdbError> {
+    let transaction = reading(database)?;
+    transaction.set_read_version(version);
+    let mut found = Found::Held;
+    for check in checks {
+        let held = match check {
+            Check::Fence {
+                region,
+                slot,
+                epoch,
+            } => {
+                let stored = transaction.get(&space::stored(&Key::fence(*region, *slot)), true);
+                if !Fence::holds(stored.await?.as_deref(), *epoch) {
+                    return Ok(Found::Fenced);
+                }
+                true
+            }
+            Check::Absent(key) => transaction.get(&space::stored(key), true).await?.is_none(),
+            Check::Value(key, value) => {
+                let stored = transaction.get(&space::stored(key), true).await?;
+                stored.as_deref() == Some(value.as_ref())
+            }
+            Check::Untouched(_) => true,
+        };
+        if !held {
+            found = Found::Conflict;
+        }
+    }
+    Ok(found)
+}
+
+/// A transaction with everything in it, at a read version. It has no time
+/// limit: what was sent is waited for.
+pub(crate) fn prepared(
+    database: &Database,
+    commit: &Commit,
+    lane: &Lane,
+    version: i64,
+    generation: u32,
+) -> FdbResult<Transaction> {
+    let transaction = database.create_trx()?;
+    transaction.set_read_version(version);
+    for check in &commit.checks {
+        let key = match check {
+            Check::Fence { region, slot, .. } => &Key::fence(*region, *slot),
+            Check::Absent(key) | Check::Value(key, _) | Check::Untouched(key) => key,
+        };
+        conflicts(&transaction, key, ConflictRangeType::Read)?;
+    }
+    for range in &commit.clears {
+        if range.start < range.end {
+            transaction.clear_range(&space::stored(&range.start), &space::stored(&range.end));
+        }
+    }
+    for key in &commit.deletes {
+        transaction.clear(&space::stored(key));
+    }
+    for put in &commit.puts {
+        transaction.set(&space::stored(&put.key), &put.value);
+    }
+    for (place, append) in (0..).zip(&commit.appends) {
+        let (region, partition) = (append.region, append.partition);
+        let key = EventPosition::stamped_key(region, partition, generation, place);
+        let key = space::stamped(key);
+        transaction.atomic_op(&key, &append.value, MutationType::SetVersionstampedKey);
+    }
+    conflicts(&transaction, &lane.key, ConflictRangeType::Read)?;
+    let marker = MutationType::SetVersionstampedValue;
+    transaction.atomic_op(&space::stored(&lane.key), &lane.value(), marker);
+    Ok(transaction)
+}
+
+/// Finds out whether a lane's commit landed, and at which version. When this
+/// returns, it has, or never will: this conflicts with it, and has committed.
+/// Waits for as long as the database is out of reach.
+pub(crate) async fn settle(database: &Database, lane: &Lane) -> FdbResult<Option<i64>> {
+    let mut transaction = database.create_trx()?;
+    loop {
+        let landed = match transaction.get(&space::stored(&lane.key), false).await {
+            Ok(stored) => lane.landed(stored.as_deref()),
+            Err(error) => {
+                transaction = transaction.on_error(error).await?;
+                continue;
+            }
+        };
+        // Nothing is written, so that whoever repeats this still finds it.
+        conflicts(&transaction, &lane.key, ConflictRangeType::Write)?;
+        match transaction.commit().await {
+            Ok(_) => return Ok(landed),
+            Err(error) => transaction = error.on_error().await?,
+        }
+    }
+}
+
+fn conflicts(transaction: &Transaction, key: &Key, kind: ConflictRangeType) -> FdbResult<()> {
+    let (key, after) = (space::stored(key), space::stored(&key.successor()));
+    transaction.add_conflict_range(&key, &after, kind)
+}

@@ -1,0 +1,258 @@
+//! Opening a cluster, and the `Store` trait on top of it.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use foundationdb::{Database, FdbError};
+use thiserror::Error;
+use tidegate_libfdb::{Network, NetworkError, NetworkOption};
+use tidegate_storage_api::{Check, Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
+use tokio::sync::oneshot;
+
+use crate::attempt::{self, Found};
+use crate::lanes::{Lane, Lanes, Owner};
+use crate::outcome::Unsent;
+use crate::versions::{Asked, Fenced, Versions};
+
+/// How often a commit is tried anew when all its conditions hold after all.
+const TRIES: usize = 5;
+
+/// How a cluster is reached, and as whom.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Names the cluster's coordinators; none for FoundationDB's default file.
+    pub cluster_file: Option<PathBuf>,
+    /// The client library; none for where the system looks.
+    pub library: Option<PathBuf>,
+    /// What the library's network is told, by the first store of a process.
+    pub network: Vec<NetworkOption>,
+    /// The node whose commits these are.
+    pub node: u64,
+    /// Drawn anew for each life of the process.
+    pub life: u128,
+    /// Which life of the store this is: raised by a restore.
+    pub generation: u32,
+}
+
+/// Why a cluster could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The client library, or its network, is not to be had.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The cluster file's path is no text.
+    #[error("the cluster file's path {0} is not UTF-8")]
+    Path(PathBuf),
+    /// The library refused.
+    #[error("FoundationDB refused: {0}")]
+    Refused(String),
+}
+
+/// A client of a cluster.
+pub struct FoundationStore {
+    client: Arc<Client>,
+}
+
+/// What a store has asked of its cluster since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Commits that were acknowledged.
+    pub commits: u64,
+    /// Read versions that commits asked for.
+    pub read_versions: u64,
+    /// Commits whose fate had to be found out.
+    pub settled: u64,
+}
+
+struct Client {
+    database: Database,
+    versions: Versions,
+    lanes: Lanes,
+    generation: u32,
+    commits: AtomicU64,
+    read_versions: AtomicU64,
+    settled: AtomicU64,
+}
+
+impl FoundationStore {
+    /// Opens a cluster. Nothing is asked of it yet, so that it may be away.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a missing library is told with what to install.
+    pub fn open(options: &Options) -> Result<FoundationStore, OpenError> {
+        Network::start(options.library.as_deref(), &options.network)?;
+        let path = options.cluster_file.as_deref().map(text).transpose()?;
+        let database = Database::new(path);
+        let database = database.map_err(|error| OpenError::Refused(error.to_string()))?;
+        let owner = Owner {
+            node: options.node,
+            life: options.life,
+        };
+        Ok(FoundationStore {
+            client: Arc::new(Client {
+                database,
+                versions: Versions::default(),
+                lanes: Lanes::new(owner),
+                generation: options.generation,
+                commits: AtomicU64::new(0),
+                read_versions: AtomicU64::new(0),
+                settled: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// What was asked of the cluster so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            commits: self.client.commits.load(Ordering::Relaxed),
+            read_versions: self.client.read_versions.load(Ordering::Relaxed),
+            settled: self.client.settled.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn text(path: &Path) -> Result<&str, OpenError> {
+    let text = path.to_str();
+    text.ok_or_else(|| OpenError::Path(path.to_owned()))
+}
+
+/// Begins at once, and goes on when nobody waits for it any more.
+fn begin<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> StoreFuture<T> {
+    let (answer, answered) = oneshot::channel();
+    tokio::spawn(async move {
+        // Whoever asked may have gone.
+        let _ = answer.send(work.await);
+    });
+    Box::pin(async move { answered.await.unwrap_or(Err(StoreError::CommitUnknown)) })
+}
+
+impl Store for FoundationStore {
+    fn get(&self, key: Key) -> StoreFuture<Option<Bytes>> {
+        let client = Arc::clone(&self.client);
+        begin(async move { attempt::get(&client.database, &key).await })
+    }
+
+    fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(Key, Bytes)>> {
+        let client = Arc::clone(&self.client);
+        begin(async move { attempt::range(&client.database, &range, limit).await })
+    }
+
+    fn commit(&self, commit: Commit) -> StoreFuture<Stamp> {
+        let client = Arc::clone(&self.client);
+        begin(async move {
+            commit.validate()?;
+            let fenced = Fenced::of(&commit);
+            let lane = client.lanes.take(fenced).ok_or(StoreError::Unavailable)?;
+            let decided = client.commit(&commit, fenced, &lane).await;
+            // Of a commit whose fate stays unknown the lane stays taken.
+            if decided != Err(StoreError::CommitUnknown) {
+                client.lanes.give_back(&lane);
+            }
+            decided
+        })
+    }
+}
+
+impl Client {
+    async fn commit(
+        &self,
+        commit: &Commit,
+        fenced: Option<Fenced>,
+        lane: &Lane,
+    ) -> Result<Stamp, StoreError> {
+        let bare = |check: &Check| matches!(check, Check::Fence { .. } | Check::Untouched(_));
+        let all_bare = commit.checks.iter().all(bare);
+        for turn in 0..TRIES {
+            let asked = Asked::now();
+            let cached = self.versions.cached(fenced, asked);
+            let version = match cached {
+                Some(version) => version,
+                None => self.fresh_version().await?,
+            };
+            // What is known to be ours at that version need not be read.
+            if cached.is_none() || !all_bare {
+                match attempt::look(&self.database, &commit.checks, version).await {
+                    Ok(found) => self.held(found, fenced)?,
+                    Err(error) => {
+                        self.versions.forget(fenced);
+                        if Unsent::of(error) == Unsent::TooOld {
+                            continue;
+                        }
+                        return Err(StoreError::Unavailable);
+                    }
+                }
+            }
+            // Since when a key is untouched is known only of the first version.
+            if turn > 0 && commit.checks.iter().any(is_untouched) {
+                return Err(StoreError::Overtaken);
+            }
+            match self.send(commit, lane, version).await {
+                Ok(version) => {
+                    self.versions.took(asked, Asked::now());
+                    self.versions.learn(fenced, version, asked);
+                    self.commits.fetch_add(1, Ordering::Relaxed);
+                    return stamp(version);
+                }
+                Err(Unsent::Refused(refused)) => return Err(refused),
+                Err(Unsent::Unknown) => return Err(StoreError::CommitUnknown),
+                Err(Unsent::TooOld | Unsent::Conflict | Unsent::Later) => {
+                    self.versions.forget(fenced);
+                }
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    fn held(&self, found: Found, fenced: Option<Fenced>) -> Result<(), StoreError> {
+        match found {
+            Found::Held => Ok(()),
+            Found::Fenced => {
+                self.versions.forget(fenced);
+                Err(StoreError::Fenced)
+            }
+            Found::Conflict => Err(StoreError::Conflict),
+        }
+    }
+
+    async fn fresh_version(&self) -> Result<i64, StoreError> {
+        self.read_versions.fetch_add(1, Ordering::Relaxed);
+        attempt::fresh_version(&self.database).await
+    }
+
+    /// Sends a commit and waits until its fate is known; the version at which
+    /// it landed.
+    async fn send(&self, commit: &Commit, lane: &Lane, version: i64) -> Result<i64, Unsent> {
+        let prepared = attempt::prepared(&self.database, commit, lane, version, self.generation);
+        let error: FdbError = match prepared.map_err(Unsent::of)?.commit().await {
+            Ok(committed) => return committed.committed_version().map_err(|_| Unsent::Unknown),
+            Err(error) => error.into(),
+        };
+        let unsent = Unsent::of(error);
+        if unsent != Unsent::Unknown {
+            return Err(unsent);
+        }
+        self.settled.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(code = error.code(), "a commit's fate has to be found out");
+        match attempt::settle(&self.database, lane).await {
+            Ok(Some(version)) => Ok(version),
+            // It never will: everything is tried anew.
+            Ok(None) => Err(Unsent::Later),
+            Err(_) => Err(Unsent::Unknown),
+        }
+    }
+}
+
+fn is_untouched(check: &Check) -> bool {
+    matches!(check, Check::Untouched(_))
+}
+
+fn stamp(version: i64) -> Result<Stamp, StoreError> {
+    let version = u64::try_from(version).map_err(|_| StoreError::CommitUnknown)?;
+    Ok(Stamp(version))
+}
