@@ -38,7 +38,7 @@ where
     F: Future<Output = (Transaction, FdbResult<T>)>,
 {
     let unavailable = |error: FdbError| {
-        tracing::debug!(code = error.code(), "a read of FoundationDB failed");
+        tracing::debug!(event = "foundationdb.read_failed", code = error.code());
         StoreError::Unavailable
     };
     let mut transaction = reading(database).map_err(unavailable)?;

@@ -238,7 +238,7 @@ impl Client {
             return Err(unsent);
         }
         self.settled.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(code = error.code(), "a commit's fate has to be found out");
+        tracing::debug!(event = "foundationdb.fate_unknown", code = error.code());
         match attempt::settle(&self.database, lane).await {
             Ok(Some(version)) => Ok(version),
             // It never will: everything is tried anew.
