@@ -24,7 +24,7 @@ const LONGEST_US: u64 = 8_000;
 const SHORTEST_US: u64 = 100;
 const LENGTHS: usize = 64;
 
-/// What was seen of one core by somebody who did nothing but watch.
+/// What was seen of one core by somebody who watched, and rested in turn.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Stalls {
     per_s: f64,

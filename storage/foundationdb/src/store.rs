@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use foundationdb::{Database, FdbError};
 use thiserror::Error;
-use tidegate_libfdb::{Network, NetworkError, NetworkOption};
+use tidegate_libfdb::{NetworkError, NetworkOption};
 use tidegate_storage_api::{Check, Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
 use tokio::sync::oneshot;
 
@@ -83,7 +83,7 @@ impl FoundationStore {
     /// # Errors
     /// [`OpenError`]; a missing library is told with what to install.
     pub fn open(options: &Options) -> Result<FoundationStore, OpenError> {
-        Network::start(options.library.as_deref(), &options.network)?;
+        tidegate_libfdb::start(options.library.as_deref(), &options.network)?;
         let path = options.cluster_file.as_deref().map(text).transpose()?;
         let database = Database::new(path);
         let database = database.map_err(|error| OpenError::Refused(error.to_string()))?;

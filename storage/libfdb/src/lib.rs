@@ -4,7 +4,7 @@
 //! installed. One released program is to serve the embedded store as well, and
 //! to say what to install. So this crate offers the library's symbols itself,
 //! by their C names, each of which hands the call on to the library that
-//! [`load`] found. The crate `foundationdb` on top of them is none the wiser.
+//! [`start`] found. The crate `foundationdb` on top of them is none the wiser.
 //!
 //! This is the only crate of the workspace with `unsafe` code. It is sound as
 //! long as three things hold:
@@ -12,8 +12,8 @@
 //! - The signatures are those of `fdb_c.h`, API version 730. The library is
 //!   asked for that version before anything else is called, and refuses what
 //!   it does not know.
-//! - Nothing is called before the library is loaded. [`Network::start`] is the
-//!   only way to begin and loads it first; a call without it ends the process.
+//! - Nothing is called before the library is loaded. [`start`] is the only way
+//!   to begin and loads it first; a call without it ends the process.
 //! - The network thread has ended when the library's destructors run, at the
 //!   exit: a program calls [`stop`] before it returns from `main`. An exit hook
 //!   would come too late, after destructors that the library adds as it runs.
@@ -23,5 +23,5 @@
 mod network;
 mod symbols;
 
-pub use network::{Network, NetworkError, NetworkOption, stop};
+pub use network::{NetworkError, NetworkOption, start, stop};
 pub use symbols::LoadError;

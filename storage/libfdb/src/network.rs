@@ -57,12 +57,6 @@ impl NetworkOption {
     }
 }
 
-/// The network thread runs until [`stop`].
-#[derive(Clone, Copy, Debug)]
-pub struct Network {
-    _started: (),
-}
-
 enum State {
     New,
     Running(JoinHandle<()>),
@@ -72,33 +66,28 @@ enum State {
 
 static STATE: Mutex<State> = Mutex::new(State::New);
 
-impl Network {
-    /// Loads the library and starts its network. When it runs already, it goes
-    /// on as it was started.
-    ///
-    /// # Errors
-    /// [`NetworkError`]. What the library refused is not tried again.
-    pub fn start(
-        library: Option<&Path>,
-        options: &[NetworkOption],
-    ) -> Result<Network, NetworkError> {
-        let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-        match *state {
-            State::Running(_) => return Ok(Network { _started: () }),
-            State::Over => {
-                let again = "its network was started before";
-                return Err(NetworkError::Refused(again.to_owned()));
-            }
-            State::New => symbols::load(library)?,
+/// Loads the library and starts its network, which runs until [`stop`]. When it
+/// runs already, it goes on as it was started.
+///
+/// # Errors
+/// [`NetworkError`]. What the library refused is not tried again.
+pub fn start(library: Option<&Path>, options: &[NetworkOption]) -> Result<(), NetworkError> {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    match *state {
+        State::Running(_) => return Ok(()),
+        State::Over => {
+            let again = "its network was started before";
+            return Err(NetworkError::Refused(again.to_owned()));
         }
-        *state = State::Over;
-        set_up(options)?;
-        let thread = std::thread::Builder::new().name("fdb-network".to_owned());
-        // SAFETY: the network is set up, and run once.
-        let run = || drop(checked(unsafe { symbols::fdb_run_network() }));
-        *state = State::Running(thread.spawn(run)?);
-        Ok(Network { _started: () })
+        State::New => symbols::load(library)?,
     }
+    *state = State::Over;
+    set_up(options)?;
+    let thread = std::thread::Builder::new().name("fdb-network".to_owned());
+    // SAFETY: the network is set up, and run once.
+    let run = || drop(checked(unsafe { symbols::fdb_run_network() }));
+    *state = State::Running(thread.spawn(run)?);
+    Ok(())
 }
 
 fn set_up(options: &[NetworkOption]) -> Result<(), NetworkError> {
