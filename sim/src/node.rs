@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 use tidegate_account::{Policy, TenantId};
-use tidegate_cluster::{Lease, NodeId};
+use tidegate_cluster::{Identity, Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
 use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
 use tidegate_runtime::{
@@ -210,8 +210,13 @@ impl Node {
         });
         let member = (making.store == StoreKind::Foundationdb).then(|| {
             let lease = Lease(u64::from(nodes.lease_ms.0));
-            let (id, address) = (NodeId(number), address_of(number));
-            Arc::new(Member::new(Region::FIRST, id, address, lease))
+            let identity = Identity {
+                id: NodeId(number),
+                name: address_of(number),
+                address: address_of(number),
+                reads: 1,
+            };
+            Arc::new(Member::new(Region::FIRST, identity, lease))
         });
         let ownership = match &member {
             Some(member) => member.ownership(),

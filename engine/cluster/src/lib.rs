@@ -13,7 +13,7 @@ mod placement;
 mod row;
 mod run;
 
-pub use membership::{Input, Lease, Membership, Order, Standing};
+pub use membership::{Identity, Input, Lease, Membership, Order, Standing};
 pub use placement::owner_among;
 pub use row::{NodeId, NodeRow, NodeState};
 pub use run::{Slots, Spawn, Time, Waited, run};

@@ -105,10 +105,23 @@ pub enum Order {
     Gone,
 }
 
+/// Who a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id; not 0, and no other node's.
+    pub id: NodeId,
+    /// What operators call it.
+    pub name: String,
+    /// Where gateways reach it.
+    pub address: String,
+    /// The newest formats that it reads.
+    pub reads: u16,
+}
+
 /// A node's own view of the cluster.
 pub struct Membership {
     me: NodeId,
-    address: String,
+    identity: Identity,
     lease: Lease,
     standing: Standing,
     /// This node's row as it is stored.
@@ -164,13 +177,13 @@ struct Other {
 }
 
 impl Membership {
-    /// A node that is not yet in the cluster. `address` is where gateways
-    /// reach it.
+    /// A node that is not yet in the cluster.
     #[must_use]
-    pub fn new(region: Region, me: NodeId, address: String, lease: Lease) -> Membership {
+    pub fn new(region: Region, identity: Identity, lease: Lease) -> Membership {
+        let me = identity.id;
         Membership {
             me,
-            address,
+            identity,
             lease,
             standing: Standing::Outside,
             row: None,
@@ -182,6 +195,31 @@ impl Membership {
             others: BTreeMap::new(),
             table: Table::new(region, me),
         }
+    }
+
+    /// Where gateways reach the node, from its next life on.
+    pub fn reached_at(&mut self, address: String) {
+        self.identity.address = address;
+    }
+
+    /// Whether no other node lives, as far as this one knows.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        !self.others.values().any(|other| self.lives(other))
+    }
+
+    /// How many slots it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.table.held()
+    }
+
+    /// For how long each other node's row has not changed, as this node saw it.
+    #[must_use]
+    pub fn silences(&self, now_ms: u64) -> BTreeMap<NodeId, u64> {
+        let since = |other: &Other| now_ms.saturating_sub(other.silent_since_ms.unwrap_or(now_ms));
+        let others = self.others.iter();
+        others.map(|(id, other)| (*id, since(other))).collect()
     }
 
     /// How it stands.
@@ -279,7 +317,9 @@ impl Membership {
             state: NodeState::Serving,
             life: before.map_or(1, |row| row.life + 1),
             renewal: 0,
-            address: self.address.clone(),
+            name: self.identity.name.clone(),
+            address: self.identity.address.clone(),
+            reads: self.identity.reads,
         });
         let check = match found {
             None => Check::Absent(self.key(self.me)),

@@ -2,7 +2,8 @@
 //!
 //! Format 1:
 //! ```text
-//! version u8 = 1 | state u8 | 0 0 | life u64 BE | renewal u64 BE | address, UTF-8
+//! version u8 = 1 | state u8 | reads u16 BE | life u64 BE | renewal u64 BE |
+//! length of the name u8 | name, UTF-8 | address, UTF-8
 //! ```
 
 use bytes::Bytes;
@@ -32,19 +33,28 @@ pub struct NodeRow {
     pub life: u64,
     /// Raised with each renewal.
     pub renewal: u64,
+    /// What operators call it; at most 255 bytes.
+    pub name: String,
     /// Where gateways reach it.
     pub address: String,
+    /// The newest formats that it reads.
+    pub reads: u16,
 }
 
 const VERSION: u8 = 1;
+const NAME_MAX_BYTES: usize = 255;
 
 impl NodeRow {
     /// The row's bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut bytes = vec![VERSION, self.state as u8, 0, 0];
+        let mut bytes = vec![VERSION, self.state as u8];
+        bytes.extend_from_slice(&self.reads.to_be_bytes());
         bytes.extend_from_slice(&self.life.to_be_bytes());
         bytes.extend_from_slice(&self.renewal.to_be_bytes());
+        let name = &self.name.as_bytes()[..self.name.len().min(NAME_MAX_BYTES)];
+        bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(name);
         bytes.extend_from_slice(self.address.as_bytes());
         bytes.into()
     }
@@ -53,7 +63,7 @@ impl NodeRow {
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<NodeRow> {
         let (head, rest) = bytes.split_first_chunk::<4>()?;
-        let [VERSION, state, 0, 0] = head else {
+        let [VERSION, state, reads @ ..] = head else {
             return None;
         };
         let state = match state {
@@ -63,12 +73,16 @@ impl NodeRow {
             _ => return None,
         };
         let (life, rest) = rest.split_first_chunk()?;
-        let (renewal, address) = rest.split_first_chunk()?;
+        let (renewal, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first()?;
+        let (name, address) = rest.split_at_checked(usize::from(*length))?;
         Some(NodeRow {
             state,
             life: u64::from_be_bytes(*life),
             renewal: u64::from_be_bytes(*renewal),
+            name: String::from_utf8(name.to_vec()).ok()?,
             address: String::from_utf8(address.to_vec()).ok()?,
+            reads: u16::from_be_bytes(*reads),
         })
     }
 }
@@ -83,11 +97,13 @@ mod tests {
             state: NodeState::Draining,
             life: 3,
             renewal: 99,
+            name: "north-7".into(),
             address: "10.0.0.7:7443".into(),
+            reads: 2,
         };
         let bytes = row.encode();
         assert_eq!(NodeRow::decode(&bytes), Some(row));
-        assert_eq!(NodeRow::decode(&bytes[..19]), None);
+        assert_eq!(NodeRow::decode(&bytes[..27]), None);
         let mut other = bytes.to_vec();
         other[0] = 2;
         assert_eq!(NodeRow::decode(&other), None);

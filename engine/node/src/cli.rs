@@ -1,5 +1,7 @@
 //! The command line.
 
+mod at;
+mod cluster;
 mod doctor;
 mod input;
 mod node;
@@ -39,6 +41,8 @@ enum Command {
     /// Make a node's folder: configuration, CA, certificates, keys, the
     /// tenant `default`. Never overwrites.
     Init(node::InitArgs),
+    /// Write what a further node of this deployment needs into a file.
+    Bundle(node::BundleArgs),
     /// Run a node; prints one line with its addresses when it is ready.
     Serve(node::ServeArgs),
     /// Make an account. The password is read from the terminal or standard
@@ -76,6 +80,15 @@ enum Command {
     /// Rotate keys while people are served.
     #[command(subcommand)]
     Keys(operator::KeysCommand),
+    /// Show the nodes of the cluster, what they own and how they stand.
+    Status(cluster::StatusArgs),
+    /// Give every slot of a node away, so that it can be ended; it takes none
+    /// until it starts again.
+    Drain(cluster::DrainArgs),
+    /// Copy the embedded store of a folder into a FoundationDB cluster, compare
+    /// every row, and serve from there from then on. No node may run in the
+    /// folder. What was interrupted can be repeated.
+    Move(cluster::MoveArgs),
     /// Copy the store while it serves; rows and wrapped keys go apart.
     Backup(operator::BackupArgs),
     /// Put a backup back into a folder that has its secrets and no store.
@@ -121,6 +134,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let status = match cli.command {
         Command::Init(args) => node::init(&args),
+        Command::Bundle(args) => node::bundle(&args),
         Command::Serve(args) => node::serve(&args),
         Command::SignUp(args) => person::sign_up(&args),
         Command::SignIn(args) => person::sign_in(&args),
@@ -134,6 +148,9 @@ pub fn run() -> ExitCode {
         Command::Gateway(command) => operator::gateway(&command),
         Command::Cert(command) => operator::cert(&command),
         Command::Keys(command) => operator::keys(&command),
+        Command::Status(args) => cluster::status(&args),
+        Command::Drain(args) => cluster::drain(&args),
+        Command::Move(args) => cluster::move_store(&args),
         Command::Backup(args) => operator::backup(&args),
         Command::Restore(args) => operator::restore(&args),
         Command::Audit(args) => operator::audit(&args),
@@ -141,6 +158,7 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(),
         Command::DemoGateway(args) => demo::gateway(&args),
     };
+    crate::backend::stop();
     match status {
         Ok(status) => ExitCode::from(status),
         Err(error) => {

@@ -1,5 +1,11 @@
 //! The node's configuration file.
 
+mod overrides;
+mod storage;
+
+pub use overrides::Overrides;
+pub use storage::{ClusterConfig, FoundationdbConfig, StorageConfig};
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +22,10 @@ use crate::deployment::TenantPolicy;
 pub struct Config {
     /// Where the node listens.
     pub node: NodeConfig,
+    /// Where the rows are kept.
+    pub storage: StorageConfig,
+    /// How the node is known in its cluster.
+    pub cluster: ClusterConfig,
     /// Password hashing.
     pub hashing: HashingConfig,
     /// Sessions.
@@ -301,8 +311,14 @@ impl Config {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
-        match config.fault() {
-            None => Ok(config),
+        config.valid(path)
+    }
+
+    /// The configuration, when its values are in their ranges. `path` is where
+    /// it stands or is to stand.
+    pub(crate) fn valid(self, path: &Path) -> Result<Config, ConfigError> {
+        match self.fault() {
+            None => Ok(self),
             Some((key, expected)) => Err(ConfigError::Value {
                 path: path.to_owned(),
                 key,
@@ -341,6 +357,11 @@ impl Config {
                 self.node.actor_threads > 0,
                 "node.actor_threads",
                 "at least 1",
+            ),
+            (
+                crate::operator::is_name(&self.cluster.node),
+                "cluster.node",
+                "1 to 63 small letters, digits and inner hyphens",
             ),
             (
                 hashing.memory_kib >= 19_456,

@@ -1,12 +1,14 @@
 //! The deployment: its store, its keys, its tenants and who may connect.
 
 mod keys;
+mod news;
 mod rows;
 
 pub(crate) use keys::{KeyFault, key_file, make_key};
+pub(crate) use news::told;
 pub(crate) use rows::{
-    AuditRow, GatewayRow, KeyKind, KeyRef, RotationRow, StoreRow, TenantPolicy, TenantRow, read,
-    write,
+    AuditRow, GatewayRow, KeyKind, KeyRef, LEASE_MS, RotationRow, StoreRow, TenantPolicy,
+    TenantRow, read, write,
 };
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +20,8 @@ use tidegate_runtime::{
     Tenants, WrappedKey,
 };
 use tidegate_storage_api::{Key as RowKey, KeyRange, Store, StoreError, SystemPart};
-use tidegate_storage_fjall::FjallStore;
 
+use crate::backend::Backend;
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::rights::Gateways;
@@ -45,12 +47,15 @@ pub enum DeploymentError {
 pub(crate) struct Deployment {
     pub(crate) folder: Folder,
     pub(crate) config: Config,
-    pub(crate) fjall: Arc<FjallStore>,
+    pub(crate) backend: Backend,
+    store: Arc<dyn Store>,
+    pub(crate) lease_ms: u64,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) index_keys: Arc<IndexKeys>,
     pub(crate) peppers: Arc<Peppers>,
     pub(crate) gateways: Arc<Gateways>,
     master: Mutex<Arc<LocalMaster>>,
+    seen: tokio::sync::Mutex<news::Seen>,
 }
 
 impl Deployment {
@@ -58,10 +63,12 @@ impl Deployment {
     pub(crate) async fn open(
         folder: &Folder,
         config: &Config,
-        fjall: Arc<FjallStore>,
+        backend: Backend,
     ) -> Result<Deployment, DeploymentError> {
-        let store: &dyn Store = &*fjall;
-        let row = store_row(store).await?;
+        let store = backend.store();
+        let seen = news::newest(&*store).await?;
+        let row = store_row(&*store).await?;
+        backend.set_generation(row.generation);
         let master = LocalMaster::new(keys::belonging(folder, "master", &row.master)?);
         let deployment = Deployment {
             folder: folder.clone(),
@@ -71,25 +78,37 @@ impl Deployment {
             peppers: Arc::default(),
             gateways: Arc::default(),
             master: Mutex::new(Arc::new(master)),
-            fjall: Arc::clone(&fjall),
+            lease_ms: row.lease_ms,
+            seen: tokio::sync::Mutex::new(seen),
+            store,
+            backend,
         };
         for key in &row.pepper {
             let pepper = keys::belonging(folder, "pepper", key)?;
             deployment.peppers.add(key.number, pepper);
         }
-        for (_, value) in store.range(KeyRange::tenants(), ROWS_MAX).await? {
-            let row = read(&value).ok_or_else(|| DeploymentError::Row("a tenant".into()))?;
-            deployment.serve_tenant(&row, deployment.pepper(&store_row(store).await?))?;
-        }
-        for (_, value) in store.range(KeyRange::gateways(), ROWS_MAX).await? {
-            let row = read(&value).ok_or_else(|| DeploymentError::Row("a gateway".into()))?;
-            deployment.gateways.put(&row);
-        }
+        deployment.serve_rows(&row).await?;
         Ok(deployment)
     }
 
+    /// Serves tenants and gateways as their rows say from now on.
+    async fn serve_rows(&self, row: &StoreRow) -> Result<(), DeploymentError> {
+        let pepper = self.pepper(row);
+        for (_, value) in self.store.range(KeyRange::tenants(), ROWS_MAX).await? {
+            let row = read(&value).ok_or_else(|| DeploymentError::Row("a tenant".into()))?;
+            self.serve_tenant(&row, pepper)?;
+        }
+        let mut gateways = Vec::new();
+        for (_, value) in self.store.range(KeyRange::gateways(), ROWS_MAX).await? {
+            let row = read(&value).ok_or_else(|| DeploymentError::Row("a gateway".into()))?;
+            gateways.push(row);
+        }
+        self.gateways.replace(&gateways);
+        Ok(())
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
-        &*self.fjall
+        &*self.store
     }
 
     pub(crate) fn master(&self) -> Arc<LocalMaster> {

@@ -1,18 +1,17 @@
 //! Making a node's folder.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use thiserror::Error;
 use tidegate_account::TenantId;
 use tidegate_runtime::ports::{Clock, Entropy};
 use tidegate_runtime::{Key, LocalMaster, Master, SealFault};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Store, StoreError, SystemPart};
-use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 use zeroize::Zeroizing;
 
+use crate::backend::{Backend, BackendError};
 use crate::certificates::{CertificateError, Identity, Role, make_ca};
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Overrides};
 use crate::deployment::{
     GatewayRow, KeyFault, StoreRow, TenantPolicy, TenantRow, hex, make_key, tenant_context, write,
 };
@@ -33,6 +32,12 @@ pub enum InitError {
     /// There is one already.
     #[error("{0} exists already and is left as it is")]
     Exists(PathBuf),
+    /// The cluster has its keys and tenants.
+    #[error(
+        "this FoundationDB cluster holds a deployment already: `tidegate bundle` on one of \
+         its nodes, then `tidegate init --join`"
+    )]
+    Deployed,
     /// A file cannot be written.
     #[error("{path}: {source}")]
     Write {
@@ -44,6 +49,9 @@ pub enum InitError {
     /// A certificate cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The configuration would not be valid.
+    #[error(transparent)]
+    Invalid(#[from] ConfigError),
     /// The configuration cannot be written as TOML.
     #[error("the configuration cannot be written: {0}")]
     Config(#[from] toml::ser::Error),
@@ -58,7 +66,7 @@ pub enum InitError {
     Issuing(#[from] IssuingError),
     /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] BackendError),
     /// The store did not take the first rows.
     #[error("the store did not take the first rows: {0}")]
     Store(#[from] StoreError),
@@ -68,23 +76,30 @@ pub enum InitError {
 }
 
 /// Makes a folder with configuration, CA, certificates, keys, store, and the
-/// tenant and gateway `default`. Never overwrites anything.
+/// tenant and gateway `default`. Never overwrites anything. `lease_ms` is how
+/// long a node of a cluster may be silent.
 ///
 /// # Errors
 /// [`InitError`]; a folder that was begun and not finished is left behind.
 pub async fn init(
     folder: &Folder,
-    config: &Config,
+    overrides: &Overrides,
+    lease_ms: u64,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<(), InitError> {
+    let mut config = Config::default();
+    overrides.apply(&mut config);
+    let config = config.valid(&folder.config())?;
     if folder.config().exists() || folder.store().exists() {
         return Err(InitError::Exists(folder.root().to_owned()));
     }
-    for part in ["", "tls", "secrets"] {
-        let path = folder.root().join(part);
-        let made = std::fs::create_dir_all(&path);
-        made.map_err(|source| InitError::Write { path, source })?;
+    // An embedded store makes its folder, and the folders above it.
+    make_folders(folder)?;
+    let store = Backend::open(folder, &config, entropy)?.store();
+    let stored = store.get(RowKey::system(SystemPart::Store));
+    if stored.await?.is_some() {
+        return Err(InitError::Deployed);
     }
     let issued = certificates(folder, clock)?;
     let (master, master_ref) = make_key(folder, "master", 1, entropy)?;
@@ -92,17 +107,32 @@ pub async fn init(
         master: master_ref,
         index: vec![make_key(folder, "index", 1, entropy)?.1],
         pepper: vec![make_key(folder, "pepper", 1, entropy)?.1],
+        generation: 1,
+        lease_ms,
     };
+    let master = LocalMaster::new(master);
+    rows(&*store, &store_row, &master, &issued, entropy).await?;
+    finish(folder, &config, entropy)
+}
+
+/// Makes the folders of a node's folder.
+pub(crate) fn make_folders(folder: &Folder) -> Result<(), InitError> {
+    for part in ["", "tls", "secrets"] {
+        let path = folder.root().join(part);
+        let made = std::fs::create_dir_all(&path);
+        made.map_err(|source| InitError::Write { path, source })?;
+    }
+    Ok(())
+}
+
+/// Writes what is every node's own, and makes everything durable.
+pub(crate) fn finish(
+    folder: &Folder,
+    config: &Config,
+    entropy: &dyn Entropy,
+) -> Result<(), InitError> {
     let reset = Zeroizing::new(entropy.seed());
     written(folder.secret("reset"), |path| write_private(path, &*reset))?;
-    rows(
-        folder,
-        &store_row,
-        &LocalMaster::new(master),
-        &issued,
-        entropy,
-    )
-    .await?;
     let root = folder.root();
     for part in [root.join("secrets"), root.join("tls"), root.to_owned()] {
         written(part, sync_folder)?;
@@ -147,7 +177,7 @@ fn certificates(folder: &Folder, clock: &dyn Clock) -> Result<Issued, InitError>
     })
 }
 
-fn written(
+pub(crate) fn written(
     path: PathBuf,
     write: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> Result<(), InitError> {
@@ -155,13 +185,12 @@ fn written(
 }
 
 async fn rows(
-    folder: &Folder,
+    store: &dyn Store,
     store_row: &StoreRow,
     master: &dyn Master,
     issued: &Issued,
     entropy: &dyn Entropy,
 ) -> Result<(), InitError> {
-    let store: Arc<dyn Store> = Arc::new(FjallStore::open(&folder.store(), &Options::default())?);
     let tenant = TenantId::of_name(DEFAULT_TENANT);
     let mut nonce = [0; 24];
     nonce.copy_from_slice(&entropy.seed()[..24]);
@@ -189,13 +218,15 @@ async fn rows(
     let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
     let operator_key = RowKey::system(SystemPart::Gateway(DEFAULT_OPERATOR));
     let commit = Commit::default()
-        .check(Check::Absent(tenant_key.clone()))
+        .check(Check::Absent(RowKey::system(SystemPart::Store)))
         .put(RowKey::system(SystemPart::Store), row_of(store_row)?)
         .put(tenant_key, row_of(&tenant_row)?)
         .put(gateway_key, row_of(&gateway_row)?)
         .put(operator_key, row_of(&operator_row)?);
-    store.commit(commit).await?;
-    Ok(())
+    match store.commit(commit).await {
+        Err(StoreError::Conflict) => Err(InitError::Deployed),
+        outcome => Ok(outcome.map(|_| ())?),
+    }
 }
 
 fn row_of<T: serde::Serialize>(row: &T) -> Result<Vec<u8>, InitError> {

@@ -3,6 +3,9 @@
 
 mod admin;
 mod answers;
+mod assembly;
+mod backend;
+pub mod bundle;
 pub mod certificates;
 pub mod cli;
 pub mod config;
@@ -12,12 +15,14 @@ pub mod folder;
 pub mod init;
 pub mod issuing;
 mod member;
+mod moving;
 mod operator;
 mod rights;
 mod serve;
 mod service;
 mod whereabouts;
 
+pub use backend::BackendError;
 pub use member::Member;
 pub use serve::{ServeError, ServeOptions, serve};
 pub use service::{Answers, Brought, EndpointError, Frames, Front};

@@ -1,9 +1,11 @@
 //! A node's part in a cluster: who owns what, carried out on the engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tidegate_cluster::{Lease, Membership, NodeId, Slots, Spawn, Standing, Time, Waited};
+use metrics::gauge;
+use tidegate_account::tagged;
+use tidegate_cluster::{Identity, Lease, Membership, NodeId, Slots, Spawn, Standing, Time, Waited};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Engine, Ownership};
 use tidegate_storage_api::{Region, Slot, Store};
@@ -11,9 +13,17 @@ use tokio::runtime::Handle;
 
 use crate::whereabouts::Whereabouts;
 
+/// The id of the node of a name.
+pub(crate) fn node_id(name: &str) -> NodeId {
+    let [a, b, c, d, e, f, g, h, ..] = tagged("tg-node-1", &[name.as_bytes()]);
+    // 0 is nobody's.
+    NodeId(u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1))
+}
+
 /// A node of a cluster.
 pub struct Member {
     region: Region,
+    id: NodeId,
     membership: Arc<Mutex<Membership>>,
     owned: Arc<Owned>,
 }
@@ -33,13 +43,14 @@ enum Presence {
 }
 
 impl Member {
-    /// A node that is not yet in the cluster. `address` is where gateways
-    /// reach it.
+    /// A node that is not yet in the cluster.
     #[must_use]
-    pub fn new(region: Region, id: NodeId, address: String, lease: Lease) -> Member {
-        let membership = Membership::new(region, id, address, lease);
+    pub fn new(region: Region, identity: Identity, lease: Lease) -> Member {
+        let id = identity.id;
+        let membership = Membership::new(region, identity, lease);
         Member {
             region,
+            id,
             membership: Arc::new(Mutex::new(membership)),
             owned: Arc::new(Owned {
                 ownership: Arc::new(Ownership::none(region)),
@@ -89,11 +100,64 @@ impl Member {
         self.membership().leave();
     }
 
+    /// Whether nobody is there to take anything.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.membership().is_alone()
+    }
+
+    /// Whether everything is given away.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        *self.owned.gone.borrow() == Presence::Gone
+    }
+
     /// Waits until everything is given away.
     pub async fn gone(&self) {
         let mut gone = self.owned.gone.subscribe();
         // The sender lives as long as this does.
         let _ = gone.wait_for(|presence| *presence == Presence::Gone).await;
+    }
+
+    /// Where gateways reach it: to be told before it starts, when it was not
+    /// known before.
+    pub fn reached_at(&self, address: String) {
+        self.membership().reached_at(address);
+    }
+
+    /// How many slots it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.membership().held()
+    }
+
+    /// For how long each other node's row has not changed, as this node saw
+    /// it, in milliseconds; `now_ms` by the clock it was started with.
+    #[must_use]
+    pub fn silences(&self, now_ms: u64) -> BTreeMap<NodeId, u64> {
+        self.membership().silences(now_ms)
+    }
+
+    /// Brings its meters up to date.
+    pub(crate) fn observe(&self, now_ms: u64) {
+        let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        gauge!("tidegate_cluster_slots").set(count(self.held()));
+        gauge!("tidegate_cluster_member").set(f64::from(u8::from(self.is_in())));
+        let age_ms = self.owned.ownership.lease_age_ms(now_ms);
+        let age_ms = u32::try_from(age_ms).unwrap_or(u32::MAX);
+        gauge!("tidegate_cluster_lease_age_seconds").set(f64::from(age_ms) / 1000.0);
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Whether it has a row of its own in this life.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        self.standing() != Standing::Outside
     }
 
     /// How it stands.

@@ -3,9 +3,14 @@
 //! from a command on its folder.
 
 mod backup;
+mod cluster;
 mod gateway;
 mod rotation;
 mod tenant;
+
+#[cfg(test)]
+pub(crate) use cluster::NodeStatus;
+pub(crate) use cluster::Status;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +25,9 @@ use tokio::runtime::Handle;
 
 use crate::deployment::{
     AuditRow, Deployment, DeploymentError, GatewayRow, KeyFault, KeyKind, ROWS_MAX, TenantPolicy,
-    read, write,
+    read, told, write,
 };
+use crate::member::Member;
 use crate::service::ServerCertificate;
 
 /// What an operator can order.
@@ -52,6 +58,10 @@ pub(crate) enum Order {
     Backup { rows: PathBuf, keys: PathBuf },
     /// The newest administrative acts.
     Audit { limit: usize },
+    /// How the nodes stand and who owns what.
+    Status,
+    /// Give every slot of this node away, and take none until it starts again.
+    Drain,
 }
 
 /// What came of an order.
@@ -98,6 +108,8 @@ pub(crate) struct Operator {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) certificate: Arc<ServerCertificate>,
     pub(crate) actors: Handle,
+    /// The node's part in a cluster, where there is one.
+    pub(crate) member: Option<Arc<Member>>,
     /// Orders change rows that they read before, one after the other.
     pub(crate) one_at_a_time: Arc<tokio::sync::Mutex<()>>,
     pub(crate) walk: Arc<rotation::Walk>,
@@ -111,6 +123,7 @@ impl Operator {
         entropy: Arc<dyn Entropy>,
         certificate: Arc<ServerCertificate>,
         actors: Handle,
+        member: Option<Arc<Member>>,
     ) -> Operator {
         Operator {
             deployment,
@@ -119,6 +132,7 @@ impl Operator {
             entropy,
             certificate,
             actors,
+            member,
             one_at_a_time: Arc::default(),
             walk: Arc::default(),
         }
@@ -142,6 +156,8 @@ impl Operator {
             Order::KeysStatus => self.keys_status().await,
             Order::Backup { rows, keys } => self.backup(by, rows, keys).await,
             Order::Audit { limit } => self.audits(limit).await,
+            Order::Status => self.status().await,
+            Order::Drain => self.drain(by).await,
         }
     }
 
@@ -181,7 +197,8 @@ impl Operator {
         let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let key = RowKey::system(SystemPart::Audit(at, number));
         tracing::info!(event = "operator.act", by, act, target);
-        Ok(commit.put(key, write(&row).ok_or(OperatorError::Row)?))
+        let commit = commit.put(key, write(&row).ok_or(OperatorError::Row)?);
+        Ok(told(commit, number))
     }
 
     async fn certificate_reload(&self, by: &str) -> Result<Said, OperatorError> {

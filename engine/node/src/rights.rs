@@ -164,6 +164,17 @@ impl Gateways {
         }
     }
 
+    /// Lets these connect, and nobody else.
+    pub(crate) fn replace(&self, rows: &[GatewayRow]) {
+        rows.iter().for_each(|row| self.put(row));
+        let gone: Vec<String> = {
+            let gateways = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+            let listed = |name: &&String| !rows.iter().any(|row| row.name == **name);
+            gateways.keys().filter(listed).cloned().collect()
+        };
+        gone.iter().for_each(|name| self.withdraw(name));
+    }
+
     /// Takes everything from somebody; their connections close.
     pub(crate) fn withdraw(&self, name: &str) {
         let mut gateways = self.by_name.write().unwrap_or_else(PoisonError::into_inner);

@@ -8,27 +8,28 @@ use std::sync::atomic::Ordering;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts, SystemClock};
-use tidegate_storage_api::{Region, StoreError};
-use tidegate_storage_fjall::{FjallStore, OpenError, Options};
+use tidegate_runtime::{OsEntropy, SystemClock};
+use tidegate_storage_api::{Key as RowKey, StoreError, SystemPart};
+use tidegate_storage_fjall::OpenError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Admin};
+use crate::assembly::{assemble, serving};
+use crate::backend::{Backend, BackendError};
 use crate::config::{Config, ConfigError};
-use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file};
+use crate::deployment::{DeploymentError, KeyFault, key_file};
 use crate::folder::Folder;
+use crate::member::Member;
 use crate::operator::Operator;
-use crate::service::{Endpoint, EndpointError, ServerCertificate, Service};
-use crate::whereabouts::Nowhere;
+use crate::service::{Endpoint, EndpointError, Service};
 
-/// A journal holds a row for whoever was signed out while the store was away.
-const JOURNAL: Options = Options {
-    cache_bytes: 1024 * 1024,
-    read_threads: 1,
-};
 /// How long the last answers have to leave before connections close.
 const LINGER_MS: u64 = 100;
+/// How long until a store that did not answer is asked again.
+const ASK_AGAIN_MS: u64 = 1_000;
+/// How often it is looked whether the cluster took the node in or let it go.
+const LOOK_MS: u64 = 20;
 
 /// What the command line changes about the configuration.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +57,10 @@ pub enum ServeError {
     Deployment(#[from] DeploymentError),
     /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] BackendError),
+    /// The node's own journal cannot be opened.
+    #[error(transparent)]
+    OpenJournal(#[from] OpenError),
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -76,7 +80,7 @@ pub enum ServeError {
     },
 }
 
-fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {
+pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {
     move |source| ServeError::System { what, source }
 }
 
@@ -103,7 +107,11 @@ pub fn serve(
         .map_err(system("the actors' threads"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let operator = assemble(folder, &config, &runtime, &clock)?;
+    let backend = Backend::open(folder, &config, &OsEntropy)?;
+    if runtime.block_on(answers(&backend, &*clock, &mut signals)) == Asked::Ended {
+        return Ok(());
+    }
+    let operator = assemble(folder, &config, backend, &runtime, &clock)?;
     let service = serving(&operator, &config);
     if let Err(error) = runtime.block_on(operator.resume()) {
         tracing::error!(event = "rotation.not_resumed", %error);
@@ -125,16 +133,84 @@ pub fn serve(
     let metrics_at = runtime
         .block_on(admin::serve(admin, metrics_at))
         .map_err(system("the metrics' address"))?;
+    if let Some(member) = &operator.member {
+        let reached_at = config.cluster.address.unwrap_or(endpoint.address);
+        member.reached_at(reached_at.to_string());
+        let joined = join(&operator, member, &*clock, &mut signals);
+        if runtime.block_on(joined) == Asked::Ended {
+            return Ok(());
+        }
+    }
     publish_address(folder, endpoint.address)?;
     ready(endpoint.address, metrics_at);
     tracing::info!(event = "node.ready", quic = %endpoint.address, metrics = %metrics_at);
     runtime.block_on(signals.any());
+    if let Some(member) = &operator.member {
+        runtime.block_on(leave(member, &*clock, config.node.drain_ms));
+    }
     drain(&runtime, &service, &endpoint, &*clock, config.node.drain_ms);
     // An address that leads nowhere would mislead; a missing file misleads nobody.
     let _ = std::fs::remove_file(folder.address());
     drop(endpoint);
     tracing::info!(event = "node.stopped");
     Ok(())
+}
+
+/// What came of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Answered,
+    /// A signal came first.
+    Ended,
+}
+
+/// Waits until the store answers.
+async fn answers(backend: &Backend, clock: &dyn Clock, signals: &mut Signals) -> Asked {
+    let store = backend.store();
+    loop {
+        let asked = store.get(RowKey::system(SystemPart::Store));
+        if !matches!(asked.await, Err(StoreError::Unavailable)) {
+            return Asked::Answered;
+        }
+        tracing::warn!(event = "store.awaited");
+        tokio::select! {
+            biased;
+            () = signals.any() => return Asked::Ended,
+            () = clock.sleep(ASK_AGAIN_MS) => {}
+        }
+    }
+}
+
+/// Takes part in the cluster from now on; waits until the node is in.
+async fn join(
+    operator: &Operator,
+    member: &Arc<Member>,
+    clock: &dyn Clock,
+    signals: &mut Signals,
+) -> Asked {
+    let store = operator.deployment.backend.store();
+    let engine = operator.engine.clone();
+    member.start(engine, store, Arc::clone(&operator.clock), &operator.actors);
+    operator.follow_news();
+    while !member.is_in() {
+        tokio::select! {
+            biased;
+            () = signals.any() => return Asked::Ended,
+            () = clock.sleep(LOOK_MS) => {}
+        }
+    }
+    Asked::Answered
+}
+
+/// Gives every slot away while the node still serves, for at most `drain_ms`.
+async fn leave(member: &Member, clock: &dyn Clock, drain_ms: u64) {
+    tracing::info!(event = "cluster.leaving", slots = member.held());
+    member.leave();
+    let until = clock.monotonic_ms().saturating_add(drain_ms);
+    while !member.is_gone() && !member.is_alone() && clock.monotonic_ms() < until {
+        clock.sleep(LOOK_MS).await;
+    }
+    tracing::info!(event = "cluster.left", slots = member.held());
 }
 
 fn metrics_handle() -> PrometheusHandle {
@@ -144,61 +220,6 @@ fn metrics_handle() -> PrometheusHandle {
         tracing::warn!(event = "metrics.recorder_taken");
     }
     handle
-}
-
-/// A node without its endpoint: its engine, and who runs it.
-pub(crate) fn assemble(
-    folder: &Folder,
-    config: &Config,
-    runtime: &Runtime,
-    clock: &Arc<dyn Clock>,
-) -> Result<Operator, ServeError> {
-    let options = Options {
-        cache_bytes: config.node.cache_mib * 1024 * 1024,
-        read_threads: config.node.read_threads,
-    };
-    let store = Arc::new(FjallStore::open(&folder.store(), &options)?);
-    let deployment = runtime.block_on(Deployment::open(folder, config, Arc::clone(&store)))?;
-    let ownership = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
-    let journal = FjallStore::open(&folder.journal(), &JOURNAL)?;
-    let interims = runtime.block_on(Interims::open(Arc::new(journal)));
-    let interims = interims.map_err(ServeError::Journal)?;
-    let peppers = Arc::clone(&deployment.peppers);
-    let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
-        .map_err(system("the hashing threads"))?;
-    let parts = Parts {
-        store,
-        ownership: Arc::new(ownership),
-        tenants: Arc::clone(&deployment.tenants),
-        index_keys: Arc::clone(&deployment.index_keys),
-        interims,
-        retention: config.retention(),
-        limits: config.limits(),
-        clock: Arc::clone(clock),
-        entropy: Arc::new(OsEntropy),
-        cpu: Arc::new(cpu),
-    };
-    let engine = Engine::start(parts, runtime.handle().clone());
-    Ok(Operator::new(
-        Arc::new(deployment),
-        engine,
-        Arc::clone(clock),
-        Arc::new(OsEntropy),
-        Arc::new(ServerCertificate::read(folder)?),
-        runtime.handle().clone(),
-    ))
-}
-
-/// What the streams of a node are served by.
-pub(crate) fn serving(operator: &Operator, config: &Config) -> Arc<Service> {
-    Arc::new(Service::new(
-        operator.engine.clone(),
-        Some(operator.clone()),
-        Arc::clone(&operator.deployment.gateways),
-        Arc::new(Nowhere),
-        Arc::clone(&operator.clock),
-        config.limits.clone(),
-    ))
 }
 
 /// Tells commands on this machine where the node is. Replaced whole, so that

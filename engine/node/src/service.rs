@@ -108,7 +108,9 @@ impl Service {
 
     pub(crate) fn store_health(&self) -> Health {
         let operator = self.operator.as_ref();
-        operator.map_or(Health::Good, |operator| operator.deployment.fjall.health())
+        operator.map_or(Health::Good, |operator| {
+            operator.deployment.backend.health()
+        })
     }
 
     /// Brings up to date what is only known when it is asked for.
@@ -123,6 +125,12 @@ impl Service {
             Health::Good => 0.0,
             Health::Failed => 1.0,
         });
+        if let Some(operator) = operator {
+            operator.deployment.backend.observe();
+            if let Some(member) = &operator.member {
+                member.observe(self.clock.monotonic_ms());
+            }
+        }
         for (gauge, (_, waiting)) in self.meters.waiting.iter().zip(self.engine.waits()) {
             gauge.set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
         }

@@ -77,6 +77,32 @@ fn every_metric_of_a_node_is_written_down_and_every_one_written_down_is_there() 
 }
 
 #[test]
+fn every_metric_of_a_cluster_is_written_down_and_every_one_written_down_is_there() {
+    let mut made = BTreeSet::new();
+    let mut files = Vec::new();
+    sources_under(&project().join("engine/node/src"), &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        for kind in ["gauge", "counter"] {
+            for family in ["cluster", "foundationdb"] {
+                let begins = format!("{kind}!(\"tidegate_{family}_");
+                let names = text.match_indices(&begins).map(|(at, _)| {
+                    let name = &text[at + kind.len() + 3..];
+                    (name.split('"').next().unwrap().to_owned(), kind.to_owned())
+                });
+                made.extend(names);
+            }
+        }
+    }
+    let documented: BTreeSet<_> = rows(&read("docs/metrics.md"), "Metrics of a cluster")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert!(!made.is_empty());
+    assert_eq!(documented, made);
+}
+
+#[test]
 fn every_value_of_a_label_is_written_down() {
     let dir = Dir::new();
     let node = Node::start(&dir);

@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-runtime",
             "tidegate-storage-api",
             "tidegate-storage-fjall",
+            "tidegate-storage-foundationdb",
             "tidegate-wire",
         ],
     ),

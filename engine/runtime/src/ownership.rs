@@ -131,6 +131,12 @@ impl Ownership {
         }
     }
 
+    /// How long ago the slots were known to be ours, in milliseconds.
+    #[must_use]
+    pub fn lease_age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.known_ms.load(Ordering::Acquire))
+    }
+
     /// The region.
     #[must_use]
     pub fn region(&self) -> Region {

@@ -171,6 +171,10 @@ pub enum SystemPart<'a> {
     Rotation,
     /// The date that the sweeper has seen last.
     Date,
+    /// The newest change of tenants and gateways, for nodes to look at.
+    News,
+    /// A store that is being copied into this one, and is not yet whole.
+    Move,
     /// A node of the cluster, by its id.
     Node(u64),
     /// Sessions of a person that were ended while the store was out of reach:
@@ -261,6 +265,8 @@ impl Key {
             }
             SystemPart::Date => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"date"]),
             SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
+            SystemPart::Move => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"move"]),
+            SystemPart::News => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"news"]),
             SystemPart::Store => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"store"]),
             SystemPart::Tenant(id) => Key::build(
                 SYSTEM_REGION,
@@ -306,6 +312,17 @@ impl Key {
         self.0.len() > 3 && self.0[0] != SYSTEM_REGION && self.0[3] == space::PERSON_KEY
     }
 
+    /// Whether this key holds what a backend leaves behind of its commits, and
+    /// no row of anybody's.
+    #[must_use]
+    pub fn is_marker(&self) -> bool {
+        match self.as_bytes() {
+            [SYSTEM_REGION, _, _, space::SYSTEM, name @ ..] => name.starts_with(b"marker/"),
+            [_, _, _, space, ..] => *space == space::MARKER,
+            _ => false,
+        }
+    }
+
     fn build(region: u8, slot: u16, space: u8, rest: &[&[u8]]) -> Key {
         let length = 4 + rest.iter().map(|part| part.len()).sum::<usize>();
         let mut bytes = Vec::with_capacity(length);
@@ -342,6 +359,15 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    /// Every row that there is.
+    #[must_use]
+    pub fn everything() -> KeyRange {
+        KeyRange {
+            start: Key(Box::default()),
+            end: Key([SYSTEM_REGION, 0, 0, u8::MAX].into()),
+        }
+    }
+
     /// Everything stored about one person, the person key excepted.
     #[must_use]
     pub fn person(region: Region, slot: Slot, user: &[u8; 16]) -> KeyRange {
@@ -460,6 +486,18 @@ mod tests {
             [&mine, &key, &other].map(|k| range.contains(k)),
             [true, false, false]
         );
+    }
+
+    #[test]
+    fn a_marker_is_told_from_every_row() {
+        let place = Some((Region::FIRST, slot(3)));
+        for key in [Key::marker(place, 1, 2), Key::marker(None, 1, 2)] {
+            assert!(key.is_marker() && KeyRange::everything().contains(&key));
+        }
+        let fence = Key::fence(Region::FIRST, slot(4095));
+        for key in [fence, Key::system(SystemPart::Gateway("marker/"))] {
+            assert!(!key.is_marker() && KeyRange::everything().contains(&key));
+        }
     }
 
     #[test]

@@ -114,6 +114,14 @@ impl FjallStore {
         self.rows.copy_to(rows, keys)
     }
 
+    /// Which life of the store this is: raised by a restore.
+    ///
+    /// # Errors
+    /// `Corrupt` when that cannot be read.
+    pub fn generation(&self) -> Result<u32, StoreError> {
+        self.rows.generation().map_err(|_| StoreError::Corrupt)
+    }
+
     /// Whether commits are still taken; not after an I/O error.
     #[must_use]
     pub fn health(&self) -> Health {

@@ -50,7 +50,6 @@ mod counting {
             network: Vec::new(),
             node: 1,
             life: life.as_nanos(),
-            generation: 1,
         };
         let store = std::sync::Arc::new(FoundationStore::open(&options).unwrap());
         let until = Instant::now() + Duration::from_secs(seconds);

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use foundationdb::{Database, FdbError};
@@ -19,6 +19,7 @@ use crate::versions::{Asked, Fenced, Versions};
 
 /// How often a commit is tried anew when all its conditions hold after all.
 const TRIES: usize = 5;
+const FIRST_GENERATION: u32 = 1;
 
 /// How a cluster is reached, and as whom.
 #[derive(Clone, Debug)]
@@ -33,8 +34,6 @@ pub struct Options {
     pub node: u64,
     /// Drawn anew for each life of the process.
     pub life: u128,
-    /// Which life of the store this is: raised by a restore.
-    pub generation: u32,
 }
 
 /// Why a cluster could not be opened.
@@ -71,7 +70,7 @@ struct Client {
     database: Database,
     versions: Versions,
     lanes: Lanes,
-    generation: u32,
+    generation: AtomicU32,
     commits: AtomicU64,
     read_versions: AtomicU64,
     settled: AtomicU64,
@@ -96,12 +95,18 @@ impl FoundationStore {
                 database,
                 versions: Versions::default(),
                 lanes: Lanes::new(owner),
-                generation: options.generation,
+                generation: AtomicU32::new(FIRST_GENERATION),
                 commits: AtomicU64::new(0),
                 read_versions: AtomicU64::new(0),
                 settled: AtomicU64::new(0),
             }),
         })
+    }
+
+    /// Which life of the store this is, in which events are written from now
+    /// on: raised by a restore, and kept by whoever opens the store.
+    pub fn set_generation(&self, generation: u32) {
+        self.client.generation.store(generation, Ordering::Release);
     }
 
     /// What was asked of the cluster so far.
@@ -228,7 +233,8 @@ impl Client {
     /// Sends a commit and waits until its fate is known; the version at which
     /// it landed.
     async fn send(&self, commit: &Commit, lane: &Lane, version: i64) -> Result<i64, Unsent> {
-        let prepared = attempt::prepared(&self.database, commit, lane, version, self.generation);
+        let generation = self.generation.load(Ordering::Acquire);
+        let prepared = attempt::prepared(&self.database, commit, lane, version, generation);
         let error: FdbError = match prepared.map_err(Unsent::of)?.commit().await {
             Ok(committed) => return committed.committed_version().map_err(|_| Unsent::Unknown),
             Err(error) => error.into(),

@@ -90,7 +90,6 @@ mod real {
             network: Vec::new(),
             node: 1,
             life: u128::from(std::process::id()) << 64 | u128::from(life),
-            generation: 1,
         };
         FoundationStore::open(&options).unwrap()
     }

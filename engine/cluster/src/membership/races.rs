@@ -292,8 +292,13 @@ struct Racer {
 impl Racer {
     /// It has joined, owns its share, and node 2 owns the rest.
     fn new() -> Racer {
-        let address = "node-1:1".to_owned();
-        let node = Membership::new(Region::FIRST, NodeId(ME), address, LEASE);
+        let identity = Identity {
+            id: NodeId(ME),
+            name: "node-1".to_owned(),
+            address: "node-1:1".to_owned(),
+            reads: 1,
+        };
+        let node = Membership::new(Region::FIRST, identity, LEASE);
         let mut racer = Racer {
             node,
             asked: Vec::new(),
@@ -331,7 +336,9 @@ impl Racer {
                 state,
                 life: 1,
                 renewal,
+                name: format!("node-{id}"),
                 address: format!("node-{id}:1"),
+                reads: 1,
             };
             (NodeId(id), row.encode())
         };

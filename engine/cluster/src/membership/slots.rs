@@ -125,6 +125,10 @@ impl Table {
         )
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.count(|state| matches!(state, State::Held { .. }))
+    }
+
     /// Whether nothing is this node's any more.
     pub(super) fn is_empty(&self) -> bool {
         let ours = |row: &Row| row.state != State::NotOurs;

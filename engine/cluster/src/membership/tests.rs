@@ -5,7 +5,13 @@ use super::*;
 const LEASE: Lease = Lease(3_000);
 
 fn node(id: u64) -> Membership {
-    Membership::new(Region::FIRST, NodeId(id), format!("node-{id}:1"), LEASE)
+    let identity = Identity {
+        id: NodeId(id),
+        name: format!("node-{id}"),
+        address: format!("node-{id}:1"),
+        reads: 1,
+    };
+    Membership::new(Region::FIRST, identity, LEASE)
 }
 
 fn row(id: u64, renewal: u64) -> (NodeId, Bytes) {
@@ -13,7 +19,9 @@ fn row(id: u64, renewal: u64) -> (NodeId, Bytes) {
         state: NodeState::Serving,
         life: 1,
         renewal,
+        name: format!("node-{id}"),
         address: format!("node-{id}:1"),
+        reads: 1,
     };
     (NodeId(id), row.encode())
 }
@@ -196,6 +204,8 @@ fn a_node_that_was_expelled_drops_everything_and_begins_a_new_life() {
         state: NodeState::Expelled,
         life: 1,
         renewal: 0,
+        name: String::new(),
+        reads: 1,
         address: "node-1:1".into(),
     };
     let rows = vec![(NodeId(1), expelled.encode())];

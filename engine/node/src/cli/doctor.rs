@@ -16,6 +16,7 @@ use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 
 use super::person::block_on;
 use super::{NO, YES, output};
+use crate::backend::Backend;
 use crate::certificates::expires_at_s;
 use crate::config::Config;
 use crate::deployment::{Deployment, key_file};
@@ -316,7 +317,7 @@ fn store(folder: &Folder, config: &Config, opened: Result<FjallStore, OpenError>
         }
         Err(error) => return fault(error.to_string(), "restore a backup (docs/operations.md)"),
     };
-    let read = block_on(Deployment::open(folder, config, store));
+    let read = block_on(Deployment::open(folder, config, Backend::Embedded(store)));
     match read {
         Ok(Ok(_)) => good("the store opens, and the key files belong to it"),
         Ok(Err(error)) => {

@@ -2,15 +2,18 @@
 
 use std::io::{IsTerminal, stderr};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use tidegate_runtime::ports::Entropy;
 use tidegate_runtime::{OsEntropy, SystemClock};
 use tracing_subscriber::EnvFilter;
 
 use super::{YES, output};
-use crate::config::Config;
+use crate::bundle;
+use crate::config::{FoundationdbConfig, Overrides, StorageConfig};
+use crate::deployment::LEASE_MS;
 use crate::folder::Folder;
 use crate::init as folder_init;
 use crate::serve::{ServeOptions, serve as serve_node};
@@ -20,6 +23,78 @@ pub(super) struct InitArgs {
     /// The folder to make.
     #[arg(long, value_name = "D", default_value = "./tidegate-data")]
     dir: PathBuf,
+    /// Make a further node of the deployment that this bundle is of.
+    #[arg(long, value_name = "BUNDLE")]
+    join: Option<PathBuf>,
+    /// Where rows are kept.
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "embedded",
+        conflicts_with = "join"
+    )]
+    storage: Kind,
+    /// FoundationDB's cluster file; says --storage foundationdb.
+    #[arg(long, value_name = "FILE")]
+    cluster_file: Option<PathBuf>,
+    /// FoundationDB's client library, when it is not where the system looks.
+    #[arg(long, value_name = "FILE")]
+    client_library: Option<PathBuf>,
+    /// The node's name in its cluster; without it, `node-1`, or one that is
+    /// drawn for a node that joins.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Where the node is to listen for gateways (QUIC over UDP).
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where it is to show metrics and health (HTTP, loopback).
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+    /// How long a node of the cluster may be silent before the others take
+    /// over, in milliseconds; the same for all nodes.
+    #[arg(long, value_name = "MS", default_value_t = LEASE_MS, conflicts_with = "join",
+          value_parser = clap::value_parser!(u64).range(1_000..=60_000))]
+    lease_ms: u64,
+}
+
+/// Where rows are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// In the folder: one node.
+    Embedded,
+    /// In a FoundationDB cluster: any number of nodes.
+    Foundationdb,
+}
+
+impl InitArgs {
+    /// What is said about the configuration.
+    fn overrides(&self) -> anyhow::Result<Overrides> {
+        let absolute = |path: &PathBuf| {
+            std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))
+        };
+        let foundationdb = self.storage == Kind::Foundationdb || self.cluster_file.is_some();
+        let storage = StorageConfig::Foundationdb(FoundationdbConfig {
+            cluster_file: self.cluster_file.as_ref().map(absolute).transpose()?,
+            client_library: self.client_library.as_ref().map(absolute).transpose()?,
+            ..FoundationdbConfig::default()
+        });
+        Ok(Overrides {
+            node: self.node.clone(),
+            listen: self.listen,
+            metrics: self.metrics,
+            storage: (foundationdb || self.join.is_some()).then_some(storage),
+        })
+    }
+}
+
+#[derive(Args)]
+pub(super) struct BundleArgs {
+    /// The node's folder; its CA's private key must be there.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    dir: PathBuf,
+    /// The file to write; whoever has it has the deployment.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
 }
 
 #[derive(Args)]
@@ -39,21 +114,63 @@ pub(super) struct ServeArgs {
 pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     let folder = Folder::at(&args.dir);
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .context("a runtime cannot be started")?;
-    let (clock, config) = (SystemClock::new(), Config::default());
-    runtime.block_on(folder_init::init(&folder, &config, &clock, &OsEntropy))?;
+    let (clock, overrides) = (SystemClock::new(), args.overrides()?);
+    if let Some(bundle) = &args.join {
+        return join(&folder, bundle, overrides, &runtime);
+    }
+    let made = folder_init::init(&folder, &overrides, args.lease_ms, &clock, &OsEntropy);
+    runtime.block_on(made)?;
+    output::line(&format!("Made {}.", folder.root().display()));
     for text in [
-        &format!("Made {}.", folder.root().display()),
-        "Keep these safe, apart from backups of store/:",
+        "Keep these safe, apart from backups of the store:",
         "  secrets/        master, index and pepper keys: losing the master key loses",
         "                  every person, and whoever has it and a backup reads them all",
-        "  store/keys/     the people's own keys, wrapped by the master key",
         "  tls/ca.key      signs certificates; move it off the node",
         "  tls/operator-*  runs the deployment; move it to the operator's machine",
     ] {
         output::line(text);
     }
+    if folder.store().exists() {
+        output::line("  store/keys/     the people's own keys, wrapped by the master key");
+    }
+    Ok(YES)
+}
+
+fn join(
+    folder: &Folder,
+    bundle: &Path,
+    mut overrides: Overrides,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<u8> {
+    let node = overrides.node.get_or_insert_with(|| {
+        let [a, b, c, ..] = OsEntropy.seed();
+        format!("node-{a:02x}{b:02x}{c:02x}")
+    });
+    output::line(&format!("Joining as {node}."));
+    let clock = SystemClock::new();
+    let joined = bundle::join(folder, bundle, &overrides, &clock, &OsEntropy);
+    runtime.block_on(joined)?;
+    output::line(&format!("Made {}.", folder.root().display()));
+    output::line("Destroy the bundle when every node has joined: it holds all keys.");
+    Ok(YES)
+}
+
+pub(super) fn bundle(args: &BundleArgs) -> anyhow::Result<u8> {
+    let folder = Folder::at(&args.dir);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("a runtime cannot be started")?;
+    runtime.block_on(bundle::make(&folder, &args.to, &OsEntropy))?;
+    output::line(&format!(
+        "Made {}. Whoever has it has the deployment:",
+        args.to.display()
+    ));
+    output::line("carry it to the new node's machine as you would a private key, then");
+    output::line("`tidegate init --join` there, and destroy it.");
     Ok(YES)
 }
 

@@ -1,48 +1,23 @@
 //! The operator's commands. They go to the running node over its operator
 //! plane; when no node runs in the folder, they are carried out on the folder.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
-use tidegate_client::{Client, Decision, Operated, Options};
+use serde_json::json;
 use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
-use tidegate_storage_fjall::{FjallStore, Options as StoreOptions};
 
-use super::output::{self, Format};
-use super::person::block_on;
-use super::{NO, YES};
+use super::at::{At, Place, format_of, object};
+use super::{YES, output};
 use crate::certificates::{Identity, Role};
-use crate::config::Config;
 use crate::deployment::{GatewayRow, KeyKind, TenantPolicy};
 use crate::folder::Folder;
-use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
+use crate::init::DEFAULT_TENANT;
 use crate::issuing::{Put, file_name, issue_to, read_ca};
-use crate::operator::{Order, Said};
+use crate::operator::Order;
 use crate::rights::Right;
-use crate::serve::assemble;
-
-/// Where the folder is, and how a node is reached.
-#[derive(Args)]
-pub(super) struct At {
-    /// The node's folder.
-    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
-    dir: PathBuf,
-    /// The node's address; without it, the one that the running node wrote
-    /// into its folder.
-    #[arg(long, value_name = "ADDR")]
-    connect: Option<SocketAddr>,
-    /// The operator as whom to ask.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_OPERATOR)]
-    operator: String,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Subcommand)]
 pub(super) enum TenantCommand {
@@ -336,139 +311,4 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
 
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {
     args.at.order(&Order::Audit { limit: args.limit })
-}
-
-/// Where an order is carried out.
-enum Place {
-    Node(SocketAddr),
-    Folder,
-}
-
-impl At {
-    fn folder(&self) -> Folder {
-        Folder::at(&self.dir)
-    }
-
-    fn format(&self) -> Format {
-        format_of(self.json)
-    }
-
-    fn no(&self, code: &str, message: &str) -> u8 {
-        output::refusal(self.format(), code, message, None);
-        NO
-    }
-
-    fn place(&self) -> anyhow::Result<Place> {
-        if let Some(address) = self.connect {
-            return Ok(Place::Node(address));
-        }
-        let file = self.folder().address();
-        match std::fs::read_to_string(&file) {
-            Ok(text) => {
-                let address = text.trim().parse();
-                let address =
-                    address.with_context(|| format!("{} holds no address", file.display()));
-                let address = address?;
-                // A node that was killed left its address behind.
-                let opened = FjallStore::open(&self.folder().store(), &StoreOptions::default());
-                Ok(match opened {
-                    Ok(_) => Place::Folder,
-                    Err(_) => Place::Node(address),
-                })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Place::Folder),
-            Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
-        }
-    }
-
-    /// Has an order carried out; the exit status.
-    fn order(&self, order: &Order) -> anyhow::Result<u8> {
-        match self.place()? {
-            Place::Node(address) => self.order_node(address, order),
-            Place::Folder => self.order_folder(order),
-        }
-    }
-
-    fn order_node(&self, address: SocketAddr, order: &Order) -> anyhow::Result<u8> {
-        let folder = self.folder();
-        let operator = Identity {
-            role: Role::Operator,
-            name: self.operator.clone(),
-        };
-        let name = file_name(&operator);
-        let read = |path: PathBuf| {
-            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
-        };
-        let mut options = Options::new(
-            address,
-            read(folder.certificate("ca"))?,
-            read(folder.certificate(&name))?,
-            read(folder.private_key(&name))?,
-            DEFAULT_TENANT,
-        );
-        // A backup answers when it is done.
-        options.deadline_ms = match order {
-            Order::Backup { .. } => 6 * 60 * 60 * 1000,
-            _ => 30_000,
-        };
-        let text = serde_json::to_string(order)?;
-        let answer = block_on(async {
-            let client = Client::new(&options)?;
-            anyhow::Ok(client.operate(&text).await)
-        })??;
-        match answer {
-            Ok(Decision::Yes(Operated::Done(text))) => {
-                output::print(self.format(), &object(serde_json::from_str(&text)?));
-                Ok(YES)
-            }
-            Ok(Decision::Yes(Operated::Refused(text))) => {
-                let fields = object(serde_json::from_str(&text)?);
-                let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
-                Ok(self.no(field("code"), field("message")))
-            }
-            Ok(Decision::No(refusal)) => {
-                output::no(self.format(), refusal);
-                Ok(NO)
-            }
-            Err(error) => Ok(output::answer(self.format(), Err(error))),
-        }
-    }
-
-    fn order_folder(&self, order: &Order) -> anyhow::Result<u8> {
-        let folder = self.folder();
-        if !folder.config().exists() {
-            bail!("{} is not a node's folder", self.dir.display());
-        }
-        let config = Config::read(&folder.config())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("a runtime cannot be started")?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let operator = assemble(&folder, &config, &runtime, &clock)?;
-        let said = runtime.block_on(operator.carry_out("offline", order.clone()))?;
-        // A rotation that was begun here is finished by the next node that serves.
-        match said {
-            Said::Done(value) => {
-                output::print(self.format(), &object(value));
-                Ok(YES)
-            }
-            Said::No { code, message } => Ok(self.no(code, &message)),
-        }
-    }
-}
-
-fn format_of(json: bool) -> Format {
-    match json {
-        true => Format::Json,
-        false => Format::Text,
-    }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
 }

@@ -8,6 +8,8 @@ use crate::rights::Right;
 
 /// The format of the rows here.
 const VERSION: u8 = 1;
+/// The lease of a deployment that was made without another.
+pub(crate) const LEASE_MS: u64 = 3_000;
 
 /// A row and the format it is written in.
 #[derive(Deserialize, Serialize)]
@@ -48,6 +50,22 @@ pub(crate) struct StoreRow {
     pub(crate) master: KeyRef,
     pub(crate) index: Vec<KeyRef>,
     pub(crate) pepper: Vec<KeyRef>,
+    /// Which life of the store this is, where the store itself does not keep
+    /// it: raised by whatever puts older rows in the place of newer ones.
+    #[serde(default = "first")]
+    pub(crate) generation: u32,
+    /// How long a node may be silent before the others take its slots, in
+    /// milliseconds. All nodes must agree, so it is not in their files.
+    #[serde(default = "lease_ms")]
+    pub(crate) lease_ms: u64,
+}
+
+fn first() -> u32 {
+    1
+}
+
+fn lease_ms() -> u64 {
+    LEASE_MS
 }
 
 /// A tenant.

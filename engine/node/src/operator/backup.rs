@@ -8,6 +8,7 @@ use tidegate_storage_api::Commit;
 use tidegate_storage_fjall::BackupError;
 
 use super::{Operator, OperatorError, Said, no};
+use crate::backend::Backend;
 
 impl Operator {
     pub(super) async fn backup(
@@ -24,8 +25,15 @@ impl Operator {
             let message = "a rotation is under way; back up when it is finished";
             return Ok(no("rotation_under_way", message));
         }
+        let fjall = match &self.deployment.backend {
+            Backend::Embedded(fjall) => Arc::clone(fjall),
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(_) => {
+                let message = "FoundationDB is backed up with its own tools (docs/operations.md)";
+                return Ok(no("not_embedded", message));
+            }
+        };
         let started_ms = self.clock.monotonic_ms();
-        let fjall = Arc::clone(&self.deployment.fjall);
         let (to_rows, to_keys) = (rows.clone(), keys.clone());
         let copied = tokio::task::spawn_blocking(move || fjall.backup(&to_rows, &to_keys));
         let copied = copied.await.map_err(|_| BackupError::Broken)?;

@@ -44,6 +44,10 @@ impl Default for Walk {
 
 impl Operator {
     pub(super) async fn keys_rotate(&self, by: &str, key: KeyKind) -> Result<Said, OperatorError> {
+        if self.member.is_some() {
+            let message = "the nodes of a cluster do not hand new keys to each other yet";
+            return Ok(no("not_clustered", message));
+        }
         if let Some(row) = self.rotation().await? {
             if row.key != key {
                 let message = format!("a rotation of {:?} is under way", row.key);

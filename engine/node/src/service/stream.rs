@@ -196,8 +196,10 @@ mod tests {
     use tidegate_wire::{Opcode, decode_reply, tenant_id};
 
     use super::*;
-    use crate::config::Config;
-    use crate::deployment::GatewayRow;
+    use crate::assembly::{assemble, serving};
+    use crate::backend::Backend;
+    use crate::config::{Config, Overrides};
+    use crate::deployment::{GatewayRow, LEASE_MS};
     use crate::folder::Folder;
     use crate::rights::Right;
 
@@ -281,10 +283,17 @@ mod tests {
             .build()
             .unwrap();
         runtime
-            .block_on(crate::init::init(&folder, &config, &*clock, &OsEntropy))
+            .block_on(crate::init::init(
+                &folder,
+                &Overrides::default(),
+                LEASE_MS,
+                &*clock,
+                &OsEntropy,
+            ))
             .unwrap();
-        let operator = crate::serve::assemble(&folder, &config, &runtime, &clock).unwrap();
-        let service = crate::serve::serving(&operator, &config);
+        let backend = Backend::open(&folder, &config, &OsEntropy).unwrap();
+        let operator = assemble(&folder, &config, backend, &runtime, &clock).unwrap();
+        let service = serving(&operator, &config);
         let gateway = Gateway::new(&GatewayRow {
             name: "everything".into(),
             tenants: vec!["default".into()],

@@ -1,0 +1,112 @@
+//! Putting a node together, without its endpoint.
+
+use std::sync::Arc;
+
+use tidegate_cluster::{Identity, Lease};
+use tidegate_runtime::ports::Clock;
+use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts};
+use tidegate_storage_api::Region;
+use tidegate_storage_fjall::{FjallStore, Options};
+use tokio::runtime::Runtime;
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::deployment::Deployment;
+use crate::folder::Folder;
+use crate::member::{Member, node_id};
+use crate::operator::Operator;
+use crate::serve::{ServeError, system};
+use crate::service::{ServerCertificate, Service};
+use crate::whereabouts::{Nowhere, Whereabouts};
+
+/// The newest formats that this program reads.
+pub(crate) const READS: u16 = 1;
+
+/// A journal holds a row for whoever was signed out while the store was away.
+const JOURNAL: Options = Options {
+    cache_bytes: 1024 * 1024,
+    read_threads: 1,
+};
+
+/// A node without its endpoint: its engine, and who runs it. A node of a
+/// cluster owns nothing until it joins.
+pub(crate) fn assemble(
+    folder: &Folder,
+    config: &Config,
+    backend: Backend,
+    runtime: &Runtime,
+    clock: &Arc<dyn Clock>,
+) -> Result<Operator, ServeError> {
+    let deployment = runtime.block_on(Deployment::open(folder, config, backend))?;
+    let store = deployment.backend.store();
+    let (ownership, member) = match deployment.backend {
+        Backend::Embedded(_) => {
+            let claimed = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
+            (Arc::new(claimed), None)
+        }
+        #[cfg(feature = "foundationdb")]
+        Backend::Foundationdb(_) => {
+            let member = Arc::new(member(config, deployment.lease_ms));
+            (member.ownership(), Some(member))
+        }
+    };
+    let journal = FjallStore::open(&folder.journal(), &JOURNAL)?;
+    let interims = runtime.block_on(Interims::open(Arc::new(journal)));
+    let interims = interims.map_err(ServeError::Journal)?;
+    let peppers = Arc::clone(&deployment.peppers);
+    let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
+        .map_err(system("the hashing threads"))?;
+    let parts = Parts {
+        store,
+        ownership,
+        tenants: Arc::clone(&deployment.tenants),
+        index_keys: Arc::clone(&deployment.index_keys),
+        interims,
+        retention: config.retention(),
+        limits: config.limits(),
+        clock: Arc::clone(clock),
+        entropy: Arc::new(OsEntropy),
+        cpu: Arc::new(cpu),
+    };
+    let engine = Engine::start(parts, runtime.handle().clone());
+    Ok(Operator::new(
+        Arc::new(deployment),
+        engine,
+        Arc::clone(clock),
+        Arc::new(OsEntropy),
+        Arc::new(ServerCertificate::read(folder)?),
+        runtime.handle().clone(),
+        member,
+    ))
+}
+
+/// A node that has not joined. Its address is known when it listens.
+#[cfg_attr(
+    not(feature = "foundationdb"),
+    allow(dead_code, reason = "one node on an embedded store is no cluster")
+)]
+fn member(config: &Config, lease_ms: u64) -> Member {
+    let identity = Identity {
+        id: node_id(&config.cluster.node),
+        name: config.cluster.node.clone(),
+        address: String::new(),
+        reads: READS,
+    };
+    Member::new(Region::FIRST, identity, Lease(lease_ms))
+}
+
+/// What the streams of a node are served by.
+pub(crate) fn serving(operator: &Operator, config: &Config) -> Arc<Service> {
+    let whereabouts: Arc<dyn Whereabouts> = match &operator.member {
+        Some(member) => Arc::clone(member) as Arc<dyn Whereabouts>,
+        None => Arc::new(Nowhere),
+    };
+    Arc::new(Service::new(
+        operator.engine.clone(),
+        Some(operator.clone()),
+        Arc::clone(&operator.deployment.gateways),
+        whereabouts,
+        Arc::clone(&operator.clock),
+        config.limits.clone(),
+    ))
+}

@@ -1,0 +1,137 @@
+//! The store that a node's configuration names: a folder of this machine, or a
+//! FoundationDB cluster.
+
+#[cfg(feature = "foundationdb")]
+mod foundation;
+
+use std::sync::Arc;
+
+#[cfg(feature = "foundationdb")]
+use metrics::counter;
+use thiserror::Error;
+use tidegate_runtime::ports::Entropy;
+use tidegate_storage_api::Store;
+use tidegate_storage_fjall::{FjallStore, Health, OpenError, Options};
+#[cfg(feature = "foundationdb")]
+use tidegate_storage_foundationdb::FoundationStore;
+
+use crate::config::{Config, FoundationdbConfig, StorageConfig};
+use crate::folder::Folder;
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    /// The embedded store.
+    #[error(transparent)]
+    Embedded(#[from] OpenError),
+    /// FoundationDB.
+    #[cfg(feature = "foundationdb")]
+    #[error(transparent)]
+    Foundationdb(#[from] tidegate_storage_foundationdb::OpenError),
+    /// A path of the configuration is no text.
+    #[error("a path in the section `storage` is not UTF-8")]
+    Path,
+    /// This program was built without it.
+    #[error("this program was built without FoundationDB; build it with `--features foundationdb`")]
+    NotBuilt,
+}
+
+/// An open store.
+#[derive(Clone)]
+pub(crate) enum Backend {
+    /// Of one node.
+    Embedded(Arc<FjallStore>),
+    /// Of all nodes.
+    #[cfg(feature = "foundationdb")]
+    Foundationdb(Arc<FoundationStore>),
+}
+
+impl Backend {
+    /// Opens the store of a folder. An embedded one is made when there is none.
+    pub(crate) fn open(
+        folder: &Folder,
+        config: &Config,
+        entropy: &dyn Entropy,
+    ) -> Result<Backend, BackendError> {
+        match &config.storage {
+            StorageConfig::Embedded {} => {
+                let options = Options {
+                    cache_bytes: config.node.cache_mib * 1024 * 1024,
+                    read_threads: config.node.read_threads,
+                };
+                let store = FjallStore::open(&folder.store(), &options)?;
+                Ok(Backend::Embedded(Arc::new(store)))
+            }
+            StorageConfig::Foundationdb(at) => Backend::foundationdb(at, config, entropy),
+        }
+    }
+
+    #[cfg(feature = "foundationdb")]
+    fn foundationdb(
+        at: &FoundationdbConfig,
+        config: &Config,
+        entropy: &dyn Entropy,
+    ) -> Result<Backend, BackendError> {
+        let store = foundation::open(at, crate::member::node_id(&config.cluster.node), entropy)?;
+        Ok(Backend::Foundationdb(Arc::new(store)))
+    }
+
+    #[cfg(not(feature = "foundationdb"))]
+    fn foundationdb(
+        _: &FoundationdbConfig,
+        _: &Config,
+        _: &dyn Entropy,
+    ) -> Result<Backend, BackendError> {
+        Err(BackendError::NotBuilt)
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Backend::Embedded(store) => Arc::clone(store) as Arc<dyn Store>,
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    /// Whether changes are still taken.
+    pub(crate) fn health(&self) -> Health {
+        match self {
+            Backend::Embedded(store) => store.health(),
+            // It is away or it is there; it does not break for this node alone.
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(_) => Health::Good,
+        }
+    }
+
+    /// Brings the store's meters up to date.
+    pub(crate) fn observe(&self) {
+        match self {
+            Backend::Embedded(_) => {}
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(store) => {
+                let usage = store.usage();
+                counter!("tidegate_foundationdb_commits_total").absolute(usage.commits);
+                counter!("tidegate_foundationdb_read_versions_total").absolute(usage.read_versions);
+                counter!("tidegate_foundationdb_settled_total").absolute(usage.settled);
+            }
+        }
+    }
+
+    /// In which life of the store events are written. The embedded store keeps
+    /// its own.
+    pub(crate) fn set_generation(&self, generation: u32) {
+        match self {
+            Backend::Embedded(_) => {
+                let _ = generation;
+            }
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(store) => store.set_generation(generation),
+        }
+    }
+}
+
+/// The last thing that a program does with any store.
+pub(crate) fn stop() {
+    #[cfg(feature = "foundationdb")]
+    tidegate_storage_foundationdb::stop();
+}

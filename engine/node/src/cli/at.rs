@@ -1,0 +1,195 @@
+//! How an order of an operator reaches a node: over the operator plane of the
+//! one that runs, or, when none runs in the folder, on the folder itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::{Map, Value};
+use tidegate_client::{Client, Decision, Operated, Options};
+use tidegate_runtime::ports::Clock;
+use tidegate_runtime::{OsEntropy, SystemClock};
+use tidegate_storage_fjall::{FjallStore, Options as StoreOptions};
+
+use super::output::{self, Format};
+use super::person::block_on;
+use super::{NO, YES};
+use crate::assembly::assemble;
+use crate::backend::Backend;
+use crate::certificates::{Identity, Role};
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
+use crate::issuing::file_name;
+use crate::operator::{Order, Said};
+
+/// Where the folder is, and how a node is reached.
+#[derive(Args)]
+pub(super) struct At {
+    /// The node's folder.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    pub(super) dir: PathBuf,
+    /// The node's address; without it, the one that the running node wrote
+    /// into its folder.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) connect: Option<SocketAddr>,
+    /// The operator as whom to ask.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_OPERATOR)]
+    pub(super) operator: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where an order is carried out.
+pub(super) enum Place {
+    Node(SocketAddr),
+    Folder,
+}
+
+/// What an order came to.
+pub(super) enum Answer {
+    Done(Map<String, Value>),
+    /// Something else, which was printed: the exit status.
+    Told(u8),
+}
+
+impl At {
+    pub(super) fn folder(&self) -> Folder {
+        Folder::at(&self.dir)
+    }
+
+    pub(super) fn format(&self) -> Format {
+        format_of(self.json)
+    }
+
+    pub(super) fn no(&self, code: &str, message: &str) -> u8 {
+        output::refusal(self.format(), code, message, None);
+        NO
+    }
+
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
+        if let Some(address) = self.connect {
+            return Ok(Place::Node(address));
+        }
+        let file = self.folder().address();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                let address = text.trim().parse();
+                let address =
+                    address.with_context(|| format!("{} holds no address", file.display()));
+                let address = address?;
+                // A node that was killed left its address behind.
+                let opened = FjallStore::open(&self.folder().journal(), &StoreOptions::default());
+                Ok(match opened {
+                    Ok(_) => Place::Folder,
+                    Err(_) => Place::Node(address),
+                })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Place::Folder),
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
+        }
+    }
+
+    /// Has an order carried out; the exit status.
+    pub(super) fn order(&self, order: &Order) -> anyhow::Result<u8> {
+        Ok(match self.ask(order)? {
+            Answer::Done(fields) => {
+                output::print(self.format(), &fields);
+                YES
+            }
+            Answer::Told(status) => status,
+        })
+    }
+
+    /// Has an order carried out; what it came to.
+    pub(super) fn ask(&self, order: &Order) -> anyhow::Result<Answer> {
+        match self.place()? {
+            Place::Node(address) => self.ask_node(address, order),
+            Place::Folder => self.ask_folder(order),
+        }
+    }
+
+    /// Has a certain node carry an order out.
+    pub(super) fn ask_node(&self, address: SocketAddr, order: &Order) -> anyhow::Result<Answer> {
+        let folder = self.folder();
+        let operator = Identity {
+            role: Role::Operator,
+            name: self.operator.clone(),
+        };
+        let name = file_name(&operator);
+        let read = |path: PathBuf| {
+            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
+        };
+        let mut options = Options::new(
+            address,
+            read(folder.certificate("ca"))?,
+            read(folder.certificate(&name))?,
+            read(folder.private_key(&name))?,
+            DEFAULT_TENANT,
+        );
+        // A backup answers when it is done.
+        options.deadline_ms = match order {
+            Order::Backup { .. } => 6 * 60 * 60 * 1000,
+            _ => 30_000,
+        };
+        let text = serde_json::to_string(order)?;
+        let answer = block_on(async {
+            let client = Client::new(&options)?;
+            anyhow::Ok(client.operate(&text).await)
+        })??;
+        match answer {
+            Ok(Decision::Yes(Operated::Done(text))) => {
+                Ok(Answer::Done(object(serde_json::from_str(&text)?)))
+            }
+            Ok(Decision::Yes(Operated::Refused(text))) => {
+                let fields = object(serde_json::from_str(&text)?);
+                let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
+                Ok(Answer::Told(self.no(field("code"), field("message"))))
+            }
+            Ok(Decision::No(refusal)) => {
+                output::no(self.format(), refusal);
+                Ok(Answer::Told(NO))
+            }
+            Err(error) => Ok(Answer::Told(output::answer(self.format(), Err(error)))),
+        }
+    }
+
+    fn ask_folder(&self, order: &Order) -> anyhow::Result<Answer> {
+        let folder = self.folder();
+        if !folder.config().exists() {
+            bail!("{} is not a node's folder", self.dir.display());
+        }
+        let config = Config::read(&folder.config())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("a runtime cannot be started")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let backend = Backend::open(&folder, &config, &OsEntropy)?;
+        let operator = assemble(&folder, &config, backend, &runtime, &clock)?;
+        let said = runtime.block_on(operator.carry_out("offline", order.clone()))?;
+        // A rotation that was begun here is finished by the next node that serves.
+        Ok(match said {
+            Said::Done(value) => Answer::Done(object(value)),
+            Said::No { code, message } => Answer::Told(self.no(code, &message)),
+        })
+    }
+}
+
+pub(super) fn format_of(json: bool) -> Format {
+    match json {
+        true => Format::Json,
+        false => Format::Text,
+    }
+}
+
+pub(super) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}

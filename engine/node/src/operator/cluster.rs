@@ -1,0 +1,216 @@
+//! The nodes: how they stand, and emptying one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tidegate_cluster::{NodeId, NodeRow, NodeState, owner_among};
+use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Region, Slot};
+
+use super::{Operator, OperatorError, Said, no};
+use crate::assembly::READS;
+use crate::deployment::{DeploymentError, ROWS_MAX};
+
+/// How long an order to drain waits until everything is given away.
+const DRAIN_MS: u64 = 20_000;
+/// How often a node looks for what changed on another.
+const NEWS_EVERY_MS: u64 = 500;
+
+/// A cluster as one of its nodes sees it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Status {
+    /// The node that was asked.
+    pub(crate) asked: String,
+    /// How long a node may be silent, in milliseconds.
+    pub(crate) lease_ms: u64,
+    /// The nodes, by name.
+    pub(crate) nodes: Vec<NodeStatus>,
+    /// Slots that nobody owns, or whose owner has no row.
+    pub(crate) unowned: usize,
+    /// Slots whose owner is not the one who should own them.
+    pub(crate) moving: usize,
+    /// How long the store took to answer, in milliseconds.
+    pub(crate) store_ms: u64,
+}
+
+/// One node.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct NodeStatus {
+    pub(crate) node: String,
+    /// Where gateways reach it.
+    pub(crate) address: String,
+    /// `alone`, `serving`, `draining`, `left`, `silent` (not yet taken for gone by all),
+    /// or `expelled`.
+    pub(crate) state: String,
+    /// How often it was started.
+    pub(crate) life: u64,
+    /// Slots that it owns.
+    pub(crate) slots: usize,
+    /// The lowest and the highest epoch under which it owns them.
+    pub(crate) epochs: Option<(u64, u64)>,
+    /// How long ago the asked node saw it renew its lease, in milliseconds.
+    pub(crate) lease_age_ms: Option<u64>,
+    /// The newest formats that it reads.
+    pub(crate) reads: u16,
+}
+
+impl Operator {
+    pub(super) async fn status(&self) -> Result<Said, OperatorError> {
+        if self.member.is_none() {
+            return Ok(Said::Done(json!(self.alone().await?)));
+        }
+        let began_ms = self.clock.monotonic_ms();
+        let rows = self.node_rows().await?;
+        let fences = self.fences().await?;
+        let store_ms = self.clock.monotonic_ms().saturating_sub(began_ms);
+        let mut owned = BTreeMap::<NodeId, Vec<u64>>::new();
+        for fence in fences.iter().flatten().filter(|fence| fence.owner != 0) {
+            let epochs = owned.entry(NodeId(fence.owner)).or_default();
+            epochs.push(fence.epoch);
+        }
+        let lease_ages = self.lease_ages();
+        let silent = |id: &NodeId| {
+            let age_ms = lease_ages.get(id);
+            age_ms.is_some_and(|age_ms| *age_ms >= self.deployment.lease_ms)
+        };
+        let mut nodes: Vec<NodeStatus> = rows
+            .iter()
+            .map(|(id, row)| NodeStatus {
+                node: row.name.clone(),
+                address: row.address.clone(),
+                state: match row.state {
+                    NodeState::Expelled => "expelled",
+                    NodeState::Serving if silent(id) => "silent",
+                    NodeState::Serving => "serving",
+                    NodeState::Draining if silent(id) => "left",
+                    NodeState::Draining => "draining",
+                }
+                .to_owned(),
+                life: row.life,
+                slots: owned.get(id).map_or(0, Vec::len),
+                epochs: owned.get(id).and_then(|epochs| {
+                    let lowest = epochs.iter().min()?;
+                    Some((*lowest, *epochs.iter().max()?))
+                }),
+                lease_age_ms: lease_ages.get(id).copied(),
+                reads: row.reads,
+            })
+            .collect();
+        nodes.sort_by(|a, b| a.node.cmp(&b.node));
+        let serving = rows
+            .iter()
+            .filter(|(id, row)| row.state == NodeState::Serving && !silent(id));
+        let serving: Vec<NodeId> = serving.map(|(id, _)| *id).collect();
+        let owner = |fence: &Option<Fence>| fence.map(|fence| NodeId(fence.owner));
+        let known = |fence: &Option<Fence>| owner(fence).filter(|id| rows.contains_key(id));
+        let moving = Slot::all()
+            .zip(&fences)
+            .filter(|(slot, fence)| known(fence) != owner_among(*slot, &serving));
+        let status = Status {
+            asked: self.deployment.config.cluster.node.clone(),
+            lease_ms: self.deployment.lease_ms,
+            unowned: fences.iter().filter(|fence| known(fence).is_none()).count(),
+            moving: moving.count(),
+            nodes,
+            store_ms,
+        };
+        Ok(Said::Done(json!(status)))
+    }
+
+    /// What there is to say of the one node of an embedded store.
+    async fn alone(&self) -> Result<Status, OperatorError> {
+        let began_ms = self.clock.monotonic_ms();
+        let fences = self.fences().await?;
+        let epochs = || fences.iter().flatten().map(|fence| fence.epoch);
+        let config = &self.deployment.config;
+        let node = NodeStatus {
+            node: config.cluster.node.clone(),
+            address: config.node.listen.to_string(),
+            state: "alone".to_owned(),
+            life: epochs().max().unwrap_or(0),
+            slots: fences.iter().flatten().count(),
+            epochs: epochs().min().zip(epochs().max()),
+            lease_age_ms: None,
+            reads: READS,
+        };
+        Ok(Status {
+            asked: config.cluster.node.clone(),
+            lease_ms: self.deployment.lease_ms,
+            nodes: vec![node],
+            unowned: 0,
+            moving: 0,
+            store_ms: self.clock.monotonic_ms().saturating_sub(began_ms),
+        })
+    }
+
+    async fn node_rows(&self) -> Result<BTreeMap<NodeId, NodeRow>, OperatorError> {
+        let mut rows = BTreeMap::new();
+        for (key, value) in self.store().range(KeyRange::nodes(), ROWS_MAX).await? {
+            let unreadable = || DeploymentError::Row("a node".into());
+            let id = key.as_bytes().last_chunk::<8>().ok_or_else(unreadable)?;
+            let row = NodeRow::decode(&value).ok_or_else(unreadable)?;
+            rows.insert(NodeId(u64::from_be_bytes(*id)), row);
+        }
+        Ok(rows)
+    }
+
+    async fn fences(&self) -> Result<Vec<Option<Fence>>, OperatorError> {
+        let read = |slot| self.store().get(RowKey::fence(Region::FIRST, slot));
+        // All are under way before the first is waited for.
+        let reads: Vec<_> = Slot::all().map(read).collect();
+        let mut fences = Vec::with_capacity(reads.len());
+        for read in reads {
+            fences.push(read.await?.as_deref().and_then(Fence::decode));
+        }
+        Ok(fences)
+    }
+
+    /// How long ago each node renewed its lease, as far as this one knows.
+    fn lease_ages(&self) -> BTreeMap<NodeId, u64> {
+        let Some(member) = &self.member else {
+            return BTreeMap::new();
+        };
+        let now_ms = self.clock.monotonic_ms();
+        let mut ages = member.silences(now_ms);
+        if member.is_in() {
+            ages.insert(member.id(), member.ownership().lease_age_ms(now_ms));
+        }
+        ages
+    }
+
+    pub(super) async fn drain(&self, by: &str) -> Result<Said, OperatorError> {
+        let Some(member) = self.member.as_ref().filter(|member| member.is_in()) else {
+            let message = "this node is alone: end it with SIGTERM, which drains it";
+            return Ok(no("not_clustered", message));
+        };
+        let name = self.deployment.config.cluster.node.clone();
+        let commit = self.audited(Commit::default(), by, "node.drain", &name)?;
+        self.store().commit(commit).await?;
+        member.leave();
+        let gone = self.clock.sleep(DRAIN_MS);
+        tokio::select! {
+            biased;
+            () = member.gone() => {}
+            () = gone => {}
+        }
+        Ok(Said::Done(
+            json!({ "drained": name, "slots": member.held() }),
+        ))
+    }
+}
+
+impl Operator {
+    /// Takes up what changes on other nodes, for as long as the node runs.
+    pub(crate) fn follow_news(&self) {
+        let operator = self.clone();
+        self.actors.spawn(async move {
+            loop {
+                operator.clock.sleep(NEWS_EVERY_MS).await;
+                if let Err(error) = operator.deployment.take_up_news().await {
+                    // While the store is away, the rights that are known hold.
+                    tracing::debug!(event = "deployment.news_unread", %error);
+                }
+            }
+        });
+    }
+}
