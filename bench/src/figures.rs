@@ -79,7 +79,7 @@ fn folder(people: usize) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Everybody's session and refresh token.
-fn tokens(dir: &Path) -> Vec<(SessionToken, RefreshToken)> {
+pub(crate) fn tokens(dir: &Path) -> Vec<(SessionToken, RefreshToken)> {
     let people = population::read(dir).unwrap();
     let pair = |person: population::Person| {
         let user = UserId(person.user);

@@ -10,6 +10,7 @@
 mod book;
 mod calibrate;
 mod ceiling;
+mod cluster;
 mod fidelity;
 mod figures;
 mod guard;
@@ -72,6 +73,9 @@ enum Command {
     /// Figures of day two and of overload.
     #[command(subcommand)]
     Figures(figures::Figure),
+    /// Let something happen to three nodes on a real FoundationDB, under load.
+    /// Exit status 0 only when no answer was wrong and nothing was lost.
+    Cluster(cluster::ClusterArgs),
     /// Put signed-in people into a folder that `tidegate init` made.
     People(PeopleArgs),
 }
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         Command::Guard(args) => guard::run(&args),
         Command::Guarded(args) => guard::guarded(&args),
         Command::Figures(figure) => figures::run(&figure),
+        Command::Cluster(args) => cluster::run(&args),
         Command::People(args) => {
             population::make(&args.dir, args.people).map(|()| ExitCode::SUCCESS)
         }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -85,6 +85,11 @@ impl Node {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Its exit status, when it has ended.
+    pub(crate) fn ended(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
 }
 
 impl Drop for Node {
@@ -123,12 +128,24 @@ pub(crate) fn init(folder: &Path) -> anyhow::Result<PathBuf> {
 
 /// Runs the node of a folder; it runs on the cores that this thread may use.
 pub(crate) fn serve(dir: &Path) -> anyhow::Result<Node> {
+    serve_at(dir, ([127, 0, 0, 1], 0).into())
+}
+
+/// The same at a certain address. What it logs goes into a file beside its
+/// folder.
+pub(crate) fn serve_at(dir: &Path, listen: SocketAddr) -> anyhow::Result<Node> {
     let started = Instant::now();
-    let any = "127.0.0.1:0";
+    let mut log = std::fs::OpenOptions::new();
+    let log = log
+        .create(true)
+        .append(true)
+        .open(dir.with_extension("log"))?;
     let mut child = tidegate()?
-        .args(["serve", "--listen", any, "--metrics", any, "--dir"])
+        .args(["serve", "--listen", &listen.to_string()])
+        .args(["--metrics", "127.0.0.1:0", "--dir"])
         .arg(dir)
-        .env("TIDEGATE_LOG", "error")
+        .env("TIDEGATE_LOG", "info")
+        .stderr(log)
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();

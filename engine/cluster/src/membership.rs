@@ -32,7 +32,7 @@ impl Lease {
     }
 
     fn look_every_ms(self) -> u64 {
-        (self.0 / 6).max(1)
+        (self.0 / 12).max(1)
     }
 
     /// Until when an owner answers that sent its renewal then.
@@ -264,7 +264,13 @@ impl Membership {
             Input::Nodes(found) => self.nodes(now_ms, found, &mut orders),
             Input::Renewed(outcome) => self.renewed(outcome, &mut orders),
             Input::Fences(found) => self.table.learn(found),
-            Input::Claimed(outcome) => self.table.claimed(outcome, &mut orders),
+            Input::Claimed(outcome) => {
+                if outcome == Err(StoreError::Conflict) {
+                    // Another was first: what it left is known with the next tick.
+                    self.looked_at_ms = None;
+                }
+                self.table.claimed(outcome, &mut orders);
+            }
             Input::Emptied(slots) => self.table.emptied(&slots),
             Input::SteppedDown(slots) => self.table.stepped_down(&slots),
             Input::Released(outcome) => self.table.released(outcome, &mut orders),

@@ -91,6 +91,21 @@ pub async fn run(
     }
 }
 
+/// What an operator wants to find in the log.
+fn trace(order: &Order) {
+    match order {
+        Order::Claim(commit) => {
+            // Of each slot the fence, and of whom it expels the row.
+            tracing::info!(event = "cluster.claims", rows = commit.puts.len());
+        }
+        Order::Take(taken) => tracing::info!(event = "cluster.takes", slots = taken.len()),
+        Order::Empty(slots) => tracing::info!(event = "cluster.empties", slots = slots.len()),
+        Order::GiveUp(slots) => tracing::info!(event = "cluster.gives_up", slots = slots.len()),
+        Order::DropEverything => tracing::warn!(event = "cluster.expelled"),
+        _ => {}
+    }
+}
+
 impl Runner {
     fn input(self: Arc<Runner>, input: Input) {
         let orders = {
@@ -125,6 +140,7 @@ impl Runner {
     }
 
     fn carry_out(self: Arc<Runner>, order: Order) {
+        trace(&order);
         match order {
             Order::ReadNodes => {
                 let rows = self.store.range(KeyRange::nodes(), NODES_MAX);

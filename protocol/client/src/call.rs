@@ -1,16 +1,17 @@
 //! One call: deadline, retries, and what an answer means.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_wire::{
     Class, Code, IdempotencyKey, Kind, MESSAGE_VERSION, Opcode, Reply, RequestHead, decode_reply,
-    encode_request,
+    encode_request, v1,
 };
 
 use crate::budget::Budget;
 use crate::decision::{CallError, Decision, Refusal};
-use crate::routes::{Answered, Routes, Silence};
+use crate::routes::{Answered, Probe, Routes, Silence};
 use crate::surroundings::{Deadline, World};
 use crate::transport::{Asked, Gone};
 
@@ -24,6 +25,10 @@ const LONG_MS: (u32, u32) = (500, 5_000);
 /// The first time between two attempts while nobody serves a slot; then twice
 /// that, then four times.
 const NOBODY_MS: u32 = 250;
+/// How long a silent node has to answer, when it is asked whether it does again.
+const PROBE_MS: u32 = 1_000;
+/// The least time between two attempts at a node that is about to end.
+const DRAINING_MS: u32 = 50;
 /// A refresh is not repeated for longer than this, because after 30 s a node
 /// takes a repeat for reuse of an old token and ends the session.
 const REFRESH_MAX_MS: u32 = 20_000;
@@ -57,7 +62,7 @@ impl Fate {
 
 pub(crate) struct Caller {
     pub(crate) world: World,
-    pub(crate) routes: Routes,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) tenant: u64,
     pub(crate) deadline_ms: u32,
     pub(crate) max_age_ms: u32,
@@ -223,6 +228,9 @@ impl Caller {
             }));
         };
         target.scouting = way.instead_of.is_some();
+        if let Some(probe) = way.probe {
+            self.look_whether_it_answers(probe);
+        }
         let patience = Caller::patience(opcode, left);
         let asked_ms = self.world.now_ms();
         let asked = way.lane.ask(head.correlation, frame.freeze());
@@ -240,8 +248,7 @@ impl Caller {
             Some(other?.ask(correlation, frame.freeze()))
         };
         let asked = self.hedged(other.and(self.hedge_ms), asked, again);
-        let asked = self.world.within(patience, asked);
-        let asked = asked.await;
+        let asked = self.patiently(patience, way.node, asked).await;
         let mut cost = Cost::Paid;
         if !matches!(asked, Some(Ok(_))) {
             // Another node may know better, or own the slot by now.
@@ -272,6 +279,34 @@ impl Caller {
             })),
             Some(Ok(frame)) => self.judge(frame, way.node, target),
         }
+    }
+
+    /// Asks a silent node for an answer that nobody waits for.
+    fn look_whether_it_answers(&self, probe: Probe) {
+        let head = RequestHead {
+            version: MESSAGE_VERSION,
+            opcode: Opcode::Ping as u16,
+            correlation: self.correlation(),
+            tenant: self.tenant,
+            epoch: 0,
+            remaining_ms: PROBE_MS,
+            max_age_ms: 0,
+            idempotency_key: [0; 16],
+        };
+        let mut frame = BytesMut::new();
+        if encode_request(&mut frame, &head, &v1::Ping {}).is_err() {
+            return;
+        }
+        let (world, routes) = (self.world.clone(), Arc::clone(&self.routes));
+        tokio::spawn(async move {
+            let asked = probe.lane.ask(head.correlation, frame.freeze());
+            let Some(Ok(frame)) = world.within(PROBE_MS, asked).await else {
+                return;
+            };
+            if decode_reply(&frame).is_ok_and(|reply| reply.code == Code::Ok) {
+                routes.awake(probe.node, world.now_ms());
+            }
+        });
     }
 
     fn correlation(&self) -> u64 {
@@ -309,6 +344,30 @@ impl Caller {
         }
     }
 
+    /// Waits for an answer for so long, and no longer than until the node is
+    /// found to answer nobody: a line in front of the hashing is waited in, a
+    /// node that is gone is not.
+    async fn patiently<T>(
+        &self,
+        patience_ms: u32,
+        node: usize,
+        asked: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut asked = std::pin::pin!(asked);
+        let mut left_ms = patience_ms;
+        while left_ms > 0 {
+            let slice_ms = left_ms.min(SHORT_MS.1);
+            if let Some(answer) = self.world.within(slice_ms, &mut asked).await {
+                return Some(answer);
+            }
+            if self.routes.is_silent(node) {
+                return None;
+            }
+            left_ms -= slice_ms;
+        }
+        None
+    }
+
     /// How long an attempt is waited for: a part of what is left, so that a
     /// request which was lost can be repeated.
     fn patience(opcode: Opcode, left_ms: u32) -> u32 {
@@ -340,7 +399,7 @@ impl Caller {
             let address = redirect.address.as_str();
             let other = match address {
                 "" => None,
-                address => self.routes.learn(slot, address, now_ms),
+                address => self.routes.learn(slot, address),
             };
             target.redirects += 1;
             let known = other.is_some_and(|other| other != node);
@@ -367,6 +426,19 @@ impl Caller {
             }));
         }
         let (code, retry_after_ms) = (reply.code, reply.head.retry_after_ms);
+        if code == Code::Draining {
+            // Nothing was done, and others are there or the node comes back.
+            self.routes.leaving(target.slot, node, now_ms);
+            target.not = Some(node);
+            return Ok(Attempt::Again(Retry {
+                error: CallError::NotDone {
+                    code,
+                    retry_after_ms,
+                },
+                wait_ms: DRAINING_MS,
+                cost: Cost::Free,
+            }));
+        }
         if code == Code::Unavailable {
             // Another may serve the slot by now, or know more.
             self.routes.doubt(target.slot, node);

@@ -177,12 +177,13 @@ impl Client {
             endpoint,
             connections: options.connections.max(1),
         };
-        let address = options.address.to_string();
+        let seeds = std::iter::once(&options.address).chain(&options.others);
+        let seeds = seeds.map(|address| Seed {
+            lanes: over.reach(&address.to_string()),
+            address: address.to_string(),
+        });
         Ok(Client::over(Ways {
-            seeds: vec![Seed {
-                lanes: over.reach(&address),
-                address,
-            }],
+            seeds: seeds.collect(),
             reach: Arc::new(over),
             surroundings: Arc::new(System::new()),
             tenant: options.tenant.clone(),
@@ -199,7 +200,7 @@ impl Client {
             key: None,
             caller: Arc::new(Caller {
                 world: World(ways.surroundings),
-                routes: Routes::new(ways.seeds, ways.reach),
+                routes: Arc::new(Routes::new(ways.seeds, ways.reach)),
                 tenant: tenant_id(&ways.tenant),
                 deadline_ms: ways.deadline_ms,
                 max_age_ms: ways.max_age_ms,

@@ -22,8 +22,11 @@ pub(crate) const NODE_NAME: &str = "node.tidegate";
 /// How a client reaches its node, and as whom.
 #[derive(Clone)]
 pub struct Options {
-    /// The node's address.
+    /// The node's address; of a cluster, any node's.
     pub address: SocketAddr,
+    /// Further nodes of the cluster, for when the first does not answer. Those
+    /// that are not named are learnt of as calls are answered.
+    pub others: Vec<SocketAddr>,
     /// The deployment's CA certificate, PEM.
     pub ca_pem: Vec<u8>,
     /// The gateway's certificate, PEM.
@@ -57,6 +60,7 @@ impl Options {
     ) -> Options {
         Options {
             address,
+            others: Vec::new(),
             ca_pem,
             certificate_pem,
             key_pem,

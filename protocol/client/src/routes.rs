@@ -77,6 +77,10 @@ impl Node {
         let silent = self.silent_since_ms;
         self.lanes.is_empty() || silent.is_some_and(|at_ms| now_ms < at_ms + PROBE_EVERY_MS)
     }
+
+    fn is_usable(&self) -> bool {
+        !self.lanes.is_empty() && self.silent_since_ms.is_none()
+    }
 }
 
 /// How much a node left unanswered.
@@ -96,17 +100,35 @@ fn forget(state: &mut State, slot: Option<u16>, node: usize) {
     }
 }
 
-/// Any node but `not`, if there is another, that is not left alone.
+/// Any node but `not`, if there is another: one that answers, or, while nobody
+/// does, one that is not left alone.
 fn any(state: &mut State, not: Option<usize>, now_ms: u64) -> Option<usize> {
     state.turn += 1;
     let (turn, count) = (state.turn, state.nodes.len());
-    let order = (0..count).map(|step| (turn + step) % count);
-    let mut usable = order.filter(|node| !state.nodes[*node].is_left_alone(now_ms));
-    let first = usable.next()?;
-    match Some(first) == not {
-        true => usable.next().or(Some(first)),
-        false => Some(first),
-    }
+    let order = || (0..count).map(|step| (turn + step) % count);
+    let pick = |usable: &dyn Fn(&Node) -> bool| {
+        let mut usable = order().filter(|node| usable(&state.nodes[*node]));
+        let first = usable.next()?;
+        match Some(first) == not {
+            true => usable.next().or(Some(first)),
+            false => Some(first),
+        }
+    };
+    pick(&|node| node.is_usable()).or_else(|| pick(&|node| !node.is_left_alone(now_ms)))
+}
+
+/// A silent node that it is time to ask whether it answers again.
+fn probe(state: &mut State, now_ms: u64) -> Option<Probe> {
+    let due = |node: &Node| node.silent_since_ms.is_some() && !node.is_left_alone(now_ms);
+    let node = state.nodes.iter().position(due)?;
+    let place = &mut state.nodes[node];
+    place.silent_since_ms = Some(now_ms);
+    place.turn += 1;
+    let lane = place.lanes.get(place.turn % place.lanes.len().max(1))?;
+    Some(Probe {
+        lane: Arc::clone(lane),
+        node,
+    })
 }
 
 /// Another node than the slot's own, when that is cut off and it is time.
@@ -130,6 +152,14 @@ pub(crate) struct Way {
     pub(crate) probing: bool,
     /// The slot's node, when another is asked whether it serves the slot by now.
     pub(crate) instead_of: Option<usize>,
+    /// Somebody silent, to be asked beside.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// A way to a silent node. No call of anybody's goes there while others answer.
+pub(crate) struct Probe {
+    pub(crate) lane: Arc<dyn Transport>,
+    pub(crate) node: usize,
 }
 
 /// An answer, as far as it says who serves whom.
@@ -171,7 +201,7 @@ impl Routes {
     pub(crate) fn way(&self, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> Option<Way> {
         let mut state = self.state();
         let known = slot.and_then(|slot| state.slots[usize::from(slot) % SLOTS]);
-        let known = known.filter(|node| !state.nodes[*node].is_left_alone(now_ms));
+        let known = known.filter(|node| state.nodes[*node].is_usable());
         let scout = known.and_then(|known| scout(&mut state, slot, known, now_ms));
         let (node, instead_of) = match (known, scout) {
             (Some(_), Some(scout)) => (scout, known),
@@ -188,9 +218,15 @@ impl Routes {
         let lane = lanes.get(place.turn % lanes.len().max(1))?;
         let other = lanes.get((place.turn + 1) % lanes.len());
         let other = other.filter(|_| lanes.len() > 1).map(Arc::clone);
+        let lane = Arc::clone(lane);
+        let probe = match probing {
+            true => None,
+            false => probe(&mut state, now_ms),
+        };
         Some(Way {
-            lane: Arc::clone(lane),
+            lane,
             other,
+            probe,
             node,
             probing,
             instead_of,
@@ -199,7 +235,7 @@ impl Routes {
 
     /// A node says that a slot is served at an address. The node's place;
     /// `None` when it is not to be asked now.
-    pub(crate) fn learn(&self, slot: u16, address: &str, now_ms: u64) -> Option<usize> {
+    pub(crate) fn learn(&self, slot: u16, address: &str) -> Option<usize> {
         let mut state = self.state();
         let known = state.nodes.iter().position(|node| node.address == address);
         let node = match known {
@@ -213,7 +249,7 @@ impl Routes {
                 state.nodes.len() - 1
             }
         };
-        if state.nodes[node].is_left_alone(now_ms) {
+        if !state.nodes[node].is_usable() {
             return None;
         }
         state.slots[usize::from(slot) % SLOTS] = Some(node);
@@ -244,6 +280,24 @@ impl Routes {
                 Silence::OfAll
             }
         }
+    }
+
+    /// Whether a node was found to answer nothing.
+    pub(crate) fn is_silent(&self, node: usize) -> bool {
+        self.state().nodes[node].silent_since_ms.is_some()
+    }
+
+    /// A node answers again.
+    pub(crate) fn awake(&self, node: usize, now_ms: u64) {
+        let node = &mut self.state().nodes[node];
+        (node.answered_ms, node.silent_since_ms) = (now_ms, None);
+    }
+
+    /// A node is about to end: it is left alone like one that is silent.
+    pub(crate) fn leaving(&self, slot: Option<u16>, node: usize, now_ms: u64) {
+        let mut state = self.state();
+        forget(&mut state, slot, node);
+        state.nodes[node].silent_since_ms = Some(now_ms);
     }
 
     /// A node has answered.
@@ -330,7 +384,7 @@ mod tests {
     #[test]
     fn a_slot_stays_with_the_node_that_was_named_until_it_is_doubted() {
         let routes = routes(&["a", "b"]);
-        assert_eq!(routes.learn(7, "c", 0), Some(2));
+        assert_eq!(routes.learn(7, "c"), Some(2));
         assert_eq!([0; 3].map(|_| node(&routes, Some(7), None, 0)), [2; 3]);
         routes.doubt(Some(7), 0);
         assert_eq!(node(&routes, Some(7), None, 0), 2);
@@ -338,7 +392,7 @@ mod tests {
         for _ in 0..6 {
             assert_ne!(node(&routes, Some(7), Some(2), 0), 2);
         }
-        assert_eq!(routes.learn(7, "nowhere", 0), None);
+        assert_eq!(routes.learn(7, "nowhere"), None);
     }
 
     #[test]
@@ -385,21 +439,28 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_node_is_asked_again_now_and_then_and_by_one_only() {
+    fn a_silent_node_is_asked_again_beside_a_call_now_and_then() {
         let routes = routes(&["a", "b"]);
         heard(&routes, Some(3), 1, 9, 1_000, Code::Ok);
         // It answers others: only this one is doubted.
         let one = routes.unanswered(Some(3), 1, 900, 2_000);
         assert_eq!(one, Silence::OfOne);
-        assert_eq!(routes.learn(3, "b", 2_000), Some(1));
+        assert_eq!(routes.learn(3, "b"), Some(1));
         let all = routes.unanswered(Some(3), 1, 2_000, 3_000);
         assert_eq!(all, Silence::OfAll);
-        assert_eq!(routes.learn(3, "b", 3_100), None);
-        assert_eq!([0; 4].map(|_| node(&routes, Some(3), None, 3_499)), [0; 4]);
-        assert_eq!(routes.learn(3, "b", 3_500), Some(1));
-        assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_500)), [1, 0]);
-        heard(&routes, Some(3), 1, 9, 3_600, Code::Ok);
-        assert_eq!([0; 2].map(|_| node(&routes, Some(3), None, 3_601)), [1, 1]);
+        assert_eq!(routes.learn(3, "b"), None);
+        let way = |now_ms| {
+            let way = routes.way(Some(3), None, now_ms).unwrap();
+            (way.node, way.probe.map(|probe| probe.node))
+        };
+        assert_eq!([3_100, 3_499].map(way), [(0, None); 2]);
+        assert_eq!([3_500, 3_501].map(way), [(0, Some(1)), (0, None)]);
+        assert_eq!(routes.learn(3, "b"), None);
+        routes.awake(1, 3_600);
+        assert_eq!(routes.learn(3, "b"), Some(1));
+        assert_eq!([3_601, 9_000].map(way), [(1, None); 2]);
+        routes.leaving(Some(3), 1, 9_000);
+        assert_eq!([9_001, 9_500].map(way), [(0, None), (0, Some(1))]);
     }
 
     #[test]

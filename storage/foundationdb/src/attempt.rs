@@ -113,29 +113,30 @@ pub(crate) async fn look(
 ) -> Result<Found, FdbError> {
     let transaction = reading(database)?;
     transaction.set_read_version(version);
+    // All are asked for before the first is waited for: a claim has a thousand.
+    let stored: Vec<_> = checks
+        .iter()
+        .map(|check| match check {
+            Check::Fence { region, slot, .. } => Some(Key::fence(*region, *slot)),
+            Check::Absent(key) | Check::Value(key, _) => Some(key.clone()),
+            Check::Untouched(_) => None,
+        })
+        .map(|key| key.map(|key| transaction.get(&space::stored(&key), true)))
+        .collect();
     let mut found = Found::Held;
-    for check in checks {
-        let held = match check {
-            Check::Fence {
-                region,
-                slot,
-                epoch,
-            } => {
-                let stored = transaction.get(&space::stored(&Key::fence(*region, *slot)), true);
-                if !Fence::holds(stored.await?.as_deref(), *epoch) {
-                    return Ok(Found::Fenced);
-                }
-                true
-            }
-            Check::Absent(key) => transaction.get(&space::stored(key), true).await?.is_none(),
-            Check::Value(key, value) => {
-                let stored = transaction.get(&space::stored(key), true).await?;
-                stored.as_deref() == Some(value.as_ref())
-            }
-            Check::Untouched(_) => true,
+    for (check, stored) in checks.iter().zip(stored) {
+        let stored = match stored {
+            Some(stored) => stored.await?,
+            None => continue,
         };
-        if !held {
-            found = Found::Conflict;
+        let stored = stored.as_deref();
+        match check {
+            Check::Fence { epoch, .. } if !Fence::holds(stored, *epoch) => {
+                return Ok(Found::Fenced);
+            }
+            Check::Absent(_) if stored.is_some() => found = Found::Conflict,
+            Check::Value(_, value) if stored != Some(value.as_ref()) => found = Found::Conflict,
+            Check::Fence { .. } | Check::Absent(_) | Check::Value(..) | Check::Untouched(_) => {}
         }
     }
     Ok(found)

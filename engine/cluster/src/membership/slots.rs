@@ -39,7 +39,7 @@ enum Resting {
 
 /// Fences read anew with each look: a claim of unknown fate may land after its
 /// fence was read, and nobody else would notice.
-const DOUBTED: u16 = 32;
+const DOUBTED: u16 = 16;
 
 #[derive(Clone, Default)]
 struct Row {

@@ -169,6 +169,19 @@ fn claims_after(reads: &[(u64, bool)]) -> Option<Commit> {
 }
 
 #[test]
+fn whoever_lost_a_claim_looks_again_with_the_next_tick() {
+    let (mut node, joined) = member(1, &[], 1_000);
+    let claims = with_fences(&mut node, 1_000, joined, 0, 4);
+    assert!(words(&claims).contains(&"claim"));
+    node.handle(1_010, Input::Claimed(Err(StoreError::Unavailable)));
+    assert_eq!(words(&node.handle(1_050, Input::Tick)), Vec::<&str>::new());
+    let (mut node, joined) = member(1, &[], 1_000);
+    with_fences(&mut node, 1_000, joined, 0, 4);
+    node.handle(1_010, Input::Claimed(Err(StoreError::Conflict)));
+    assert_eq!(words(&node.handle(1_050, Input::Tick)), ["read nodes"]);
+}
+
+#[test]
 fn silence_counts_over_reads_that_succeed_and_anew_after_one_that_fails() {
     let read = |at_ms| (at_ms, false);
     assert!(claims_after(&[read(1_000), read(2_999)]).is_none());

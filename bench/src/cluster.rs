@@ -1,0 +1,91 @@
+//! A cluster on a real FoundationDB: three nodes in processes of their own, a
+//! crowd that uses them through the client library, and something that
+//! happens. Every answer is judged; at the end everybody is asked again.
+
+mod crowd;
+mod database;
+mod happenings;
+mod judge;
+mod rig;
+mod storm;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::machine::{Machine, Side, pin};
+
+/// What happens to the cluster.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Happening {
+    /// Nothing.
+    Nothing,
+    /// A node is killed (SIGKILL), and later started again.
+    Kill,
+    /// A node stands still (SIGSTOP) for twice the lease.
+    Pause,
+    /// All nodes are ended (SIGTERM) and started, one after the other.
+    Rolling,
+    /// FoundationDB is killed, and started again after half a minute.
+    Outage,
+    /// 64 clients refresh one token at once, through different nodes, while
+    /// its owner hands over, and while its owner is killed.
+    Storm,
+}
+
+/// What it runs on.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Ground {
+    /// FoundationDB's server; one of its own is started.
+    #[arg(long, value_name = "FILE", default_value = "fdbserver", global = true)]
+    fdbserver: PathBuf,
+    /// FoundationDB's command line.
+    #[arg(long, value_name = "FILE", default_value = "fdbcli", global = true)]
+    fdbcli: PathBuf,
+    /// FoundationDB's client library, when it is not where the system looks.
+    #[arg(long, value_name = "FILE", global = true)]
+    client_library: Option<PathBuf>,
+    /// Requests a second.
+    #[arg(long, default_value_t = 2_000.0, global = true)]
+    rate: f64,
+    /// Signed-in people.
+    #[arg(long, default_value_t = 20_000, global = true)]
+    people: usize,
+    /// What draws and arrivals follow from.
+    #[arg(long, default_value_t = 1, global = true)]
+    seed: u64,
+    /// Keep the folders, with the nodes' logs, and say where they are.
+    #[arg(long, global = true)]
+    keep: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ClusterArgs {
+    #[command(subcommand)]
+    happening: Happening,
+    #[command(flatten)]
+    ground: Ground,
+}
+
+pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
+    pin(Side::Either);
+    let machine = Machine::here();
+    println!(
+        "{} cores of {}, at {}",
+        machine.cores, machine.cpu, machine.commit
+    );
+    let runtime = crate::run::runtime()?;
+    let ground = &args.ground;
+    let faults = runtime.block_on(async {
+        let local = tokio::task::LocalSet::new();
+        match args.happening {
+            Happening::Storm => local.run_until(storm::storm(ground)).await,
+            happening => local.run_until(happenings::watch(ground, happening)).await,
+        }
+    })?;
+    Ok(match faults {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(1),
+    })
+}

@@ -1,0 +1,138 @@
+//! What happens while the crowd is there, and what it saw of it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::crowd::Crowd;
+use super::rig::{NODES, Rig};
+use super::{Ground, Happening};
+
+/// Before anything happens.
+const BEFORE: Duration = Duration::from_secs(5);
+/// After the last thing that happens.
+const AFTER: Duration = Duration::from_secs(10);
+/// How long FoundationDB is away.
+const OUTAGE: Duration = Duration::from_secs(30);
+/// How long a killed node is away.
+const DEAD: Duration = Duration::from_secs(15);
+/// Whom it happens to.
+const VICTIM: usize = 1;
+
+/// Lets something happen under load; how much was wrong.
+pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Result<usize> {
+    let mut rig = Rig::make(ground).await?;
+    let crowd = Crowd::new(&rig, ground.seed)?;
+    crowd.warm().await;
+    println!("{}", nodes(&rig.status(0)?));
+    let over = Rc::new(std::cell::Cell::new(false));
+    let load = {
+        let (crowd, over, rate) = (Rc::clone(&crowd), Rc::clone(&over), ground.rate);
+        tokio::task::spawn_local(async move {
+            while !over.get() {
+                crowd.come(rate, Duration::from_millis(100)).await;
+            }
+        })
+    };
+    tokio::time::sleep(BEFORE).await;
+    happen(&mut rig, happening, &crowd).await?;
+    tokio::time::sleep(AFTER).await;
+    over.set(true);
+    load.await?;
+    crowd.answered().await;
+    crowd.tally.borrow_mut().print();
+    println!("{}", nodes(&rig.settled().await?));
+    let mut asked = (0.0, 0.0, 0.0);
+    for member in 0..NODES {
+        asked.0 += rig.metric(member, "tidegate_foundationdb_commits_total ")?;
+        asked.1 += rig.metric(member, "tidegate_foundationdb_read_versions_total ")?;
+        asked.2 += rig.metric(member, "tidegate_foundationdb_settled_total ")?;
+    }
+    let (commits, versions, settled) = asked;
+    println!(
+        "since the nodes started: {commits} commits, {versions} read versions for them, {settled} fates found out"
+    );
+    let wrong = crowd.tally.borrow().wrong.len();
+    Ok(wrong + crowd.verify().await)
+}
+
+async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::Result<()> {
+    let victim = &mut rig.members[VICTIM];
+    match happening {
+        Happening::Nothing | Happening::Storm => {}
+        Happening::Kill => {
+            let phase = crowd.phase();
+            victim.kill();
+            tokio::time::sleep(DEAD).await;
+            crowd.tell(&phase, "the node was killed");
+            let phase = crowd.phase();
+            victim.start().await?;
+            rig.settled().await?;
+            crowd.tell(&phase, "it was started again");
+        }
+        Happening::Pause => {
+            let lease_ms = rig.status(0)?["lease_ms"].as_u64().unwrap_or(0);
+            let victim = &rig.members[VICTIM];
+            let phase = crowd.phase();
+            victim.signal(Signal::STOP)?;
+            tokio::time::sleep(Duration::from_millis(2 * lease_ms)).await;
+            crowd.tell(&phase, "the node stood still");
+            let phase = crowd.phase();
+            victim.signal(Signal::CONT)?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            rig.settled().await?;
+            crowd.tell(&phase, "it went on");
+        }
+        Happening::Rolling => {
+            for member in 0..NODES {
+                let (phase, ends_ns) = (crowd.phase(), crowd.now_ns());
+                rig.members[member].terminate().await?;
+                let ended_ns = crowd.now_ns();
+                rig.members[member].start().await?;
+                let (ended, started) = (ended_ns - ends_ns, crowd.now_ns() - ended_ns);
+                rig.settled().await?;
+                crowd.tell(&phase, "its end began");
+                println!(
+                    "node-{} ended in {:.1} s, was ready again in {:.1} s",
+                    member + 1,
+                    ended as f64 / 1e9,
+                    started as f64 / 1e9
+                );
+            }
+        }
+        Happening::Outage => {
+            let before = rig.status(0)?;
+            let phase = crowd.phase();
+            rig.database.kill()?;
+            tokio::time::sleep(OUTAGE).await;
+            crowd.tell(&phase, "FoundationDB was killed");
+            let phase = crowd.phase();
+            rig.database.up()?;
+            tokio::time::sleep(AFTER).await;
+            crowd.tell(&phase, "FoundationDB was started again");
+            let after = rig.settled().await?;
+            println!("before it\n{}\nafter it", nodes(&before));
+            println!("{}", nodes(&after));
+        }
+    }
+    Ok(())
+}
+
+/// The nodes in a line each.
+fn nodes(status: &Value) -> String {
+    let none = Vec::new();
+    let nodes = status["nodes"].as_array().unwrap_or(&none).iter();
+    let lines = nodes.map(|node| {
+        format!(
+            "{} {}: {} slots, epochs {}, life {}",
+            node["node"].as_str().unwrap_or("?"),
+            node["state"].as_str().unwrap_or("?"),
+            node["slots"],
+            node["epochs"],
+            node["life"]
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,142 @@
+//! What is known of everybody, and what answers are worth.
+
+use std::collections::BTreeMap;
+
+use tidegate_client::{CallError, Code, Decision};
+use tidegate_wire::{RefreshToken, SessionToken};
+
+/// Somebody's session, as far as the answers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    Alive,
+    /// A revocation is on its way, or its fate is not known.
+    Ending,
+    /// A revocation was acknowledged with `ok`, at this time in nanoseconds.
+    Ended {
+        at_ns: u64,
+    },
+}
+
+pub(crate) struct Person {
+    pub(crate) session: SessionToken,
+    pub(crate) refresh: RefreshToken,
+    pub(crate) state: Session,
+    /// A change is on its way: nobody else changes the person meanwhile.
+    pub(crate) changing: bool,
+}
+
+/// Answers of one kind of request.
+#[derive(Default)]
+pub(crate) struct Kind {
+    pub(crate) right: u64,
+    /// Milliseconds, from when the request was due.
+    pub(crate) took_ms: Vec<f64>,
+    /// By code: no answer within the deadline, after all retries.
+    pub(crate) failed: BTreeMap<String, u64>,
+    /// Right, and marked as resting on what was so earlier.
+    pub(crate) degraded: u64,
+    pub(crate) oldest_ms: u32,
+}
+
+/// Everything that was answered.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) kinds: BTreeMap<&'static str, Kind>,
+    pub(crate) wrong: Vec<String>,
+    /// Checks that said yes to a session whose end was acknowledged: how long
+    /// after, at most, in milliseconds. Unmarked, and marked `degraded`.
+    pub(crate) stale_ms: (u64, u64),
+    /// When, of those who had to wait long, the last one was answered.
+    pub(crate) waited_until_ns: u64,
+    /// How many had to.
+    pub(crate) waited: u64,
+}
+
+/// Whoever waits longer than this was without an owner.
+pub(crate) const LONG_MS: f64 = 500.0;
+
+impl Tally {
+    pub(crate) fn right(&mut self, kind: &'static str, due_ns: u64, now_ns: u64) {
+        let took_ms = now_ns.saturating_sub(due_ns) as f64 / 1e6;
+        let of = self.kinds.entry(kind).or_default();
+        of.right += 1;
+        of.took_ms.push(took_ms);
+        if took_ms > LONG_MS {
+            self.waited_until_ns = self.waited_until_ns.max(now_ns);
+            self.waited += 1;
+        }
+    }
+
+    pub(crate) fn degraded(&mut self, kind: &'static str, age_ms: u32) {
+        let of = self.kinds.entry(kind).or_default();
+        of.degraded += 1;
+        of.oldest_ms = of.oldest_ms.max(age_ms);
+    }
+
+    pub(crate) fn failed(&mut self, kind: &'static str, error: &CallError) {
+        let code = match error {
+            CallError::NotDone { code, .. } => code.name().to_owned(),
+            CallError::Unknown { code } => format!("unknown: {}", code.name()),
+            CallError::Unreachable => "no answer".to_owned(),
+            other => other.to_string(),
+        };
+        *self
+            .kinds
+            .entry(kind)
+            .or_default()
+            .failed
+            .entry(code)
+            .or_default() += 1;
+    }
+
+    pub(crate) fn wrong(&mut self, what: String) {
+        self.wrong.push(what);
+    }
+
+    /// A line for each kind of request.
+    pub(crate) fn print(&mut self) {
+        for (name, kind) in &mut self.kinds {
+            kind.took_ms.sort_by(f64::total_cmp);
+            let quantile = |share: f64| {
+                let last = kind.took_ms.len().saturating_sub(1);
+                let at = (last as f64 * share) as usize;
+                kind.took_ms.get(at).copied().unwrap_or(0.0)
+            };
+            let failed: u64 = kind.failed.values().sum();
+            println!(
+                "{name:10} right {:7}  failed {failed:5}  p50 {:6.1}  p99 {:7.1}  p99.9 {:7.1}  most {:7.1} ms{}",
+                kind.right,
+                quantile(0.5),
+                quantile(0.99),
+                quantile(0.999),
+                quantile(1.0),
+                match kind.degraded {
+                    0 => String::new(),
+                    count => format!("  degraded {count}, at most {} ms old", kind.oldest_ms),
+                },
+            );
+            for (code, count) in &kind.failed {
+                println!("{:10} {count} x {code}", "");
+            }
+        }
+        println!("wrong answers: {}", self.wrong.len());
+        self.wrong
+            .iter()
+            .take(10)
+            .for_each(|what| println!("  {what}"));
+        if self.stale_ms != (0, 0) {
+            let (plain, marked) = self.stale_ms;
+            println!(
+                "yes to a session that had ended: {plain} ms after its end at most, marked degraded {marked} ms"
+            );
+        }
+    }
+}
+
+/// The code of a "no".
+pub(crate) fn code<T>(decision: &Decision<T>) -> Option<Code> {
+    match decision {
+        Decision::Yes(_) => None,
+        Decision::No(refusal) => Some(refusal.code),
+    }
+}

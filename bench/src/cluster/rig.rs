@@ -1,0 +1,205 @@
+//! Three nodes on one FoundationDB, whose people come from an embedded store.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tidegate_client::{Client, Options};
+use tidegate_wire::{RefreshToken, SessionToken};
+
+use super::Ground;
+use super::database::Database;
+use crate::node::{self, Node};
+use crate::population;
+
+pub(crate) const NODES: usize = 3;
+/// Every node serves its share after this long at the latest.
+const SETTLE_S: u64 = 20;
+
+/// One of the nodes, whether it runs or not.
+pub(crate) struct Member {
+    dir: PathBuf,
+    pub(crate) at: SocketAddr,
+    node: Option<Node>,
+}
+
+impl Member {
+    fn pid(&self) -> anyhow::Result<Pid> {
+        let node = self.node.as_ref().context("the node does not run")?;
+        let id = i32::try_from(node.id())?;
+        Pid::from_raw(id).context("no process")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid()?, signal)?)
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        drop(self.node.take());
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) async fn terminate(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)?;
+        let mut node = self.node.take().context("the node does not run")?;
+        loop {
+            if let Some(ended) = node.ended()? {
+                ensure!(ended.success(), "the node ended with {ended}");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Starts it at the address that it had before.
+    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        let (dir, at) = (self.dir.clone(), self.at);
+        // Until it is ready others are to be served.
+        let node = tokio::task::spawn_blocking(move || node::serve_at(&dir, at)).await??;
+        self.at = node.at.quic;
+        self.node = Some(node);
+        Ok(())
+    }
+}
+
+pub(crate) struct Rig {
+    // Dropped in this order: nodes, server, folders.
+    pub(crate) members: Vec<Member>,
+    pub(crate) database: Database,
+    first: PathBuf,
+    pub(crate) people: Vec<(SessionToken, RefreshToken)>,
+    scratch: Option<tempfile::TempDir>,
+}
+
+impl Rig {
+    pub(crate) async fn make(ground: &Ground) -> anyhow::Result<Rig> {
+        let (scratch, dir) = population::copied(ground.people)?;
+        let database = Database::start(ground, scratch.path())?;
+        let file = database.cluster_file();
+        let library = ground.client_library.as_ref();
+        let library: Vec<&Path> = library
+            .iter()
+            .flat_map(|path| [Path::new("--client-library"), path])
+            .collect();
+        done(
+            node::tidegate()?
+                .arg("move")
+                .arg("--dir")
+                .arg(&dir)
+                .arg("--cluster-file")
+                .arg(&file)
+                .args(&library),
+        )?;
+        let bundle = scratch.path().join("bundle");
+        done(
+            node::tidegate()?
+                .arg("bundle")
+                .arg("--dir")
+                .arg(&dir)
+                .arg("--to")
+                .arg(&bundle),
+        )?;
+        let mut dirs = vec![dir.clone()];
+        for number in 2..=NODES {
+            let dir = scratch.path().join(format!("node-{number}"));
+            let name = format!("node-{number}");
+            done(
+                node::tidegate()?
+                    .args(["init", "--node", &name, "--dir"])
+                    .arg(&dir)
+                    .arg("--join")
+                    .arg(&bundle),
+            )?;
+            dirs.push(dir);
+        }
+        let mut members = Vec::new();
+        for dir in dirs {
+            node::configure(&dir, "threads", "1")?;
+            let mut member = Member {
+                dir,
+                at: ([127, 0, 0, 1], 0).into(),
+                node: None,
+            };
+            member.start().await?;
+            members.push(member);
+        }
+        let scratch = match ground.keep {
+            false => Some(scratch),
+            true => {
+                println!("folders and logs: {}", scratch.keep().display());
+                None
+            }
+        };
+        let rig = Rig {
+            members,
+            database,
+            people: crate::figures::tokens(&dir),
+            first: dir,
+            scratch,
+        };
+        rig.settled().await?;
+        Ok(rig)
+    }
+
+    /// How a gateway connects that knows every node, this one first.
+    pub(crate) fn options(&self, first: usize) -> anyhow::Result<Options> {
+        let addresses = self.members.iter().map(|member| member.at);
+        let mut addresses: Vec<_> = addresses.collect();
+        addresses.rotate_left(first % NODES);
+        let mut options = node::options(&self.first, addresses[0])?;
+        options.others = addresses[1..].to_vec();
+        options.deadline_ms = super::crowd::DEADLINE_MS;
+        Ok(options)
+    }
+
+    pub(crate) fn client(&self, first: usize) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.options(first)?)?)
+    }
+
+    /// What `tidegate status` says.
+    pub(crate) fn status(&self, asked: usize) -> anyhow::Result<Value> {
+        let at = self.members[asked].at.to_string();
+        node::order(&self.first, &["status", "--connect", &at])
+    }
+
+    /// Waits until every slot is where it should be.
+    pub(crate) async fn settled(&self) -> anyhow::Result<Value> {
+        let running = self.members.iter().position(|member| member.node.is_some());
+        let running = running.context("no node runs")?;
+        for _ in 0..SETTLE_S * 5 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let status = self.status(running)?;
+            if status["moving"] == 0 {
+                return Ok(status);
+            }
+        }
+        anyhow::bail!("slots still move after {SETTLE_S} s")
+    }
+
+    /// A meter of a node.
+    pub(crate) fn metric(&self, member: usize, series: &str) -> anyhow::Result<f64> {
+        let node = self.members[member].node.as_ref();
+        node.context("the node does not run")?.at.metric(series)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.members.clear();
+        // The server still writes there until it is dropped.
+        if let Some(scratch) = self.scratch.take() {
+            let _ = self.database.kill();
+            drop(scratch);
+        }
+    }
+}
+
+fn done(command: &mut std::process::Command) -> anyhow::Result<()> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {output:?}");
+    Ok(())
+}
