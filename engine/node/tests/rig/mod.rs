@@ -49,10 +49,20 @@ pub(crate) struct Dir(tempfile::TempDir);
 
 impl Dir {
     pub(crate) fn new() -> Dir {
-        let dir = Dir(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
-        let made = run(&["init", "--dir", dir.text()], "");
+        Dir::made(&[])
+    }
+
+    /// Made by `init` with these flags.
+    pub(crate) fn made(flags: &[&str]) -> Dir {
+        let dir = Dir::empty();
+        let made = run(&[&["init", "--dir", dir.text()], flags].concat(), "");
         assert!(made.status.success(), "{made:?}");
         dir
+    }
+
+    /// With nothing in it.
+    pub(crate) fn empty() -> Dir {
+        Dir(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
     }
 
     pub(crate) fn path(&self) -> PathBuf {

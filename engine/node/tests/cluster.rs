@@ -1,0 +1,417 @@
+//! Several nodes in processes of their own on a real FoundationDB: the one that
+//! `TIDEGATE_FDB_CLUSTER_FILE` names, with the client library at
+//! `TIDEGATE_FDB_LIBRARY` or where the system looks. All of Tidegate's rows in
+//! that database are cleared. Without one, each test says that it did not run.
+//!
+//! It has a `main` of its own, because FoundationDB's network has to be stopped
+//! before a process ends, and because the cases share the database's keys.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+#[cfg(feature = "foundationdb")]
+mod rig;
+
+/// Names of the cases, given to a macro that runs them.
+macro_rules! with_cases {
+    ($run:ident) => {
+        $run!(
+            three_nodes_share_the_slots_and_every_one_names_the_owner,
+            a_killed_nodes_people_are_served_by_the_others_and_lose_nothing,
+            a_drained_node_gives_everything_away_and_takes_nothing,
+            rights_change_on_every_node,
+            a_second_deployment_and_a_name_that_lives_are_refused,
+            an_embedded_store_is_moved_with_everybody_in_it,
+            orders_for_one_node_are_refused_in_a_cluster,
+            a_node_waits_for_its_store_and_ends_when_it_is_told,
+        )
+    };
+}
+
+fn say_that_none_ran(why: &str) {
+    macro_rules! say {
+        ($($case:ident),+ $(,)?) => {
+            $(println!("test {} did not run: {why}", stringify!($case));)+
+        };
+    }
+    with_cases!(say);
+}
+
+#[cfg(not(feature = "foundationdb"))]
+fn main() {
+    say_that_none_ran("built without the feature `foundationdb`");
+}
+
+#[cfg(feature = "foundationdb")]
+fn main() {
+    if std::env::var_os(place::CLUSTER_FILE).is_none() {
+        return say_that_none_ran("TIDEGATE_FDB_CLUSTER_FILE names no FoundationDB");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    macro_rules! run {
+        ($($case:ident),+ $(,)?) => {
+            $(
+                runtime.block_on(async {
+                    place::emptied().await;
+                    cases::$case().await;
+                });
+                println!("test {} ... ok", stringify!($case));
+            )+
+        };
+    }
+    with_cases!(run);
+    drop(runtime);
+    tidegate_storage_foundationdb::stop();
+}
+
+/// The database, and folders of nodes on it.
+#[cfg(feature = "foundationdb")]
+mod place {
+    use serde_json::Value;
+    use tidegate_storage_api::{Commit, KeyRange, Store};
+    use tidegate_storage_foundationdb::{FoundationStore, Options};
+
+    use super::rig::{Dir, Node, json, run};
+
+    pub(super) const CLUSTER_FILE: &str = "TIDEGATE_FDB_CLUSTER_FILE";
+    const LIBRARY: &str = "TIDEGATE_FDB_LIBRARY";
+    /// How often it is looked whether something has come about.
+    const LOOKS: u32 = 3_000;
+
+    pub(super) async fn emptied() {
+        let options = Options {
+            cluster_file: std::env::var_os(CLUSTER_FILE).map(Into::into),
+            library: std::env::var_os(LIBRARY).map(Into::into),
+            network: Vec::new(),
+            node: 1,
+            life: u128::from(std::process::id()),
+        };
+        let store = FoundationStore::open(&options).unwrap();
+        let all = Commit::default().clear(KeyRange::everything());
+        store.commit(all).await.unwrap();
+    }
+
+    /// What says where FoundationDB is.
+    pub(super) fn flags() -> Vec<String> {
+        let mut flags = vec![
+            "--cluster-file".to_owned(),
+            std::env::var(CLUSTER_FILE).unwrap(),
+        ];
+        if let Ok(library) = std::env::var(LIBRARY) {
+            flags.extend(["--client-library".to_owned(), library]);
+        }
+        flags
+    }
+
+    pub(super) fn strs(flags: &[String]) -> Vec<&str> {
+        flags.iter().map(String::as_str).collect()
+    }
+
+    /// The first folder of a deployment.
+    pub(super) fn first() -> Dir {
+        Dir::made(&strs(&flags()))
+    }
+
+    /// A further one.
+    pub(super) fn joined(first: &Dir, name: &str) -> Dir {
+        let bundle = first.path().with_extension(name);
+        let path = bundle.to_str().unwrap();
+        let made = run(&["bundle", "--dir", first.text(), "--to", path], "");
+        assert!(made.status.success(), "{made:?}");
+        Dir::made(&["--join", path, "--node", name])
+    }
+
+    /// Three nodes that each have their share.
+    pub(super) fn three() -> (Vec<Dir>, Vec<Node>) {
+        let first = first();
+        let others = ["node-2", "node-3"].map(|name| joined(&first, name));
+        let dirs: Vec<Dir> = std::iter::once(first).chain(others).collect();
+        let nodes: Vec<Node> = dirs.iter().map(Node::start).collect();
+        settled(&dirs[0], &nodes[0]);
+        (dirs, nodes)
+    }
+
+    pub(super) fn status(dir: &Dir, node: &Node) -> Value {
+        let at = node.quic.to_string();
+        json(&run(
+            &["status", "--json", "--dir", dir.text(), "--connect", &at],
+            "",
+        ))
+    }
+
+    /// Asks until it is so; each look is a process of its own, so that time
+    /// passes.
+    pub(super) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+        let mut looks = (0..LOOKS).filter_map(|_| look());
+        let found = looks.next();
+        found.unwrap_or_else(|| panic!("{what} did not come about"))
+    }
+
+    /// The status once every slot is where it should be.
+    pub(super) fn settled(dir: &Dir, node: &Node) -> Value {
+        until("that every slot is in its place", || {
+            Some(status(dir, node)).filter(|status| status["moving"] == 0)
+        })
+    }
+
+    pub(super) fn slots(status: &Value, name: &str) -> u64 {
+        let nodes = status["nodes"].as_array().unwrap();
+        let node = nodes.iter().find(|node| node["node"] == name).unwrap();
+        node["slots"].as_u64().unwrap()
+    }
+}
+
+#[cfg(feature = "foundationdb")]
+mod cases {
+    use std::process::Stdio;
+
+    use tidegate_client::{Client, Code, Granted, Options, RevokeScope, SignIn};
+
+    use super::place::{first, flags, joined, settled, slots, status, strs, three, until};
+    use super::rig::{
+        Dir, Node, PASSWORD, client, json, log_of, no, options, run, signed_in, tidegate, yes,
+    };
+
+    fn person(number: usize) -> SignIn {
+        SignIn::username(&format!("person-{number}"), PASSWORD)
+    }
+
+    async fn granted(client: &Client, count: usize) -> Vec<Granted> {
+        let mut all = Vec::new();
+        for number in 0..count {
+            yes(client.sign_up(&person(number)).await);
+            all.push(yes(client.sign_in(&person(number)).await));
+        }
+        all
+    }
+
+    fn patient(dir: &Dir, node: &Node) -> Client {
+        let mut options: Options = options(dir, node.quic);
+        options.deadline_ms = 20_000;
+        Client::new(&options).unwrap()
+    }
+
+    pub(super) async fn three_nodes_share_the_slots_and_every_one_names_the_owner() {
+        let (dirs, nodes) = three();
+        let status = status(&dirs[0], &nodes[1]);
+        let shares = ["node-1", "node-2", "node-3"].map(|name| slots(&status, name));
+        assert_eq!(shares.iter().sum::<u64>(), 4_096);
+        assert!(
+            shares.iter().all(|share| (1_200..1_550).contains(share)),
+            "{shares:?}"
+        );
+        let people = granted(&patient(&dirs[0], &nodes[0]), 12).await;
+        for node in &nodes {
+            let client = patient(&dirs[0], node);
+            for (number, person) in people.iter().enumerate() {
+                assert_eq!(yes(client.check(&person.session).await).user, person.user);
+                // By the identifier alone, too, wherever its owner lives.
+                let again = yes(client.sign_in(&self::person(number)).await);
+                assert_eq!(again.user, person.user);
+            }
+        }
+        assert_eq!(
+            no(patient(&dirs[0], &nodes[2]).sign_up(&person(3)).await),
+            Code::IdentifierTaken
+        );
+    }
+
+    pub(super) async fn a_killed_nodes_people_are_served_by_the_others_and_lose_nothing() {
+        let (dirs, mut nodes) = three();
+        let client = patient(&dirs[0], &nodes[0]);
+        let mut people = granted(&client, 12).await;
+        let ended = people.pop().unwrap();
+        yes(client.revoke(&ended.session, RevokeScope::This).await);
+        for person in &mut people {
+            *person = yes(client.refresh(&person.refresh).await);
+        }
+        let address = nodes.remove(1).kill();
+        for person in &people {
+            yes(client.check(&person.session).await);
+            yes(client.refresh(&person.refresh).await);
+        }
+        assert_eq!(no(client.check(&ended.session).await), Code::InvalidToken);
+        let back = Node::start_at(&dirs[1], address);
+        let status = settled(&dirs[0], &nodes[0]);
+        assert!(slots(&status, "node-2") > 1_000, "{status}");
+        for person in &people {
+            yes(self::patient(&dirs[0], &back).check(&person.session).await);
+        }
+    }
+
+    pub(super) async fn a_drained_node_gives_everything_away_and_takes_nothing() {
+        let (dirs, nodes) = three();
+        let client = patient(&dirs[0], &nodes[0]);
+        let people = granted(&client, 6).await;
+        let at = nodes[2].quic.to_string();
+        let order = ["drain", "node-2", "--json", "--connect", &at];
+        let drained = run(&[&order, &["--dir", dirs[0].text()][..]].concat(), "");
+        assert_eq!(
+            json(&drained),
+            serde_json::json!({"drained": "node-2", "slots": 0})
+        );
+        let status = settled(&dirs[0], &nodes[0]);
+        assert_eq!(slots(&status, "node-2"), 0);
+        for person in &people {
+            yes(patient(&dirs[0], &nodes[1]).check(&person.session).await);
+        }
+        let unknown = run(&["drain", "node-9", "--json", "--dir", dirs[0].text()], "");
+        assert_eq!(unknown.status.code(), Some(1));
+        assert_eq!(json(&unknown)["code"], "unknown");
+    }
+
+    pub(super) async fn rights_change_on_every_node() {
+        let (dirs, nodes) = three();
+        let order = |args: &[&str], node: &Node| {
+            let at = node.quic.to_string();
+            let done = run(
+                &[args, &["--connect", &at, "--dir", dirs[0].text()]].concat(),
+                "",
+            );
+            assert!(done.status.success(), "{done:?}");
+        };
+        order(&["gateway", "add", "shop"], &nodes[0]);
+        order(&["tenant", "add", "books"], &nodes[1]);
+        let shop = |node: &Node| {
+            let mut options = options(&dirs[0], node.quic);
+            options.certificate_pem = dirs[0].file("tls/gateway-shop.crt");
+            options.key_pem = dirs[0].file("tls/gateway-shop.key");
+            options.deadline_ms = 500;
+            Client::new(&options).unwrap()
+        };
+        // Every look is a connection, so that time passes.
+        let becomes = async |node: &Node, let_in: bool| {
+            for _ in 0..3_000 {
+                if shop(node).ping().await.is_ok() == let_in {
+                    return;
+                }
+            }
+            panic!("let in: not {let_in}");
+        };
+        for node in &nodes {
+            becomes(node, true).await;
+        }
+        order(&["gateway", "revoke", "shop"], &nodes[2]);
+        for node in &nodes {
+            becomes(node, false).await;
+        }
+    }
+
+    pub(super) async fn a_second_deployment_and_a_name_that_lives_are_refused() {
+        let dir = first();
+        let other = Dir::empty();
+        let made = run(
+            &[&["init", "--dir", other.text()], &strs(&flags())[..]].concat(),
+            "",
+        );
+        assert_eq!(made.status.code(), Some(2));
+        let told = String::from_utf8(made.stderr).unwrap();
+        assert!(told.contains("holds a deployment already"), "{told}");
+        let node = Node::start(&dir);
+        let bundle = dir.path().with_extension("bundle");
+        let path = bundle.to_str().unwrap();
+        let bundled = run(&["bundle", "--dir", dir.text(), "--to", path], "");
+        assert!(bundled.status.success(), "{bundled:?}");
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&bundle).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        let again = run(&["bundle", "--dir", dir.text(), "--to", path], "");
+        assert_eq!(again.status.code(), Some(2));
+        let join = |node: &str| {
+            let dir = Dir::empty();
+            let args = ["init", "--join", path, "--node", node, "--dir", dir.text()];
+            (run(&args, ""), dir)
+        };
+        let (taken, dir) = join("node-1");
+        let told = String::from_utf8(taken.stderr).unwrap();
+        assert!(told.contains("a node named node-1 lives"), "{told}");
+        assert!(!dir.path().join("config.toml").exists());
+        let address = node.kill();
+        let (joined, dir) = join("node-1");
+        assert!(joined.status.success(), "{joined:?}");
+        drop(Node::start_at(&dir, address));
+    }
+
+    pub(super) async fn an_embedded_store_is_moved_with_everybody_in_it() {
+        let dir = Dir::new();
+        let node = Node::start(&dir);
+        let kept = signed_in(&client(&dir, &node)).await;
+        let mover = || {
+            let args = ["move", "--json", "--dir", dir.text()];
+            run(&[&args, &strs(&flags())[..]].concat(), "")
+        };
+        let refused = mover();
+        assert_eq!(refused.status.code(), Some(2));
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(told.contains("in use by another process"), "{told}");
+        assert!(node.terminate().success());
+        let moved = json(&mover());
+        assert_eq!(moved["rows"], moved["compared"]);
+        assert!(moved["rows"].as_u64().unwrap() > 4_096, "{moved}");
+        assert_eq!(moved["generation"], 2);
+        let again = mover();
+        let told = String::from_utf8(again.stderr).unwrap();
+        assert!(told.contains("in FoundationDB already"), "{told}");
+        let second = joined(&dir, "node-2");
+        let nodes = [Node::start(&dir), Node::start(&second)];
+        settled(&dir, &nodes[0]);
+        for node in &nodes {
+            let client = patient(&dir, node);
+            yes(client.check(&kept.session).await);
+            let person = SignIn::username(super::rig::NAME, PASSWORD);
+            yes(client.sign_in(&person).await);
+        }
+        yes(patient(&dir, &nodes[1]).refresh(&kept.refresh).await);
+    }
+
+    pub(super) async fn orders_for_one_node_are_refused_in_a_cluster() {
+        let dir = first();
+        let node = Node::start(&dir);
+        let aside = dir.path().with_extension("aside");
+        let aside = aside.to_str().unwrap();
+        for (order, code) in [
+            (vec!["keys", "rotate", "index"], "not_clustered"),
+            (
+                vec!["backup", "--rows", aside, "--keys", "/nowhere"],
+                "not_embedded",
+            ),
+        ] {
+            let said = run(&[&order[..], &["--json", "--dir", dir.text()]].concat(), "");
+            assert_eq!(said.status.code(), Some(1), "{said:?}");
+            assert_eq!(json(&said)["code"], code);
+        }
+        drop(node);
+        // Without a node the folder asks the database itself.
+        let offline = json(&run(&["status", "--json", "--dir", dir.text()], ""));
+        assert_eq!(offline["nodes"][0]["node"], "node-1");
+    }
+
+    pub(super) async fn a_node_waits_for_its_store_and_ends_when_it_is_told() {
+        let dir = first();
+        let nowhere = dir.path().with_extension("cluster");
+        std::fs::write(&nowhere, "no:body@127.0.0.1:1\n").unwrap();
+        let path = format!("{:?}", nowhere.to_str().unwrap());
+        dir.configure("storage.cluster_file", &path);
+        let log = log_of(&dir.path());
+        let mut child = tidegate(&["serve", "--dir", dir.text()])
+            .args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        until("that the node says that it waits", || {
+            let _ = run(&["--version"], "");
+            let text = std::fs::read_to_string(&log).unwrap();
+            text.contains("store.awaited").then_some(())
+        });
+        let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+}
