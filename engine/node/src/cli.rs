@@ -85,6 +85,9 @@ enum Command {
     /// Give every slot of a node away, so that it can be ended; it takes none
     /// until it starts again.
     Drain(cluster::DrainArgs),
+    /// See how far an upgrade is, and finish it.
+    #[command(subcommand)]
+    Upgrade(cluster::UpgradeCommand),
     /// Copy the embedded store of a folder into a FoundationDB cluster, compare
     /// every row, and serve from there from then on. No node may run in the
     /// folder. What was interrupted can be repeated.
@@ -150,6 +153,7 @@ pub fn run() -> ExitCode {
         Command::Keys(command) => operator::keys(&command),
         Command::Status(args) => cluster::status(&args),
         Command::Drain(args) => cluster::drain(&args),
+        Command::Upgrade(command) => cluster::upgrade(&command),
         Command::Move(args) => cluster::move_store(&args),
         Command::Backup(args) => operator::backup(&args),
         Command::Restore(args) => operator::restore(&args),

@@ -8,7 +8,7 @@ pub(crate) use keys::{KeyFault, key_file, make_key};
 pub(crate) use news::told;
 pub(crate) use rows::{
     AuditRow, GatewayRow, KeyKind, KeyRef, LEASE_MS, RotationRow, StoreRow, TenantPolicy,
-    TenantRow, read, write,
+    TenantRow, VersionRow, read, write,
 };
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,7 @@ use tidegate_runtime::{
 };
 use tidegate_storage_api::{Key as RowKey, KeyRange, Store, StoreError, SystemPart};
 
+use crate::assembly::READS;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::folder::Folder;
@@ -41,6 +42,17 @@ pub enum DeploymentError {
     /// A row cannot be read.
     #[error("the row of {0} cannot be read")]
     Row(String),
+    /// It is written by newer programs than this one.
+    #[error(
+        "the deployment is written in version {needed}; this program reads up to {reads}: \
+         run a newer one"
+    )]
+    Newer {
+        /// What must be read.
+        needed: u16,
+        /// What is.
+        reads: u16,
+    },
 }
 
 /// A deployment, open.
@@ -66,6 +78,7 @@ impl Deployment {
         backend: Backend,
     ) -> Result<Deployment, DeploymentError> {
         let store = backend.store();
+        refuse_newer(&*store, READS).await?;
         let seen = news::newest(&*store).await?;
         let row = store_row(&*store).await?;
         backend.set_generation(row.generation);
@@ -145,6 +158,25 @@ impl Deployment {
             costs: Costs::default(),
         });
         Ok(())
+    }
+}
+
+pub(crate) async fn version_row(store: &dyn Store) -> Result<VersionRow, DeploymentError> {
+    match store.get(RowKey::system(SystemPart::Version)).await? {
+        None => Ok(VersionRow::default()),
+        Some(value) => read(&value).ok_or_else(|| DeploymentError::Row("the version".into())),
+    }
+}
+
+/// Refuses a deployment that a program which reads up to `reads` may not be
+/// able to read. A node that joins asks once more when its own row is there:
+/// whoever raises the version says so first and looks at the rows then, so that
+/// one of the two sees the other.
+pub(crate) async fn refuse_newer(store: &dyn Store, reads: u16) -> Result<(), DeploymentError> {
+    let needed = version_row(store).await?.needed();
+    match needed <= reads {
+        true => Ok(()),
+        false => Err(DeploymentError::Newer { needed, reads }),
     }
 }
 

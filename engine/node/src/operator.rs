@@ -7,6 +7,7 @@ mod cluster;
 mod gateway;
 mod rotation;
 mod tenant;
+mod upgrade;
 
 #[cfg(test)]
 pub(crate) use cluster::NodeStatus;
@@ -60,6 +61,10 @@ pub(crate) enum Order {
     Audit { limit: usize },
     /// How the nodes stand and who owns what.
     Status,
+    /// Which version is written, and which every node reads.
+    UpgradeStatus,
+    /// Write the newest version that every node reads.
+    UpgradeFinish,
     /// Give every slot of this node away, and take none until it starts again.
     Drain,
 }
@@ -157,6 +162,8 @@ impl Operator {
             Order::Backup { rows, keys } => self.backup(by, rows, keys).await,
             Order::Audit { limit } => self.audits(limit).await,
             Order::Status => self.status().await,
+            Order::UpgradeStatus => self.upgrade_status().await,
+            Order::UpgradeFinish => self.upgrade_finish(by).await,
             Order::Drain => self.drain(by).await,
         }
     }

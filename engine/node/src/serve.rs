@@ -15,10 +15,10 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Admin};
-use crate::assembly::{assemble, serving};
+use crate::assembly::{READS, assemble, serving};
 use crate::backend::{Backend, BackendError};
 use crate::config::{Config, ConfigError};
-use crate::deployment::{DeploymentError, KeyFault, key_file};
+use crate::deployment::{DeploymentError, KeyFault, key_file, refuse_newer};
 use crate::folder::Folder;
 use crate::member::Member;
 use crate::operator::Operator;
@@ -140,6 +140,7 @@ pub fn serve(
         if runtime.block_on(joined) == Asked::Ended {
             return Ok(());
         }
+        runtime.block_on(refuse_newer(operator.deployment.store(), READS))?;
     }
     publish_address(folder, endpoint.address)?;
     ready(endpoint.address, metrics_at);

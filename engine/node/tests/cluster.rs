@@ -27,6 +27,7 @@ macro_rules! with_cases {
             a_second_deployment_and_a_name_that_lives_are_refused,
             an_embedded_store_is_moved_with_everybody_in_it,
             orders_for_one_node_are_refused_in_a_cluster,
+            a_program_that_is_too_old_for_the_deployment_does_not_start,
             a_node_waits_for_its_store_and_ends_when_it_is_told,
         )
     };
@@ -83,7 +84,7 @@ mod place {
     /// How often it is looked whether something has come about.
     const LOOKS: u32 = 3_000;
 
-    pub(super) async fn emptied() {
+    pub(super) fn store() -> FoundationStore {
         let options = Options {
             cluster_file: std::env::var_os(CLUSTER_FILE).map(Into::into),
             library: std::env::var_os(LIBRARY).map(Into::into),
@@ -91,9 +92,12 @@ mod place {
             node: 1,
             life: u128::from(std::process::id()),
         };
-        let store = FoundationStore::open(&options).unwrap();
+        FoundationStore::open(&options).unwrap()
+    }
+
+    pub(super) async fn emptied() {
         let all = Commit::default().clear(KeyRange::everything());
-        store.commit(all).await.unwrap();
+        store().commit(all).await.unwrap();
     }
 
     /// What says where FoundationDB is.
@@ -172,7 +176,9 @@ mod cases {
 
     use tidegate_client::{Client, Code, Granted, Options, RevokeScope, SignIn};
 
-    use super::place::{first, flags, joined, settled, slots, status, strs, three, until};
+    use tidegate_storage_api::{Commit, Key, Store, SystemPart};
+
+    use super::place::{first, flags, joined, settled, slots, status, store, strs, three, until};
     use super::rig::{
         Dir, Node, PASSWORD, client, json, log_of, no, options, run, signed_in, tidegate, yes,
     };
@@ -390,6 +396,25 @@ mod cases {
         // Without a node the folder asks the database itself.
         let offline = json(&run(&["status", "--json", "--dir", dir.text()], ""));
         assert_eq!(offline["nodes"][0]["node"], "node-1");
+    }
+
+    pub(super) async fn a_program_that_is_too_old_for_the_deployment_does_not_start() {
+        let dir = first();
+        let node = Node::start(&dir);
+        let order =
+            |args: &[&str]| json(&run(&[args, &["--json", "--dir", dir.text()]].concat(), ""));
+        let status = order(&["upgrade", "status"]);
+        assert_eq!(status["active"], 1);
+        assert_eq!(status["reads"], serde_json::json!({"node-1": 1}));
+        assert_eq!(order(&["upgrade", "finish"])["code"], "nothing_newer");
+        drop(node);
+        let newer = br#"{"version":1,"active":2}"#.to_vec();
+        let commit = Commit::default().put(Key::system(SystemPart::Version), newer);
+        store().commit(commit).await.unwrap();
+        let refused = run(&["serve", "--dir", dir.text()], "");
+        assert_eq!(refused.status.code(), Some(2));
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(told.contains("written in version 2"), "{told}");
     }
 
     pub(super) async fn a_node_waits_for_its_store_and_ends_when_it_is_told() {

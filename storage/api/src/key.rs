@@ -173,6 +173,8 @@ pub enum SystemPart<'a> {
     Date,
     /// The newest change of tenants and gateways, for nodes to look at.
     News,
+    /// The version of every format that the nodes write.
+    Version,
     /// A store that is being copied into this one, and is not yet whole.
     Move,
     /// A node of the cluster, by its id.
@@ -265,6 +267,7 @@ impl Key {
             }
             SystemPart::Date => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"date"]),
             SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
+            SystemPart::Version => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"version"]),
             SystemPart::Move => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"move"]),
             SystemPart::News => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"news"]),
             SystemPart::Store => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"store"]),

@@ -1,9 +1,9 @@
-//! `status`, `drain` and `move`.
+//! `status`, `drain`, `upgrade` and `move`.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tidegate_runtime::OsEntropy;
 
@@ -28,6 +28,22 @@ pub(super) struct DrainArgs {
     node: String,
     #[command(flatten)]
     at: At,
+}
+
+#[derive(Subcommand)]
+pub(super) enum UpgradeCommand {
+    /// Show which version is written, and which every node reads.
+    Status(StatusArgs),
+    /// Write the newest version that every node reads. Until then every node
+    /// can be taken back to the older program; afterwards none can.
+    Finish(StatusArgs),
+}
+
+pub(super) fn upgrade(command: &UpgradeCommand) -> anyhow::Result<u8> {
+    match command {
+        UpgradeCommand::Status(args) => args.at.order(&Order::UpgradeStatus),
+        UpgradeCommand::Finish(args) => args.at.order(&Order::UpgradeFinish),
+    }
 }
 
 #[derive(Args)]

@@ -68,6 +68,32 @@ fn lease_ms() -> u64 {
     LEASE_MS
 }
 
+/// Which version of every format the nodes write. What is not stored is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct VersionRow {
+    pub(crate) active: u16,
+    /// The version that it is about to become: whoever does not read it must
+    /// not join any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) raising: Option<u16>,
+}
+
+impl Default for VersionRow {
+    fn default() -> VersionRow {
+        VersionRow {
+            active: 1,
+            raising: None,
+        }
+    }
+}
+
+impl VersionRow {
+    /// The newest version that a node must read.
+    pub(crate) fn needed(self) -> u16 {
+        self.active.max(self.raising.unwrap_or(0))
+    }
+}
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct TenantRow {

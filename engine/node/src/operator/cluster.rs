@@ -143,7 +143,7 @@ impl Operator {
         })
     }
 
-    async fn node_rows(&self) -> Result<BTreeMap<NodeId, NodeRow>, OperatorError> {
+    pub(super) async fn node_rows(&self) -> Result<BTreeMap<NodeId, NodeRow>, OperatorError> {
         let mut rows = BTreeMap::new();
         for (key, value) in self.store().range(KeyRange::nodes(), ROWS_MAX).await? {
             let unreadable = || DeploymentError::Row("a node".into());
@@ -166,7 +166,7 @@ impl Operator {
     }
 
     /// How long ago each node renewed its lease, as far as this one knows.
-    fn lease_ages(&self) -> BTreeMap<NodeId, u64> {
+    pub(super) fn lease_ages(&self) -> BTreeMap<NodeId, u64> {
         let Some(member) = &self.member else {
             return BTreeMap::new();
         };
