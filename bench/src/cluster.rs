@@ -4,6 +4,7 @@
 
 mod crowd;
 mod database;
+mod fidelity;
 mod happenings;
 mod judge;
 mod rig;
@@ -32,6 +33,8 @@ pub(crate) enum Happening {
     /// 64 clients refresh one token at once, through different nodes, while
     /// its owner hands over, and while its owner is killed.
     Storm,
+    /// What the simulator says of three such nodes, beside what is measured.
+    Fidelity,
 }
 
 /// What it runs on.
@@ -81,6 +84,7 @@ pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
         let local = tokio::task::LocalSet::new();
         match args.happening {
             Happening::Storm => local.run_until(storm::storm(ground)).await,
+            Happening::Fidelity => local.run_until(fidelity::compare(ground)).await,
             happening => local.run_until(happenings::watch(ground, happening)).await,
         }
     })?;

@@ -17,13 +17,19 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// What the metrics page says of one series; 0 when it is not there.
-    pub(crate) fn metric(&self, series: &str) -> anyhow::Result<f64> {
+    /// The metrics page.
+    pub(crate) fn page(&self) -> anyhow::Result<String> {
         let mut stream = std::net::TcpStream::connect(self.metrics)?;
         let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
         stream.write_all(ask.as_bytes())?;
         let mut page = String::new();
         stream.read_to_string(&mut page)?;
+        Ok(page)
+    }
+
+    /// What the metrics page says of one series; 0 when it is not there.
+    pub(crate) fn metric(&self, series: &str) -> anyhow::Result<f64> {
+        let page = self.page()?;
         let line = page.lines().find_map(|line| line.strip_prefix(series));
         line.map_or(Ok(0.0), |value| Ok(value.trim().parse()?))
     }

@@ -4,7 +4,7 @@
 use tidegate_sim::{Plant, fuzz_one};
 
 /// Within so many seeds, from the first on, every planted bug is found.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 12;
 
 #[test]
 fn every_planted_bug_is_found_within_a_few_seeds() {

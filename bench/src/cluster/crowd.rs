@@ -18,11 +18,21 @@ pub(crate) const DEADLINE_MS: u32 = 10_000;
 /// A change of unknown fate is repeated, with its key, for so long.
 const REPEAT: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(1);
-/// Of a hundred requests; the rest are checks.
-const REFRESHES: usize = 13;
-const REVOCATIONS: usize = 2;
-/// Of a thousand.
-const SIGN_INS: usize = 5;
+/// What the crowd asks, of a thousand requests; the rest are checks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asks {
+    pub(crate) revocations: usize,
+    pub(crate) refreshes: usize,
+    pub(crate) sign_ins: usize,
+}
+
+/// What an evening is like.
+pub(crate) const EVENING: Asks = Asks {
+    revocations: 20,
+    refreshes: 130,
+    sign_ins: 5,
+};
+
 /// People who are asked at once, at the end.
 const AT_ONCE: usize = 64;
 
@@ -36,12 +46,13 @@ pub(crate) struct Crowd {
     pub(crate) tally: RefCell<Tally>,
     random: RefCell<Random>,
     client: Client,
+    asks: Asks,
     started: Instant,
     under_way: RefCell<usize>,
 }
 
 impl Crowd {
-    pub(crate) fn new(rig: &Rig, seed: u64) -> anyhow::Result<Rc<Crowd>> {
+    pub(crate) fn new(rig: &Rig, asks: Asks, seed: u64) -> anyhow::Result<Rc<Crowd>> {
         let person = |(session, refresh): &(_, _)| Person {
             session: Clone::clone(session),
             refresh: Clone::clone(refresh),
@@ -53,6 +64,7 @@ impl Crowd {
             tally: RefCell::default(),
             random: RefCell::new(Random::new(seed)),
             client: rig.client(0)?,
+            asks,
             started: Instant::now(),
             under_way: RefCell::new(0),
         }))
@@ -138,14 +150,18 @@ impl Crowd {
             let people = self.people.borrow().len();
             (random.below(1_000), random.below(people))
         };
-        let changes = |of: usize| ticket < of && self.begin(index);
+        let Asks {
+            revocations,
+            refreshes,
+            sign_ins,
+        } = self.asks;
         let crowd = Rc::clone(self);
         *self.under_way.borrow_mut() += 1;
-        let refreshes = (REVOCATIONS + REFRESHES) * 10;
-        let sign_in = ticket >= 1_000 - SIGN_INS;
-        let (revoke, refresh) = match ticket < REVOCATIONS * 10 {
-            true => (changes(REVOCATIONS * 10), false),
-            false => (false, changes(refreshes)),
+        let sign_in = ticket >= 1_000 - sign_ins;
+        let (revoke, refresh) = match ticket {
+            ticket if ticket < revocations => (self.begin(index), false),
+            ticket if ticket < revocations + refreshes => (false, self.begin(index)),
+            _ => (false, false),
         };
         tokio::task::spawn_local(async move {
             match (revoke, refresh, sign_in) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, EVENING};
 use super::rig::{NODES, Rig};
 use super::{Ground, Happening};
 
@@ -24,7 +24,7 @@ const VICTIM: usize = 1;
 /// Lets something happen under load; how much was wrong.
 pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Result<usize> {
     let mut rig = Rig::make(ground).await?;
-    let crowd = Crowd::new(&rig, ground.seed)?;
+    let crowd = Crowd::new(&rig, EVENING, ground.seed)?;
     crowd.warm().await;
     println!("{}", nodes(&rig.status(0)?));
     let over = Rc::new(std::cell::Cell::new(false));
@@ -61,7 +61,7 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
 async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::Result<()> {
     let victim = &mut rig.members[VICTIM];
     match happening {
-        Happening::Nothing | Happening::Storm => {}
+        Happening::Nothing | Happening::Storm | Happening::Fidelity => {}
         Happening::Kill => {
             let phase = crowd.phase();
             victim.kill();

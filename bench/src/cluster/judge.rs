@@ -38,6 +38,15 @@ pub(crate) struct Kind {
     pub(crate) oldest_ms: u32,
 }
 
+impl Kind {
+    /// Of what is sorted.
+    fn quantile(&self, share: f64) -> f64 {
+        let last = self.took_ms.len().saturating_sub(1);
+        let at = (last as f64 * share) as usize;
+        self.took_ms.get(at).copied().unwrap_or(0.0)
+    }
+}
+
 /// Everything that was answered.
 #[derive(Default)]
 pub(crate) struct Tally {
@@ -93,15 +102,18 @@ impl Tally {
         self.wrong.push(what);
     }
 
+    /// Median and 99th percentile of a kind's right answers, in milliseconds.
+    pub(crate) fn quantiles(&mut self, kind: &'static str) -> (f64, f64) {
+        let of = self.kinds.entry(kind).or_default();
+        of.took_ms.sort_by(f64::total_cmp);
+        (of.quantile(0.5), of.quantile(0.99))
+    }
+
     /// A line for each kind of request.
     pub(crate) fn print(&mut self) {
         for (name, kind) in &mut self.kinds {
             kind.took_ms.sort_by(f64::total_cmp);
-            let quantile = |share: f64| {
-                let last = kind.took_ms.len().saturating_sub(1);
-                let at = (last as f64 * share) as usize;
-                kind.took_ms.get(at).copied().unwrap_or(0.0)
-            };
+            let quantile = |share| kind.quantile(share);
             let failed: u64 = kind.failed.values().sum();
             println!(
                 "{name:10} right {:7}  failed {failed:5}  p50 {:6.1}  p99 {:7.1}  p99.9 {:7.1}  most {:7.1} ms{}",

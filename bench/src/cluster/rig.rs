@@ -1,5 +1,6 @@
 //! Three nodes on one FoundationDB, whose people come from an embedded store.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -178,6 +179,26 @@ impl Rig {
             }
         }
         anyhow::bail!("slots still move after {SETTLE_S} s")
+    }
+
+    /// How many commits took at most so many seconds, over all nodes.
+    pub(crate) fn commits_within(&self) -> anyhow::Result<BTreeMap<u64, f64>> {
+        let mut within = BTreeMap::new();
+        for member in &self.members {
+            let node = member.node.as_ref().context("the node does not run")?;
+            for line in node.at.page()?.lines() {
+                let Some(rest) = line.strip_prefix("tidegate_commit_seconds_bucket{le=\"") else {
+                    continue;
+                };
+                let (bound, count) = rest.split_once("\"} ").context("no bucket")?;
+                let bound_us = match bound {
+                    "+Inf" => u64::MAX,
+                    bound => (bound.parse::<f64>()? * 1e6) as u64,
+                };
+                *within.entry(bound_us).or_default() += count.parse::<f64>()?;
+            }
+        }
+        Ok(within)
     }
 
     /// A meter of a node.

@@ -130,6 +130,9 @@ pub struct Membership {
     renewal: Renewal,
     nodes_read: Reading,
     looked_at_ms: Option<u64>,
+    /// This node's row before a renewal that was answered while the nodes were
+    /// being read: they may have been read before it.
+    superseded: Option<Bytes>,
     /// When the last read that succeeded was begun.
     seen_at_ms: u64,
     renewed_at_ms: Option<u64>,
@@ -165,7 +168,7 @@ enum Renewal {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Idle,
-    UnderWay,
+    UnderWay { since_ms: u64 },
 }
 
 /// Another node, as it was last read.
@@ -190,6 +193,7 @@ impl Membership {
             renewal: Renewal::None,
             nodes_read: Reading::Idle,
             looked_at_ms: None,
+            superseded: None,
             seen_at_ms: 0,
             renewed_at_ms: None,
             others: BTreeMap::new(),
@@ -282,7 +286,8 @@ impl Membership {
     fn tick(&mut self, now_ms: u64, orders: &mut Vec<Order>) {
         let due = |last: Option<u64>, every_ms: u64| last.is_none_or(|at| now_ms >= at + every_ms);
         if self.nodes_read == Reading::Idle && due(self.looked_at_ms, self.lease.look_every_ms()) {
-            self.nodes_read = Reading::UnderWay;
+            self.nodes_read = Reading::UnderWay { since_ms: now_ms };
+            self.superseded = None;
             self.looked_at_ms = Some(now_ms);
             orders.push(Order::ReadNodes);
         }
@@ -353,7 +358,8 @@ impl Membership {
         };
         match (outcome, self.standing) {
             (Ok(()), standing) => {
-                self.row = Some(next);
+                let before = self.row.replace(next);
+                self.superseded = before.map(|stored| stored.bytes);
                 if standing == Standing::Outside {
                     self.standing = Standing::Member;
                 }
@@ -387,7 +393,7 @@ impl Membership {
         found: Result<Vec<(NodeId, Bytes)>, StoreError>,
         orders: &mut Vec<Order>,
     ) {
-        self.nodes_read = Reading::Idle;
+        let read = std::mem::replace(&mut self.nodes_read, Reading::Idle);
         self.table.look_again();
         let Ok(found) = found else {
             for other in self.others.values_mut() {
@@ -417,8 +423,14 @@ impl Membership {
             );
         }
         self.others = others;
-        self.seen_at_ms = self.looked_at_ms.unwrap_or(now_ms);
-        self.look_at_own(now_ms, mine, orders);
+        self.seen_at_ms = match read {
+            Reading::UnderWay { since_ms } => since_ms,
+            Reading::Idle => now_ms,
+        };
+        // What is read is as it was when the read began.
+        if mine.is_none() || mine != self.superseded {
+            self.look_at_own(now_ms, mine, orders);
+        }
     }
 
     /// Compares this node's row with what was read of it.

@@ -23,7 +23,7 @@ const SHORT_MS: (u32, u32) = (250, 1_000);
 /// The same where it can wait in a line to be hashed.
 const LONG_MS: (u32, u32) = (500, 5_000);
 /// The first time between two attempts while nobody serves a slot; then twice
-/// that, then four times.
+/// that.
 const NOBODY_MS: u32 = 250;
 /// How long a silent node has to answer, when it is asked whether it does again.
 const PROBE_MS: u32 = 1_000;
@@ -175,8 +175,13 @@ impl Caller {
                 fate = fate.after(retry.cost);
             }
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
+            // What costs a node next to nothing is spread, and not slowed down.
+            let cap = match retry.cost {
+                Cost::Free => NOBODY_MS,
+                Cost::FreeTwice | Cost::Paid => BACKOFF_CAP_MS,
+            };
             let wait = retry.wait_ms.max(1);
-            let wait = wait.saturating_add(world.up_to(backoff.min(BACKOFF_CAP_MS)));
+            let wait = wait.saturating_add(world.up_to(backoff.min(cap)));
             if wait >= world.remaining_ms(deadline) {
                 return Err(fate.of(retry.error));
             }
@@ -421,7 +426,7 @@ impl Caller {
                 wait_ms: reply
                     .head
                     .retry_after_ms
-                    .max(NOBODY_MS << target.nobody.min(2)),
+                    .max(NOBODY_MS << target.nobody.min(1)),
                 cost: Cost::Free,
             }));
         }

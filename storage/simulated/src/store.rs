@@ -11,7 +11,7 @@ use tidegate_storage_api::{
 use tokio::sync::oneshot;
 
 use crate::cluster::Cluster;
-use crate::database::{Decided, Found, WINDOW};
+use crate::database::{Database, Decided, Found, WINDOW};
 use crate::latency::Latency;
 
 /// How often somebody who cannot reach the database looks whether it is back.
@@ -72,20 +72,12 @@ impl SimulatedStore {
 impl Store for SimulatedStore {
     fn get(&self, key: Key) -> StoreFuture<Option<Bytes>> {
         let way = Arc::clone(&self.way);
-        self.begin(async move {
-            way.reading().await?;
-            let found = way.cluster.state().database.get(&key);
-            Ok(found)
-        })
+        self.begin(async move { way.reading(|database| database.get(&key)).await })
     }
 
     fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(Key, Bytes)>> {
         let way = Arc::clone(&self.way);
-        self.begin(async move {
-            way.reading().await?;
-            let found = way.cluster.state().database.range(range, limit);
-            Ok(found)
-        })
+        self.begin(async move { way.reading(|database| database.range(range, limit)).await })
     }
 
     fn commit(&self, commit: Commit) -> StoreFuture<Stamp> {
@@ -140,9 +132,11 @@ impl Way {
         Ok(())
     }
 
-    /// The way to a read and the wait for it. What is read is read at the end.
-    async fn reading(&self) -> Result<(), StoreError> {
+    /// The way to a read and the wait for it. What is read is as it was at the
+    /// read version, however late it is told.
+    async fn reading<T>(&self, read: impl FnOnce(&Database) -> T) -> Result<T, StoreError> {
         self.fresh_version().await?;
+        let found = read(&self.cluster.state().database);
         self.takes(|costs| costs.read).await;
         let turn_ns = {
             let now_ns = self.now_ns();
@@ -153,7 +147,8 @@ impl Way {
         if turn_ns > 0 {
             self.sleep_ns(turn_ns).await;
         }
-        self.reached().await
+        self.reached().await?;
+        Ok(found)
     }
 
     async fn fresh_version(&self) -> Result<u64, StoreError> {
@@ -214,7 +209,7 @@ impl Way {
             if !commit.checks.is_empty() && (cached.is_none() || !all_bare) {
                 self.look(&commit, since).await?;
             }
-            match self.send(&commit, version).await? {
+            match self.send(&commit, version).await {
                 Sent::Committed(version) => {
                     self.learn(fence, version);
                     return Ok(Stamp(version));
@@ -256,8 +251,14 @@ impl Way {
 
     /// Sends a commit: half of its time passes until it is decided, half until
     /// that is known.
-    async fn send(&self, commit: &Arc<Commit>, version: u64) -> Result<Sent, StoreError> {
-        self.reached().await?;
+    ///
+    /// A commit that is handed over while the database is away is not given up:
+    /// the real client waits with it for as long as that lasts, and sends it
+    /// then.
+    async fn send(&self, commit: &Arc<Commit>, version: u64) -> Sent {
+        while !self.reaches() {
+            self.sleep_ns(LOOK_NS).await;
+        }
         let (half_ns, recoveries) = {
             let now_ns = self.now_ns();
             let mut state = self.cluster.state();
@@ -270,7 +271,7 @@ impl Way {
         self.sleep_ns(half_ns).await;
         let answered = self.reaches() && self.cluster.state().load.recoveries == recoveries;
         if answered {
-            return Ok(sent);
+            return sent;
         }
         // It was sent, so nobody knows; and that is known only when the
         // database can be reached again.
@@ -278,7 +279,7 @@ impl Way {
             self.sleep_ns(LOOK_NS).await;
         }
         self.cluster.state().load.unknown += 1;
-        Ok(Sent::Unknown)
+        Sent::Unknown
     }
 
     fn decide(&self, commit: &Arc<Commit>, version: u64) -> Sent {

@@ -169,6 +169,37 @@ fn claims_after(reads: &[(u64, bool)]) -> Option<Commit> {
 }
 
 #[test]
+fn a_read_that_began_before_a_renewal_landed_says_nothing_of_it() {
+    let (mut node, joined) = member(1, &[2], 0);
+    with_fences(&mut node, 0, joined, 2, 4);
+    let before = mine(&node);
+    let orders = node.handle(1_000, Input::Tick);
+    assert_eq!(words(&orders), ["read nodes", "renew"]);
+    assert_eq!(
+        words(&node.handle(1_010, Input::Renewed(Ok(())))),
+        ["lease"]
+    );
+    // The row as it was when the read began, told after the renewal's answer.
+    let late = Input::Nodes(Ok(vec![row(2, 2), before.clone()]));
+    assert!(!words(&node.handle(1_020, late)).contains(&"drop everything"));
+    assert_eq!(node.standing(), Standing::Member);
+    // Told by a read that began afterwards, it is another life's.
+    node.handle(1_300, Input::Tick);
+    let other = Input::Nodes(Ok(vec![row(2, 3), before]));
+    assert!(words(&node.handle(1_310, other)).contains(&"drop everything"));
+}
+
+#[test]
+fn silence_counts_to_the_beginning_of_a_read_whatever_is_lost_meanwhile() {
+    let (mut node, joined) = member(1, &[2], 0);
+    with_fences(&mut node, 0, joined, 2, 4);
+    node.handle(2_990, Input::Tick);
+    node.handle(2_995, Input::Claimed(Err(StoreError::Conflict)));
+    let orders = node.handle(3_100, Input::Nodes(Ok(vec![row(2, 1), mine(&node)])));
+    assert!(!words(&orders).contains(&"claim"));
+}
+
+#[test]
 fn whoever_lost_a_claim_looks_again_with_the_next_tick() {
     let (mut node, joined) = member(1, &[], 1_000);
     let claims = with_fences(&mut node, 1_000, joined, 0, 4);

@@ -218,6 +218,24 @@ async fn whoever_cannot_reach_the_database_is_told_so_and_what_was_sent_is_unkno
 }
 
 #[tokio::test]
+async fn what_is_handed_over_at_a_kept_version_waits_until_the_database_is_back() {
+    let cluster = cluster();
+    let store = cluster.client(1);
+    claim(&store, 1).await;
+    store.commit(change(1, b"x")).await.unwrap();
+    cluster.stop();
+    let away = Arc::clone(&cluster);
+    tokio::spawn(async move {
+        away.world.sleep_ns(30_000_000_000).await;
+        away.start();
+    });
+    let began_ns = cluster.world.now_ns();
+    store.commit(change(1, b"y")).await.unwrap();
+    assert!(cluster.world.now_ns() - began_ns >= 30_000_000_000);
+    assert_eq!(store.get(row(1)).await.unwrap().as_deref(), Some(&b"y"[..]));
+}
+
+#[tokio::test]
 async fn after_a_recovery_commits_go_on_with_fresh_versions() {
     let cluster = cluster();
     let store = cluster.client(1);
