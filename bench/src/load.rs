@@ -4,6 +4,8 @@
 mod link;
 mod pace;
 
+pub(crate) use pace::Ticker;
+
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use tidegate_client::{CallError, Client, Decision, Granted, Knowledge, RevokeSco
 
 use super::judge::{Person, Session, Tally, code};
 use super::rig::Rig;
+use crate::load::Ticker;
 use crate::population;
 use crate::random::Random;
 
@@ -124,7 +125,8 @@ impl Crowd {
 
     /// Makes `rate` requests a second for so long; their answers may come
     /// later.
-    pub(crate) async fn come(self: &Rc<Crowd>, rate: f64, length: Duration) {
+    pub(crate) async fn come(self: &Rc<Crowd>, rate: f64, length: Duration) -> anyhow::Result<()> {
+        let ticker = Ticker::start()?;
         let mut due_ns = self.now_ns();
         let until_ns = due_ns + u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         while due_ns < until_ns {
@@ -133,8 +135,9 @@ impl Crowd {
                 self.arrive(due_ns);
                 due_ns += (gap_ns as u64).max(1);
             }
-            tokio::time::sleep(TICK).await;
+            ticker.tick().await?;
         }
+        Ok(())
     }
 
     /// Waits for every answer.

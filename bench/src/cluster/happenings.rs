@@ -32,15 +32,16 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
         let (crowd, over, rate) = (Rc::clone(&crowd), Rc::clone(&over), ground.rate);
         tokio::task::spawn_local(async move {
             while !over.get() {
-                crowd.come(rate, Duration::from_millis(100)).await;
+                crowd.come(rate, Duration::from_millis(100)).await?;
             }
+            anyhow::Ok(())
         })
     };
     tokio::time::sleep(BEFORE).await;
     happen(&mut rig, happening, &crowd).await?;
     tokio::time::sleep(AFTER).await;
     over.set(true);
-    load.await?;
+    load.await??;
     crowd.answered().await;
     crowd.tally.borrow_mut().print();
     println!("{}", nodes(&rig.settled().await?));

@@ -20,10 +20,11 @@ use super::{Arrival, DEADLINE_MS, Pace, World};
 /// millisecond.
 const TICK_NS: i64 = 200_000;
 
-struct Ticker(AsyncFd<OwnedFd>);
+/// Wakes that often.
+pub(crate) struct Ticker(AsyncFd<OwnedFd>);
 
 impl Ticker {
-    fn start() -> anyhow::Result<Ticker> {
+    pub(crate) fn start() -> anyhow::Result<Ticker> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let tick = Timespec {
@@ -43,7 +44,7 @@ impl Ticker {
         Ok(Ticker(timer))
     }
 
-    async fn tick(&self) -> anyhow::Result<()> {
+    pub(crate) async fn tick(&self) -> anyhow::Result<()> {
         let mut ready = self.0.readable().await?;
         let mut count = [0; 8];
         // How many ticks were missed does not matter: the clock is asked.

@@ -393,6 +393,9 @@ mod cases {
             assert_eq!(json(&said)["code"], code);
         }
         drop(node);
+        let doctor = json(&run(&["doctor", "--json", "--dir", dir.text()], ""));
+        assert_eq!(doctor["faults"], 0, "{doctor}");
+        assert!(!dir.path().join("store").exists());
         // Without a node the folder asks the database itself.
         let offline = json(&run(&["status", "--json", "--dir", dir.text()], ""));
         assert_eq!(offline["nodes"][0]["node"], "node-1");

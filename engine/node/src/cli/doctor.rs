@@ -10,16 +10,17 @@ use rustix::process::{Resource, getrlimit};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
-use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
+use tidegate_runtime::{OsEntropy, SystemClock};
+use tidegate_storage_api::StoreError;
 use tidegate_storage_fjall::{FjallStore, OpenError, Options};
 
 use super::person::block_on;
 use super::{NO, YES, output};
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendError};
 use crate::certificates::expires_at_s;
 use crate::config::Config;
-use crate::deployment::{Deployment, key_file};
+use crate::deployment::{Deployment, DeploymentError, key_file};
 use crate::folder::Folder;
 
 /// Certificates are to be renewed this long before they end.
@@ -129,16 +130,15 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     findings.push(open_files(&config));
     findings.extend(udp_buffers());
     let address = std::fs::read_to_string(folder.address());
-    match (
-        FjallStore::open(&folder.store(), &Options::default()),
-        address,
-    ) {
+    // A running node holds its journal, whatever its store is.
+    let journal = FjallStore::open(&folder.journal(), &Options::default());
+    match (journal, address) {
         (Err(OpenError::InUse(_)), Ok(address)) => findings.push(good(format!(
             "a node runs at {}: its store and ports are not tried",
             address.trim()
         ))),
-        (opened, _) => {
-            findings.push(store(folder, &config, opened));
+        _ => {
+            findings.push(store(folder, &config));
             findings.extend(ports(&config));
         }
     }
@@ -302,24 +302,30 @@ fn udp_buffers() -> Vec<Finding> {
         .collect()
 }
 
-fn store(folder: &Folder, config: &Config, opened: Result<FjallStore, OpenError>) -> Finding {
-    let store = match opened {
-        Ok(store) => std::sync::Arc::new(store),
-        Err(error @ OpenError::InUse(_)) => {
-            let mend = "a node runs here: end it, or ask it";
+fn store(folder: &Folder, config: &Config) -> Finding {
+    let backend = match Backend::open(folder, config, &OsEntropy) {
+        Ok(backend) => backend,
+        Err(error) => {
+            let mend = match &error {
+                BackendError::Embedded(OpenError::InUse(_)) => {
+                    "a node runs here: end it, or ask it"
+                }
+                BackendError::Embedded(OpenError::NewerFormat { .. }) => {
+                    "run the version that wrote it, or a later one"
+                }
+                BackendError::Embedded(_) => "restore a backup (docs/operations.md)",
+                _ => "the section `storage` of config.toml says how FoundationDB is reached",
+            };
             return fault(error.to_string(), mend);
         }
-        Err(error @ OpenError::NewerFormat { .. }) => {
-            return fault(
-                error.to_string(),
-                "run the version that wrote it, or a later one",
-            );
-        }
-        Err(error) => return fault(error.to_string(), "restore a backup (docs/operations.md)"),
     };
-    let read = block_on(Deployment::open(folder, config, Backend::Embedded(store)));
+    let read = block_on(Deployment::open(folder, config, backend));
     match read {
         Ok(Ok(_)) => good("the store opens, and the key files belong to it"),
+        Ok(Err(error @ DeploymentError::Store(StoreError::Unavailable))) => fault(
+            error.to_string(),
+            "is FoundationDB up (`fdbcli --exec status`), and the cluster file right?",
+        ),
         Ok(Err(error)) => {
             let mend = "put the secrets of this store back from where they are kept safe";
             fault(error.to_string(), mend)

@@ -12,6 +12,7 @@ use tidegate_runtime::ports::Clock;
 use super::at::{At, Place, format_of, object};
 use super::{YES, output};
 use crate::certificates::{Identity, Role};
+use crate::config::{Config, StorageConfig};
 use crate::deployment::{GatewayRow, KeyKind, TenantPolicy};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
@@ -302,6 +303,12 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
     let folder = Folder::at(&args.dir);
     if !folder.config().exists() {
         bail!("{} is not a node's folder", args.dir.display());
+    }
+    if !matches!(
+        Config::read(&folder.config())?.storage,
+        StorageConfig::Embedded {}
+    ) {
+        bail!("FoundationDB is restored with its own tools (docs/operations.md)");
     }
     let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store())?;
     let format = format_of(args.json);
