@@ -67,6 +67,9 @@ pub enum InitError {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] BackendError),
+    /// It is not there.
+    #[error("the store does not answer: is FoundationDB up, and is what says where it is right?")]
+    Away,
     /// The store did not take the first rows.
     #[error("the store did not take the first rows: {0}")]
     Store(#[from] StoreError),
@@ -97,9 +100,11 @@ pub async fn init(
     // An embedded store makes its folder, and the folders above it.
     make_folders(folder)?;
     let store = Backend::open(folder, &config, entropy)?.store();
-    let stored = store.get(RowKey::system(SystemPart::Store));
-    if stored.await?.is_some() {
-        return Err(InitError::Deployed);
+    match store.get(RowKey::system(SystemPart::Store)).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return Err(InitError::Deployed),
+        Err(StoreError::Unavailable) => return Err(InitError::Away),
+        Err(error) => return Err(error.into()),
     }
     let issued = certificates(folder, clock)?;
     let (master, master_ref) = make_key(folder, "master", 1, entropy)?;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tidegate_runtime::OsEntropy;
 
 use super::at::{Answer, At, format_of, object};
+use super::node::FoundationdbArgs;
 use super::output::{self, Format};
 use super::person::block_on;
 use super::{NO, YES};
-use crate::config::FoundationdbConfig;
 use crate::folder::Folder;
 use crate::moving;
 use crate::operator::{Order, Status};
@@ -51,12 +51,8 @@ pub(super) struct MoveArgs {
     /// The node's folder; no node may run in it.
     #[arg(long, value_name = "D", default_value = "./tidegate-data")]
     dir: PathBuf,
-    /// The cluster file of the FoundationDB to move into.
-    #[arg(long, value_name = "FILE")]
-    cluster_file: PathBuf,
-    /// FoundationDB's client library, when it is not where the system looks.
-    #[arg(long, value_name = "FILE")]
-    client_library: Option<PathBuf>,
+    #[command(flatten)]
+    foundationdb: FoundationdbArgs,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -64,15 +60,7 @@ pub(super) struct MoveArgs {
 
 pub(super) fn move_store(args: &MoveArgs) -> anyhow::Result<u8> {
     let folder = Folder::at(&args.dir);
-    let to = FoundationdbConfig {
-        cluster_file: Some(std::path::absolute(&args.cluster_file)?),
-        client_library: args
-            .client_library
-            .as_ref()
-            .map(std::path::absolute)
-            .transpose()?,
-        ..FoundationdbConfig::default()
-    };
+    let to = args.foundationdb.config()?;
     let moved = block_on(moving::move_folder(&folder, to, &OsEntropy))??;
     let fields =
         json!({ "rows": moved.rows, "compared": moved.compared, "generation": moved.generation });

@@ -34,12 +34,8 @@ pub(super) struct InitArgs {
         conflicts_with = "join"
     )]
     storage: Kind,
-    /// FoundationDB's cluster file; says --storage foundationdb.
-    #[arg(long, value_name = "FILE")]
-    cluster_file: Option<PathBuf>,
-    /// FoundationDB's client library, when it is not where the system looks.
-    #[arg(long, value_name = "FILE")]
-    client_library: Option<PathBuf>,
+    #[command(flatten)]
+    foundationdb: FoundationdbArgs,
     /// The node's name in its cluster; without it, `node-1`, or one that is
     /// drawn for a node that joins.
     #[arg(long, value_name = "NAME")]
@@ -57,6 +53,42 @@ pub(super) struct InitArgs {
     lease_ms: u64,
 }
 
+/// How FoundationDB is reached.
+#[derive(Args)]
+pub(super) struct FoundationdbArgs {
+    /// FoundationDB's cluster file.
+    #[arg(long, value_name = "FILE")]
+    cluster_file: Option<PathBuf>,
+    /// FoundationDB's client library, when it is not where the system looks.
+    #[arg(long, value_name = "FILE")]
+    client_library: Option<PathBuf>,
+    /// A TOML file with keys of the section `storage` of config.toml: TLS,
+    /// trace files, and what the other flags say.
+    #[arg(long, value_name = "FILE")]
+    storage_config: Option<PathBuf>,
+}
+
+impl FoundationdbArgs {
+    fn is_said(&self) -> bool {
+        self.cluster_file.is_some() || self.storage_config.is_some()
+    }
+
+    pub(super) fn config(&self) -> anyhow::Result<FoundationdbConfig> {
+        let absolute = |path: &PathBuf| {
+            std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))
+        };
+        let said = FoundationdbConfig {
+            cluster_file: self.cluster_file.as_ref().map(absolute).transpose()?,
+            client_library: self.client_library.as_ref().map(absolute).transpose()?,
+            ..FoundationdbConfig::default()
+        };
+        Ok(match &self.storage_config {
+            None => said,
+            Some(path) => said.or(&FoundationdbConfig::read(path)?),
+        })
+    }
+}
+
 /// Where rows are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
@@ -69,15 +101,8 @@ enum Kind {
 impl InitArgs {
     /// What is said about the configuration.
     fn overrides(&self) -> anyhow::Result<Overrides> {
-        let absolute = |path: &PathBuf| {
-            std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))
-        };
-        let foundationdb = self.storage == Kind::Foundationdb || self.cluster_file.is_some();
-        let storage = StorageConfig::Foundationdb(FoundationdbConfig {
-            cluster_file: self.cluster_file.as_ref().map(absolute).transpose()?,
-            client_library: self.client_library.as_ref().map(absolute).transpose()?,
-            ..FoundationdbConfig::default()
-        });
+        let foundationdb = self.storage == Kind::Foundationdb || self.foundationdb.is_said();
+        let storage = StorageConfig::Foundationdb(self.foundationdb.config()?);
         Ok(Overrides {
             node: self.node.clone(),
             listen: self.listen,

@@ -1,9 +1,8 @@
 //! What the command line says about a configuration that is being made.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use super::{Config, FoundationdbConfig, StorageConfig};
+use super::{Config, StorageConfig};
 
 /// What differs from the configuration that there would be without it.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +18,8 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Changes a configuration. A path to FoundationDB that is not given stays
-    /// as it was.
+    /// Changes a configuration. What is not said of FoundationDB stays as it
+    /// was.
     pub(crate) fn apply(&self, config: &mut Config) {
         if let Some(node) = &self.node {
             config.cluster.node.clone_from(node);
@@ -30,14 +29,7 @@ impl Overrides {
         match (&self.storage, &mut config.storage) {
             (None, _) => {}
             (Some(StorageConfig::Foundationdb(at)), StorageConfig::Foundationdb(known)) => {
-                let path = |at: &Option<PathBuf>, known: &Option<PathBuf>| {
-                    at.clone().or_else(|| known.clone())
-                };
-                *known = FoundationdbConfig {
-                    cluster_file: path(&at.cluster_file, &known.cluster_file),
-                    client_library: path(&at.client_library, &known.client_library),
-                    ..known.clone()
-                };
+                *known = at.clone().or(known);
             }
             (Some(other), storage) => *storage = other.clone(),
         }

@@ -1,9 +1,11 @@
 //! Where rows are kept, and how other nodes and gateways know this one.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
 
 /// Where the rows are kept.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -49,6 +51,37 @@ pub struct FoundationdbConfig {
     /// Whom to accept, as FoundationDB's `tls_verify_peers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_verify_peers: Option<String>,
+}
+
+impl FoundationdbConfig {
+    /// This, and where it says nothing, the other.
+    pub(crate) fn or(self, other: &FoundationdbConfig) -> FoundationdbConfig {
+        FoundationdbConfig {
+            cluster_file: self.cluster_file.or(other.cluster_file.clone()),
+            client_library: self.client_library.or(other.client_library.clone()),
+            trace_folder: self.trace_folder.or(other.trace_folder.clone()),
+            trace_format: self.trace_format.or(other.trace_format.clone()),
+            tls_certificate: self.tls_certificate.or(other.tls_certificate.clone()),
+            tls_key: self.tls_key.or(other.tls_key.clone()),
+            tls_authorities: self.tls_authorities.or(other.tls_authorities.clone()),
+            tls_verify_peers: self.tls_verify_peers.or(other.tls_verify_peers.clone()),
+        }
+    }
+
+    /// Reads the keys of the section `storage` from a file of their own.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with file, line and key.
+    pub(crate) fn read(path: &Path) -> Result<FoundationdbConfig, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
+    }
 }
 
 /// How a node is known in its cluster.
