@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tidegate_cluster::Standing;
 use tidegate_storage_fjall::Health;
 use tokio::net::TcpListener;
 
@@ -74,7 +75,14 @@ fn page(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             let why = "the store takes no changes: free or replace the disk, then start again\n";
             text(StatusCode::SERVICE_UNAVAILABLE, why.into())
         }
-        "/health/ready" => text(StatusCode::OK, "ready\n".into()),
+        "/health/ready" => match admin.service.standing() {
+            Standing::Member => text(StatusCode::OK, "ready\n".into()),
+            Standing::Outside => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not in the cluster yet\n".into(),
+            ),
+            Standing::Leaving => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
+        },
         _ => text(StatusCode::NOT_FOUND, "no such page\n".into()),
     }
 }

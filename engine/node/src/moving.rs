@@ -28,6 +28,9 @@ pub(crate) enum MoveError {
     /// The cluster is somebody's.
     #[error("this FoundationDB cluster holds another deployment, or a part of one")]
     Taken,
+    /// Half of the people lie under a key that goes.
+    #[error("a rotation of keys is under way: let a node finish it first")]
+    Rotation,
     /// A row is not what it should be.
     #[error("a row of the copy differs from the original ({0:?}): is anything else writing there?")]
     Differs(RowKey),
@@ -89,6 +92,10 @@ pub(crate) async fn move_folder(
 /// Copies every row, compares them, and makes the copy a deployment's store.
 async fn copy_store(from: &dyn Store, to: &dyn Store, generation: u32) -> Result<Moved, MoveError> {
     let original = store_row(from).await?;
+    let rotation = from.get(RowKey::system(SystemPart::Rotation));
+    if rotation.await?.is_some() {
+        return Err(MoveError::Rotation);
+    }
     let row = StoreRow {
         generation,
         ..original.clone()
@@ -323,6 +330,15 @@ mod tests {
             assert!(matches!(outcome, Err(MoveError::Taken)), "{outcome:?}");
             assert_eq!(rows(&to).await, before);
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_moved_while_keys_are_rotated() {
+        let (from, to) = (filled().await, MemoryStore::default());
+        put(&from, RowKey::system(SystemPart::Rotation), vec![1]).await;
+        let outcome = copy_store(&from, &to, 2).await;
+        assert!(matches!(outcome, Err(MoveError::Rotation)), "{outcome:?}");
+        assert_eq!(rows(&to).await, Vec::new());
     }
 
     #[tokio::test]

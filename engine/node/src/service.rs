@@ -19,6 +19,7 @@ use std::thread::{self, JoinHandle};
 
 use metrics::{Counter, Gauge, counter, gauge};
 use thiserror::Error;
+use tidegate_cluster::Standing;
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Engine, Histogram, Key};
 use tidegate_storage_fjall::Health;
@@ -111,6 +112,12 @@ impl Service {
         operator.map_or(Health::Good, |operator| {
             operator.deployment.backend.health()
         })
+    }
+
+    /// How the node stands among others; one that is alone is always in.
+    pub(crate) fn standing(&self) -> Standing {
+        let member = self.operator.as_ref().and_then(|one| one.member.as_ref());
+        member.map_or(Standing::Member, |member| member.standing())
     }
 
     /// Brings up to date what is only known when it is asked for.

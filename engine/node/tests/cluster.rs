@@ -263,6 +263,8 @@ mod cases {
         );
         let status = settled(&dirs[0], &nodes[0]);
         assert_eq!(slots(&status, "node-2"), 0);
+        assert!(nodes[1].get("/health/ready").ends_with("draining\n"));
+        assert!(nodes[0].get("/health/ready").ends_with("ready\n"));
         for person in &people {
             yes(patient(&dirs[0], &nodes[1]).check(&person.session).await);
         }

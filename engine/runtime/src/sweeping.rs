@@ -7,8 +7,7 @@ use tidegate_account::record::View;
 use tidegate_account::session::Liveness;
 use tidegate_account::{UserId, decode_event};
 use tidegate_storage_api::{
-    Check, Commit, Key as RowKey, KeyRange, PARTITIONS, Partition, PersonPart, Slot, StoreError,
-    SystemPart,
+    Check, Commit, Key as RowKey, KeyRange, Partition, PersonPart, Slot, StoreError, SystemPart,
 };
 
 use crate::answer::Responder;
@@ -67,7 +66,8 @@ pub(crate) async fn sweep(engine: WeakEngine) {
 }
 
 impl Engine {
-    /// Walks every slot once; not at all for a day after the date jumped.
+    /// Walks every slot of this node once, and what belongs to no slot if the
+    /// first is this node's; not at all for a day after the date jumped.
     ///
     /// # Errors
     /// As the store; what was dropped before stays dropped.
@@ -86,20 +86,37 @@ impl Engine {
             }
         }
         for slot in Slot::all() {
-            self.sweep_people(slot, &mut swept).await?;
-            self.sweep_sources(slot, &mut swept).await?;
+            self.sweep_slot(slot, &mut swept).await?;
         }
-        for number in 0..PARTITIONS {
-            if let Some(partition) = Partition::new(number) {
-                self.sweep_events(partition, &mut swept).await?;
-            }
-        }
-        self.sweep_audits(&mut swept).await?;
         let meters = &self.shared().meters;
         meters.sweeps.increment(1);
         meters.swept_people.increment(swept.people);
         meters.swept_rows.increment(swept.dropped);
         Ok(swept)
+    }
+
+    /// Sweeps a slot that is this node's; one that turns out to be another's is
+    /// that node's to sweep. The owner of a partition's first slot sweeps its
+    /// events, the owner of the first of all the deployment's audits.
+    async fn sweep_slot(&self, slot: Slot, swept: &mut Swept) -> Result<(), StoreError> {
+        if self.shared().ownership.epoch_of_slot(slot).is_none() {
+            return Ok(());
+        }
+        let walk = async {
+            self.sweep_people(slot, swept).await?;
+            self.sweep_sources(slot, swept).await?;
+            if let Some(partition) = slot.first_of_partition() {
+                self.sweep_events(partition, swept).await?;
+            }
+            match slot.number() {
+                0 => self.sweep_audits(swept).await,
+                _ => Ok(()),
+            }
+        };
+        match walk.await {
+            Err(StoreError::Fenced) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Looks at the date, and writes down what it is for the node's next life.

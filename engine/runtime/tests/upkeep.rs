@@ -77,6 +77,24 @@ async fn whoever_stands_in_for_nobody_goes_when_the_guesses_are_forgotten() {
 }
 
 #[tokio::test]
+async fn what_lies_in_slots_of_others_is_theirs_to_sweep() {
+    let rig = Rig::with(limits()).await;
+    let before = rows(&rig).await;
+    for n in 0..40 {
+        let guess = sign_in(&format!("name-{n}"), "wrong horse");
+        rig.ask(None, guess).await;
+    }
+    rig.clock.advance(40 * DAY_MS);
+    let theirs: Vec<Slot> = Slot::all().filter(|slot| slot.number() >= 2_048).collect();
+    rig.ownership.leave(&theirs);
+    rig.engine.sweep().await.unwrap();
+    let left = rows(&rig).await;
+    let slot = |key: &RowKey| u16::from_be_bytes([key.as_bytes()[1], key.as_bytes()[2]]);
+    assert!(left.len() > before.len() && left.len() < before.len() + 40);
+    assert!(left.iter().all(|key| slot(key) >= 2_048));
+}
+
+#[tokio::test]
 async fn sources_sessions_and_events_go_when_they_are_over_and_people_stay() {
     let rig = Rig::with(limits()).await;
     let grant = rig.signed_in("ada").await;

@@ -89,6 +89,12 @@ impl Slot {
         (0..SLOTS).map(Slot)
     }
 
+    /// The partition of which this is the first slot.
+    #[must_use]
+    pub fn first_of_partition(self) -> Option<Partition> {
+        Some(self.partition()).filter(|partition| partition.first_slot() == self)
+    }
+
     /// The partition that holds the events of this slot.
     #[must_use]
     pub fn partition(self) -> Partition {
@@ -513,6 +519,9 @@ mod tests {
     fn slots_map_to_partitions_in_order() {
         let partitions = [0, 63, 64, 4095].map(|n| slot(n).partition().number());
         assert_eq!(partitions, [0, 0, 1, 63]);
+        let firsts = Slot::all().filter_map(Slot::first_of_partition);
+        let all = (0..PARTITIONS).map(|number| Partition::new(number).unwrap());
+        assert!(firsts.eq(all));
     }
 
     #[test]
