@@ -32,7 +32,9 @@ pub(crate) enum MoveError {
     #[error("a rotation of keys is under way: let a node finish it first")]
     Rotation,
     /// A row is not what it should be.
-    #[error("a row of the copy differs from the original ({0:?}): is anything else writing there?")]
+    #[error(
+        "a row of the copy differs from the original ({0:?}): did a node serve here since it was copied, or does one write there? To copy anew, empty the cluster first"
+    )]
     Differs(RowKey),
     /// A row cannot be written.
     #[error("a row cannot be written")]
@@ -101,15 +103,16 @@ async fn copy_store(from: &dyn Store, to: &dyn Store, generation: u32) -> Result
         ..original.clone()
     };
     if let Some(stored) = to.get(RowKey::system(SystemPart::Store)).await? {
-        return match Some(stored.as_ref()) == write(&row).as_deref() {
-            // It was whole when the configuration was not yet replaced.
-            true => Ok(Moved {
-                rows: 0,
-                compared: 0,
-                generation,
-            }),
-            false => Err(MoveError::Taken),
-        };
+        if Some(stored.as_ref()) != write(&row).as_deref() {
+            return Err(MoveError::Taken);
+        }
+        // It was whole when the configuration was not yet replaced. A node may
+        // have served here since, and what it did is not there.
+        return Ok(Moved {
+            rows: 0,
+            compared: compare(from, to).await?,
+            generation,
+        });
     }
     let mark = write(&original).ok_or(MoveError::Row)?;
     begin(to, &mark).await?;
@@ -300,7 +303,11 @@ mod tests {
         }
         assert_eq!(rows(&to).await, there);
         let again = copy_store(&from, &to, 2).await.unwrap();
-        assert_eq!((again.rows, again.generation), (0, 2));
+        assert_eq!((again.rows, again.compared), (0, 2_500));
+        // Somebody was served from here after all.
+        put(&from, person(9), vec![3]).await;
+        let late = copy_store(&from, &to, 2).await;
+        assert!(matches!(late, Err(MoveError::Differs(at)) if at == person(9)));
     }
 
     #[tokio::test]

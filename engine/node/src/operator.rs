@@ -184,6 +184,19 @@ impl Operator {
         Ok(Some(row))
     }
 
+    /// Commits what rests on a row as it was read: another node may have changed
+    /// or withdrawn it meanwhile.
+    async fn commit_unless_changed(&self, commit: Commit) -> Result<Option<Said>, OperatorError> {
+        match self.store().commit(commit).await {
+            Ok(_) => Ok(None),
+            Err(StoreError::Conflict) => {
+                let message = "it was changed on another node meanwhile; order it again";
+                Ok(Some(no("changed", message)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Adds the record of an act to the commit that carries it out.
     fn audited(
         &self,

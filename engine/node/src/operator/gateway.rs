@@ -54,10 +54,12 @@ impl Operator {
         if !is_hash(&certificate) {
             return Ok(no("invalid", "a certificate is named by its SHA-256"));
         }
-        let part = SystemPart::Gateway(name);
-        let Some(mut row) = self.row::<GatewayRow>(part, name).await? else {
+        let key = gateway_key(name);
+        let Some(stored) = self.store().get(key.clone()).await? else {
             return Ok(no("unknown", format!("there is no gateway {name}")));
         };
+        let unreadable = || DeploymentError::Row(name.to_owned());
+        let mut row: GatewayRow = read(&stored).ok_or_else(unreadable)?;
         if !row.certificates.contains(&certificate) {
             row.certificates.push(certificate);
         }
@@ -65,9 +67,12 @@ impl Operator {
         let too_many = row.certificates.len().saturating_sub(CERTIFICATES_MAX);
         row.certificates.drain(..too_many);
         let bytes = write(&row).ok_or(OperatorError::Row)?;
-        let commit = Commit::default().put(gateway_key(name), bytes);
-        let commit = self.audited(commit, by, "gateway.trust", name)?;
-        self.store().commit(commit).await?;
+        // Revoked on another node meanwhile, it must not come back.
+        let commit = Commit::default().check(Check::Value(key.clone(), stored));
+        let commit = self.audited(commit.put(key, bytes), by, "gateway.trust", name)?;
+        if let Some(changed) = self.commit_unless_changed(commit).await? {
+            return Ok(changed);
+        }
         self.deployment.gateways.put(&row);
         Ok(Said::Done(json!({ "gateway": name })))
     }
@@ -78,12 +83,14 @@ impl Operator {
             return Ok(no("own_rights", message));
         }
         let key = gateway_key(name);
-        if self.store().get(key.clone()).await?.is_none() {
+        let Some(stored) = self.store().get(key.clone()).await? else {
             return Ok(no("unknown", format!("there is no gateway {name}")));
+        };
+        let commit = Commit::default().check(Check::Value(key.clone(), stored));
+        let commit = self.audited(commit.delete(key), by, "gateway.revoke", name)?;
+        if let Some(changed) = self.commit_unless_changed(commit).await? {
+            return Ok(changed);
         }
-        let commit = Commit::default().delete(key);
-        let commit = self.audited(commit, by, "gateway.revoke", name)?;
-        self.store().commit(commit).await?;
         self.deployment.gateways.withdraw(name);
         Ok(Said::Done(json!({ "gateway": name })))
     }

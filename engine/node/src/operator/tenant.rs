@@ -49,15 +49,19 @@ impl Operator {
         if let Some(fault) = self.policy_fault(&policy) {
             return Ok(fault);
         }
-        let part = SystemPart::Tenant(TenantId::of_name(name).0);
-        let Some(mut row) = self.row::<TenantRow>(part, name).await? else {
+        let key = tenant_key(name);
+        let Some(stored) = self.store().get(key.clone()).await? else {
             return Ok(no("unknown", format!("there is no tenant {name}")));
         };
+        let unreadable = || DeploymentError::Row(name.to_owned());
+        let mut row: TenantRow = read(&stored).ok_or_else(unreadable)?;
         row.policy = policy;
         let bytes = write(&row).ok_or(OperatorError::Row)?;
-        let commit = Commit::default().put(tenant_key(name), bytes);
-        let commit = self.audited(commit, by, "tenant.set", name)?;
-        self.store().commit(commit).await?;
+        let commit = Commit::default().check(Check::Value(key.clone(), stored));
+        let commit = self.audited(commit.put(key, bytes), by, "tenant.set", name)?;
+        if let Some(changed) = self.commit_unless_changed(commit).await? {
+            return Ok(changed);
+        }
         self.serve_tenant(&row).await?;
         Ok(Said::Done(json!({ "tenant": name })))
     }
