@@ -20,7 +20,7 @@ use bytes::Bytes;
 use tidegate_storage_api::{Check, Commit, Key, Region, Slot, StoreError, SystemPart};
 
 use crate::row::{NodeId, NodeRow, NodeState};
-use slots::Table;
+use slots::{Gone, Table};
 
 /// How long silence lasts before a node is taken for gone, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -483,17 +483,21 @@ impl Membership {
             return;
         }
         let serving = self.serving();
-        let gone: BTreeMap<NodeId, Option<(Bytes, Bytes)>> = self
+        let gone: BTreeMap<NodeId, Gone> = self
             .others
             .iter()
             .filter_map(|(id, other)| match other.row.state {
-                NodeState::Expelled => Some((*id, None)),
+                NodeState::Expelled => {
+                    let row = other.bytes.clone();
+                    Some((*id, Gone::Expelled { row }))
+                }
                 NodeState::Serving | NodeState::Draining if self.is_silent(other) => {
                     let expelled = NodeRow {
                         state: NodeState::Expelled,
                         ..other.row.clone()
                     };
-                    Some((*id, Some((other.bytes.clone(), expelled.encode()))))
+                    let (row, mark) = (other.bytes.clone(), expelled.encode());
+                    Some((*id, Gone::Silent { row, mark }))
                 }
                 NodeState::Serving | NodeState::Draining => None,
             })

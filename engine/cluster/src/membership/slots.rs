@@ -31,6 +31,18 @@ pub(super) struct Table {
     doubted: u16,
 }
 
+/// A node whose slots may be claimed, with its row as it was read.
+pub(super) enum Gone {
+    Expelled {
+        row: Bytes,
+    },
+    /// It is to be expelled: what its row becomes.
+    Silent {
+        row: Bytes,
+        mark: Bytes,
+    },
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Resting {
     No,
@@ -229,7 +241,7 @@ impl Table {
     pub(super) fn balance(
         &mut self,
         serving: &[NodeId],
-        gone: &BTreeMap<NodeId, Option<(Bytes, Bytes)>>,
+        gone: &BTreeMap<NodeId, Gone>,
         there: &dyn Fn(NodeId) -> bool,
         orders: &mut Vec<Order>,
     ) {
@@ -286,14 +298,14 @@ impl Table {
     fn claim(
         &mut self,
         mut slots: Vec<Slot>,
-        gone: &BTreeMap<NodeId, Option<(Bytes, Bytes)>>,
+        gone: &BTreeMap<NodeId, Gone>,
         orders: &mut Vec<Order>,
     ) {
         slots.truncate(BATCH);
         if !self.claiming.is_empty() || slots.is_empty() {
             return;
         }
-        let (mut commit, mut expelled) = (Commit::default(), Vec::new());
+        let (mut commit, mut looked_at) = (Commit::default(), Vec::new());
         for slot in slots {
             let (region, me) = (self.region, self.me);
             let Known::Read(bytes) = self.row(slot).fence.clone() else {
@@ -310,16 +322,22 @@ impl Table {
                 })
                 .put(key, fence.encode());
             self.claiming.push((slot, epoch));
+            // Whoever owned it is gone as it was read: one that has come back
+            // since has another row.
             let owner = before.map(|fence| NodeId(fence.owner));
+            let owner = owner.filter(|owner| owner.0 != 0 && *owner != me);
             if let Some(owner) = owner
-                && !expelled.contains(&owner)
-                && let Some(Some((row, mark))) = gone.get(&owner)
+                && !looked_at.contains(&owner)
             {
                 let key = Key::system(SystemPart::Node(owner.0));
-                commit = commit
-                    .check(Check::Value(key.clone(), row.clone()))
-                    .put(key, mark.clone());
-                expelled.push(owner);
+                commit = match gone.get(&owner) {
+                    None => commit.check(Check::Absent(key)),
+                    Some(Gone::Expelled { row }) => commit.check(Check::Value(key, row.clone())),
+                    Some(Gone::Silent { row, mark }) => commit
+                        .check(Check::Value(key.clone(), row.clone()))
+                        .put(key, mark.clone()),
+                };
+                looked_at.push(owner);
             }
         }
         orders.push(Order::Claim(commit));
@@ -373,7 +391,7 @@ fn is_owner(fence: &Known, me: NodeId) -> bool {
 fn is_claimable(
     fence: &Known,
     me: NodeId,
-    gone: &BTreeMap<NodeId, Option<(Bytes, Bytes)>>,
+    gone: &BTreeMap<NodeId, Gone>,
     there: &dyn Fn(NodeId) -> bool,
 ) -> bool {
     let bytes = match fence {

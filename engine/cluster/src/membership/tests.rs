@@ -3,6 +3,8 @@ use tidegate_storage_api::{Fence, SLOTS};
 use super::*;
 
 const LEASE: Lease = Lease(3_000);
+/// Fences that are read at once.
+const BATCH_READ: usize = 1_024;
 
 fn node(id: u64) -> Membership {
     let identity = Identity {
@@ -197,6 +199,37 @@ fn silence_counts_to_the_beginning_of_a_read_whatever_is_lost_meanwhile() {
     node.handle(2_995, Input::Claimed(Err(StoreError::Conflict)));
     let orders = node.handle(3_100, Input::Nodes(Ok(vec![row(2, 1), mine(&node)])));
     assert!(!words(&orders).contains(&"claim"));
+}
+
+#[test]
+fn a_claim_holds_only_while_whoever_owned_the_slots_is_as_gone_as_it_was_read() {
+    let expelled = |id: u64| {
+        let row = NodeRow::decode(&row(id, 1).1).unwrap();
+        let state = NodeState::Expelled;
+        (NodeId(id), NodeRow { state, ..row }.encode())
+    };
+    let (mut node, joined) = member(1, &[], 0);
+    // Of node 2, which has no row, and then of node 3, which is expelled.
+    let orders = with_fences(&mut node, 0, joined, 2, 4);
+    let Some(Order::Claim(absent)) = orders.iter().find(|order| matches!(order, Order::Claim(_)))
+    else {
+        panic!("{orders:?}");
+    };
+    let key = |id| Key::system(SystemPart::Node(id));
+    assert!(absent.checks.contains(&Check::Absent(key(2))));
+    let (mut node, _) = member(1, &[], 0);
+    node.handle(600, Input::Tick);
+    let orders = node.handle(610, Input::Nodes(Ok(vec![expelled(3), mine(&node)])));
+    let orders = match orders.is_empty() {
+        true => node.handle(620, fences(3, 4, Slot::all().take(BATCH_READ).collect())),
+        false => orders,
+    };
+    let Some(Order::Claim(claim)) = orders.iter().find(|order| matches!(order, Order::Claim(_)))
+    else {
+        panic!("{orders:?}");
+    };
+    let check = Check::Value(key(3), expelled(3).1);
+    assert!(claim.checks.contains(&check) && claim.puts.iter().all(|put| put.key != key(3)));
 }
 
 #[test]
