@@ -67,6 +67,9 @@ pub enum ServeError {
     /// The node's own journal cannot be read.
     #[error("the journal cannot be read: {0}")]
     Journal(StoreError),
+    /// No gateway could go where it listens.
+    #[error("set cluster.address in config.toml: gateways cannot be sent to {0}")]
+    Nowhere(SocketAddr),
     /// The endpoint cannot start.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -135,6 +138,9 @@ pub fn serve(
         .map_err(system("the metrics' address"))?;
     if let Some(member) = &operator.member {
         let reached_at = config.cluster.address.unwrap_or(endpoint.address);
+        if reached_at.ip().is_unspecified() {
+            return Err(ServeError::Nowhere(reached_at));
+        }
         member.reached_at(reached_at.to_string());
         let joined = join(&operator, member, &*clock, &mut signals);
         if runtime.block_on(joined) == Asked::Ended {
