@@ -24,6 +24,7 @@ pub(super) struct Table {
     targets: (Vec<NodeId>, Vec<Option<NodeId>>),
     reading: Vec<Slot>,
     claiming: Vec<(Slot, u64)>,
+    claim: Claim,
     releasing: Vec<Slot>,
     /// Something failed: the store is left alone until the next look.
     resting: Resting,
@@ -41,6 +42,14 @@ pub(super) enum Gone {
         row: Bytes,
         mark: Bytes,
     },
+}
+
+/// Whose the claim under way is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Ours,
+    /// Of an earlier life: whatever is answered, others may have the slots.
+    Void,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +111,7 @@ impl Table {
             targets: (Vec::new(), vec![None; usize::from(SLOTS)]),
             reading: Vec::new(),
             claiming: Vec::new(),
+            claim: Claim::Ours,
             releasing: Vec::new(),
             resting: Resting::No,
             doubted: 0,
@@ -149,6 +159,9 @@ impl Table {
 
     pub(super) fn drop_everything(&mut self) {
         // What is under way comes back and is read anew.
+        if !self.claiming.is_empty() {
+            self.claim = Claim::Void;
+        }
         self.slots.fill(Row::default());
     }
 
@@ -168,6 +181,7 @@ impl Table {
 
     pub(super) fn claimed(&mut self, outcome: Result<(), StoreError>, orders: &mut Vec<Order>) {
         let claimed = std::mem::take(&mut self.claiming);
+        let claim = std::mem::replace(&mut self.claim, Claim::Ours);
         if outcome.is_err() {
             self.resting = Resting::Yes;
         }
@@ -175,7 +189,8 @@ impl Table {
             let owner = self.me.0;
             let row = self.row(*slot);
             // Dropped meanwhile, or of unknown fate: the fence says what came of it.
-            let known = outcome.is_ok() && matches!(row.fence, Known::Read(_));
+            let known =
+                outcome.is_ok() && claim == Claim::Ours && matches!(row.fence, Known::Read(_));
             match known {
                 true => {
                     row.state = State::Held { epoch: *epoch };

@@ -233,6 +233,21 @@ fn a_claim_holds_only_while_whoever_owned_the_slots_is_as_gone_as_it_was_read() 
 }
 
 #[test]
+fn a_claim_of_an_earlier_life_is_not_believed_however_late_it_is_answered() {
+    let (mut node, joined) = member(1, &[], 0);
+    let claims = with_fences(&mut node, 0, joined, 0, 4);
+    assert!(words(&claims).contains(&"claim"));
+    node.handle(1_000, Input::Tick);
+    node.handle(1_010, Input::Renewed(Err(StoreError::Conflict)));
+    node.handle(1_020, Input::Nodes(Ok(Vec::new())));
+    let rejoined = node.handle(1_030, Input::Renewed(Ok(())));
+    with_fences(&mut node, 1_030, rejoined, 2, 9);
+    let late = node.handle(1_040, Input::Claimed(Ok(())));
+    assert!(taken(&late).is_empty());
+    assert_eq!(node.held(), 0);
+}
+
+#[test]
 fn whoever_lost_a_claim_looks_again_with_the_next_tick() {
     let (mut node, joined) = member(1, &[], 1_000);
     let claims = with_fences(&mut node, 1_000, joined, 0, 4);
