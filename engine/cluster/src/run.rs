@@ -108,15 +108,15 @@ fn trace(order: &Order) {
 
 impl Runner {
     fn input(self: Arc<Runner>, input: Input) {
-        let orders = {
-            let now_ms = self.time.monotonic_ms();
-            let mut membership = self
-                .membership
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            membership.handle(now_ms, input)
-        };
-        for order in orders {
+        let now_ms = self.time.monotonic_ms();
+        let mut membership = self
+            .membership
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that no later order overtakes an earlier one: a
+        // slot that is taken after everything was dropped would be answered
+        // for. Nothing here waits, and nothing asks the membership.
+        for order in membership.handle(now_ms, input) {
             self.clone().carry_out(order);
         }
     }
@@ -192,12 +192,17 @@ impl Runner {
     }
 
     fn look_whether_empty(self: &Arc<Runner>) {
-        if self.emptying().is_empty() {
-            return;
-        }
-        let busy = self.slots.busy();
-        let is_empty = |slot: &mut Slot| !busy.contains(&slot.number());
-        let empty: Vec<Slot> = self.emptying().extract_if(.., is_empty).collect();
+        let empty: Vec<Slot> = {
+            // Looked at while none can be added, of which this would say too
+            // early that nothing is under way.
+            let mut emptying = self.emptying();
+            if emptying.is_empty() {
+                return;
+            }
+            let busy = self.slots.busy();
+            let is_empty = |slot: &mut Slot| !busy.contains(&slot.number());
+            emptying.extract_if(.., is_empty).collect()
+        };
         if !empty.is_empty() {
             Arc::clone(self).input(Input::Emptied(empty));
         }
