@@ -1,6 +1,6 @@
 //! The nodes: how they stand, and emptying one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -68,11 +68,8 @@ impl Operator {
             let epochs = owned.entry(NodeId(fence.owner)).or_default();
             epochs.push(fence.epoch);
         }
-        let lease_ages = self.lease_ages();
-        let silent = |id: &NodeId| {
-            let age_ms = lease_ages.get(id);
-            age_ms.is_some_and(|age_ms| *age_ms >= self.deployment.lease_ms)
-        };
+        let (lease_ages, silent) = (self.lease_ages(), self.silent());
+        let silent = |id: &NodeId| silent.contains(id);
         let mut nodes: Vec<NodeStatus> = rows
             .iter()
             .map(|(id, row)| NodeStatus {
@@ -165,8 +162,16 @@ impl Operator {
         Ok(fences)
     }
 
+    /// The nodes that have not renewed for a lease's length, as far as this one
+    /// knows.
+    pub(super) fn silent(&self) -> BTreeSet<NodeId> {
+        let ages = self.lease_ages().into_iter();
+        let over = ages.filter(|(_, age_ms)| *age_ms >= self.deployment.lease_ms);
+        over.map(|(id, _)| id).collect()
+    }
+
     /// How long ago each node renewed its lease, as far as this one knows.
-    pub(super) fn lease_ages(&self) -> BTreeMap<NodeId, u64> {
+    fn lease_ages(&self) -> BTreeMap<NodeId, u64> {
         let Some(member) = &self.member else {
             return BTreeMap::new();
         };

@@ -45,14 +45,10 @@ impl Operator {
     }
 
     async fn reads(&self) -> Result<Reads, OperatorError> {
-        let ages = self.lease_ages();
-        let silent = |id: &NodeId| {
-            let age_ms = ages.get(id);
-            age_ms.is_some_and(|age_ms| *age_ms >= self.deployment.lease_ms)
-        };
+        let silent = self.silent();
         let there = |(id, row): &(NodeId, NodeRow)| {
             // One that is gone is asked what it reads when it comes back.
-            row.state != NodeState::Expelled && !silent(id)
+            row.state != NodeState::Expelled && !silent.contains(id)
         };
         let rows = self.node_rows().await?.into_iter().filter(there);
         Ok(rows.map(|(_, row)| (row.name, row.reads)).collect())
