@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often the store is tried again by a change of somebody's.
+/// How often a store that was lost is tried again.
 const TRY_EVERY_MS: u64 = 1_000;
 
 /// When the store was lost; times are monotonic milliseconds, and 0 stands for
@@ -43,7 +43,7 @@ impl Contact {
         }
     }
 
-    /// Whether this change is the one that tries again.
+    /// Whether it is time to try again; whoever asks does.
     pub(crate) fn tries(&self, now_ms: u64) -> bool {
         let tried_ms = self.tried_ms.load(Ordering::Relaxed);
         let due = now_ms >= tried_ms + TRY_EVERY_MS;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_change_a_second_tries_a_store_that_was_lost() {
+    fn a_store_that_was_lost_is_tried_once_a_second() {
         let contact = Contact::default();
         assert_eq!(contact.lost_for_ms(|| 5_000), None);
         contact.lost(5_000);

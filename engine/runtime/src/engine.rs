@@ -275,6 +275,7 @@ impl Engine {
             .actors
             .spawn(tending::write_behind(engine.downgrade(), queue));
         engine.actors.spawn(tending::settle(engine.downgrade()));
+        engine.actors.spawn(tending::seek(engine.downgrade()));
         engine.actors.spawn(tending::cool(engine.downgrade()));
         engine.actors.spawn(sweeping::sweep(engine.downgrade()));
         engine

@@ -31,6 +31,11 @@ pub enum Lease {
     },
 }
 
+/// The fence of a node that is alone: it needs no name.
+fn alone(epoch: u64) -> Vec<u8> {
+    epoch.to_be_bytes().to_vec()
+}
+
 /// Where there is one node, nobody else waits for its silence.
 const FOR_EVER: u64 = u64::MAX;
 
@@ -55,7 +60,7 @@ impl Ownership {
                 None => Check::Absent(key.clone()),
                 Some(value) => Check::Value(key.clone(), value),
             });
-            commit = commit.put(key, (old + 1).to_be_bytes().to_vec());
+            commit = commit.put(key, alone(old + 1));
             epochs.push(AtomicU64::new(old + 1));
         }
         store.commit(commit).await?;
@@ -66,6 +71,21 @@ impl Ownership {
             known_ms: AtomicU64::new(0),
             stepped_down: Mutex::default(),
         })
+    }
+
+    /// A commit that claims again what is ours and changes nothing; `None` when
+    /// nothing is ours.
+    #[must_use]
+    pub fn affirm(&self) -> Option<Commit> {
+        let (region, slot) = (self.region, Slot::new(0)?);
+        let epoch = self.epoch_of_slot(slot)?;
+        let ours = Check::Fence {
+            region,
+            slot,
+            epoch,
+        };
+        let fence = Key::fence(region, slot);
+        Some(Commit::default().check(ours).put(fence, alone(epoch)))
     }
 
     /// Owns nothing, and has no lease yet.

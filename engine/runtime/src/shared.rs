@@ -111,6 +111,11 @@ impl Shared {
         self.contact.lost_for_ms(|| self.clock.monotonic_ms())
     }
 
+    /// Whether it is time to try a store that was lost.
+    pub(crate) fn tries(&self) -> bool {
+        self.lost_for_ms().is_some() && self.contact.tries(self.clock.monotonic_ms())
+    }
+
     /// Whether the store is out of reach for the whole node.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.is_past_lease() || self.lost_for_ms().is_some()

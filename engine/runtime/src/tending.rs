@@ -54,6 +54,24 @@ pub(crate) async fn settle(engine: WeakEngine) {
     }
 }
 
+/// Finds out whether a store that was lost takes changes again, so that nobody's
+/// request is spent on it: until then everybody is answered from memory.
+pub(crate) async fn seek(engine: WeakEngine) {
+    loop {
+        engine.clock.sleep(TICK_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let shared = engine.shared();
+        let Some(commit) = shared.tries().then(|| shared.ownership.affirm()).flatten() else {
+            continue;
+        };
+        if shared.store.commit(commit).await.is_ok() {
+            shared.contact.found();
+        }
+    }
+}
+
 /// Makes people cold who were not used for long, sooner when there are too many.
 pub(crate) async fn cool(engine: WeakEngine) {
     loop {

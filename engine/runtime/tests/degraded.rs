@@ -320,8 +320,14 @@ async fn a_node_that_is_alone_is_certain_of_its_checks_and_tries_the_store_now_a
     provisional(rig.ask(Some(3), sign_in(ADA, PASSWORD)).await);
     assert_eq!(rig.store.commits(), commits);
     assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
+    // Trying costs nobody an answer.
+    rig.clock.advance(1_000);
+    rig.settle().await;
+    let (reply, _) = interim(rig.ask(None, refresh(&grant)).await);
+    assert!(matches!(reply, InterimReply::Refreshed(_)));
     rig.store.set(Mood::Well);
     rig.clock.advance(1_000);
+    rig.settle().await;
     let rotated = rig.ask(None, refresh(&grant)).await.granted();
     assert_ne!(rotated.refresh.expose(), grant.refresh.expose());
     rig.ask(None, sign_up("bob.example.com")).await.signed_up();

@@ -199,22 +199,12 @@ impl Desk {
             _ => shared.standing_to_change(self.user, self.epoch),
         };
         match standing {
-            Standing::CutOff { age_ms } if !self.tries(&job) => self.job_interim(job, age_ms),
-            Standing::Owner | Standing::CutOff { .. } | Standing::Stranger => {
+            Standing::CutOff { age_ms } => self.job_interim(job, age_ms),
+            Standing::Owner | Standing::Stranger => {
                 self.queue.push_back(job);
                 self.look_again();
             }
         }
-    }
-
-    /// Whether this job is the one that tries whether the store is back. Past
-    /// the lease nothing is tried: the node itself finds out.
-    fn tries(&self, job: &Job) -> bool {
-        let changes = matches!(job.what, What::Command { .. });
-        let shared = &self.shared;
-        changes
-            && shared.owns(self.user, self.epoch)
-            && shared.contact.tries(shared.clock.monotonic_ms())
     }
 
     fn job(&mut self, job: Job) {
