@@ -2,7 +2,7 @@
 //! with one session, an answer.
 
 use bytes::BytesMut;
-use tidegate_account::record::{CheckPart, View, assemble, v1::Session};
+use tidegate_account::record::{CheckPart, Format, View, assemble, v1::Session};
 use tidegate_account::session::Liveness;
 use tidegate_account::{Secret, SecretHash, SessionId, Status, TenantId};
 use tidegate_wire::{
@@ -68,7 +68,7 @@ impl Subjects {
         };
         Some(Subjects {
             frame,
-            record: assemble(&check, &[0; 250]).ok()?,
+            record: assemble(Format::NEWEST, &check, &[0; 250]).ok()?,
             secret,
             out: BytesMut::with_capacity(4096),
         })

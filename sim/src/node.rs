@@ -12,8 +12,8 @@ use tidegate_cluster::{Identity, Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
 use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
 use tidegate_runtime::{
-    Costs as TenantCosts, Engine, HashingOptions, IndexKeys, Interims, Limits, Ownership, Parts,
-    Retention, Tenant, Tenants,
+    Costs as TenantCosts, Engine, Formats, HashingOptions, IndexKeys, Interims, Limits, Ownership,
+    Parts, Retention, Tenant, Tenants,
 };
 use tidegate_storage_api::{MemoryStore, Region, StoreError};
 use tidegate_storage_simulated::Cluster;
@@ -92,6 +92,19 @@ impl Journals {
     fn of(&self, node: u64) -> Arc<MemoryStore> {
         let mut journals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(journals.entry(node).or_default())
+    }
+}
+
+/// How many versions of the formats there are.
+const FORMATS: u16 = 2;
+
+/// In which version a node writes in this life. Nodes of both programs serve side
+/// by side, and each comes back now as the one and now as the other: an upgrade
+/// that goes forward and back at any moment.
+fn written(number: u64, life: u64) -> u16 {
+    match (number + life) % u64::from(FORMATS) {
+        0 => FORMATS - 1,
+        _ => FORMATS,
     }
 }
 
@@ -214,7 +227,7 @@ impl Node {
                 id: NodeId(number),
                 name: address_of(number),
                 address: address_of(number),
-                reads: 1,
+                reads: FORMATS,
             };
             Arc::new(Member::new(Region::FIRST, identity, lease))
         });
@@ -228,6 +241,7 @@ impl Node {
             name: TENANT.to_owned(),
             keys: vec![making.keys.tenant.clone()],
             policy: making.policy.clone(),
+            home: None,
             costs: TenantCosts::default(),
         });
         let limits = Limits {
@@ -239,6 +253,8 @@ impl Node {
             ownership,
             tenants: Arc::new(tenants),
             index_keys: Arc::new(IndexKeys::new(making.keys.index.clone())),
+            formats: Arc::new(Formats::new(written(number, life))),
+            regions: None,
             interims: Interims::open(making.journals.of(number)).await?,
             retention: Retention::default(),
             limits,

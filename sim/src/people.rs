@@ -6,10 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use tidegate_account::record::v1::{
-    CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart, Session,
-};
-use tidegate_account::record::{self, Corrupt};
+use tidegate_account::record::v1::{Guesses, Hold, PasswordRow, Session};
+use tidegate_account::record::{self, CheckPart, Corrupt, Format, IdentifierRow, SealedPart};
 use tidegate_account::{
     Grant, Identifier, IdentifierKind, NORMALISER_VERSION, PASSWORD_RULE_VERSION, Policy, Secret,
     SecretHash, SessionId, Status, TenantId, UserId, tagged,
@@ -240,6 +238,7 @@ impl People {
                 key_version: self.keys.index.version,
                 normaliser: NORMALISER_VERSION,
                 hold: Hold::Held { since: made_at },
+                directory: None,
             }],
             password: Some(PasswordRow {
                 phc: hash.to_string(),
@@ -250,11 +249,11 @@ impl People {
             devices: Vec::new(),
             outcomes: Vec::new(),
         };
-        let plain = record::sealed_plaintext(&sealed)?;
+        let plain = record::sealed_plaintext(Format::NEWEST, &sealed)?;
         let context = People::context(user, Field::Record, 1);
         let nonce = self.bytes(number, 6);
         let sealed = context.seal(&*self.cpu, &self.key(number), nonce, &plain);
-        record::assemble(&check, &sealed.map_err(|_| Corrupt)?)
+        record::assemble(Format::NEWEST, &check, &sealed.map_err(|_| Corrupt)?)
     }
 
     fn wrapped_key(&self, number: u64) -> Option<Bytes> {

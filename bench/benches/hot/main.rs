@@ -21,9 +21,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, HashingOptions, HashingPool, IndexKey, IndexKeys, Key,
-    Limits, OsEntropy, Ownership, Parts, Peppers, Request, Responder, Retention, SystemClock, Task,
-    Tenant, Tenants,
+    Answer, Ask, Class, Costs, Engine, Formats, HashingOptions, HashingPool, IndexKey, IndexKeys,
+    Key, Limits, OsEntropy, Ownership, Parts, Peppers, Request, Responder, Retention, SystemClock,
+    Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{MemoryStore, Region};
 
@@ -90,6 +90,7 @@ async fn signed_in() -> (Engine, Grant) {
         name: "default".into(),
         keys: vec![Key::new([2; 32])],
         policy: Policy::default(),
+        home: None,
         costs: Costs::default(),
     });
     let parts = Parts {
@@ -100,6 +101,8 @@ async fn signed_in() -> (Engine, Grant) {
             version: 1,
             key: Key::new([3; 32]),
         })),
+        formats: Arc::new(Formats::new(u16::MAX)),
+        regions: None,
         interims: tidegate_runtime::Interims::in_memory(),
         retention: Retention::default(),
         limits: Limits::default(),

@@ -31,6 +31,7 @@ impl Refreshing {
                 hash: IndexHash([1; 32]),
                 key_version: 1,
                 older: Vec::new(),
+                reservation: None,
             }],
             password: password.clone(),
         };

@@ -12,8 +12,8 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{
-    Answer, Class, Costs, Engine, Field, HashingOptions, HashingPool, IndexKey, IndexKeys, Key,
-    Limits, LocalMaster, Master, OsEntropy, Ownership, Parts, Peppers, Request, Responder,
+    Answer, Class, Costs, Engine, Field, Formats, HashingOptions, HashingPool, IndexKey, IndexKeys,
+    Key, Limits, LocalMaster, Master, OsEntropy, Ownership, Parts, Peppers, Request, Responder,
     Retention, SealContext, SystemClock, Task, Tenant, Tenants, WrappedKey,
 };
 use tidegate_storage_api::{KeyRange, Region, Store};
@@ -87,6 +87,7 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
         name: "default".into(),
         keys: vec![tenant_key(dir, &*store).await?],
         policy,
+        home: None,
         costs: Costs::default(),
     });
     let peppers = Arc::new(Peppers::default());
@@ -104,6 +105,8 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
             version: 1,
             key: key(dir, "index-1")?,
         })),
+        formats: Arc::new(Formats::new(1)),
+        regions: None,
         interims: tidegate_runtime::Interims::in_memory(),
         retention: Retention::default(),
         limits: Limits::default(),

@@ -13,12 +13,13 @@ mod sweep;
 mod tests;
 mod verify;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, Effect, PendingId, Request,
-    SessionProof, Ticket,
+    Reservation, SessionProof, Ticket,
 };
 use crate::digest::IndexHash;
 use crate::digest::SecretHash;
@@ -27,8 +28,7 @@ use crate::event::{EndReason, EventKind};
 use crate::id::{SessionId, TenantId, UserId};
 use crate::outcome::{self, Earlier};
 use crate::policy::Policy;
-use crate::record::v1::IdentifierRow;
-use crate::record::{CheckPart, SealedPart};
+use crate::record::{CheckPart, IdentifierRow, SealedPart};
 use crate::reply::{Refusal, Reply, SessionInfo};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
@@ -106,6 +106,8 @@ pub struct Held {
     pub key_version: u16,
     /// The same identifier under older keys.
     pub older: Vec<IndexHash>,
+    /// Its place in the directory of regions, where there is one.
+    pub reservation: Option<Box<Reservation>>,
 }
 
 /// An index row that moves.
@@ -367,7 +369,7 @@ impl Account {
                 let reply = self.claim(&request, &by, identifier, step);
                 self.settle(&request, reply, step);
             }
-            Command::Verify(verify) => self.verify(request, verify, step),
+            Command::Verify(verify) => self.verify(request, *verify, step),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What goes in (commands, completions) and what leaves to be done (effects).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -71,7 +72,7 @@ pub enum Command {
         identifier: ClaimedIdentifier,
     },
     /// Take it as shown that whoever asks has an identifier of this account.
-    Verify(Verify),
+    Verify(Box<Verify>),
 }
 
 /// Whoever answers for an administrative act: the gateway's name.
@@ -113,6 +114,28 @@ pub struct ClaimedIdentifier {
     pub key_version: u16,
     /// Its hashes under older keys that still live.
     pub older: Vec<IndexHash>,
+    /// Its place in the directory of regions, where there is one and the
+    /// identifier may become the person's by this command.
+    pub reservation: Option<Box<Reservation>>,
+}
+
+impl ClaimedIdentifier {
+    /// Its hash in the directory of regions, where its place is reserved.
+    pub(crate) fn directory(&self) -> Option<[u8; 32]> {
+        self.reservation.as_ref().map(|reserved| reserved.hash)
+    }
+}
+
+/// A place in the directory of regions, reserved for one attempt to make an
+/// identifier somebody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// The identifier's keyed hash there.
+    pub hash: [u8; 32],
+    /// The attempt: random.
+    pub attempt: [u8; 16],
+    /// When it began, in Unix milliseconds.
+    pub at_ms: u64,
 }
 
 /// A sign-in with a password.

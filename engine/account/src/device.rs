@@ -8,7 +8,8 @@ use crate::digest::SecretHash;
 use crate::entropy::Entropy;
 use crate::id::DeviceId;
 use crate::record::DEVICES_MAX;
-use crate::record::v1::{Device, Guesses, SealedPart};
+use crate::record::SealedPart;
+use crate::record::v1::{Device, Guesses};
 use crate::secret::Secret;
 
 /// Whose failures an attempt is charged to.

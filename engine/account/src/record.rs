@@ -8,6 +8,7 @@
 //! version is a frozen module and a step to the next.
 
 pub mod v1;
+pub mod v2;
 
 use alloc::vec::Vec;
 
@@ -29,10 +30,32 @@ pub const DEVICES_MAX: usize = 20;
 pub const IDENTIFIERS_MAX: usize = 8;
 /// The most outcomes of past requests that are kept for their repeats.
 pub const OUTCOMES_MAX: usize = 8;
-/// The version that is written.
-pub const VERSION: u8 = 1;
-
 const HEAD_BYTES: usize = 8;
+
+/// A version of the record. All are read; which one is written is the
+/// deployment's to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Format {
+    /// Without regions.
+    V1 = 1,
+    /// With the hashes of the directory of regions.
+    V2 = 2,
+}
+
+impl Format {
+    /// The newest.
+    pub const NEWEST: Format = Format::V2;
+
+    /// The newest one whose number is not greater than this.
+    #[must_use]
+    pub fn up_to(number: u16) -> Format {
+        match number {
+            0 | 1 => Format::V1,
+            _ => Format::V2,
+        }
+    }
+}
 
 /// Stored bytes that are no record of a version that this code reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +64,19 @@ pub struct Corrupt;
 /// The check part, in the form in which it is changed.
 pub type CheckPart = v1::CheckPart;
 /// The sealed part, in the form in which it is changed.
-pub type SealedPart = v1::SealedPart;
+pub type SealedPart = v2::SealedPart;
+/// An identifier of the sealed part.
+pub type IdentifierRow = v2::IdentifierRow;
 
 /// Puts a record together from its check part and the sealed bytes.
 ///
 /// # Errors
 /// [`Corrupt`] when the record would be over [`RECORD_MAX_BYTES`].
-pub fn assemble(check: &CheckPart, sealed: &[u8]) -> Result<Vec<u8>, Corrupt> {
+pub fn assemble(format: Format, check: &CheckPart, sealed: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let check = rkyv::to_bytes::<RkyvError>(check).map_err(|_| Corrupt)?;
     let length = u32::try_from(check.len()).map_err(|_| Corrupt)?;
     let mut bytes = Vec::with_capacity(HEAD_BYTES + check.len() + sealed.len());
-    bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
+    bytes.extend_from_slice(&[format as u8, 0, 0, 0]);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(&check);
     bytes.extend_from_slice(sealed);
@@ -64,9 +89,16 @@ pub fn assemble(check: &CheckPart, sealed: &[u8]) -> Result<Vec<u8>, Corrupt> {
 /// The plaintext of the sealed part: to be sealed and forgotten.
 ///
 /// # Errors
-/// [`Corrupt`] when it cannot be written, which no value causes.
-pub fn sealed_plaintext(sealed: &SealedPart) -> Result<Zeroizing<Vec<u8>>, Corrupt> {
-    let bytes = rkyv::to_bytes::<RkyvError>(sealed).map_err(|_| Corrupt)?;
+/// [`Corrupt`] when the format cannot say what it holds.
+pub fn sealed_plaintext(
+    format: Format,
+    sealed: &SealedPart,
+) -> Result<Zeroizing<Vec<u8>>, Corrupt> {
+    let bytes = match format {
+        Format::V1 => rkyv::to_bytes::<RkyvError>(&sealed.to_v1()?),
+        Format::V2 => rkyv::to_bytes::<RkyvError>(sealed),
+    };
+    let bytes = bytes.map_err(|_| Corrupt)?;
     Ok(Zeroizing::new(bytes.to_vec()))
 }
 
@@ -74,13 +106,18 @@ pub fn sealed_plaintext(sealed: &SealedPart) -> Result<Zeroizing<Vec<u8>>, Corru
 ///
 /// # Errors
 /// [`Corrupt`] when it is none.
-pub fn read_sealed(plaintext: &[u8]) -> Result<SealedPart, Corrupt> {
-    rkyv::from_bytes::<SealedPart, RkyvError>(plaintext).map_err(|_| Corrupt)
+pub fn read_sealed(format: Format, plaintext: &[u8]) -> Result<SealedPart, Corrupt> {
+    match format {
+        Format::V1 => rkyv::from_bytes::<v1::SealedPart, RkyvError>(plaintext).map(Into::into),
+        Format::V2 => rkyv::from_bytes::<v2::SealedPart, RkyvError>(plaintext),
+    }
+    .map_err(|_| Corrupt)
 }
 
 /// A stored record, read in place.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
+    format: Format,
     check: &'a v1::ArchivedCheckPart,
     sealed: &'a [u8],
 }
@@ -105,13 +142,25 @@ impl<'a> View<'a> {
     /// [`Corrupt`] when they are no record of a version that this code reads.
     pub fn new(bytes: &'a [u8]) -> Result<View<'a>, Corrupt> {
         let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or(Corrupt)?;
-        let [VERSION, 0, 0, 0, length @ ..] = head else {
-            return Err(Corrupt);
+        let (format, length) = match head {
+            [1, 0, 0, 0, length @ ..] => (Format::V1, length),
+            [2, 0, 0, 0, length @ ..] => (Format::V2, length),
+            _ => return Err(Corrupt),
         };
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| Corrupt)?;
         let (check, sealed) = rest.split_at_checked(length).ok_or(Corrupt)?;
         let check = rkyv::access::<v1::ArchivedCheckPart, RkyvError>(check).map_err(|_| Corrupt)?;
-        Ok(View { check, sealed })
+        Ok(View {
+            format,
+            check,
+            sealed,
+        })
+    }
+
+    /// The version in which it is stored.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Whose record it is.

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use tidegate_account::{Grant, InterimReply, Refusal, Reply, SessionInfo, Status, Verification};
 use tidegate_runtime::{Answer, Checked, Failure, Outcome};
+use tidegate_storage_api::Region;
 use tidegate_wire::{
     Body, Code, Kind, MESSAGE_VERSION, ReplyHead, SecretBytes, Text, encode_refusal, encode_reply,
     v1,
@@ -27,6 +28,7 @@ pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch:
                 Failure::DeadlineExceeded => (Code::DeadlineExceeded, 0),
                 Failure::Unavailable => (Code::Unavailable, RETRY_AFTER_MS),
                 Failure::NotOwner(slot) => return elsewhere(out, correlation, slot, None),
+                Failure::WrongRegion(region) => return abroad(out, correlation, region),
                 Failure::UnknownTenant => (Code::NotPermitted, 0),
                 Failure::Corrupt => (Code::Corrupt, 0),
                 Failure::Unknown => (Code::Unknown, RETRY_AFTER_MS),
@@ -124,6 +126,13 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
             refuse(out, correlation, code, retry_after_ms, epoch);
         }
     }
+}
+
+/// Says which region is the right one.
+fn abroad(out: &mut BytesMut, correlation: u64, region: Region) {
+    let region = region.number();
+    let head = head(correlation, Code::WrongRegion, 0);
+    say(out, &head, &v1::Elsewhere { region });
 }
 
 /// Says that a slot is another's, and whose, when that is known.

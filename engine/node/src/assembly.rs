@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tidegate_cluster::{Identity, Lease};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts};
-use tidegate_storage_api::Region;
 use tidegate_storage_fjall::{FjallStore, Options};
 use tokio::runtime::Runtime;
 
@@ -20,7 +19,7 @@ use crate::service::{ServerCertificate, Service};
 use crate::whereabouts::{Nowhere, Whereabouts};
 
 /// The newest formats that this program reads.
-pub(crate) const READS: u16 = 1;
+pub(crate) const READS: u16 = 2;
 
 /// A journal holds a row for whoever was signed out while the store was away.
 const JOURNAL: Options = Options {
@@ -41,12 +40,12 @@ pub(crate) fn assemble(
     let store = deployment.backend.store();
     let (ownership, member) = match deployment.backend {
         Backend::Embedded(_) => {
-            let claimed = runtime.block_on(Ownership::claim_all(Region::FIRST, &*store))?;
+            let claimed = runtime.block_on(Ownership::claim_all(deployment.region, &*store))?;
             (Arc::new(claimed), None)
         }
         #[cfg(feature = "foundationdb")]
         Backend::Foundationdb(_) => {
-            let member = Arc::new(member(config, deployment.lease_ms));
+            let member = Arc::new(member(config, &deployment));
             (member.ownership(), Some(member))
         }
     };
@@ -56,11 +55,14 @@ pub(crate) fn assemble(
     let peppers = Arc::clone(&deployment.peppers);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;
+    let border = deployment.border.as_ref();
     let parts = Parts {
         store,
         ownership,
         tenants: Arc::clone(&deployment.tenants),
         index_keys: Arc::clone(&deployment.index_keys),
+        formats: Arc::clone(&deployment.formats),
+        regions: border.map(|border| Arc::clone(&border.regions)),
         interims,
         retention: config.retention(),
         limits: config.limits(),
@@ -85,14 +87,14 @@ pub(crate) fn assemble(
     not(feature = "foundationdb"),
     allow(dead_code, reason = "one node on an embedded store is no cluster")
 )]
-fn member(config: &Config, lease_ms: u64) -> Member {
+fn member(config: &Config, deployment: &Deployment) -> Member {
     let identity = Identity {
         id: node_id(&config.cluster.node),
         name: config.cluster.node.clone(),
         address: String::new(),
         reads: READS,
     };
-    Member::new(Region::FIRST, identity, Lease(lease_ms))
+    Member::new(deployment.region, identity, Lease(deployment.lease_ms))
 }
 
 /// What the streams of a node are served by.

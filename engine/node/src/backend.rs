@@ -31,6 +31,9 @@ pub enum BackendError {
     /// A path of the configuration is no text.
     #[error("a path in the section `storage` is not UTF-8")]
     Path,
+    /// The deployment is one of several regions.
+    #[error("this deployment is a region: config.toml needs the section `directory`")]
+    NoDirectory,
     /// This program was built without it.
     #[error("this program was built without FoundationDB; build it with `--features foundationdb`")]
     NotBuilt,
@@ -127,6 +130,33 @@ impl Backend {
             #[cfg(feature = "foundationdb")]
             Backend::Foundationdb(store) => store.set_generation(generation),
         }
+    }
+}
+
+/// Opens the directory of regions, as the configuration names it.
+#[cfg(feature = "foundationdb")]
+pub(crate) fn open_directory(
+    config: &Config,
+    region: u8,
+    entropy: &dyn Entropy,
+) -> Result<Arc<dyn Store>, BackendError> {
+    let at = config.directory.as_ref().ok_or(BackendError::NoDirectory)?;
+    // Nodes of two regions may have one name.
+    let name = format!("{region}/{}", config.cluster.node);
+    let store = foundation::open(at, crate::member::node_id(&name), entropy)?;
+    Ok(Arc::new(store))
+}
+
+/// Opens the directory of regions, as the configuration names it.
+#[cfg(not(feature = "foundationdb"))]
+pub(crate) fn open_directory(
+    config: &Config,
+    _: u8,
+    _: &dyn Entropy,
+) -> Result<Arc<dyn Store>, BackendError> {
+    match config.directory {
+        None => Err(BackendError::NoDirectory),
+        Some(_) => Err(BackendError::NotBuilt),
     }
 }
 

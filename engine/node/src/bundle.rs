@@ -103,11 +103,14 @@ pub async fn make(folder: &Folder, to: &Path, entropy: &dyn Entropy) -> Result<(
         let numbers = of.iter().map(move |key| format!("{kind}-{}", key.number));
         numbers.collect::<Vec<_>>()
     };
+    let region = row.region.as_ref().map(|region| region.directory.clone());
+    let directory = keys("directory", region.as_slice());
     let mut secrets = BTreeMap::new();
     for name in [
         keys("master", std::slice::from_ref(&row.master)),
         keys("index", &row.index),
         keys("pepper", &row.pepper),
+        directory,
     ]
     .concat()
     {

@@ -26,6 +26,10 @@ pub struct Config {
     pub storage: StorageConfig,
     /// How the node is known in its cluster.
     pub cluster: ClusterConfig,
+    /// Where the directory of regions is, for a deployment that is one of
+    /// several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<FoundationdbConfig>,
     /// Password hashing.
     pub hashing: HashingConfig,
     /// Sessions.

@@ -16,15 +16,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use tidegate_account::{TenantId, UserId};
 use tidegate_runtime::{
-    Costs, Field, IndexKey, IndexKeys, Key, LocalMaster, Master, Peppers, SealContext, Tenant,
-    Tenants, WrappedKey,
+    Costs, Field, Formats, IndexKey, IndexKeys, Key, LocalMaster, Master, OsEntropy, Peppers,
+    SealContext, Tenant, Tenants, WrappedKey,
 };
-use tidegate_storage_api::{Key as RowKey, KeyRange, Store, StoreError, SystemPart};
+use tidegate_storage_api::{Key as RowKey, KeyRange, Region, Store, StoreError, SystemPart};
 
 use crate::assembly::READS;
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendError, open_directory};
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::regions::{Bordered, RegionError};
 use crate::rights::Gateways;
 
 /// Tenants and gateways read at once; far more than a deployment has.
@@ -39,6 +40,12 @@ pub enum DeploymentError {
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
+    /// The directory of regions cannot be used.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// It cannot be opened.
+    #[error(transparent)]
+    Directory(#[from] BackendError),
     /// A row cannot be read.
     #[error("the row of {0} cannot be read")]
     Row(String),
@@ -62,6 +69,10 @@ pub(crate) struct Deployment {
     pub(crate) backend: Backend,
     store: Arc<dyn Store>,
     pub(crate) lease_ms: u64,
+    pub(crate) region: Region,
+    pub(crate) formats: Arc<Formats>,
+    /// The other regions, where there are any.
+    pub(crate) border: Option<Bordered>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) index_keys: Arc<IndexKeys>,
     pub(crate) peppers: Arc<Peppers>,
@@ -79,6 +90,7 @@ impl Deployment {
     ) -> Result<Deployment, DeploymentError> {
         let store = backend.store();
         refuse_newer(&*store, READS).await?;
+        let active = version_row(&*store).await?.active;
         let seen = news::newest(&*store).await?;
         let row = store_row(&*store).await?;
         backend.set_generation(row.generation);
@@ -92,6 +104,11 @@ impl Deployment {
             gateways: Arc::default(),
             master: Mutex::new(Arc::new(master)),
             lease_ms: row.lease_ms,
+            region: row
+                .region()
+                .ok_or_else(|| DeploymentError::Row("the store's region".into()))?,
+            formats: Arc::new(Formats::new(active)),
+            border: border(folder, config, &row)?,
             seen: tokio::sync::Mutex::new(seen),
             store,
             backend,
@@ -100,12 +117,16 @@ impl Deployment {
             let pepper = keys::belonging(folder, "pepper", key)?;
             deployment.peppers.add(key.number, pepper);
         }
+        if let Some(border) = &deployment.border {
+            border.look().await?;
+        }
         deployment.serve_rows(&row).await?;
         Ok(deployment)
     }
 
     /// Serves tenants and gateways as their rows say from now on.
     async fn serve_rows(&self, row: &StoreRow) -> Result<(), DeploymentError> {
+        self.formats.raise(version_row(&*self.store).await?.active);
         let pepper = self.pepper(row);
         for (_, value) in self.store.range(KeyRange::tenants(), ROWS_MAX).await? {
             let row = read(&value).ok_or_else(|| DeploymentError::Row("a tenant".into()))?;
@@ -155,6 +176,7 @@ impl Deployment {
             name: row.name.clone(),
             keys: keys.collect::<Result<_, _>>()?,
             policy: self.config.of_tenant(&row.policy).policy(pepper),
+            home: home_of(&row.policy).ok_or_else(unreadable)?,
             costs: Costs::default(),
         });
         Ok(())
@@ -178,6 +200,28 @@ pub(crate) async fn refuse_newer(store: &dyn Store, reads: u16) -> Result<(), De
         true => Ok(()),
         false => Err(DeploymentError::Newer { needed, reads }),
     }
+}
+
+/// Where a tenant's people must be registered, if it says.
+fn home_of(policy: &TenantPolicy) -> Option<Option<Region>> {
+    match policy.home_region {
+        None => Some(None),
+        Some(number) => Region::new(number).map(Some),
+    }
+}
+
+/// The directory of regions, where the deployment is one of several.
+fn border(
+    folder: &Folder,
+    config: &Config,
+    row: &StoreRow,
+) -> Result<Option<Bordered>, DeploymentError> {
+    let Some(region) = &row.region else {
+        return Ok(None);
+    };
+    let key = keys::belonging(folder, "directory", &region.directory)?;
+    let directory = open_directory(config, region.number, &OsEntropy)?;
+    Ok(Some(Bordered::new(directory, key, region.clone())))
 }
 
 pub(crate) async fn store_row(store: &dyn Store) -> Result<StoreRow, DeploymentError> {

@@ -1,22 +1,28 @@
 //! Making a node's folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 use tidegate_account::TenantId;
 use tidegate_runtime::ports::{Clock, Entropy};
 use tidegate_runtime::{Key, LocalMaster, Master, SealFault};
-use tidegate_storage_api::{Check, Commit, Key as RowKey, Store, StoreError, SystemPart};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError, SystemPart};
 use zeroize::Zeroizing;
 
-use crate::backend::{Backend, BackendError};
+use crate::assembly::READS;
+use crate::backend::{Backend, BackendError, open_directory};
 use crate::certificates::{CertificateError, Identity, Role, make_ca};
 use crate::config::{Config, ConfigError, Overrides};
 use crate::deployment::{
-    GatewayRow, KeyFault, StoreRow, TenantPolicy, TenantRow, hex, make_key, tenant_context, write,
+    GatewayRow, KeyFault, StoreRow, TenantPolicy, TenantRow, VersionRow, hex, key_file, make_key,
+    tenant_context, write,
 };
 use crate::folder::{Folder, write_private, write_public};
 use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
+use crate::regions::{
+    Brought, RegionError, RegionRef, refuse_taken, refuse_wrong_key, register, registration,
+};
 use crate::rights::Right;
 
 /// The tenant that `init` makes.
@@ -70,6 +76,9 @@ pub enum InitError {
     /// It is not there.
     #[error("the store does not answer: is FoundationDB up, and is what says where it is right?")]
     Away,
+    /// It cannot be this region.
+    #[error(transparent)]
+    Region(#[from] RegionError),
     /// The store did not take the first rows.
     #[error("the store did not take the first rows: {0}")]
     Store(#[from] StoreError),
@@ -78,9 +87,18 @@ pub enum InitError {
     Seal(#[from] SealFault),
 }
 
+/// Which region a new deployment is to be.
+pub struct NewRegion {
+    /// Its number.
+    pub number: u8,
+    /// The file with the directory's key, where the directory is in use.
+    pub key: Option<PathBuf>,
+}
+
 /// Makes a folder with configuration, CA, certificates, keys, store, and the
 /// tenant and gateway `default`. Never overwrites anything. `lease_ms` is how
-/// long a node of a cluster may be silent.
+/// long a node of a cluster may be silent; `region` says which region it is,
+/// where there is more than one.
 ///
 /// # Errors
 /// [`InitError`]; a folder that was begun and not finished is left behind.
@@ -88,6 +106,7 @@ pub async fn init(
     folder: &Folder,
     overrides: &Overrides,
     lease_ms: u64,
+    region: Option<&NewRegion>,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<(), InitError> {
@@ -106,6 +125,10 @@ pub async fn init(
         Err(StoreError::Unavailable) => return Err(InitError::Away),
         Err(error) => return Err(error.into()),
     }
+    let joining = match region {
+        None => None,
+        Some(region) => Some(Joining::begin(folder, &config, region, entropy).await?),
+    };
     let issued = certificates(folder, clock)?;
     let (master, master_ref) = make_key(folder, "master", 1, entropy)?;
     let store_row = StoreRow {
@@ -114,10 +137,54 @@ pub async fn init(
         pepper: vec![make_key(folder, "pepper", 1, entropy)?.1],
         generation: 1,
         lease_ms,
+        region: joining.as_ref().map(|joining| joining.region.clone()),
     };
     let master = LocalMaster::new(master);
     rows(&*store, &store_row, &master, &issued, entropy).await?;
+    if let Some(joining) = &joining {
+        register(&*joining.directory, &joining.region).await?;
+    }
     finish(folder, &config, entropy)
+}
+
+/// A region on its way into the directory.
+struct Joining {
+    directory: Arc<dyn Store>,
+    region: RegionRef,
+}
+
+impl Joining {
+    /// Nothing is written before it is known that the region can be.
+    async fn begin(
+        folder: &Folder,
+        config: &Config,
+        new: &NewRegion,
+        entropy: &dyn Entropy,
+    ) -> Result<Joining, InitError> {
+        let number = Region::new(new.number).ok_or(RegionError::Number(new.number))?;
+        let directory = open_directory(config, new.number, entropy)?;
+        let brought = match &new.key {
+            Some(_) => Brought::Key,
+            None => Brought::Nothing,
+        };
+        refuse_taken(&*directory, number, brought).await?;
+        if let Some(path) = &new.key {
+            let key = key_file(path)?;
+            written(folder.secret("directory-1"), |path| {
+                write_private(path, key.expose())
+            })?;
+        }
+        let (_, key) = make_key(folder, "directory", 1, entropy)?;
+        refuse_wrong_key(&*directory, &key).await?;
+        Ok(Joining {
+            directory,
+            region: RegionRef {
+                number: new.number,
+                registration: registration(entropy),
+                directory: key,
+            },
+        })
+    }
 }
 
 /// Makes the folders of a node's folder.
@@ -219,12 +286,17 @@ async fn rows(
         rate_per_s: 0,
         certificates: vec![issued.operator.clone()],
     };
+    let version_row = VersionRow {
+        active: READS,
+        raising: None,
+    };
     let tenant_key = RowKey::system(SystemPart::Tenant(tenant.0));
     let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
     let operator_key = RowKey::system(SystemPart::Gateway(DEFAULT_OPERATOR));
     let commit = Commit::default()
         .check(Check::Absent(RowKey::system(SystemPart::Store)))
         .put(RowKey::system(SystemPart::Store), row_of(store_row)?)
+        .put(RowKey::system(SystemPart::Version), row_of(&version_row)?)
         .put(tenant_key, row_of(&tenant_row)?)
         .put(gateway_key, row_of(&gateway_row)?)
         .put(operator_key, row_of(&operator_row)?);

@@ -17,6 +17,7 @@ pub mod issuing;
 mod member;
 mod moving;
 mod operator;
+mod regions;
 mod rights;
 mod serve;
 mod service;
@@ -24,6 +25,7 @@ mod whereabouts;
 
 pub use backend::BackendError;
 pub use member::Member;
+pub use regions::RegionError;
 pub use serve::{ServeError, ServeOptions, serve};
 pub use service::{Answers, Brought, EndpointError, Frames, Front};
 pub use whereabouts::{Nowhere, Whereabouts};

@@ -255,6 +255,7 @@ mod tests {
             pepper: vec![key("p")],
             generation,
             lease_ms: 3_000,
+            region: None,
         }
     }
 

@@ -148,6 +148,7 @@ pub fn serve(
         }
         runtime.block_on(refuse_newer(operator.deployment.store(), READS))?;
     }
+    operator.follow_regions();
     publish_address(folder, endpoint.address)?;
     ready(endpoint.address, metrics_at);
     tracing::info!(event = "node.ready", quic = %endpoint.address, metrics = %metrics_at);

@@ -75,7 +75,7 @@ async fn frames_that_cannot_be_taken_get_their_code_and_the_stream_goes_on() {
     let mut elsewhere = check();
     elsewhere.user[0] = 9;
     let elsewhere = frame(&head(Opcode::Check), &elsewhere);
-    assert_eq!(raw.ask(&elsewhere).await.0, Code::NotOwner);
+    assert_eq!(raw.ask(&elsewhere).await.0, Code::InvalidToken);
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ macro_rules! with_cases {
             orders_for_one_node_are_refused_in_a_cluster,
             a_program_that_is_too_old_for_the_deployment_does_not_start,
             a_node_waits_for_its_store_and_ends_when_it_is_told,
+            two_regions_share_a_directory_and_nothing_else,
+            a_region_serves_its_own_while_the_directory_is_away,
         )
     };
 }
@@ -174,9 +176,9 @@ mod place {
 mod cases {
     use std::process::Stdio;
 
-    use tidegate_client::{Client, Code, Granted, Options, RevokeScope, SignIn};
+    use tidegate_client::{CallError, Client, Code, Granted, Options, RevokeScope, SignIn};
 
-    use tidegate_storage_api::{Commit, Key, Store, SystemPart};
+    use tidegate_storage_api::{Commit, Key, KeyRange, Store, SystemPart};
 
     use super::place::{first, flags, joined, settled, slots, status, store, strs, three, until};
     use super::rig::{
@@ -409,17 +411,124 @@ mod cases {
         let order =
             |args: &[&str]| json(&run(&[args, &["--json", "--dir", dir.text()]].concat(), ""));
         let status = order(&["upgrade", "status"]);
-        assert_eq!(status["active"], 1);
-        assert_eq!(status["reads"], serde_json::json!({"node-1": 1}));
+        assert_eq!(status["active"], 2);
+        assert_eq!(status["reads"], serde_json::json!({"node-1": 2}));
         assert_eq!(order(&["upgrade", "finish"])["code"], "nothing_newer");
         drop(node);
-        let newer = br#"{"version":1,"active":2}"#.to_vec();
+        let newer = br#"{"version":1,"active":3}"#.to_vec();
         let commit = Commit::default().put(Key::system(SystemPart::Version), newer);
         store().commit(commit).await.unwrap();
         let refused = run(&["serve", "--dir", dir.text()], "");
         assert_eq!(refused.status.code(), Some(2));
         let told = String::from_utf8(refused.stderr).unwrap();
-        assert!(told.contains("written in version 2"), "{told}");
+        assert!(told.contains("written in version 3"), "{told}");
+    }
+
+    /// The flags of a region whose store is in its folder.
+    fn region(number: &str) -> Vec<String> {
+        let mut flags = flags();
+        flags[0] = "--directory".to_owned();
+        flags.extend(["--region".to_owned(), number.to_owned()]);
+        flags
+    }
+
+    /// Two regions, made.
+    fn regions() -> (Dir, Dir) {
+        let eu = Dir::made(&strs(&region("1")));
+        let key = eu.path().join("secrets/directory-1.key");
+        let mut second = region("2");
+        let refused = |flags: &[String], why: &str| {
+            let dir = Dir::empty();
+            let args = ["init", "--dir", dir.text()];
+            let said = run(&[&args, &strs(flags)[..]].concat(), "");
+            assert_eq!(said.status.code(), Some(2));
+            let told = String::from_utf8(said.stderr).unwrap();
+            assert!(told.contains(why), "{told}");
+        };
+        refused(&second, "bring its key with --directory-key");
+        let mut taken = region("1");
+        for flags in [&mut second, &mut taken] {
+            let key = key.to_str().unwrap().to_owned();
+            flags.extend(["--directory-key".to_owned(), key]);
+        }
+        refused(&taken, "region 1 is another deployment's");
+        let mut wrong = region("2");
+        let index = eu.path().join("secrets/index-1.key");
+        let index = index.to_str().unwrap().to_owned();
+        wrong.extend(["--directory-key".to_owned(), index]);
+        refused(&wrong, "not this directory's");
+        (eu, Dir::made(&strs(&second)))
+    }
+
+    pub(super) async fn two_regions_share_a_directory_and_nothing_else() {
+        let (eu, us) = regions();
+        let policy = us.path().with_extension("toml");
+        std::fs::write(&policy, "home_region = 1\n").unwrap();
+        let pin = ["tenant", "add", "pinned", "--json", "--dir", us.text()];
+        let with = ["--policy", policy.to_str().unwrap()];
+        let pinned = json(&run(&[&pin[..], &with].concat(), ""));
+        assert_eq!(pinned["tenant"], "pinned");
+        let nodes = [Node::start(&eu), Node::start(&us)];
+        let (here, there) = (client(&eu, &nodes[0]), client(&us, &nodes[1]));
+        let ada = signed_in(&here).await;
+        assert_eq!(ada.user.0[0], 1);
+        let (name, alone) = (SignIn::username(super::rig::NAME, PASSWORD), &there);
+        assert_eq!(no(alone.sign_up(&name).await), Code::IdentifierTaken);
+        let elsewhere = alone.sign_in(&name).await;
+        assert!(
+            matches!(elsewhere, Err(CallError::WrongRegion { region: 1 })),
+            "{elsewhere:?}"
+        );
+        let both = client(&us, &nodes[1]).with_region(1, &here);
+        let granted = yes(both.sign_in(&name).await);
+        assert_eq!(granted.user, ada.user);
+        yes(both.check(&granted.session).await);
+        yes(both.refresh(&granted.refresh).await);
+        let bob = yes(both.sign_up(&person(1)).await);
+        assert_eq!(bob.0[0], 2);
+        assert_eq!(no(here.sign_up(&person(1)).await), Code::IdentifierTaken);
+        // What the two databases hold in common: a row for each name.
+        let rows = store().range(KeyRange::everything(), 1_000).await.unwrap();
+        // A question goes with the next look of the region that is asked.
+        let question = |key: &Key| key.as_bytes()[3] == 0x41;
+        let rows = rows
+            .iter()
+            .filter(|(key, _)| !key.is_marker() && !question(key));
+        let (entries, others): (Vec<_>, Vec<_>) =
+            rows.partition(|(key, _)| key.as_bytes()[..4] != [0xFF, 0, 0, 0]);
+        let mut homes: Vec<_> = entries.iter().map(|(_, entry)| entry[2]).collect();
+        homes.sort_unstable();
+        assert_eq!(homes, [1, 2]);
+        assert!(
+            entries
+                .iter()
+                .all(|(key, entry)| { (key.as_bytes().len(), entry.len()) == (36, 20) })
+        );
+        // The directory's own row, and one for each region.
+        assert_eq!(others.len(), 3, "{others:?}");
+    }
+
+    pub(super) async fn a_region_serves_its_own_while_the_directory_is_away() {
+        let (eu, _) = regions();
+        let node = Node::start(&eu);
+        signed_in(&client(&eu, &node)).await;
+        assert!(node.terminate().success());
+        let nowhere = eu.path().with_extension("cluster");
+        std::fs::write(&nowhere, "no:body@127.0.0.1:1\n").unwrap();
+        let path = format!("{:?}", nowhere.to_str().unwrap());
+        eu.configure("directory.cluster_file", &path);
+        let node = Node::start(&eu);
+        let client = client(&eu, &node);
+        let name = |password| SignIn::username(super::rig::NAME, password);
+        yes(client.sign_in(&name(PASSWORD)).await);
+        for unsaid in [name("a wrong password"), person(7)] {
+            let answer = client.sign_in(&unsaid).await;
+            let code = Code::Unavailable;
+            assert!(
+                matches!(answer, Err(CallError::NotDone { code: said, .. }) if said == code),
+                "{answer:?}"
+            );
+        }
     }
 
     pub(super) async fn a_node_waits_for_its_store_and_ends_when_it_is_told() {

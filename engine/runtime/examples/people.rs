@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use tidegate_account::record::Format;
 use tidegate_account::{
     Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
     IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
@@ -23,9 +24,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, Field, HashingOptions, HashingPool, IndexKey, IndexKeys,
-    Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts, Peppers, Request, Responder,
-    Retention, SealContext, SystemClock, Task, Tenant, Tenants,
+    Answer, Ask, Class, Costs, Engine, Field, Formats, HashingOptions, HashingPool, IndexKey,
+    IndexKeys, Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts, Peppers, Request,
+    Responder, Retention, SealContext, SystemClock, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, PersonPart, Region, Stamp, Store, StoreFuture,
@@ -84,6 +85,7 @@ impl Template {
                 hash: IndexHash(tidegate_account::tagged("index", &[&number.to_le_bytes()])),
                 key_version: 1,
                 older: Vec::new(),
+                reservation: None,
             }],
             password: password.clone(),
         };
@@ -144,11 +146,11 @@ impl Template {
         let wrapped = context(Field::PersonKey, 0)
             .wrap(&*self.cpu, &self.tenant_key, [3; 24], &key)
             .unwrap();
-        let plain = tidegate_account::record::sealed_plaintext(sealed).unwrap();
+        let plain = tidegate_account::record::sealed_plaintext(Format::NEWEST, sealed).unwrap();
         let sealed = context(Field::Record, check.revision)
             .seal(&*self.cpu, &key, [4; 24], &plain)
             .unwrap();
-        let record = tidegate_account::record::assemble(check, &sealed).unwrap();
+        let record = tidegate_account::record::assemble(Format::NEWEST, check, &sealed).unwrap();
         (record.into(), wrapped.0.to_vec().into())
     }
 }
@@ -221,6 +223,7 @@ fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) 
         name: "default".into(),
         keys: vec![tenant_key.clone()],
         policy: Policy::default(),
+        home: None,
         costs: Costs::default(),
     });
     let limits = Limits {
@@ -235,6 +238,8 @@ fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) 
             version: 1,
             key: Key::new([2; 32]),
         })),
+        formats: Arc::new(Formats::new(u16::MAX)),
+        regions: None,
         interims: tidegate_runtime::Interims::in_memory(),
         retention: Retention::default(),
         limits,

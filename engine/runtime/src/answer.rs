@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_account::{InterimReply, Reply};
+use tidegate_storage_api::Region;
 
 use crate::admission::Limit;
 use crate::check::Outcome;
@@ -45,6 +46,8 @@ pub enum Failure {
     Unavailable,
     /// Another node owns this slot, or may; nothing was done.
     NotOwner(u16),
+    /// The person is at home in another region; nothing was done.
+    WrongRegion(Region),
     /// The tenant is not served here; nothing was done.
     UnknownTenant,
     /// What is stored about the person cannot be read; nothing was done.

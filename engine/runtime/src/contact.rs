@@ -1,4 +1,4 @@
-//! Whether the store takes changes: what a node goes by that owns all slots
+//! Whether a store takes changes: what a node goes by that owns all slots
 //! alone. One of many goes by its lease, which it renews in the store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,23 +15,23 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
-    /// It did not take a change.
-    pub(crate) fn lost(&self, now_ms: u64) {
+    /// It did not take a change; `first` is called when it was there before.
+    pub(crate) fn lost(&self, now_ms: u64, first: impl FnOnce()) {
         self.tried_ms.store(now_ms, Ordering::Relaxed);
-        let first =
+        let was_there =
             self.lost_ms
                 .compare_exchange(0, now_ms.max(1), Ordering::AcqRel, Ordering::Relaxed);
-        if first.is_ok() {
-            tracing::warn!(event = "store.lost");
+        if was_there.is_ok() {
+            first();
         }
     }
 
-    /// It took one.
-    pub(crate) fn found(&self) {
+    /// It took one; `first` is called when it was lost before.
+    pub(crate) fn found(&self, first: impl FnOnce()) {
         // Read first: the line is shared by every core.
         if self.lost_ms.load(Ordering::Relaxed) != 0 && self.lost_ms.swap(0, Ordering::AcqRel) != 0
         {
-            tracing::info!(event = "store.found");
+            first();
         }
     }
 
@@ -63,12 +63,12 @@ mod tests {
     fn a_store_that_was_lost_is_tried_once_a_second() {
         let contact = Contact::default();
         assert_eq!(contact.lost_for_ms(|| 5_000), None);
-        contact.lost(5_000);
-        contact.lost(5_400);
+        contact.lost(5_000, || ());
+        contact.lost(5_400, || ());
         assert_eq!(contact.lost_for_ms(|| 6_000), Some(1_000));
         let tries = [5_500, 6_399, 6_400, 6_401, 7_400].map(|now_ms| contact.tries(now_ms));
         assert_eq!(tries, [false, false, true, false, true]);
-        contact.found();
+        contact.found(|| ());
         assert_eq!(contact.lost_for_ms(|| 9_000), None);
     }
 }

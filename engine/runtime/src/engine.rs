@@ -1,5 +1,6 @@
 //! The engine: what a node calls.
 
+mod borders;
 mod registration;
 
 pub use registration::Verification;
@@ -22,6 +23,7 @@ use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
 use crate::directory::{Directory, Place, Seated};
+use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
 use crate::limits::Limits;
@@ -30,6 +32,7 @@ use crate::meters::{Degraded, Meters};
 use crate::ownership::Ownership;
 use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy};
+use crate::regions::{self, Regions};
 use crate::shared::{DecidedBy, Found, Shared, Standing};
 use crate::sources::{Origin, Sources};
 use crate::sweeping::{self, Retention};
@@ -47,6 +50,10 @@ pub struct Parts {
     pub tenants: Arc<Tenants>,
     /// The keys of the identifier index.
     pub index_keys: Arc<IndexKeys>,
+    /// Which version of every format is written.
+    pub formats: Arc<Formats>,
+    /// The other regions, where there are any.
+    pub regions: Option<Arc<Regions>>,
     /// What was decided while the store was out of reach, in an earlier life.
     pub interims: Interims,
     /// How long things are kept.
@@ -255,6 +262,8 @@ impl Engine {
             ownership: parts.ownership,
             tenants: parts.tenants,
             index_keys: parts.index_keys,
+            formats: parts.formats,
+            regions: parts.regions,
             sources: Sources::new(parts.limits.sources),
             retention: parts.retention,
             date: tokio::sync::Mutex::default(),
@@ -278,6 +287,9 @@ impl Engine {
         engine.actors.spawn(tending::seek(engine.downgrade()));
         engine.actors.spawn(tending::cool(engine.downgrade()));
         engine.actors.spawn(sweeping::sweep(engine.downgrade()));
+        engine
+            .actors
+            .spawn(regions::settling::settle(engine.downgrade()));
         engine
     }
 
@@ -308,6 +320,9 @@ impl Engine {
         responder.count(&shared.admission.commands);
         if shared.tenants.get(request.tenant).is_none() {
             return responder.answer(Answer::Failed(Failure::UnknownTenant), 0);
+        }
+        if let Some(answer) = self.abroad(&request.task) {
+            return responder.answer(answer, 0);
         }
         let Request {
             tenant,

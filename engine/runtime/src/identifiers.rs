@@ -118,6 +118,7 @@ impl IndexKeys {
             hash: older.pop().unwrap_or(IndexHash([0; 32])),
             key_version: self.version(),
             older,
+            reservation: None,
             identifier,
         }
     }

@@ -55,6 +55,8 @@ pub(crate) struct Meters {
     pub(crate) settled: Counter,
     pub(crate) cut_off: Gauge,
     pub(crate) interim_people: Gauge,
+    pub(crate) directory_away: Gauge,
+    pub(crate) directory_pending: Gauge,
 }
 
 impl Meters {
@@ -90,6 +92,8 @@ impl Meters {
             settled: counter!("tidegate_settled_people_total"),
             cut_off: gauge!("tidegate_store_cut_off"),
             interim_people: gauge!("tidegate_interim_people"),
+            directory_away: gauge!("tidegate_directory_away"),
+            directory_pending: gauge!("tidegate_directory_pending"),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
 use crate::date::Date;
 use crate::directory::Directory;
+use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
 use crate::limits::Limits;
@@ -21,6 +22,7 @@ use crate::meters::Meters;
 use crate::ownership::{Lease, Ownership};
 use crate::person::Message;
 use crate::ports::{Clock, Cpu, Entropy};
+use crate::regions::Regions;
 use crate::sources::Sources;
 use crate::sweeping::Retention;
 use crate::tenants::Tenants;
@@ -31,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) index_keys: Arc<IndexKeys>,
+    pub(crate) formats: Arc<Formats>,
+    pub(crate) regions: Option<Arc<Regions>>,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -102,8 +106,14 @@ impl Shared {
     /// The store did not take a change.
     pub(crate) fn lost(&self) {
         if self.ownership.is_alone() {
-            self.contact.lost(self.clock.monotonic_ms());
+            let first = || tracing::warn!(event = "store.lost");
+            self.contact.lost(self.clock.monotonic_ms(), first);
         }
+    }
+
+    /// The store took a change.
+    pub(crate) fn found(&self) {
+        self.contact.found(|| tracing::info!(event = "store.found"));
     }
 
     /// How long ago the store was lost, unless it takes changes.

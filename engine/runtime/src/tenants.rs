@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tidegate_account::{Password, PasswordHash, PasswordPolicy, Policy, TenantId, tagged};
+use tidegate_storage_api::Region;
 
 use crate::ports::HashWork;
 use crate::seal::Key;
@@ -21,6 +22,8 @@ pub struct Tenant {
     pub keys: Vec<Key>,
     /// Its rules.
     pub policy: Policy,
+    /// The region where its people are registered; none: wherever they are.
+    pub home: Option<Region>,
     /// What its people's passwords cost.
     pub costs: Costs,
 }

@@ -67,7 +67,7 @@ pub(crate) async fn seek(engine: WeakEngine) {
             continue;
         };
         if shared.store.commit(commit).await.is_ok() {
-            shared.contact.found();
+            shared.found();
         }
     }
 }

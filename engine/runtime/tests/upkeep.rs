@@ -290,6 +290,7 @@ async fn pepper_and_tenant_key_are_rotated_without_a_password_or_a_session_lost(
         name: "default".into(),
         keys,
         policy: newer.clone(),
+        home: None,
         costs: Costs::default(),
     };
     let both = vec![tenant_key("default", 2), tenant_key("default", 1)];

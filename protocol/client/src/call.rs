@@ -129,28 +129,41 @@ fn again(error: CallError, wait_ms: u32) -> Attempt {
     })
 }
 
+/// A call, but for what it says.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) opcode: Opcode,
+    /// The slot of the person whom it names.
+    pub(crate) slot: Option<u16>,
+    pub(crate) idempotency_key: IdempotencyKey,
+    pub(crate) deadline: Deadline,
+}
+
 impl Caller {
+    /// Until when a call of this kind is tried.
+    pub(crate) fn deadline(&self, opcode: Opcode) -> Deadline {
+        self.world.deadline(match opcode {
+            Opcode::Refresh => self.deadline_ms.min(REFRESH_MAX_MS),
+            _ => self.deadline_ms,
+        })
+    }
+
     /// Asks until there is an answer, the deadline passes or the budget for
     /// retries is spent. A changing request has one idempotency key for all
     /// its attempts, so every request may be retried.
     pub(crate) async fn call<B: tidegate_wire::Body, T>(
         &self,
-        opcode: Opcode,
-        slot: Option<u16>,
-        key: Option<IdempotencyKey>,
+        call: Call,
         body: &B,
-        read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
+        read: &impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
     ) -> Result<Decision<T>, CallError> {
         let world = &self.world;
-        let deadline = world.deadline(match opcode {
-            Opcode::Refresh => self.deadline_ms.min(REFRESH_MAX_MS),
-            _ => self.deadline_ms,
-        });
-        let idempotency_key = match (opcode.needs_idempotency_key(), key) {
-            (true, Some(key)) => key,
-            (true, None) => world.random().map_err(|_| CallError::NoRandomness)?,
-            (false, _) => [0; 16],
-        };
+        let Call {
+            opcode,
+            slot,
+            idempotency_key,
+            deadline,
+        } = call;
         let mut fate = Fate::NotDone;
         self.budget.earn();
         let (mut attempts, mut lost) = (0u32, 0u32);
@@ -167,7 +180,7 @@ impl Caller {
                 .attempt(opcode, body, idempotency_key, deadline, &mut target)
                 .await?;
             let retry = match attempt {
-                Attempt::Answered(frame) => return understand(&frame, &read),
+                Attempt::Answered(frame) => return understand(&frame, read),
                 Attempt::Elsewhere => continue,
                 Attempt::Again(retry) => retry,
             };
@@ -396,6 +409,9 @@ impl Caller {
             code: reply.code,
             now_ms,
         });
+        if let Some(region) = reply.elsewhere().map_err(|_| CallError::BadAnswer)? {
+            return Err(CallError::WrongRegion { region });
+        }
         let redirect = reply.redirect().map_err(|_| CallError::BadAnswer)?;
         if let Some(redirect) = redirect {
             let slot = redirect.slot.to_native();

@@ -17,14 +17,15 @@ use crate::decision::{
     Verification,
 };
 use crate::options::{Options, SetupError, quic_config};
-use crate::routes::{Reach, Routes, Seed, slot_of};
+use crate::regions::Regions;
+use crate::routes::{Reach, Routes, Seed};
 use crate::surroundings::{Surroundings, System, World};
 use crate::transport::Transport;
 
 /// A client of one deployment, in the name of one tenant. Calls can be made
 /// from any number of tasks at once.
 pub struct Client {
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) regions: Arc<Regions>,
     key: Option<IdempotencyKey>,
 }
 
@@ -198,7 +199,7 @@ impl Client {
     pub fn over(ways: Ways) -> Client {
         Client {
             key: None,
-            caller: Arc::new(Caller {
+            regions: Arc::new(Regions::new(Caller {
                 world: World(ways.surroundings),
                 routes: Arc::new(Routes::new(ways.seeds, ways.reach)),
                 tenant: tenant_id(&ways.tenant),
@@ -207,7 +208,7 @@ impl Client {
                 hedge_ms: ways.hedge_ms,
                 budget: Budget::full(),
                 next_correlation: AtomicU64::new(1),
-            }),
+            })),
         }
     }
 
@@ -218,8 +219,19 @@ impl Client {
     #[must_use]
     pub fn with_key(&self, key: IdempotencyKey) -> Client {
         Client {
-            caller: Arc::clone(&self.caller),
+            regions: Arc::clone(&self.regions),
             key: Some(key),
+        }
+    }
+
+    /// The same client, which also reaches the people of another region, by that
+    /// client: it asks there who is at home there, and goes there when a node
+    /// says so. Each region has certificates of its own.
+    #[must_use]
+    pub fn with_region(self, region: u8, other: &Client) -> Client {
+        Client {
+            regions: Arc::new(self.regions.with(region, &other.regions)),
+            key: self.key,
         }
     }
 
@@ -229,7 +241,7 @@ impl Client {
     /// [`CallError`] when no answer is known.
     pub async fn ping(&self) -> Result<Decision<()>, CallError> {
         let read = |_: &tidegate_wire::Reply<'_>| Ok(());
-        self.caller
+        self.regions
             .call(Opcode::Ping, None, self.key, &v1::Ping {}, read)
             .await
     }
@@ -245,7 +257,7 @@ impl Client {
             source: person.source.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(UserId(reply.signed_up()?.user));
-        self.caller
+        self.regions
             .call(Opcode::SignUp, None, self.key, &body, read)
             .await
     }
@@ -267,7 +279,7 @@ impl Client {
             source: person.source.clone(),
         };
         let read = granted;
-        self.caller
+        self.regions
             .call(Opcode::SignIn, None, self.key, &body, read)
             .await
     }
@@ -287,10 +299,10 @@ impl Client {
                 knowledge: Knowledge::of(reply),
             })
         };
-        self.caller
+        self.regions
             .call(
                 Opcode::Check,
-                Some(slot_of(&token.user.0)),
+                Some(token.user),
                 self.key,
                 &token.to_message(),
                 read,
@@ -311,14 +323,8 @@ impl Client {
             secret: token.secret.clone(),
         };
         let read = granted;
-        self.caller
-            .call(
-                Opcode::Refresh,
-                Some(slot_of(&token.user.0)),
-                self.key,
-                &body,
-                read,
-            )
+        self.regions
+            .call(Opcode::Refresh, Some(token.user), self.key, &body, read)
             .await
     }
 
@@ -343,14 +349,8 @@ impl Client {
             target,
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.revoked()?.count.to_native());
-        self.caller
-            .call(
-                Opcode::Revoke,
-                Some(slot_of(&by.user.0)),
-                self.key,
-                &body,
-                read,
-            )
+        self.regions
+            .call(Opcode::Revoke, Some(by.user), self.key, &body, read)
             .await
     }
 
@@ -374,14 +374,8 @@ impl Client {
             });
             Ok(sessions.collect())
         };
-        self.caller
-            .call(
-                Opcode::Sessions,
-                Some(slot_of(&by.user.0)),
-                self.key,
-                &body,
-                read,
-            )
+        self.regions
+            .call(Opcode::Sessions, Some(by.user), self.key, &body, read)
             .await
     }
 
@@ -404,14 +398,8 @@ impl Client {
             },
         };
         let read = |reply: &tidegate_wire::Reply<'_>| reply.status_set().map(|_| ());
-        self.caller
-            .call(
-                Opcode::SetStatus,
-                Some(slot_of(&user.0)),
-                self.key,
-                &body,
-                read,
-            )
+        self.regions
+            .call(Opcode::SetStatus, Some(user), self.key, &body, read)
             .await
     }
 }
@@ -489,14 +477,8 @@ impl Client {
             identifier: identifier.0.clone(),
         };
         let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.claimed()?.until.to_native());
-        self.caller
-            .call(
-                Opcode::Claim,
-                Some(slot_of(&by.user.0)),
-                self.key,
-                &body,
-                read,
-            )
+        self.regions
+            .call(Opcode::Claim, Some(by.user), self.key, &body, read)
             .await
     }
 
@@ -516,14 +498,8 @@ impl Client {
             1 => Ok(Verification::Confirmed),
             _ => Ok(Verification::TakenOver),
         };
-        self.caller
-            .call(
-                Opcode::Verify,
-                Some(slot_of(&verify.user.0)),
-                self.key,
-                &body,
-                read,
-            )
+        self.regions
+            .call(Opcode::Verify, Some(verify.user), self.key, &body, read)
             .await
     }
 
@@ -544,7 +520,7 @@ impl Client {
                 _ => Operated::Refused(answer),
             })
         };
-        self.caller
+        self.regions
             .call(Opcode::Operate, None, self.key, &body, read)
             .await
     }

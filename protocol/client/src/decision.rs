@@ -47,6 +47,13 @@ pub enum CallError {
         /// When to try again.
         retry_after_ms: u32,
     },
+    /// Another region is the account's home, and this client knows no node of it
+    /// ([`crate::Client::with_region`]); nothing was done.
+    #[error("region {region} is the account's home, and no node of it is known")]
+    WrongRegion {
+        /// Its number.
+        region: u8,
+    },
     /// Whether it was done is not known.
     #[error("unknown: {} ({})", .code.message(), .code.name())]
     Unknown {

@@ -13,6 +13,7 @@ mod client;
 mod connection;
 mod decision;
 mod options;
+mod regions;
 mod routes;
 mod surroundings;
 mod transport;

@@ -115,6 +115,8 @@ codes! {
     NotOwner = 304, "not_owner", Later, "Another node owns this account.";
     /// The node is going down.
     Draining = 305, "draining", Later, "The node is draining; use another connection.";
+    /// Another region is the account's home.
+    WrongRegion = 306, "wrong_region", Later, "Another region is this account's home; ask there.";
 
     /// Nobody knows whether it happened.
     Unknown = 400, "unknown", Unknown, "The outcome is not known; repeat with the same idempotency key.";

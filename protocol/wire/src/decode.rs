@@ -196,7 +196,8 @@ pub fn decode_reply(frame: &[u8]) -> Result<Reply<'_>, Fault> {
         return Err(Fault::UnsupportedVersion);
     }
     let code = Code::from_number(head.code).ok_or(Fault::Malformed)?;
-    if code.kind() != Kind::Yes && code != Code::NotOwner && !bytes.is_empty() {
+    let names = matches!(code, Code::NotOwner | Code::WrongRegion);
+    if code.kind() != Kind::Yes && !names && !bytes.is_empty() {
         return Err(Fault::Malformed);
     }
     Ok(Reply { head, code, bytes })
@@ -281,6 +282,18 @@ impl<'a> Reply<'a> {
         let redirect: &v1::ArchivedRedirect = access(self.bytes)?;
         limited(redirect.address.len(), MAX_ADDRESS_BYTES)?;
         Ok(Some(redirect))
+    }
+
+    /// The region that a reply names; none unless it is [`Code::WrongRegion`].
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn elsewhere(&self) -> Result<Option<u8>, Fault> {
+        if self.code != Code::WrongRegion {
+            return Ok(None);
+        }
+        let elsewhere: &v1::ArchivedElsewhere = access(self.bytes)?;
+        Ok(Some(elsewhere.region))
     }
 
     /// The body of a reply to [`Opcode::Operate`].

@@ -198,6 +198,12 @@ pub struct Redirect {
     pub address: String,
 }
 
+/// The region where the account is at home, or where it is to be made.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Elsewhere {
+    pub region: u8,
+}
+
 /// What came of a command: outcome 1 done, 2 refused; one JSON object.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub struct Operated {

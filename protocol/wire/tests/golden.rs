@@ -52,6 +52,10 @@ fn every_reply_has_the_bytes_written_down() {
         writeln!(text, "{opcode:?}").unwrap();
         text += &hex(&samples::reply(opcode));
     }
+    text += "not_owner\n";
+    text += &hex(&samples::redirect());
+    text += "wrong_region\n";
+    text += &hex(&samples::elsewhere());
     text += "refusal\n";
     text += &hex(&samples::refusal(Code::Busy));
     assert_golden("replies.txt", &text);

@@ -11,9 +11,18 @@
 //!                           0x11  person key       user 16
 //!                           0x20  identifier index keyed hash 32
 //!                           0x21  throttle         keyed hash 32
+//!                           0x22  pending          directory's hash 32
 //!                           0x30  event            generation u32 BE | sequence u64 BE | place u16 BE
 //!                                                  (in FoundationDB: generation | stamp 10 | place)
 //! 0xFF      | 0x0000      | 0x00  system           name ...
+//! ```
+//!
+//! Pending rows lie in the first slot of their hash's partition. The directory
+//! of regions is a database of its own, under region 0:
+//!
+//! ```text
+//! 0x00 | slot u16 BE | 0x40  entry     directory's hash 32
+//! 0x00 | 0x0000      | 0x41  question  region u8 | directory's hash 32
 //! ```
 //!
 //! Person keys have a space of their own, outside the person's range, because
@@ -28,6 +37,7 @@ pub const PARTITIONS: u8 = 64;
 
 const SLOTS_PER_PARTITION: u16 = SLOTS / PARTITIONS as u16;
 const SYSTEM_REGION: u8 = 0xFF;
+const DIRECTORY_REGION: u8 = 0x00;
 
 mod space {
     pub(super) const SYSTEM: u8 = 0x00;
@@ -37,10 +47,14 @@ mod space {
     pub(super) const PERSON_KEY: u8 = 0x11;
     pub(super) const IDENTIFIER: u8 = 0x20;
     pub(super) const THROTTLE: u8 = 0x21;
+    pub(super) const PENDING: u8 = 0x22;
     pub(super) const EVENT: u8 = 0x30;
+    pub(super) const ENTRY: u8 = 0x40;
+    pub(super) const QUESTION: u8 = 0x41;
 }
 
-/// A region, the home of a person's data. `0xFF` is reserved for the system.
+/// A region, the home of a person's data. `0xFF` is reserved for the system, 0
+/// for the directory of regions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(u8);
 
@@ -48,10 +62,11 @@ impl Region {
     /// The region of a deployment that has only one.
     pub const FIRST: Region = Region(1);
 
-    /// Takes any number but the reserved one.
+    /// Takes any number but the reserved ones.
     #[must_use]
     pub fn new(number: u8) -> Option<Region> {
-        (number != SYSTEM_REGION).then_some(Region(number))
+        let reserved = matches!(number, DIRECTORY_REGION | SYSTEM_REGION);
+        (!reserved).then_some(Region(number))
     }
 
     /// The number, as it stands in keys and user ids.
@@ -183,6 +198,11 @@ pub enum SystemPart<'a> {
     Version,
     /// A store that is being copied into this one, and is not yet whole.
     Move,
+    /// The format of the directory of regions and the check of its key; only in
+    /// the directory.
+    Directory,
+    /// A region, by its number; only in the directory.
+    Region(u8),
     /// A node of the cluster, by its id.
     Node(u64),
     /// Sessions of a person that were ended while the store was out of reach:
@@ -247,6 +267,40 @@ impl Key {
         )
     }
 
+    /// The row of a change of the directory of regions that is not finished, by
+    /// the identifier's hash there.
+    #[must_use]
+    pub fn pending(region: Region, hash: &[u8; 32]) -> Key {
+        let partition = Slot::of_hash(hash).partition();
+        let slot = partition.first_slot();
+        Key::build(region.0, slot.0, space::PENDING, &[hash.as_slice()])
+    }
+
+    /// The directory's row of an identifier, by its hash there.
+    #[must_use]
+    pub fn entry(hash: &[u8; 32]) -> Key {
+        let slot = Slot::of_hash(hash);
+        Key::build(DIRECTORY_REGION, slot.0, space::ENTRY, &[hash.as_slice()])
+    }
+
+    /// In the directory: a region is asked what became of an entry of its own.
+    #[must_use]
+    pub fn question(region: Region, hash: &[u8; 32]) -> Key {
+        let rest: [&[u8]; 2] = [&[region.0], hash];
+        Key::build(DIRECTORY_REGION, 0, space::QUESTION, &rest)
+    }
+
+    /// The hash of a key of [`Key::pending`] or [`Key::question`].
+    #[must_use]
+    pub fn directory_hash(&self) -> Option<[u8; 32]> {
+        let hash = match self.as_bytes() {
+            [DIRECTORY_REGION, _, _, space::QUESTION, _, hash @ ..] => hash,
+            [region, _, _, space::PENDING, hash @ ..] if *region != SYSTEM_REGION => hash,
+            _ => return None,
+        };
+        hash.try_into().ok()
+    }
+
     /// The row that counts what a source tries, by the source's keyed hash.
     #[must_use]
     pub fn throttle(region: Region, hash: &[u8; 32]) -> Key {
@@ -270,6 +324,10 @@ impl Key {
             }
             SystemPart::Revoked(user) => {
                 Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"revoked/", &user])
+            }
+            SystemPart::Directory => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"directory"]),
+            SystemPart::Region(number) => {
+                Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"region/", &[number]])
             }
             SystemPart::Date => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"date"]),
             SystemPart::Rotation => Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"rotation"]),
@@ -402,6 +460,27 @@ impl KeyRange {
         KeyRange::prefix(Key::build(region.0, slot.0, space::THROTTLE, &[]))
     }
 
+    /// What is not finished of changes of the directory of regions, in one
+    /// partition of a region.
+    #[must_use]
+    pub fn pending(region: Region, partition: Partition) -> KeyRange {
+        let slot = partition.first_slot();
+        KeyRange::prefix(Key::build(region.0, slot.0, space::PENDING, &[]))
+    }
+
+    /// What a region is asked by others; in the directory.
+    #[must_use]
+    pub fn questions(region: Region) -> KeyRange {
+        let rest: &[u8] = &[region.0];
+        KeyRange::prefix(Key::build(DIRECTORY_REGION, 0, space::QUESTION, &[rest]))
+    }
+
+    /// Every region; in the directory.
+    #[must_use]
+    pub fn regions() -> KeyRange {
+        KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"region/"]))
+    }
+
     /// The administrative acts on the deployment up to a moment, oldest first.
     #[must_use]
     pub fn audits(until_ms: u64) -> KeyRange {
@@ -512,7 +591,7 @@ mod tests {
     #[test]
     fn a_slot_out_of_range_is_refused() {
         assert_eq!((Slot::new(4095), Slot::new(4096)), (Some(Slot(4095)), None));
-        assert_eq!(Region::new(0xFF), None);
+        assert_eq!([0, 0xFF].map(Region::new), [None; 2]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::{Account, Step};
 use crate::command::{ClaimedIdentifier, Request, SessionProof};
 use crate::event::EventKind;
 use crate::identifier::IdentifierKind;
-use crate::record::IDENTIFIERS_MAX;
-use crate::record::v1::{Hold, IdentifierRow};
+use crate::record::v1::Hold;
+use crate::record::{IDENTIFIERS_MAX, IdentifierRow};
 use crate::reply::{Refusal, Reply};
 
 impl Account {

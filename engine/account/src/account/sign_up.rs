@@ -8,8 +8,8 @@ use crate::command::{ClaimedIdentifier, Completion, Effect, Request, SignUp};
 use crate::event::EventKind;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
-use crate::record::v1::{Guesses, Hold, IdentifierRow, PasswordRow};
-use crate::record::{CheckPart, SealedPart};
+use crate::record::v1::{Guesses, Hold, PasswordRow};
+use crate::record::{CheckPart, IdentifierRow, SealedPart};
 use crate::reply::{Refusal, Reply};
 use crate::status::Status;
 
@@ -93,6 +93,10 @@ pub(super) fn identify(
         key_version: claimed.key_version,
         normaliser: NORMALISER_VERSION,
         hold,
+        directory: match hold {
+            Hold::Held { .. } => claimed.directory(),
+            Hold::Claimed { .. } => None,
+        },
     };
     if let Hold::Held { .. } = hold {
         step.change().held.push(Held::of(&claimed));
@@ -107,6 +111,7 @@ impl Held {
             hash: claimed.hash,
             key_version: claimed.key_version,
             older: claimed.older.clone(),
+            reservation: claimed.reservation.clone(),
         }
     }
 }

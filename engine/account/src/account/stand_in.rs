@@ -10,8 +10,8 @@ use crate::id::UserId;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::{PASSWORD_RULE_VERSION, PasswordHash};
 use crate::policy::Policy;
-use crate::record::v1::{Guesses, Hold, IdentifierRow, PasswordRow};
-use crate::record::{CheckPart, SealedPart};
+use crate::record::v1::{Guesses, Hold, PasswordRow};
+use crate::record::{CheckPart, IdentifierRow, SealedPart};
 use crate::status::Status;
 
 impl Person {
@@ -46,6 +46,7 @@ impl Person {
                     key_version: 0,
                     normaliser: NORMALISER_VERSION,
                     hold: Hold::Held { since: 0 },
+                    directory: None,
                 }]
                 .into(),
                 password: Some(PasswordRow {

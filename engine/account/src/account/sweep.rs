@@ -3,7 +3,7 @@
 use super::{Account, Fate, Person, Step};
 use crate::event::EventKind;
 use crate::id::TenantId;
-use crate::record::v1::IdentifierRow;
+use crate::record::IdentifierRow;
 use crate::session::Liveness;
 use crate::status::Status;
 

@@ -22,7 +22,7 @@ use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
-use crate::record::View;
+use crate::record::{Format, View};
 use crate::reply::Grant;
 use crate::secret::Secret;
 use crate::session::Span;
@@ -185,10 +185,10 @@ impl World {
     /// Writes the record and reads it again, as a crash would.
     pub(super) fn crash(&mut self) {
         let (check, sealed) = self.account.parts().unwrap();
-        let plain = crate::record::sealed_plaintext(sealed).unwrap();
-        let bytes = crate::record::assemble(check, &plain).unwrap();
+        let plain = crate::record::sealed_plaintext(Format::NEWEST, sealed).unwrap();
+        let bytes = crate::record::assemble(Format::NEWEST, check, &plain).unwrap();
         let view = View::new(&bytes).unwrap();
-        let sealed = crate::record::read_sealed(view.sealed()).unwrap();
+        let sealed = crate::record::read_sealed(view.format(), view.sealed()).unwrap();
         self.account = Account::load(view.to_check_part().unwrap(), sealed);
         self.waiting.clear();
     }
@@ -222,6 +222,7 @@ pub(super) fn sign_up(password: &str) -> SignUp {
             hash: IndexHash([8; 32]),
             key_version: 1,
             older: Vec::new(),
+            reservation: None,
         }]
         .into(),
         password: Password::parse(password).unwrap(),

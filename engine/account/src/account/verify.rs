@@ -233,7 +233,7 @@ impl Account {
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::UnknownAccount);
         };
-        let ours = |row: &crate::record::v1::IdentifierRow| row.is(identifier);
+        let ours = |row: &crate::record::IdentifierRow| row.is(identifier);
         person.drop_claims(step, |row| match standing {
             Ok(Standing::Again) => !ours(row) && !row.is_held(),
             _ => !ours(row),
@@ -275,6 +275,7 @@ impl Person {
             row.hold = Hold::Held { since: step.now_ms };
             row.hash = identifier.hash.0;
             row.key_version = identifier.key_version;
+            row.directory = identifier.directory();
             step.change().held.push(Held::of(identifier));
         }
         step.event(EventKind::IdentifierVerified(row.kind, verification));

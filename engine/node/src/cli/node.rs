@@ -36,6 +36,18 @@ pub(super) struct InitArgs {
     storage: Kind,
     #[command(flatten)]
     foundationdb: FoundationdbArgs,
+    /// Which region this deployment is, of several.
+    #[arg(long, value_name = "N", conflicts_with = "join", requires = "directory",
+          value_parser = clap::value_parser!(u8).range(1..=254))]
+    region: Option<u8>,
+    /// The FoundationDB cluster that spans the regions: a cluster file, or a
+    /// TOML file (NAME.toml) with keys as in the section `storage` of config.toml.
+    #[arg(long, value_name = "FILE", requires = "region")]
+    directory: Option<PathBuf>,
+    /// The key of the directory of regions, from a node of another region; the
+    /// first region makes it.
+    #[arg(long, value_name = "FILE", requires = "region")]
+    directory_key: Option<PathBuf>,
     /// The node's name in its cluster; without it, `node-1`, or one that is
     /// drawn for a node that joins.
     #[arg(long, value_name = "NAME")]
@@ -99,6 +111,31 @@ enum Kind {
 }
 
 impl InitArgs {
+    /// Where the directory of regions is.
+    fn directory(&self) -> anyhow::Result<Option<FoundationdbConfig>> {
+        let Some(path) = &self.directory else {
+            return Ok(None);
+        };
+        let path =
+            std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))?;
+        let said = match path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            true => FoundationdbConfig::read(&path)?,
+            false => FoundationdbConfig {
+                cluster_file: Some(path),
+                ..FoundationdbConfig::default()
+            },
+        };
+        // One process has one client library.
+        let ours = self.foundationdb.config()?;
+        Ok(Some(said.or(&FoundationdbConfig {
+            cluster_file: None,
+            ..ours
+        })))
+    }
+
     /// What is said about the configuration.
     fn overrides(&self) -> anyhow::Result<Overrides> {
         let foundationdb = self.storage == Kind::Foundationdb || self.foundationdb.is_said();
@@ -108,6 +145,7 @@ impl InitArgs {
             listen: self.listen,
             metrics: self.metrics,
             storage: (foundationdb || self.join.is_some()).then_some(storage),
+            directory: self.directory()?,
         })
     }
 }
@@ -146,7 +184,19 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     if let Some(bundle) = &args.join {
         return join(&folder, bundle, overrides, &runtime);
     }
-    let made = folder_init::init(&folder, &overrides, args.lease_ms, &clock, &OsEntropy);
+    let region = args.region.map(|number| folder_init::NewRegion {
+        number,
+        key: args.directory_key.clone(),
+    });
+    let region = region.as_ref();
+    let made = folder_init::init(
+        &folder,
+        &overrides,
+        args.lease_ms,
+        region,
+        &clock,
+        &OsEntropy,
+    );
     runtime.block_on(made)?;
     output::line(&format!("Made {}.", folder.root().display()));
     for text in [

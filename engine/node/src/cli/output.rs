@@ -47,6 +47,7 @@ pub(super) fn answer(
                     retry_after_ms,
                 } => (code.name(), Some(retry_after_ms)),
                 CallError::Unknown { code } => (code.name(), None),
+                CallError::WrongRegion { .. } => ("wrong_region", None),
                 CallError::Unreachable => ("unreachable", None),
                 CallError::BadAnswer => ("bad_answer", None),
                 CallError::TooLarge => ("too_large", None),

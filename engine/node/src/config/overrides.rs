@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Config, StorageConfig};
+use super::{Config, FoundationdbConfig, StorageConfig};
 
 /// What differs from the configuration that there would be without it.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Overrides {
     pub metrics: Option<SocketAddr>,
     /// Where rows are kept.
     pub storage: Option<StorageConfig>,
+    /// Where the directory of regions is.
+    pub directory: Option<FoundationdbConfig>,
 }
 
 impl Overrides {
@@ -25,6 +27,9 @@ impl Overrides {
             config.cluster.node.clone_from(node);
         }
         config.node.listen = self.listen.unwrap_or(config.node.listen);
+        if let Some(directory) = &self.directory {
+            config.directory = Some(directory.clone());
+        }
         config.node.metrics = self.metrics.unwrap_or(config.node.metrics);
         match (&self.storage, &mut config.storage) {
             (None, _) => {}

@@ -2,8 +2,10 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tidegate_storage_api::Region;
 
 use crate::config::{DegradedConfig, GuessingConfig, SessionsConfig, SourcesConfig};
+use crate::regions::RegionRef;
 use crate::rights::Right;
 
 /// The format of the rows here.
@@ -58,6 +60,19 @@ pub(crate) struct StoreRow {
     /// milliseconds. All nodes must agree, so it is not in their files.
     #[serde(default = "lease_ms")]
     pub(crate) lease_ms: u64,
+    /// Which region this is, where there is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<RegionRef>,
+}
+
+impl StoreRow {
+    /// The region of its people.
+    pub(crate) fn region(&self) -> Option<Region> {
+        match &self.region {
+            None => Some(Region::FIRST),
+            Some(region) => Region::new(region.number),
+        }
+    }
 }
 
 fn first() -> u32 {
@@ -122,6 +137,9 @@ pub(crate) struct TenantPolicy {
     /// What is answered while the store is out of reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) degraded: Option<DegradedConfig>,
+    /// The region where its people are registered, by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) home_region: Option<u8>,
 }
 
 /// The stored rights of a gateway or an operator.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidegate_cluster::{NodeId, NodeRow, NodeState, owner_among};
-use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Region, Slot};
+use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Slot};
 
 use super::{Operator, OperatorError, Said, no};
 use crate::assembly::READS;
@@ -14,6 +14,8 @@ use crate::deployment::{DeploymentError, ROWS_MAX};
 /// How long an order to drain waits until everything is given away.
 const DRAIN_MS: u64 = 20_000;
 /// How often a node looks for what changed on another.
+/// How often is looked which regions there are.
+const REGIONS_EVERY_MS: u64 = 10_000;
 const NEWS_EVERY_MS: u64 = 500;
 
 /// A cluster as one of its nodes sees it.
@@ -152,7 +154,10 @@ impl Operator {
     }
 
     async fn fences(&self) -> Result<Vec<Option<Fence>>, OperatorError> {
-        let read = |slot| self.store().get(RowKey::fence(Region::FIRST, slot));
+        let read = |slot| {
+            self.store()
+                .get(RowKey::fence(self.deployment.region, slot))
+        };
         // All are under way before the first is waited for.
         let reads: Vec<_> = Slot::all().map(read).collect();
         let mut fences = Vec::with_capacity(reads.len());
@@ -205,6 +210,19 @@ impl Operator {
 }
 
 impl Operator {
+    /// Looks now and then which regions there are, for as long as the node runs.
+    pub(crate) fn follow_regions(&self) {
+        let operator = self.clone();
+        self.actors.spawn(async move {
+            while let Some(border) = &operator.deployment.border {
+                operator.clock.sleep(REGIONS_EVERY_MS).await;
+                if let Err(error) = border.look().await {
+                    tracing::error!(event = "region.refused", %error);
+                }
+            }
+        });
+    }
+
     /// Takes up what changes on other nodes, for as long as the node runs.
     pub(crate) fn follow_news(&self) {
         let operator = self.clone();

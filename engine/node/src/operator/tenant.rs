@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate_account::TenantId;
 use tidegate_runtime::{Key, Master};
-use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, SystemPart};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, Region, SystemPart};
 
 use super::{NAME_RULE, Operator, OperatorError, Said, is_name, no};
 use crate::deployment::{
@@ -102,6 +102,12 @@ impl Operator {
     }
 
     fn policy_fault(&self, policy: &TenantPolicy) -> Option<Said> {
+        if policy
+            .home_region
+            .is_some_and(|number| Region::new(number).is_none())
+        {
+            return Some(no("invalid_policy", "home_region must be 1 to 254"));
+        }
         let config = self.deployment.config.of_tenant(policy);
         let (key, expected) = config.fault()?;
         Some(no("invalid_policy", format!("{key} must be {expected}")))

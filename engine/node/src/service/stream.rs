@@ -287,6 +287,7 @@ mod tests {
                 &folder,
                 &Overrides::default(),
                 LEASE_MS,
+                None,
                 &*clock,
                 &OsEntropy,
             ))

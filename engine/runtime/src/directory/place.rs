@@ -62,7 +62,7 @@ impl<A> Directory<A> {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_account::record::{CheckPart, assemble};
+    use tidegate_account::record::{CheckPart, Format, assemble};
     use tidegate_account::{Status, tagged};
 
     use super::*;
@@ -73,6 +73,7 @@ mod tests {
         let [user @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
             tagged("place", &[&number.to_le_bytes()]);
         let record = assemble(
+            Format::NEWEST,
             &CheckPart {
                 tenant: 1,
                 user,

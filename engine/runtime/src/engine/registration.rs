@@ -14,6 +14,7 @@ use super::{Engine, Errand};
 use crate::answer::{Answer, Failure, Responder};
 use crate::identifiers::{Hashes, IndexRow};
 use crate::ports::{HashDone, HashJob};
+use crate::regions::Home;
 use crate::sources::{Charge, Origin};
 use crate::tenants::{Tenant, pretend};
 
@@ -62,11 +63,20 @@ impl Engine {
         match found {
             Ok(Some(row)) => {
                 self.shared.lookups.remember(&newest, row.user);
+                let responder = self.asking_first(errand.tenant, &identifier, responder);
                 self.route(row.user, errand, Command::SignIn(sign_in), responder);
             }
             // Whoever stands in for it does the same work.
             Ok(None) => {
                 self.shared.lookups.forget(&newest);
+                let responder = match self.home_of(errand.tenant, &identifier).await {
+                    Home::Here => responder,
+                    Home::Unknown => Engine::unsure(responder),
+                    Home::There(region) => {
+                        let failure = Failure::WrongRegion(region);
+                        return responder.answer(Answer::Failed(failure), 0);
+                    }
+                };
                 let user = self.stand_in(newest);
                 self.route(user, errand, Command::SignIn(sign_in), responder);
             }
@@ -138,6 +148,9 @@ impl Engine {
         if identifiers.is_empty() || identifiers.len() > IDENTIFIERS_MAX || twice(&identifiers) {
             return responder.answer(Answer::Reply(Reply::No(Refusal::LimitReached)), 0);
         }
+        if let Some(home) = self.pinned_elsewhere(errand.tenant) {
+            return responder.answer(Answer::Failed(Failure::WrongRegion(home)), 0);
+        }
         match self.charge(&errand, origin).await {
             Ok(Charged::Nothing | Charged::Attempt(_)) => {}
             Ok(Charged::Held(retry_after_ms)) => {
@@ -150,22 +163,27 @@ impl Engine {
         let claims = identifiers
             .into_iter()
             .map(|identifier| keys.claimed(errand.tenant, identifier));
-        let identifiers: Vec<_> = claims.collect();
+        let mut identifiers: Vec<_> = claims.collect();
         let user = self.new_id(&errand);
-        match self.name_taken(&identifiers, user).await {
-            Err(failure) => responder.answer(Answer::Failed(failure), 0),
-            Ok(Name::Taken) => {
-                let refusal = Reply::No(Refusal::IdentifierTaken);
-                responder.answer(Answer::Reply(refusal), 0);
-            }
+        let reserved = match self.name_taken(&identifiers, user).await {
+            Err(failure) => Err(Answer::Failed(failure)),
+            Ok(Name::Taken) => Err(Answer::Reply(Reply::No(Refusal::IdentifierTaken))),
+            Ok(Name::Ours) => Ok(Vec::new()),
             Ok(Name::Free) => {
-                let command = Command::SignUp(SignUp {
-                    identifiers,
-                    password,
-                });
-                self.route(user, errand, command, responder);
+                let names = identifiers.iter_mut().filter(|claimed| is_name(claimed));
+                self.reserve(errand.tenant, user, names).await
             }
-        }
+        };
+        let reserved = match reserved {
+            Ok(reserved) => reserved,
+            Err(answer) => return responder.answer(answer, 0),
+        };
+        let responder = self.concluding(reserved, responder);
+        let command = Command::SignUp(SignUp {
+            identifiers,
+            password,
+        });
+        self.route(user, errand, command, responder);
     }
 
     /// The id of the account that this sign-up makes: the same for a repeat,
@@ -189,18 +207,16 @@ impl Engine {
         identifiers: &[ClaimedIdentifier],
         user: UserId,
     ) -> Result<Name, Failure> {
-        let kind = |claimed: &&ClaimedIdentifier| claimed.identifier.kind();
-        let names = identifiers
-            .iter()
-            .filter(|claimed| kind(claimed) == IdentifierKind::Username);
-        for claimed in names {
+        let mut all = Name::Free;
+        for claimed in identifiers.iter().filter(|claimed| is_name(claimed)) {
             let hashes = claimed.older.iter().chain([&claimed.hash]);
             match self.find(hashes).await? {
                 Some(row) if row.user != user => return Ok(Name::Taken),
-                _ => {}
+                Some(_) => all = Name::Ours,
+                None => {}
             }
         }
-        Ok(Name::Free)
+        Ok(all)
     }
 
     /// Takes an identifier as shown. When it is another's already, that is
@@ -216,7 +232,7 @@ impl Engine {
             return responder.answer(Answer::Failed(Failure::Unavailable), 0);
         }
         let keys = &self.shared.index_keys;
-        let identifier = keys.claimed(errand.tenant, verification.identifier);
+        let mut identifier = keys.claimed(errand.tenant, verification.identifier);
         let hashes = identifier.older.iter().chain([&identifier.hash]);
         match self.find(hashes).await {
             Err(failure) => responder.answer(Answer::Failed(failure), 0),
@@ -224,13 +240,20 @@ impl Engine {
                 let refusal = Reply::No(Refusal::IdentifierTaken);
                 responder.answer(Answer::Reply(refusal), 0);
             }
-            Ok(_) => {
-                let command = Command::Verify(Verify {
+            Ok(found) => {
+                // What is the person's already stays so.
+                let new = found.is_none().then_some(&mut identifier);
+                let reserved = self.reserve(errand.tenant, user, new.into_iter()).await;
+                let responder = match reserved {
+                    Ok(reserved) => self.concluding(reserved, responder),
+                    Err(answer) => return responder.answer(answer, 0),
+                };
+                let command = Command::Verify(Box::new(Verify {
                     identifier,
                     session: verification.session,
                     password: verification.password,
                     by: verification.by,
-                });
+                }));
                 self.route(user, errand, command, responder);
             }
         }
@@ -313,6 +336,12 @@ enum Charged {
 enum Name {
     Taken,
     Free,
+    /// A repeat: this sign-up has been done.
+    Ours,
+}
+
+fn is_name(claimed: &ClaimedIdentifier) -> bool {
+    claimed.identifier.kind() == IdentifierKind::Username
 }
 
 fn twice(identifiers: &[Identifier]) -> bool {

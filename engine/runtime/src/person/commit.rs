@@ -2,7 +2,7 @@
 //! changes decided meanwhile go together into the next, and fall with it.
 
 use bytes::Bytes;
-use tidegate_account::record::{self, Corrupt};
+use tidegate_account::record::{self, Corrupt, IdentifierRow};
 use tidegate_account::{
     Account, Changes, Event, Fate as RecordFate, Held, Status, TenantId, encode_audits,
     encode_event,
@@ -12,6 +12,7 @@ use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, PersonPart, S
 use super::load::{Home, PersonKey, key_context};
 use super::text;
 use crate::identifiers::IndexRow;
+use crate::regions::{Pending, Step};
 use crate::seal::{Field, Key, SealContext, WrappedKey};
 use crate::shared::Shared;
 
@@ -66,10 +67,21 @@ impl Draft {
     }
 }
 
+/// What a conflict says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entering {
+    /// Somebody has one of the identifiers.
+    Nothing,
+    /// Or a reservation was taken back.
+    Reserved,
+}
+
 /// A commit ready to go, and what it will have made.
 pub(crate) struct Prepared {
     pub(crate) commit: Commit,
     pub(crate) revision: u64,
+    /// Whether it makes identifiers the person's that were reserved for it.
+    pub(crate) entering: Entering,
     /// The record; none when it goes.
     pub(crate) written: Option<(Vec<u8>, PersonKey)>,
 }
@@ -128,12 +140,18 @@ pub(crate) fn prepare(
         home.row(PersonPart::Record),
         Bytes::copy_from_slice(&record),
     );
+    let reserved = changes.held.iter().any(|held| held.reservation.is_some());
+    let entering = match reserved {
+        true => Entering::Reserved,
+        false => Entering::Nothing,
+    };
     commit = writing.identifiers(&changes, commit)?;
     commit = writing.audits(&changes, check.revision, commit)?;
     commit = events(shared, home, tenant, &changes, commit)?;
     Ok(Prepared {
         commit,
         revision: check.revision,
+        entering,
         written: Some((record, key)),
     })
 }
@@ -160,11 +178,13 @@ fn removal(
         .delete(home.key_row());
     for row in changes.released.iter().filter(|row| row.is_held()) {
         commit = commit.delete(RowKey::identifier(home.region, &row.hash));
+        commit = leave_directory(shared, home, row, commit);
     }
     let commit = events(shared, home, tenant, changes, commit)?;
     Ok(Prepared {
         commit,
         revision: account.revision(),
+        entering: Entering::Nothing,
         written: None,
     })
 }
@@ -198,9 +218,10 @@ impl Writing<'_> {
         check: &record::CheckPart,
         sealed: &record::SealedPart,
     ) -> Result<Vec<u8>, Corrupt> {
-        let plain = record::sealed_plaintext(sealed)?;
+        let format = self.shared.formats.record();
+        let plain = record::sealed_plaintext(format, sealed)?;
         let sealed = self.seal(&self.context(Field::Record, check.revision), &plain)?;
-        record::assemble(check, &sealed)
+        record::assemble(format, check, &sealed)
     }
 
     /// The texts of identifiers and their rows in the index.
@@ -211,6 +232,7 @@ impl Writing<'_> {
             commit = commit.delete(self.home.row(PersonPart::Identifier(row.number)));
             if row.is_held() {
                 commit = commit.delete(index(&row.hash));
+                commit = leave_directory(self.shared, self.home, row, commit);
             }
         }
         for (number, claimed) in &changes.texts {
@@ -222,12 +244,20 @@ impl Writing<'_> {
             hash,
             key_version,
             older,
+            reservation,
         } in &changes.held
         {
             for hash in older.iter().chain([hash]) {
                 commit = commit.check(Check::Absent(index(&hash.0)));
             }
             commit = commit.put(index(&hash.0), IndexRow::new(user, *key_version).encode());
+            if let Some(reserved) = reservation {
+                let row = RowKey::pending(region, &reserved.hash);
+                let intended = Pending::intended(reserved, user);
+                commit = commit
+                    .check(Check::Value(row.clone(), intended.encode()))
+                    .put(row, intended.then(Step::Held).encode());
+            }
         }
         for moved in &changes.moved {
             let row = IndexRow::new(user, moved.key_version).encode();
@@ -252,6 +282,22 @@ impl Writing<'_> {
         row.extend_from_slice(&sealed);
         Ok(commit.put(self.home.row(PersonPart::Audit(revision)), row))
     }
+}
+
+/// Lets the directory of regions be told that an identifier is free.
+fn leave_directory(shared: &Shared, home: Home, row: &IdentifierRow, commit: Commit) -> Commit {
+    let Some(hash) = &row.directory else {
+        return commit;
+    };
+    let mut attempt = [0; 16];
+    attempt.copy_from_slice(&shared.entropy.seed()[..16]);
+    let released = Pending {
+        step: Step::Released,
+        at_ms: shared.clock.unix_ms(),
+        attempt,
+        user: home.user,
+    };
+    commit.put(RowKey::pending(home.region, hash), released.encode())
 }
 
 fn events(

@@ -91,7 +91,7 @@ fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, 
         revision: view.revision(),
     };
     let sealed = context.open(&*shared.cpu, &key.open, view.sealed());
-    let sealed = record::read_sealed(&sealed.map_err(|_| Corrupt)?)?;
+    let sealed = record::read_sealed(view.format(), &sealed.map_err(|_| Corrupt)?)?;
     Ok(Opened {
         account: Account::load(view.to_check_part()?, sealed),
         key,

@@ -12,9 +12,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, PortFuture};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, Failure, HashingOptions, HashingPool, IndexKey, IndexKeys,
-    Interims, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Request, Responder,
-    Retention, SealFault, Task, Tenant, Tenants,
+    Answer, Ask, Class, Costs, Engine, Failure, Formats, HashingOptions, HashingPool, IndexKey,
+    IndexKeys, Interims, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Regions, Request,
+    Responder, Retention, SealFault, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, Region, Stamp, Store, StoreError, StoreFuture,
@@ -41,6 +41,13 @@ pub(crate) struct HandClock {
 const UNIX_START_MS: u64 = 1_700_000_000_000;
 
 impl HandClock {
+    pub(crate) fn new() -> Arc<HandClock> {
+        Arc::new(HandClock {
+            now: watch::channel(0).0,
+            off: AtomicI64::new(0),
+        })
+    }
+
     pub(crate) fn advance(&self, ms: u64) {
         self.now.send_modify(|now| *now += ms);
     }
@@ -97,7 +104,7 @@ pub(crate) enum Mood {
     UnknownThenAway,
 }
 
-type HeldCommit = (Commit, oneshot::Sender<Result<Stamp, StoreError>>);
+pub(crate) type HeldCommit = (Commit, oneshot::Sender<Result<Stamp, StoreError>>);
 
 pub(crate) struct FaultyStore {
     pub(crate) inner: MemoryStore,
@@ -148,8 +155,17 @@ impl FaultyStore {
 
     /// Lets the commits go that wait, and those that come.
     pub(crate) async fn let_go(&self) {
+        let held = self.take_held();
+        self.land(held).await;
+    }
+
+    /// Takes the commits that wait, and lets those go that come.
+    pub(crate) fn take_held(&self) -> Vec<HeldCommit> {
         self.set(Mood::Well);
-        let held = std::mem::take(&mut *self.held.lock().unwrap());
+        std::mem::take(&mut *self.held.lock().unwrap())
+    }
+
+    pub(crate) async fn land(&self, held: Vec<HeldCommit>) {
         for (commit, answer) in held {
             let outcome = self.inner.commit(commit).await;
             let _ = answer.send(outcome);
@@ -325,6 +341,24 @@ pub(crate) struct Rig {
     policy: Policy,
 }
 
+/// Where a node is.
+pub(crate) struct Place {
+    pub(crate) region: Region,
+    pub(crate) regions: Option<Arc<Regions>>,
+    /// Its store, as the node sees it; none for as it is.
+    pub(crate) seen: Option<Arc<dyn Store>>,
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place {
+            region: Region::FIRST,
+            regions: None,
+            seen: None,
+        }
+    }
+}
+
 /// A tenant's key, one of several.
 pub(crate) fn tenant_key(name: &str, number: u8) -> Key {
     Key::new(tidegate_account::tagged(
@@ -351,13 +385,22 @@ impl Rig {
     }
 
     pub(crate) async fn under(limits: Limits, policy: Policy) -> Rig {
-        let clock = Arc::new(HandClock {
-            now: watch::channel(0).0,
-            off: AtomicI64::new(0),
-        });
+        let clock = HandClock::new();
         let entropy = Arc::new(CountedEntropy(AtomicU64::new(0)));
         let stores = (FaultyStore::new(), FaultyStore::new());
-        Rig::assemble(stores, clock, entropy, limits, policy).await
+        Rig::assemble(stores, clock, entropy, limits, policy, Place::default()).await
+    }
+
+    /// A node somewhere; `life` tells its randomness from that of others.
+    pub(crate) async fn at(
+        place: Place,
+        store: Arc<FaultyStore>,
+        clock: Arc<HandClock>,
+        life: u64,
+    ) -> Rig {
+        let entropy = Arc::new(CountedEntropy(AtomicU64::new(life << 32)));
+        let stores = (store, FaultyStore::new());
+        Rig::assemble(stores, clock, entropy, Limits::default(), policy(), place).await
     }
 
     async fn assemble(
@@ -366,8 +409,10 @@ impl Rig {
         entropy: Arc<CountedEntropy>,
         limits: Limits,
         policy: Policy,
+        place: Place,
     ) -> Rig {
-        let ownership = Ownership::claim_all(Region::FIRST, &*store).await.unwrap();
+        let seen = place.seen.unwrap_or_else(|| store.clone());
+        let ownership = Ownership::claim_all(place.region, &*seen).await.unwrap();
         let ownership = Arc::new(ownership);
         let options = HashingOptions {
             threads: 1,
@@ -390,6 +435,7 @@ impl Rig {
                 name: name.into(),
                 keys: vec![tenant_key(name, 1)],
                 policy: policy.clone(),
+                home: None,
                 costs: Costs::default(),
             });
         }
@@ -398,10 +444,12 @@ impl Rig {
             key: Key::new([2; 32]),
         }));
         let parts = Parts {
-            store: store.clone(),
+            store: seen,
             ownership: ownership.clone(),
             tenants: tenants.clone(),
             index_keys: index_keys.clone(),
+            formats: Arc::new(Formats::new(u16::MAX)),
+            regions: place.regions,
             interims: Interims::open(journal.clone()).await.unwrap(),
             retention: Retention::default(),
             limits: limits.clone(),
@@ -438,7 +486,15 @@ impl Rig {
             policy,
             ..
         } = self;
-        Rig::assemble((store, journal), clock, entropy, limits, policy).await
+        Rig::assemble(
+            (store, journal),
+            clock,
+            entropy,
+            limits,
+            policy,
+            Place::default(),
+        )
+        .await
     }
 
     pub(crate) fn submit(&self, key: Option<u8>, task: Task) -> oneshot::Receiver<Answer> {

@@ -140,7 +140,7 @@ async fn a_check_that_takes_too_long_is_asked_by_another_connection() {
 #[tokio::test]
 async fn asking_once_more_is_paid_from_the_budget() {
     let (client, _) = client(None);
-    let caller = &client.caller;
+    let caller = &client.regions.first;
     let answer = || -> Asked<'static> { Box::pin(std::future::ready(Ok(Bytes::new()))) };
     let hedged = || {
         let silent: Asked<'static> = Box::pin(std::future::pending());

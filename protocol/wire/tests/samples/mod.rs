@@ -210,3 +210,16 @@ pub(crate) fn reply(opcode: Opcode) -> Bytes {
 pub(crate) fn refusal(code: Code) -> Bytes {
     frame(|out| encode_refusal(out, &reply_head(code)))
 }
+
+pub(crate) fn redirect() -> Bytes {
+    let body = v1::Redirect {
+        slot: 7,
+        address: "127.0.0.1:7443".to_owned(),
+    };
+    frame(|out| encode_reply(out, &reply_head(Code::NotOwner), &body).unwrap())
+}
+
+pub(crate) fn elsewhere() -> Bytes {
+    let body = v1::Elsewhere { region: 2 };
+    frame(|out| encode_reply(out, &reply_head(Code::WrongRegion), &body).unwrap())
+}

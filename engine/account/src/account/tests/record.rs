@@ -1,8 +1,7 @@
 use super::*;
-use crate::record::v1::IdentifierRow;
 use crate::record::{
-    DEVICES_MAX, IDENTIFIERS_MAX, OUTCOMES_MAX, RECORD_MAX_BYTES, SESSIONS_MAX, assemble,
-    read_sealed, sealed_plaintext,
+    DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
+    SESSIONS_MAX, assemble, read_sealed, sealed_plaintext,
 };
 use crate::table::assert_table;
 use std::fmt::Write;
@@ -10,9 +9,14 @@ use std::fmt::Write;
 /// What sealing adds: a nonce and a tag.
 const SEAL_BYTES: usize = 24 + 16;
 
-fn bytes(world: &World) -> Vec<u8> {
+fn bytes_in(format: Format, world: &World) -> Vec<u8> {
     let (check, sealed) = world.account.parts().unwrap();
-    assemble(check, &sealed_plaintext(sealed).unwrap()).unwrap()
+    let plain = sealed_plaintext(format, sealed).unwrap();
+    assemble(format, check, &plain).unwrap()
+}
+
+fn bytes(world: &World) -> Vec<u8> {
+    bytes_in(Format::NEWEST, world)
 }
 
 #[test]
@@ -27,7 +31,10 @@ fn a_record_with_every_list_full_fits() {
     world.sign_in("wrong").refused();
     let (check, sealed) = world.account.parts().unwrap();
     let mut sealed = sealed.clone();
-    let row: IdentifierRow = sealed.identifiers[0].clone();
+    let row = IdentifierRow {
+        directory: Some([1; 32]),
+        ..sealed.identifiers[0].clone()
+    };
     sealed.identifiers = std::vec![row; IDENTIFIERS_MAX];
     let lists = [
         check.sessions.len(),
@@ -41,8 +48,8 @@ fn a_record_with_every_list_full_fits() {
             .iter()
             .all(|session| session.rotated.is_some())
     );
-    let plain = sealed_plaintext(&sealed).unwrap();
-    let size = assemble(check, &plain).unwrap().len() + SEAL_BYTES;
+    let plain = sealed_plaintext(Format::NEWEST, &sealed).unwrap();
+    let size = assemble(Format::NEWEST, check, &plain).unwrap().len() + SEAL_BYTES;
     assert!(size <= RECORD_MAX_BYTES, "{size} bytes");
 }
 
@@ -50,20 +57,47 @@ fn a_record_with_every_list_full_fits() {
 fn a_record_over_the_limit_is_refused() {
     let world = World::signed_up();
     let (check, _) = world.account.parts().unwrap();
-    assert!(assemble(check, &[0; RECORD_MAX_BYTES]).is_err());
+    assert!(assemble(Format::V1, check, &[0; RECORD_MAX_BYTES]).is_err());
 }
 
 #[test]
-fn the_bytes_of_version_1_are_as_written_down() {
+fn the_bytes_of_every_version_are_as_written_down() {
     let (mut world, grant) = World::signed_in();
     world.now += 1_000;
     world.refresh(&grant).granted();
-    let mut dump = String::new();
-    for line in bytes(&world).chunks(32) {
-        let hex: String = line.iter().map(|byte| std::format!("{byte:02x}")).collect();
-        writeln!(dump, "{hex}").unwrap();
+    for (format, table) in [(Format::V1, "record_v1"), (Format::V2, "record_v2")] {
+        let mut dump = String::new();
+        for line in bytes_in(format, &world).chunks(32) {
+            let hex: String = line.iter().map(|byte| std::format!("{byte:02x}")).collect();
+            writeln!(dump, "{hex}").unwrap();
+        }
+        assert_table(table, &dump);
     }
-    assert_table("record_v1", &dump);
+}
+
+#[test]
+fn every_version_reads_back_as_the_same_account() {
+    let (mut world, grant) = World::signed_in();
+    world.refresh(&grant).granted();
+    let (check, sealed) = world.account.parts().unwrap();
+    for format in [Format::V1, Format::V2] {
+        let bytes = bytes_in(format, &world);
+        let view = View::new(&bytes).unwrap();
+        assert_eq!(view.format(), format);
+        assert_eq!(view.to_check_part().unwrap(), *check);
+        assert_eq!(read_sealed(format, view.sealed()).unwrap(), *sealed);
+    }
+}
+
+#[test]
+fn version_1_is_not_written_where_it_would_forget_the_directory() {
+    let world = World::signed_up();
+    let (_, sealed) = world.account.parts().unwrap();
+    let mut sealed = sealed.clone();
+    sealed.identifiers[0].directory = Some([1; 32]);
+    assert!(sealed_plaintext(Format::V1, &sealed).is_err());
+    let plain = sealed_plaintext(Format::V2, &sealed).unwrap();
+    assert_eq!(read_sealed(Format::V2, &plain).unwrap(), sealed);
 }
 
 #[test]
@@ -126,17 +160,20 @@ fn damaged_records_are_told_and_never_panic() {
     let whole = bytes(&world);
     for length in 0..whole.len() {
         if let Ok(view) = View::new(&whole[..length]) {
-            assert!(read_sealed(view.sealed()).is_err());
+            assert!(read_sealed(view.format(), view.sealed()).is_err());
         }
     }
     for place in 0..whole.len() {
         let mut flipped = whole.clone();
         flipped[place] ^= 0x80;
         if let Ok(view) = View::new(&flipped) {
-            let _ = (view.to_check_part(), read_sealed(view.sealed()));
+            let _ = (
+                view.to_check_part(),
+                read_sealed(view.format(), view.sealed()),
+            );
         }
     }
-    for head in [[0, 0, 0, 0], [2, 0, 0, 0], [1, 1, 0, 0]] {
+    for head in [[0, 0, 0, 0], [3, 0, 0, 0], [1, 1, 0, 0]] {
         let mut other = whole.clone();
         other[..4].copy_from_slice(&head);
         assert!(View::new(&other).is_err());

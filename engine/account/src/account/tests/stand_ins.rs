@@ -11,8 +11,10 @@ fn settled() -> World {
 
 fn record_bytes(world: &World) -> usize {
     let (check, sealed) = world.account.parts().unwrap();
-    let plain = crate::record::sealed_plaintext(sealed).unwrap();
-    crate::record::assemble(check, &plain).unwrap().len()
+    let plain = crate::record::sealed_plaintext(Format::NEWEST, sealed).unwrap();
+    crate::record::assemble(Format::NEWEST, check, &plain)
+        .unwrap()
+        .len()
 }
 
 /// What one wrong guess led to: reply, verifications so far, events, size.

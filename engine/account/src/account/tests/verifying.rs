@@ -21,6 +21,7 @@ fn identifier(kind: IdentifierKind, fill: u8) -> ClaimedIdentifier {
         hash: IndexHash([fill; 32]),
         key_version: 1,
         older: Vec::new(),
+        reservation: None,
     }
 }
 
@@ -41,12 +42,12 @@ fn set_up(password: &str, fill: u8) -> (World, Grant) {
 }
 
 fn verify(fill: u8, session: Option<&Grant>, password: Option<&str>) -> Command {
-    Command::Verify(crate::command::Verify {
+    Command::Verify(Box::new(crate::command::Verify {
         identifier: mail(fill),
         session: session.map(proof),
         password: password.map(|text| Password::parse(text).unwrap()),
         by: Administrator("mailer".into()),
-    })
+    }))
 }
 
 fn claim(grant: &Grant, identifier: ClaimedIdentifier) -> Command {

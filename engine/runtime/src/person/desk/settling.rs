@@ -10,7 +10,7 @@ use super::{Desk, Phase};
 use crate::admission::{Counted, Limit};
 use crate::answer::{Answer, Failure};
 use crate::person::Message;
-use crate::person::commit::{self, Fate};
+use crate::person::commit::{self, Entering, Fate};
 use crate::seal::WrappedKey;
 use crate::shared::Standing;
 use crate::warm::{Warm, WarmParts};
@@ -60,7 +60,7 @@ impl Desk {
     pub(super) fn committed(&mut self, outcome: Result<Stamp, StoreError>) {
         match outcome {
             Ok(_) => {
-                self.shared.contact.found();
+                self.shared.found();
                 self.durable();
             }
             Err(error) => {
@@ -153,9 +153,14 @@ impl Desk {
 
     /// Only the rows of identifiers are conditional: somebody has one of them.
     fn conflict(&mut self) {
-        self.under_way = None;
+        let entering = self.under_way.take().map(|prepared| prepared.entering);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
+                Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_))
+                    if entering == Some(Entering::Reserved) =>
+                {
+                    Answer::Failed(Failure::Unavailable)
+                }
                 Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_)) => {
                     Answer::Reply(Reply::No(Refusal::IdentifierTaken))
                 }

@@ -1,0 +1,199 @@
+//! Requests about people of other regions, and identifiers that become
+//! somebody's where there is more than one region.
+
+use tidegate_account::{
+    ClaimedIdentifier, Command, Identifier, InterimReply, Refusal, Reply, Reservation, TenantId,
+    UserId,
+};
+use tidegate_storage_api::{Region, StoreError};
+
+use super::{Engine, Task};
+use crate::answer::{Answer, Failure, Responder};
+use crate::check::Outcome;
+use crate::regions::{Home, Reserved};
+
+impl Engine {
+    /// The answer to a request about somebody who is not at home here.
+    pub(super) fn abroad(&self, task: &Task) -> Option<Answer> {
+        let user = match task {
+            Task::SignUp { .. } | Task::SignIn { .. } => return None,
+            Task::Claim { user, .. } | Task::Verify { user, .. } | Task::Account { user, .. } => {
+                *user
+            }
+            Task::Check(ask) => ask.user,
+        };
+        if user.region() == self.shared.ownership.region().number() {
+            return None;
+        }
+        let regions = self.shared.regions.as_ref();
+        let region = Region::new(user.region());
+        let known = region.filter(|region| regions.is_some_and(|regions| regions.knows(*region)));
+        if let Some(region) = known {
+            return Some(Answer::Failed(Failure::WrongRegion(region)));
+        }
+        // There is no such region, so there is nobody.
+        Some(match task {
+            Task::Check(_) => Answer::Checked(Outcome::No(Refusal::InvalidToken)),
+            Task::Verify { .. }
+            | Task::Account {
+                command: Command::SetStatus { .. },
+                ..
+            } => Answer::Reply(Reply::No(Refusal::UnknownAccount)),
+            _ => Answer::Reply(Reply::No(Refusal::InvalidToken)),
+        })
+    }
+
+    /// The region where a tenant's people must be registered, when it is
+    /// another.
+    pub(super) fn pinned_elsewhere(&self, tenant: TenantId) -> Option<Region> {
+        let tenant = self.shared.tenants.get(tenant)?;
+        let here = self.shared.ownership.region();
+        tenant.home.filter(|home| *home != here)
+    }
+
+    /// Where whoever has an identifier that nobody here has is at home.
+    pub(super) async fn home_of(&self, tenant: TenantId, identifier: &Identifier) -> Home {
+        let Some(regions) = &self.shared.regions else {
+            return Home::Here;
+        };
+        let hash = regions.hash(tenant, identifier);
+        match self.shared.border() {
+            Some(border) => border.home_of(&hash).await,
+            None => Home::Here,
+        }
+    }
+
+    /// Asks the directory before it is said that a password is wrong, as is done
+    /// for whoever is not known here: neither the time that an answer takes nor
+    /// what is said while the directory is away tells the two apart. Who signs
+    /// in with the right password waits for nothing.
+    pub(super) fn asking_first(
+        &self,
+        tenant: TenantId,
+        identifier: &Identifier,
+        responder: Responder,
+    ) -> Responder {
+        if self.shared.regions.is_none() {
+            return responder;
+        }
+        let (engine, identifier) = (self.clone(), identifier.clone());
+        Responder::new(move |answer, epoch| {
+            if !is_wrong_guess(&answer) {
+                return responder.answer(answer, epoch);
+            }
+            let asking = engine.clone();
+            engine.actors.spawn(async move {
+                let answer = match asking.home_of(tenant, &identifier).await {
+                    Home::Unknown => unsaid(),
+                    Home::Here | Home::There(_) => answer,
+                };
+                responder.answer(answer, epoch);
+            });
+        })
+    }
+
+    /// Says no more than that nobody knows, where no would be said of somebody
+    /// who may be at home elsewhere.
+    pub(super) fn unsure(responder: Responder) -> Responder {
+        Responder::new(move |answer, epoch| {
+            let answer = match is_wrong_guess(&answer) {
+                true => unsaid(),
+                false => answer,
+            };
+            responder.answer(answer, epoch);
+        })
+    }
+
+    /// Reserves identifiers in the directory of regions, where there is one. The
+    /// answer, when they cannot be.
+    pub(super) async fn reserve<'a>(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        identifiers: impl Iterator<Item = &'a mut ClaimedIdentifier>,
+    ) -> Result<Vec<Reservation>, Answer> {
+        let shared = &self.shared;
+        let mut done = Vec::new();
+        let (Some(regions), Some(border)) = (&shared.regions, shared.border()) else {
+            return Ok(done);
+        };
+        // Whoever owns the slot reserves.
+        if shared.ownership.epoch_of(user).is_none() {
+            return Ok(done);
+        }
+        for claimed in identifiers {
+            let hash = regions.hash(tenant, &claimed.identifier);
+            let answer = match border.reserve(hash, user).await {
+                Ok(Reserved::Done(reservation)) => {
+                    claimed.reservation = Some(Box::new(reservation.clone()));
+                    done.push(reservation);
+                    continue;
+                }
+                Ok(Reserved::Taken) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
+                Ok(Reserved::Later) => Answer::Failed(Failure::Unavailable),
+                Err(StoreError::Corrupt) => Answer::Failed(Failure::Corrupt),
+                Err(_) => Answer::Failed(Failure::Unavailable),
+            };
+            self.conclude(done, Conclusion::GivenUp);
+            return Err(answer);
+        }
+        Ok(done)
+    }
+
+    /// Lets the directory follow what is answered. What is answered while
+    /// nothing is known is settled later.
+    pub(super) fn concluding(&self, reserved: Vec<Reservation>, responder: Responder) -> Responder {
+        if reserved.is_empty() {
+            return responder;
+        }
+        let engine = self.clone();
+        Responder::new(move |answer, epoch| {
+            match &answer {
+                Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_)) => {
+                    engine.conclude(reserved, Conclusion::Held);
+                }
+                Answer::Reply(Reply::No(_)) => engine.conclude(reserved, Conclusion::GivenUp),
+                _ => {}
+            }
+            responder.answer(answer, epoch);
+        })
+    }
+
+    fn conclude(&self, reserved: Vec<Reservation>, conclusion: Conclusion) {
+        let engine = self.clone();
+        self.actors.spawn(async move {
+            let Some(border) = engine.shared.border() else {
+                return;
+            };
+            for Reservation { hash, attempt, .. } in &reserved {
+                let concluded = match conclusion {
+                    Conclusion::Held => border.settle(hash).await.map(drop),
+                    Conclusion::GivenUp => border.give_up(hash, *attempt).await,
+                };
+                if let Err(error) = concluded {
+                    tracing::debug!(event = "directory.unsettled", %error);
+                }
+            }
+        });
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy)]
+enum Conclusion {
+    Held,
+    GivenUp,
+}
+
+fn is_wrong_guess(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::Reply(Reply::No(Refusal::InvalidCredentials))
+    )
+}
+
+/// Counts as a wrong guess, and says nothing.
+fn unsaid() -> Answer {
+    let reply = InterimReply::Unsaid;
+    Answer::Interim { reply, age_ms: 0 }
+}

@@ -1,0 +1,368 @@
+//! Regions: everybody has a home, and nothing of a person leaves it.
+//!
+//! The directory of regions is a database that spans them. It maps the keyed
+//! hash of an identifier to the region of whoever has it, and holds nothing
+//! else. There is no commit across two databases, so an identifier becomes
+//! somebody's in steps, each of which is whole or absent, and between any two
+//! of which everybody may die:
+//!
+//! 1. at home, a pending row says what is intended;
+//! 2. in the directory, the hash is reserved for the region;
+//! 3. at home, one commit makes the identifier the person's and the pending row
+//!    say so; it holds only while the intention stands;
+//! 4. in the directory, the entry is confirmed;
+//! 5. at home, the pending row goes.
+//!
+//! What was left in the middle is settled by what home holds, never by time:
+//! time only says when to look ([`settling`]).
+
+mod row;
+pub(crate) mod settling;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tidegate_account::{Identifier, NORMALISER_VERSION, Reservation, TenantId, UserId, tagged};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError};
+
+pub(crate) use row::{Entry, Pending, State, Step};
+use settling::Settled;
+
+use crate::contact::Contact;
+use crate::ports::Clock;
+use crate::seal::Key;
+use crate::shared::Shared;
+
+/// How long the directory is waited for.
+const PATIENCE_MS: u64 = 1_000;
+/// How often a step is tried anew when others get between.
+const TRIES: usize = 8;
+
+/// The key under which the directory knows identifiers: one for all regions,
+/// and used for nothing else.
+pub struct DirectoryKey(pub Key);
+
+impl DirectoryKey {
+    /// HMAC-SHA-256 (RFC 2104) over tenant, kind, normaliser version and the
+    /// identifier's normal form.
+    fn hash(&self, tenant: TenantId, identifier: &Identifier) -> [u8; 32] {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else {
+            // HMAC takes keys of any length.
+            return [0; 32];
+        };
+        mac.update(b"tidegate-directory-1");
+        mac.update(&tenant.0.to_be_bytes());
+        mac.update(&[identifier.kind() as u8]);
+        mac.update(&NORMALISER_VERSION.to_be_bytes());
+        mac.update(identifier.expose().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// The regions of a deployment, and the directory that spans them.
+pub struct Regions {
+    directory: Arc<dyn Store>,
+    key: DirectoryKey,
+    /// None as long as the directory has not said.
+    all: RwLock<Option<Vec<Region>>>,
+    contact: Contact,
+}
+
+/// Where an identifier is at home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    Here,
+    There(Region),
+    /// The directory does not say.
+    Unknown,
+}
+
+/// What came of the wish to make an identifier somebody's.
+#[derive(Debug)]
+pub(crate) enum Reserved {
+    Done(Reservation),
+    /// Somebody in another region has it.
+    Taken,
+    /// Somebody is about to have it, or not to have it any more.
+    Later,
+}
+
+impl Regions {
+    /// Takes the directory and its key. Which regions there are is not known yet.
+    #[must_use]
+    pub fn new(directory: Arc<dyn Store>, key: DirectoryKey) -> Regions {
+        Regions {
+            directory,
+            key,
+            all: RwLock::default(),
+            contact: Contact::default(),
+        }
+    }
+
+    /// These are the regions from now on.
+    pub fn set(&self, all: Vec<Region>) {
+        *self.all.write().unwrap_or_else(PoisonError::into_inner) = Some(all);
+    }
+
+    /// Whether there is such a region, as far as is known.
+    pub(crate) fn knows(&self, region: Region) -> bool {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.as_ref().is_none_or(|all| all.contains(&region))
+    }
+
+    /// Whether the directory answers.
+    pub(crate) fn is_away(&self) -> bool {
+        self.contact.lost_for_ms(|| 0).is_some()
+    }
+
+    pub(crate) fn hash(&self, tenant: TenantId, identifier: &Identifier) -> [u8; 32] {
+        self.key.hash(tenant, identifier)
+    }
+
+    /// The region that answers for an identifier that nobody has: a stranger
+    /// cannot tell it from one that somebody there has. Rendezvous hashing: a
+    /// further region moves no more than its share.
+    fn stand_in(&self, hash: &[u8; 32]) -> Option<Region> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let weight = |region: &&Region| tagged("tg-stand-in-region-1", &[hash, &[region.number()]]);
+        all.as_ref()?.iter().max_by_key(weight).copied()
+    }
+
+    /// Waits for the directory, and no longer than it is worth.
+    async fn ask<T>(
+        &self,
+        clock: &dyn Clock,
+        late: StoreError,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = tokio::select! {
+            biased;
+            answer = asked => answer,
+            () = clock.sleep(PATIENCE_MS) => Err(late),
+        };
+        match &answer {
+            Err(StoreError::Unavailable | StoreError::CommitUnknown) => {
+                let first = || tracing::warn!(event = "directory.lost");
+                self.contact.lost(clock.monotonic_ms(), first);
+            }
+            _ => self
+                .contact
+                .found(|| tracing::info!(event = "directory.found")),
+        }
+        answer
+    }
+
+    async fn entry(&self, clock: &dyn Clock, hash: &[u8; 32]) -> Result<Option<Entry>, StoreError> {
+        let read = self.directory.get(RowKey::entry(hash));
+        let row = self.ask(clock, StoreError::Unavailable, read).await?;
+        let entry = row.map(|row| Entry::decode(&row).ok_or(StoreError::Corrupt));
+        entry.transpose()
+    }
+
+    async fn commit(&self, clock: &dyn Clock, commit: Commit) -> Result<(), StoreError> {
+        let commit = self.directory.commit(commit);
+        let committed = self.ask(clock, StoreError::CommitUnknown, commit).await;
+        committed.map(drop)
+    }
+}
+
+/// A region and the directory, as seen by a node of that region.
+#[derive(Clone, Copy)]
+pub(crate) struct Border<'a> {
+    shared: &'a Shared,
+    regions: &'a Regions,
+}
+
+impl Shared {
+    /// The border, where there are regions.
+    pub(crate) fn border(&self) -> Option<Border<'_>> {
+        let regions = self.regions.as_deref()?;
+        Some(Border {
+            shared: self,
+            regions,
+        })
+    }
+}
+
+impl Border<'_> {
+    fn here(&self) -> Region {
+        self.shared.ownership.region()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    async fn pending(&self, hash: &[u8; 32]) -> Result<Option<Pending>, StoreError> {
+        let row = self.shared.store.get(RowKey::pending(self.here(), hash));
+        let pending = row.await?.map(|row| Pending::decode(&row));
+        pending
+            .map(|row| row.ok_or(StoreError::Corrupt))
+            .transpose()
+    }
+
+    /// Changes the pending row of a hash from what it was read as.
+    async fn change(
+        &self,
+        hash: &[u8; 32],
+        from: Option<&Pending>,
+        to: Option<&Pending>,
+    ) -> Result<(), StoreError> {
+        let row = RowKey::pending(self.here(), hash);
+        let commit = Commit::default().check(match from {
+            None => Check::Absent(row.clone()),
+            Some(from) => Check::Value(row.clone(), from.encode()),
+        });
+        let commit = match to {
+            None => commit.delete(row),
+            Some(to) => commit.put(row, to.encode()),
+        };
+        self.shared.store.commit(commit).await.map(drop)
+    }
+
+    /// Changes the entry of a hash from what it was read as.
+    async fn enter(
+        &self,
+        hash: &[u8; 32],
+        from: Option<&Entry>,
+        to: Option<&Entry>,
+    ) -> Result<(), StoreError> {
+        let row = RowKey::entry(hash);
+        let commit = Commit::default().check(match from {
+            None => Check::Absent(row.clone()),
+            Some(from) => Check::Value(row.clone(), from.encode()),
+        });
+        let commit = match to {
+            None => commit.delete(row),
+            Some(to) => commit.put(row, to.encode()),
+        };
+        self.regions.commit(self.clock(), commit).await
+    }
+
+    /// Where whoever has this identifier is at home. What nobody has is somewhere
+    /// too, always in the same place.
+    pub(crate) async fn home_of(&self, hash: &[u8; 32]) -> Home {
+        let contact = &self.regions.contact;
+        let now_ms = self.clock().monotonic_ms();
+        if contact.lost_for_ms(|| now_ms).is_some() && !contact.tries(now_ms) {
+            return Home::Unknown;
+        }
+        let region = match self.regions.entry(self.clock(), hash).await {
+            Ok(Some(entry)) => Some(entry.region),
+            Ok(None) => self.regions.stand_in(hash),
+            Err(_) => return Home::Unknown,
+        };
+        match region {
+            Some(region) if region != self.here() => Home::There(region),
+            _ => Home::Here,
+        }
+    }
+
+    /// Reserves an identifier for an attempt of this person's: steps 1 and 2.
+    ///
+    /// # Errors
+    /// As the stores; nothing was made anybody's.
+    pub(crate) async fn reserve(
+        &self,
+        hash: [u8; 32],
+        user: UserId,
+    ) -> Result<Reserved, StoreError> {
+        for _ in 0..TRIES {
+            let Some(intended) = self.intend(&hash, user).await? else {
+                return Ok(Reserved::Later);
+            };
+            let entry = self.regions.entry(self.clock(), &hash).await?;
+            let wish = Entry {
+                state: State::Reserved,
+                region: self.here(),
+                attempt: intended.attempt,
+            };
+            let refusal = match &entry {
+                Some(entry) if *entry == wish => None,
+                // Home has no other attempt, so that one fell.
+                Some(Entry { state, region, .. }) if *region == self.here() => match state {
+                    State::Reserved => None,
+                    State::Confirmed => Some(Reserved::Later),
+                },
+                Some(Entry { state, region, .. }) => match state {
+                    State::Confirmed => Some(Reserved::Taken),
+                    State::Reserved => {
+                        self.question(*region, &hash).await?;
+                        Some(Reserved::Later)
+                    }
+                },
+                None => None,
+            };
+            if let Some(refusal) = refusal {
+                self.give_up(&hash, intended.attempt).await?;
+                return Ok(refusal);
+            }
+            match self.enter(&hash, entry.as_ref(), Some(&wish)).await {
+                Ok(()) => return Ok(Reserved::Done(intended.reservation(hash))),
+                // Somebody got between, or it may be there: look again.
+                Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    /// Says at home what is intended; `None` while somebody else intends it.
+    async fn intend(&self, hash: &[u8; 32], user: UserId) -> Result<Option<Pending>, StoreError> {
+        for _ in 0..TRIES {
+            let now_ms = self.clock().unix_ms();
+            let pending = self.pending(hash).await?;
+            match pending {
+                None => {}
+                Some(pending) if pending.is_fresh(now_ms) => {
+                    // A repeat goes on where the first attempt stands.
+                    return Ok((pending.user == user).then_some(pending));
+                }
+                Some(_) => match self.settle(hash).await? {
+                    Settled::Done => {}
+                    Settled::UnderWay => return Ok(None),
+                },
+            }
+            let mut attempt = [0; 16];
+            attempt.copy_from_slice(&self.shared.entropy.seed()[..16]);
+            let intended = Pending {
+                step: Step::Intended,
+                at_ms: now_ms,
+                attempt,
+                user,
+            };
+            match self.change(hash, None, Some(&intended)).await {
+                Ok(()) => return Ok(Some(intended)),
+                Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    /// Takes an intention back, so that its commit cannot happen any more.
+    pub(crate) async fn give_up(
+        &self,
+        hash: &[u8; 32],
+        attempt: [u8; 16],
+    ) -> Result<(), StoreError> {
+        if let Some(pending) = self.pending(hash).await?
+            && pending.step == Step::Intended
+            && pending.attempt == attempt
+        {
+            let released = pending.then(Step::Released);
+            match self.change(hash, Some(&pending), Some(&released)).await {
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.settle(hash).await.map(drop)
+    }
+
+    /// Asks another region what became of an entry of its own.
+    async fn question(&self, region: Region, hash: &[u8; 32]) -> Result<(), StoreError> {
+        let commit = Commit::default().put(RowKey::question(region, hash), Vec::new());
+        self.regions.commit(self.clock(), commit).await
+    }
+}

@@ -1,0 +1,152 @@
+//! Finishing what was left in the middle. The home region decides, by what it
+//! holds itself; the directory follows.
+
+use tidegate_storage_api::{Commit, Key as RowKey, KeyRange, Partition, StoreError};
+
+use super::{Border, Entry, State, Step, TRIES};
+use crate::engine::WeakEngine;
+use crate::shared::Shared;
+
+/// How often is looked for what was left.
+const SETTLE_EVERY_MS: u64 = 5_000;
+/// How much of it is taken at once.
+const AT_ONCE: usize = 1_000;
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Done,
+    /// Somebody may still carry it out.
+    UnderWay,
+}
+
+impl Border<'_> {
+    /// Finishes what is pending of an identifier.
+    ///
+    /// # Errors
+    /// As the stores; what is left is settled the next time.
+    pub(crate) async fn settle(&self, hash: &[u8; 32]) -> Result<Settled, StoreError> {
+        for _ in 0..TRIES {
+            match self.settle_once(hash).await {
+                Ok(Some(settled)) => return Ok(settled),
+                // One step further, or somebody got between: look again.
+                Ok(None) | Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    async fn settle_once(&self, hash: &[u8; 32]) -> Result<Option<Settled>, StoreError> {
+        // The entry first: when no intention is found afterwards, the one that
+        // it was reserved for has fallen.
+        let entry = self.regions.entry(self.clock(), hash).await?;
+        let ours = entry.filter(|entry| entry.region == self.here());
+        let Some(pending) = self.pending(hash).await? else {
+            if let Some(entry) = ours.filter(|entry| entry.state == State::Reserved) {
+                self.enter(hash, Some(&entry), None).await?;
+            }
+            return Ok(Some(Settled::Done));
+        };
+        match pending.step {
+            Step::Intended if pending.is_fresh(self.clock().unix_ms()) => {
+                return Ok(Some(Settled::UnderWay));
+            }
+            Step::Intended => {
+                let released = pending.then(Step::Released);
+                self.change(hash, Some(&pending), Some(&released)).await?;
+                return Ok(None);
+            }
+            Step::Held => {
+                let confirmed = Entry {
+                    state: State::Confirmed,
+                    region: self.here(),
+                    attempt: pending.attempt,
+                };
+                match entry {
+                    Some(entry) if entry == confirmed => {}
+                    Some(entry) if entry.region != self.here() => {
+                        if self.regions.entry(self.clock(), hash).await? != Some(entry) {
+                            return Ok(None);
+                        }
+                        // Only a directory that was put back from a copy says so.
+                        tracing::error!(event = "directory.contradicts");
+                        return Err(StoreError::Corrupt);
+                    }
+                    entry => self.enter(hash, entry.as_ref(), Some(&confirmed)).await?,
+                }
+            }
+            Step::Released => {
+                if let Some(entry) = ours {
+                    self.enter(hash, Some(&entry), None).await?;
+                }
+            }
+        }
+        self.change(hash, Some(&pending), None).await?;
+        Ok(Some(Settled::Done))
+    }
+
+    /// Settles everything that this node looks after.
+    async fn settle_all(&self) -> Result<(), StoreError> {
+        let ownership = &self.shared.ownership;
+        let first = |slot: tidegate_storage_api::Slot| slot.first_of_partition();
+        let partitions: Vec<Partition> = tidegate_storage_api::Slot::all()
+            .filter(|slot| ownership.epoch_of_slot(*slot).is_some())
+            .filter_map(first)
+            .collect();
+        let mut left = 0;
+        for partition in &partitions {
+            let range = KeyRange::pending(self.here(), *partition);
+            for (key, _) in self.shared.store.range(range, AT_ONCE).await? {
+                let hash = key.directory_hash().ok_or(StoreError::Corrupt)?;
+                if self.settle(&hash).await != Ok(Settled::Done) {
+                    left += 1;
+                }
+            }
+        }
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        self.shared.meters.directory_pending.set(f64::from(left));
+        if partitions.iter().any(|partition| partition.number() == 0) {
+            self.answer_questions().await?;
+        }
+        Ok(())
+    }
+
+    /// Other regions wait for what became of entries of ours.
+    async fn answer_questions(&self) -> Result<(), StoreError> {
+        let range = KeyRange::questions(self.here());
+        let asked = self.regions.directory.range(range, AT_ONCE);
+        let asked = self
+            .regions
+            .ask(self.clock(), StoreError::Unavailable, asked);
+        for (key, _) in asked.await? {
+            let hash = key.directory_hash().ok_or(StoreError::Corrupt)?;
+            if self.settle(&hash).await == Ok(Settled::Done) {
+                let answered = Commit::default().delete(RowKey::question(self.here(), &hash));
+                self.regions.commit(self.clock(), answered).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks now and then for what was left in the middle.
+pub(crate) async fn settle(engine: WeakEngine) {
+    loop {
+        engine.clock.sleep(SETTLE_EVERY_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let shared: &Shared = engine.shared();
+        let Some(border) = shared.border() else {
+            return;
+        };
+        if !shared.is_cut_off()
+            && let Err(error) = border.settle_all().await
+        {
+            tracing::debug!(event = "directory.unsettled", %error);
+        }
+        let away = f64::from(u8::from(border.regions.is_away()));
+        shared.meters.directory_away.set(away);
+    }
+}
