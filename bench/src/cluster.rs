@@ -28,6 +28,9 @@ pub(crate) enum Happening {
     Pause,
     /// All nodes are ended (SIGTERM) and started, one after the other.
     Rolling,
+    /// All nodes go from an older program to this one, back, and forward again,
+    /// and the upgrade is finished.
+    Upgrade,
     /// FoundationDB is killed, and started again after half a minute.
     Outage,
     /// 64 clients refresh one token at once, through different nodes, while
@@ -58,6 +61,9 @@ pub(crate) struct Ground {
     /// What draws and arrivals follow from.
     #[arg(long, default_value_t = 1, global = true)]
     seed: u64,
+    /// The older program (`tidegate`), for `upgrade`.
+    #[arg(long, value_name = "FILE", global = true)]
+    older: Option<PathBuf>,
     /// Keep the folders, with the nodes' logs, and say where they are.
     #[arg(long, global = true)]
     keep: bool,

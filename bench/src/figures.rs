@@ -74,7 +74,7 @@ pub(crate) fn run(figure: &Figure) -> anyhow::Result<ExitCode> {
 /// A new folder with so many people, gone with its handle.
 fn folder(people: usize) -> (tempfile::TempDir, PathBuf) {
     let scratch = tempfile::tempdir_in(".").unwrap();
-    let dir = population::folder(scratch.path(), people).unwrap();
+    let dir = population::folder(scratch.path(), people, &[]).unwrap();
     (scratch, dir)
 }
 

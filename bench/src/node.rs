@@ -125,9 +125,15 @@ pub(crate) fn built_beside(name: &str) -> anyhow::Result<Command> {
 }
 
 /// Makes a node's folder in this one.
-pub(crate) fn init(folder: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn init(folder: &Path, flags: &[&str]) -> anyhow::Result<PathBuf> {
     let dir = folder.join("node");
-    let made = tidegate()?.arg("init").arg("--dir").arg(&dir).output()?;
+    let mut init = tidegate()?;
+    let made = init
+        .arg("init")
+        .args(flags)
+        .arg("--dir")
+        .arg(&dir)
+        .output()?;
     ensure!(made.status.success(), "tidegate init: {made:?}");
     Ok(dir)
 }
@@ -140,13 +146,22 @@ pub(crate) fn serve(dir: &Path) -> anyhow::Result<Node> {
 /// The same at a certain address. What it logs goes into a file beside its
 /// folder.
 pub(crate) fn serve_at(dir: &Path, listen: SocketAddr) -> anyhow::Result<Node> {
+    serve_by(tidegate()?, dir, listen)
+}
+
+/// The same by a certain program.
+pub(crate) fn serve_by(
+    mut program: Command,
+    dir: &Path,
+    listen: SocketAddr,
+) -> anyhow::Result<Node> {
     let started = Instant::now();
     let mut log = std::fs::OpenOptions::new();
     let log = log
         .create(true)
         .append(true)
         .open(dir.with_extension("log"))?;
-    let mut child = tidegate()?
+    let mut child = program
         .args(["serve", "--listen", &listen.to_string()])
         .args(["--metrics", "127.0.0.1:0", "--dir"])
         .arg(dir)

@@ -79,9 +79,9 @@ fn write(dir: &Path, people: &[Person]) -> anyhow::Result<()> {
 }
 
 /// Makes a folder with so many people, in a process of its own, so that its
-/// memory and files are given back.
-pub(crate) fn folder(parent: &Path, people: usize) -> anyhow::Result<PathBuf> {
-    let dir = crate::node::init(parent)?;
+/// memory and files are given back. `flags` go to `tidegate init`.
+pub(crate) fn folder(parent: &Path, people: usize, flags: &[&str]) -> anyhow::Result<PathBuf> {
+    let dir = crate::node::init(parent, flags)?;
     let made = Command::new(std::env::current_exe()?)
         .args(["people", &people.to_string(), "--dir"])
         .arg(&dir)
@@ -98,6 +98,14 @@ pub(crate) fn copied(people: usize) -> anyhow::Result<(tempfile::TempDir, PathBu
     let scratch = tempfile::tempdir_in(beside)?;
     let dir = scratch.path().join("node");
     copy(&kept, &dir)?;
+    Ok((scratch, dir))
+}
+
+/// A folder of a deployment that an older program can serve.
+pub(crate) fn older(people: usize) -> anyhow::Result<(tempfile::TempDir, PathBuf)> {
+    let here = std::env::current_exe()?;
+    let scratch = tempfile::tempdir_in(here.parent().context("no folder")?)?;
+    let dir = folder(scratch.path(), people, &["--formats", "1"])?;
     Ok((scratch, dir))
 }
 
@@ -129,5 +137,5 @@ pub(crate) fn kept(people: usize) -> anyhow::Result<PathBuf> {
         std::fs::remove_dir_all(&parent)?;
     }
     std::fs::create_dir_all(&parent)?;
-    folder(&parent, people)
+    folder(&parent, people, &[])
 }

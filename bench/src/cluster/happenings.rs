@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use anyhow::{Context, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::crowd::{Crowd, EVENING};
-use super::rig::{NODES, Rig};
+use super::rig::{NODES, Program, Rig};
 use super::{Ground, Happening};
 
 /// Before anything happens.
@@ -23,7 +24,10 @@ const VICTIM: usize = 1;
 
 /// Lets something happen under load; how much was wrong.
 pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Result<usize> {
-    let mut rig = Rig::make(ground).await?;
+    let mut rig = match happening {
+        Happening::Upgrade => Rig::older(ground).await?,
+        _ => Rig::make(ground).await?,
+    };
     let crowd = Crowd::new(&rig, EVENING, ground.seed)?;
     crowd.warm().await;
     println!("{}", nodes(&rig.status(0)?));
@@ -38,7 +42,10 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
         })
     };
     tokio::time::sleep(BEFORE).await;
-    happen(&mut rig, happening, &crowd).await?;
+    match happening {
+        Happening::Upgrade => upgrade(&mut rig, ground, &crowd).await?,
+        happening => happen(&mut rig, happening, &crowd).await?,
+    }
     tokio::time::sleep(AFTER).await;
     over.set(true);
     load.await??;
@@ -62,7 +69,7 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
 async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::Result<()> {
     let victim = &mut rig.members[VICTIM];
     match happening {
-        Happening::Nothing | Happening::Storm | Happening::Fidelity => {}
+        Happening::Nothing | Happening::Storm | Happening::Fidelity | Happening::Upgrade => {}
         Happening::Kill => {
             let phase = crowd.phase();
             victim.kill();
@@ -88,19 +95,7 @@ async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::R
         }
         Happening::Rolling => {
             for member in 0..NODES {
-                let (phase, ends_ns) = (crowd.phase(), crowd.now_ns());
-                rig.members[member].terminate().await?;
-                let ended_ns = crowd.now_ns();
-                rig.members[member].start().await?;
-                let (ended, started) = (ended_ns - ends_ns, crowd.now_ns() - ended_ns);
-                rig.settled().await?;
-                crowd.tell(&phase, "its end began");
-                println!(
-                    "node-{} ended in {:.1} s, was ready again in {:.1} s",
-                    member + 1,
-                    ended as f64 / 1e9,
-                    started as f64 / 1e9
-                );
+                restart(rig, member, crowd).await?;
             }
         }
         Happening::Outage => {
@@ -118,6 +113,53 @@ async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::R
             println!("{}", nodes(&after));
         }
     }
+    Ok(())
+}
+
+/// Ends a node and starts it again.
+async fn restart(rig: &mut Rig, member: usize, crowd: &Crowd) -> anyhow::Result<()> {
+    let (phase, ends_ns) = (crowd.phase(), crowd.now_ns());
+    rig.members[member].terminate().await?;
+    let ended_ns = crowd.now_ns();
+    rig.members[member].start().await?;
+    let (ended, started) = (ended_ns - ends_ns, crowd.now_ns() - ended_ns);
+    rig.settled().await?;
+    crowd.tell(&phase, "its end began");
+    println!(
+        "node-{} ended in {:.1} s, was ready again in {:.1} s",
+        member + 1,
+        ended as f64 / 1e9,
+        started as f64 / 1e9
+    );
+    Ok(())
+}
+
+/// From the older program to this one, back, forward again, and finished.
+async fn upgrade(rig: &mut Rig, ground: &Ground, crowd: &Crowd) -> anyhow::Result<()> {
+    let older = ground.older.clone().context("--older names no program")?;
+    for program in [Program::This, Program::Older(older.clone()), Program::This] {
+        println!("every node becomes {program:?}");
+        for member in 0..NODES {
+            rig.members[member].becomes(program.clone());
+            restart(rig, member, crowd).await?;
+        }
+    }
+    println!("before: {}", rig.order(VICTIM, &["upgrade", "status"])?);
+    println!("finished: {}", rig.order(0, &["upgrade", "finish"])?);
+    tokio::time::sleep(BEFORE).await;
+    // There is no way back now.
+    let victim = &mut rig.members[VICTIM];
+    victim.terminate().await?;
+    victim.becomes(Program::Older(older));
+    let started = victim.start().await;
+    ensure!(
+        started.is_err(),
+        "the older program serves what it cannot read"
+    );
+    println!("the older program does not start any more");
+    victim.becomes(Program::This);
+    victim.start().await?;
+    rig.settled().await?;
     Ok(())
 }
 

@@ -25,6 +25,14 @@ pub(crate) struct Member {
     dir: PathBuf,
     pub(crate) at: SocketAddr,
     node: Option<Node>,
+    program: Program,
+}
+
+/// Which program a node runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Program {
+    This,
+    Older(PathBuf),
 }
 
 impl Member {
@@ -56,11 +64,21 @@ impl Member {
         }
     }
 
+    /// Runs another program from its next start on.
+    pub(crate) fn becomes(&mut self, program: Program) {
+        self.program = program;
+    }
+
     /// Starts it at the address that it had before.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         let (dir, at) = (self.dir.clone(), self.at);
+        let program = match &self.program {
+            Program::This => node::tidegate()?,
+            Program::Older(path) => std::process::Command::new(path),
+        };
         // Until it is ready others are to be served.
-        let node = tokio::task::spawn_blocking(move || node::serve_at(&dir, at)).await??;
+        let serve = move || node::serve_by(program, &dir, at);
+        let node = tokio::task::spawn_blocking(serve).await??;
         self.at = node.at.quic;
         self.node = Some(node);
         Ok(())
@@ -77,8 +95,24 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
+    /// Nodes of this program.
     pub(crate) async fn make(ground: &Ground) -> anyhow::Result<Rig> {
-        let (scratch, dir) = population::copied(ground.people)?;
+        let folder = population::copied(ground.people)?;
+        Rig::of(ground, folder, &Program::This).await
+    }
+
+    /// Nodes of an older program.
+    pub(crate) async fn older(ground: &Ground) -> anyhow::Result<Rig> {
+        let older = ground.older.clone().context("--older names no program")?;
+        let folder = population::older(ground.people)?;
+        Rig::of(ground, folder, &Program::Older(older)).await
+    }
+
+    async fn of(
+        ground: &Ground,
+        (scratch, dir): (tempfile::TempDir, PathBuf),
+        program: &Program,
+    ) -> anyhow::Result<Rig> {
         let database = Database::start(ground, scratch.path())?;
         let file = database.cluster_file();
         let library = ground.client_library.as_ref();
@@ -124,6 +158,7 @@ impl Rig {
                 dir,
                 at: ([127, 0, 0, 1], 0).into(),
                 node: None,
+                program: program.clone(),
             };
             member.start().await?;
             members.push(member);
@@ -161,10 +196,15 @@ impl Rig {
         Ok(Client::new(&self.options(first)?)?)
     }
 
+    /// What came of an operator's order to a node.
+    pub(crate) fn order(&self, asked: usize, args: &[&str]) -> anyhow::Result<Value> {
+        let at = self.members[asked].at.to_string();
+        node::order(&self.first, &[args, &["--connect", &at]].concat())
+    }
+
     /// What `tidegate status` says.
     pub(crate) fn status(&self, asked: usize) -> anyhow::Result<Value> {
-        let at = self.members[asked].at.to_string();
-        node::order(&self.first, &["status", "--connect", &at])
+        self.order(asked, &["status"])
     }
 
     /// Waits until every slot is where it should be.

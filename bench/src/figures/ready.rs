@@ -41,7 +41,7 @@ async fn populate(dir: &Path, people: u64) {
 
 pub(crate) async fn ready(people: u64) {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let dir = init(folder.path()).unwrap();
+    let dir = init(folder.path(), &[]).unwrap();
     let mut empty = Vec::new();
     for _ in 0..TURNS {
         empty.push(serve(&dir).unwrap().ready_in.as_secs_f64() * 1000.0);

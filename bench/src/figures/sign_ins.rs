@@ -69,7 +69,7 @@ async fn sign_ins(client: &Arc<Client>, people: &Arc<Vec<SignIn>>) -> f64 {
 
 pub(crate) async fn compare() {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let dir = init(folder.path()).unwrap();
+    let dir = init(folder.path(), &[]).unwrap();
     let node = serve(&dir).unwrap();
     let at = node.at;
     let client = Arc::new(client(&dir, at.quic, 2).unwrap());

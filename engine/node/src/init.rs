@@ -15,8 +15,8 @@ use crate::backend::{Backend, BackendError, open_directory};
 use crate::certificates::{CertificateError, Identity, Role, make_ca};
 use crate::config::{Config, ConfigError, Overrides};
 use crate::deployment::{
-    GatewayRow, KeyFault, StoreRow, TenantPolicy, TenantRow, VersionRow, hex, key_file, make_key,
-    tenant_context, write,
+    GatewayRow, KeyFault, LEASE_MS, StoreRow, TenantPolicy, TenantRow, VersionRow, hex, key_file,
+    make_key, tenant_context, write,
 };
 use crate::folder::{Folder, write_private, write_public};
 use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
@@ -87,6 +87,27 @@ pub enum InitError {
     Seal(#[from] SealFault),
 }
 
+/// What a new deployment is to be, for all its nodes.
+pub struct Founding {
+    /// How long a node of a cluster may be silent, in milliseconds.
+    pub lease_ms: u64,
+    /// Which version of the formats the nodes write: an older one where some
+    /// will be of an older program.
+    pub formats: u16,
+    /// Which region it is, where there is more than one.
+    pub region: Option<NewRegion>,
+}
+
+impl Default for Founding {
+    fn default() -> Founding {
+        Founding {
+            lease_ms: LEASE_MS,
+            formats: READS,
+            region: None,
+        }
+    }
+}
+
 /// Which region a new deployment is to be.
 pub struct NewRegion {
     /// Its number.
@@ -96,17 +117,14 @@ pub struct NewRegion {
 }
 
 /// Makes a folder with configuration, CA, certificates, keys, store, and the
-/// tenant and gateway `default`. Never overwrites anything. `lease_ms` is how
-/// long a node of a cluster may be silent; `region` says which region it is,
-/// where there is more than one.
+/// tenant and gateway `default`. Never overwrites anything.
 ///
 /// # Errors
 /// [`InitError`]; a folder that was begun and not finished is left behind.
 pub async fn init(
     folder: &Folder,
     overrides: &Overrides,
-    lease_ms: u64,
-    region: Option<&NewRegion>,
+    founding: &Founding,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<(), InitError> {
@@ -125,7 +143,7 @@ pub async fn init(
         Err(StoreError::Unavailable) => return Err(InitError::Away),
         Err(error) => return Err(error.into()),
     }
-    let joining = match region {
+    let joining = match &founding.region {
         None => None,
         Some(region) => Some(Joining::begin(folder, &config, region, entropy).await?),
     };
@@ -136,11 +154,16 @@ pub async fn init(
         index: vec![make_key(folder, "index", 1, entropy)?.1],
         pepper: vec![make_key(folder, "pepper", 1, entropy)?.1],
         generation: 1,
-        lease_ms,
+        lease_ms: founding.lease_ms,
         region: joining.as_ref().map(|joining| joining.region.clone()),
     };
     let master = LocalMaster::new(master);
-    rows(&*store, &store_row, &master, &issued, entropy).await?;
+    let version_row = VersionRow {
+        active: founding.formats,
+        raising: None,
+    };
+    let formats = (&store_row, &version_row);
+    rows(&*store, formats, &master, &issued, entropy).await?;
     if let Some(joining) = &joining {
         register(&*joining.directory, &joining.region).await?;
     }
@@ -258,7 +281,7 @@ pub(crate) fn written(
 
 async fn rows(
     store: &dyn Store,
-    store_row: &StoreRow,
+    (store_row, version_row): (&StoreRow, &VersionRow),
     master: &dyn Master,
     issued: &Issued,
     entropy: &dyn Entropy,
@@ -286,17 +309,13 @@ async fn rows(
         rate_per_s: 0,
         certificates: vec![issued.operator.clone()],
     };
-    let version_row = VersionRow {
-        active: READS,
-        raising: None,
-    };
     let tenant_key = RowKey::system(SystemPart::Tenant(tenant.0));
     let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
     let operator_key = RowKey::system(SystemPart::Gateway(DEFAULT_OPERATOR));
     let commit = Commit::default()
         .check(Check::Absent(RowKey::system(SystemPart::Store)))
         .put(RowKey::system(SystemPart::Store), row_of(store_row)?)
-        .put(RowKey::system(SystemPart::Version), row_of(&version_row)?)
+        .put(RowKey::system(SystemPart::Version), row_of(version_row)?)
         .put(tenant_key, row_of(&tenant_row)?)
         .put(gateway_key, row_of(&gateway_row)?)
         .put(operator_key, row_of(&operator_row)?);

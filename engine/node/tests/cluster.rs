@@ -28,6 +28,7 @@ macro_rules! with_cases {
             an_embedded_store_is_moved_with_everybody_in_it,
             orders_for_one_node_are_refused_in_a_cluster,
             a_program_that_is_too_old_for_the_deployment_does_not_start,
+            the_older_version_is_written_until_an_upgrade_is_finished,
             a_node_waits_for_its_store_and_ends_when_it_is_told,
             two_regions_share_a_directory_and_nothing_else,
             a_region_serves_its_own_while_the_directory_is_away,
@@ -178,7 +179,7 @@ mod cases {
 
     use tidegate_client::{CallError, Client, Code, Granted, Options, RevokeScope, SignIn};
 
-    use tidegate_storage_api::{Commit, Key, KeyRange, Store, SystemPart};
+    use tidegate_storage_api::{Commit, Key, KeyRange, PersonPart, Store, SystemPart};
 
     use super::place::{first, flags, joined, settled, slots, status, store, strs, three, until};
     use super::rig::{
@@ -422,6 +423,62 @@ mod cases {
         assert_eq!(refused.status.code(), Some(2));
         let told = String::from_utf8(refused.stderr).unwrap();
         assert!(told.contains("written in version 3"), "{told}");
+    }
+
+    /// In which versions people's records are stored, and how many are in each.
+    async fn versions() -> std::collections::BTreeMap<u8, usize> {
+        let rows = store()
+            .range(KeyRange::everything(), 100_000)
+            .await
+            .unwrap();
+        let mut versions = std::collections::BTreeMap::new();
+        for (key, value) in rows {
+            if let Some((_, PersonPart::Record)) = PersonPart::of(&key) {
+                *versions.entry(value[0]).or_default() += 1;
+            }
+        }
+        versions
+    }
+
+    pub(super) async fn the_older_version_is_written_until_an_upgrade_is_finished() {
+        let first = Dir::made(&[&strs(&flags())[..], &["--formats", "1"]].concat());
+        let second = joined(&first, "node-2");
+        let dirs = [first, second];
+        let mut nodes: Vec<Node> = dirs.iter().map(Node::start).collect();
+        settled(&dirs[0], &nodes[0]);
+        let people = granted(&patient(&dirs[0], &nodes[0]), 12).await;
+        assert_eq!(versions().await, [(1, 12)].into());
+        let order = |args: &[&str], node: &Node| {
+            let at = node.quic.to_string();
+            let with = ["--json", "--dir", dirs[0].text(), "--connect", &at];
+            json(&run(&[args, &with].concat(), ""))
+        };
+        let status = order(&["upgrade", "status"], &nodes[1]);
+        assert_eq!(
+            (&status["active"], &status["can_be"]),
+            (&1.into(), &2.into())
+        );
+        let finished = order(&["upgrade", "finish"], &nodes[0]);
+        assert_eq!(finished["active"], 2);
+        // The node that the order did not reach hears of it, and what was written
+        // before is read as ever.
+        let client = patient(&dirs[0], &nodes[1]);
+        for number in 0..1_000 {
+            for person in &people {
+                yes(client.check(&person.session).await);
+            }
+            yes(client.sign_in(&person(number % 12)).await);
+            if versions().await == [(2, 12)].into() {
+                break;
+            }
+            assert_ne!(number, 999, "{:?}", versions().await);
+        }
+        let address = nodes.remove(0).kill();
+        nodes.push(Node::start_at(&dirs[0], address));
+        let client = patient(&dirs[0], &nodes[1]);
+        for person in &people {
+            yes(client.refresh(&person.refresh).await);
+        }
     }
 
     /// The flags of a region whose store is in its folder.

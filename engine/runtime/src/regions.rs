@@ -24,7 +24,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tidegate_account::{Identifier, NORMALISER_VERSION, Reservation, TenantId, UserId, tagged};
-use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError, SystemPart};
 
 pub(crate) use row::{Entry, Pending, State, Step};
 use settling::Settled;
@@ -111,7 +111,8 @@ impl Regions {
         all.as_ref().is_none_or(|all| all.contains(&region))
     }
 
-    /// Whether the directory answers.
+    /// Whether the directory did not answer when it was asked last. Nobody's
+    /// request waits for it then; [`settling`] finds out when it is back.
     pub(crate) fn is_away(&self) -> bool {
         self.contact.lost_for_ms(|| 0).is_some()
     }
@@ -151,6 +152,13 @@ impl Regions {
                 .found(|| tracing::info!(event = "directory.found")),
         }
         answer
+    }
+
+    /// Finds out whether the directory answers.
+    async fn look(&self, clock: &dyn Clock) {
+        let read = self.directory.get(RowKey::system(SystemPart::Directory));
+        // What it says does not matter, and whether it does is noted.
+        let _ = self.ask(clock, StoreError::Unavailable, read).await;
     }
 
     async fn entry(&self, clock: &dyn Clock, hash: &[u8; 32]) -> Result<Option<Entry>, StoreError> {
@@ -243,9 +251,7 @@ impl Border<'_> {
     /// Where whoever has this identifier is at home. What nobody has is somewhere
     /// too, always in the same place.
     pub(crate) async fn home_of(&self, hash: &[u8; 32]) -> Home {
-        let contact = &self.regions.contact;
-        let now_ms = self.clock().monotonic_ms();
-        if contact.lost_for_ms(|| now_ms).is_some() && !contact.tries(now_ms) {
+        if self.regions.is_away() {
             return Home::Unknown;
         }
         let region = match self.regions.entry(self.clock(), hash).await {
@@ -268,6 +274,9 @@ impl Border<'_> {
         hash: [u8; 32],
         user: UserId,
     ) -> Result<Reserved, StoreError> {
+        if self.regions.is_away() {
+            return Err(StoreError::Unavailable);
+        }
         for _ in 0..TRIES {
             let Some(intended) = self.intend(&hash, user).await? else {
                 return Ok(Reserved::Later);

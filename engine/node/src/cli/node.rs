@@ -11,11 +11,12 @@ use tidegate_runtime::{OsEntropy, SystemClock};
 use tracing_subscriber::EnvFilter;
 
 use super::{YES, output};
+use crate::assembly::READS;
 use crate::bundle;
 use crate::config::{FoundationdbConfig, Overrides, StorageConfig};
 use crate::deployment::LEASE_MS;
 use crate::folder::Folder;
-use crate::init as folder_init;
+use crate::init::{self as folder_init, Founding, NewRegion};
 use crate::serve::{ServeOptions, serve as serve_node};
 
 #[derive(Args)]
@@ -63,6 +64,11 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "MS", default_value_t = LEASE_MS, conflicts_with = "join",
           value_parser = clap::value_parser!(u64).range(1_000..=60_000))]
     lease_ms: u64,
+    /// Which version of the formats the nodes write, until `tidegate upgrade
+    /// finish`: an older one where some will be of an older program.
+    #[arg(long, value_name = "N", default_value_t = READS, conflicts_with_all = ["join", "region"],
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(READS)))]
+    formats: u16,
 }
 
 /// How FoundationDB is reached.
@@ -184,19 +190,15 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     if let Some(bundle) = &args.join {
         return join(&folder, bundle, overrides, &runtime);
     }
-    let region = args.region.map(|number| folder_init::NewRegion {
-        number,
-        key: args.directory_key.clone(),
-    });
-    let region = region.as_ref();
-    let made = folder_init::init(
-        &folder,
-        &overrides,
-        args.lease_ms,
-        region,
-        &clock,
-        &OsEntropy,
-    );
+    let founding = Founding {
+        lease_ms: args.lease_ms,
+        formats: args.formats,
+        region: args.region.map(|number| NewRegion {
+            number,
+            key: args.directory_key.clone(),
+        }),
+    };
+    let made = folder_init::init(&folder, &overrides, &founding, &clock, &OsEntropy);
     runtime.block_on(made)?;
     output::line(&format!("Made {}.", folder.root().display()));
     for text in [

@@ -199,7 +199,7 @@ mod tests {
     use crate::assembly::{assemble, serving};
     use crate::backend::Backend;
     use crate::config::{Config, Overrides};
-    use crate::deployment::{GatewayRow, LEASE_MS};
+    use crate::deployment::GatewayRow;
     use crate::folder::Folder;
     use crate::rights::Right;
 
@@ -286,8 +286,7 @@ mod tests {
             .block_on(crate::init::init(
                 &folder,
                 &Overrides::default(),
-                LEASE_MS,
-                None,
+                &crate::init::Founding::default(),
                 &*clock,
                 &OsEntropy,
             ))

@@ -7,6 +7,8 @@ use super::{Border, Entry, State, Step, TRIES};
 use crate::engine::WeakEngine;
 use crate::shared::Shared;
 
+/// How often a directory that is away is asked whether it is back.
+const TRY_EVERY_MS: u64 = 1_000;
 /// How often is looked for what was left.
 const SETTLE_EVERY_MS: u64 = 5_000;
 /// How much of it is taken at once.
@@ -132,8 +134,9 @@ impl Border<'_> {
 
 /// Looks now and then for what was left in the middle.
 pub(crate) async fn settle(engine: WeakEngine) {
+    let mut settled_ms = engine.clock.monotonic_ms();
     loop {
-        engine.clock.sleep(SETTLE_EVERY_MS).await;
+        engine.clock.sleep(TRY_EVERY_MS).await;
         let Some(engine) = engine.upgrade() else {
             return;
         };
@@ -141,10 +144,15 @@ pub(crate) async fn settle(engine: WeakEngine) {
         let Some(border) = shared.border() else {
             return;
         };
-        if !shared.is_cut_off()
-            && let Err(error) = border.settle_all().await
-        {
-            tracing::debug!(event = "directory.unsettled", %error);
+        if border.regions.is_away() {
+            border.regions.look(&*shared.clock).await;
+        }
+        let now_ms = shared.clock.monotonic_ms();
+        if now_ms >= settled_ms + SETTLE_EVERY_MS && !shared.is_cut_off() {
+            settled_ms = now_ms;
+            if let Err(error) = border.settle_all().await {
+                tracing::debug!(event = "directory.unsettled", %error);
+            }
         }
         let away = f64::from(u8::from(border.regions.is_away()));
         shared.meters.directory_away.set(away);
