@@ -124,6 +124,7 @@ pub struct Membership {
     identity: Identity,
     lease: Lease,
     standing: Standing,
+    wish: Wish,
     /// This node's row as it is stored.
     row: Option<Stored>,
     /// A renewal under way, or one whose fate is not known.
@@ -151,6 +152,14 @@ impl Stored {
         let bytes = row.encode();
         Stored { row, bytes }
     }
+}
+
+/// What becomes of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Serve,
+    /// It goes, and does not come back in this process.
+    Go,
 }
 
 enum Renewal {
@@ -189,6 +198,7 @@ impl Membership {
             identity,
             lease,
             standing: Standing::Outside,
+            wish: Wish::Serve,
             row: None,
             renewal: Renewal::None,
             nodes_read: Reading::Idle,
@@ -252,8 +262,10 @@ impl Membership {
         }
     }
 
-    /// The node is to go: the next inputs give everything away.
+    /// The node is to go, however it stands: the next inputs give everything
+    /// away, and it begins no new life.
     pub fn leave(&mut self) {
+        self.wish = Wish::Go;
         if self.standing == Standing::Member {
             self.standing = Standing::Leaving;
             self.renewed_at_ms = None;
@@ -361,7 +373,10 @@ impl Membership {
                 let before = self.row.replace(next);
                 self.superseded = before.map(|stored| stored.bytes);
                 if standing == Standing::Outside {
-                    self.standing = Standing::Member;
+                    self.standing = match self.wish {
+                        Wish::Serve => Standing::Member,
+                        Wish::Go => Standing::Leaving,
+                    };
                 }
                 orders.push(Order::Lease {
                     known_ms: sent_ms,
@@ -438,6 +453,7 @@ impl Membership {
         match (&self.renewal, self.standing) {
             // What is under way tells more than what was read meanwhile.
             (Renewal::UnderWay { .. }, _) => {}
+            (_, Standing::Outside) if self.wish == Wish::Go => {}
             (_, Standing::Outside) => self.join(now_ms, found, orders),
             (Renewal::Unknown { next }, _) if found.as_ref() == Some(&next.bytes) => {
                 // It was written; when, nobody knows, so the lease stays as it is.
@@ -480,6 +496,10 @@ impl Membership {
     /// another's.
     fn balance(&mut self, orders: &mut Vec<Order>) {
         if self.standing == Standing::Outside {
+            // It holds nothing; a life that is just beginning is waited for.
+            if self.wish == Wish::Go && matches!(self.renewal, Renewal::None) {
+                orders.push(Order::Gone);
+            }
             return;
         }
         let serving = self.serving();

@@ -282,6 +282,9 @@ fn open(config: Config, listen: SocketAddr) -> std::io::Result<quinn::Endpoint> 
     quinn::Endpoint::new(config.endpoint, Some(config.server), socket, runtime)
 }
 
+/// How long the end of connections is waited for, once it was said.
+const CLOSE_MS: u64 = 500;
+
 async fn accept(
     endpoint: quinn::Endpoint,
     service: Arc<Service>,
@@ -303,8 +306,15 @@ async fn accept(
             },
         }
     }
+    let clock = Arc::clone(&service.clock);
     endpoint.close(quinn::VarInt::from_u32(0), b"draining");
-    endpoint.wait_idle().await;
+    // A peer that does not answer would be waited for over three of its timeouts
+    // (RFC 9000, 10.2), and those are long after a storm. It is told by a reset.
+    tokio::select! {
+        biased;
+        () = endpoint.wait_idle() => {}
+        () = clock.sleep(CLOSE_MS) => {}
+    }
 }
 
 /// A connection counted against the node's limit, from its first packet on.

@@ -428,3 +428,44 @@ fn whoever_leaves_gives_everything_away_and_then_goes() {
     }
     assert!(gone);
 }
+
+#[test]
+fn a_node_that_falls_while_it_leaves_does_not_come_back() {
+    let (mut node, joined) = member(1, &[2], 0);
+    let claims = with_fences(&mut node, 0, joined, 0, 4);
+    with_claims(&mut node, 0, claims);
+    node.leave();
+    node.handle(1_000, Input::Tick);
+    let expelled = node.handle(1_100, Input::Renewed(Err(StoreError::Conflict)));
+    assert_eq!(words(&expelled), ["drop everything", "gone"]);
+    let (mut now_ms, mut orders) = (1_200, Vec::new());
+    while now_ms < 10_000 {
+        orders.extend(node.handle(now_ms, Input::Tick));
+        orders.extend(node.handle(now_ms, Input::Nodes(Ok(vec![row(2, now_ms)]))));
+        now_ms += 300;
+    }
+    assert!(!words(&orders).contains(&"renew"), "{:?}", words(&orders));
+    assert_eq!((node.standing(), node.held()), (Standing::Outside, 0));
+}
+
+#[test]
+fn a_node_that_is_to_go_before_it_is_in_is_gone_at_once_or_as_soon_as_it_is_in() {
+    let mut outside = node(1);
+    outside.leave();
+    let orders = outside.handle(0, Input::Tick);
+    assert_eq!(words(&orders), ["read nodes", "gone"]);
+    let orders = outside.handle(0, Input::Nodes(Ok(Vec::new())));
+    assert_eq!(words(&orders), ["gone"]);
+    // Its first row is on its way.
+    let mut joining = node(1);
+    joining.handle(0, Input::Tick);
+    let orders = joining.handle(0, Input::Nodes(Ok(Vec::new())));
+    assert_eq!(words(&orders), ["renew"]);
+    joining.leave();
+    assert_eq!(words(&joining.handle(100, Input::Tick)), [""; 0]);
+    let orders = joining.handle(200, Input::Renewed(Ok(())));
+    assert!(!words(&orders).contains(&"claim"));
+    assert_eq!(joining.standing(), Standing::Leaving);
+    let orders = joining.handle(1_000, Input::Tick);
+    assert!(words(&orders).contains(&"gone"), "{:?}", words(&orders));
+}
