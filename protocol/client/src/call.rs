@@ -42,10 +42,10 @@ enum Fate {
 }
 
 impl Fate {
-    fn after(self, cost: Cost) -> Fate {
-        match cost {
-            Cost::Free => self,
-            Cost::FreeTwice | Cost::Paid => Fate::MaybeDone,
+    fn after(self, sent: Sent) -> Fate {
+        match sent {
+            Sent::Nothing => self,
+            Sent::Maybe => Fate::MaybeDone,
         }
     }
 
@@ -105,6 +105,14 @@ struct Retry {
     error: CallError,
     wait_ms: u32,
     cost: Cost,
+    sent: Sent,
+}
+
+/// Whether the request may have reached a node that did not say what came of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    Maybe,
 }
 
 /// Whether a retry loads a node again.
@@ -126,6 +134,7 @@ fn again(error: CallError, wait_ms: u32) -> Attempt {
         error,
         wait_ms,
         cost: Cost::Paid,
+        sent: Sent::Maybe,
     })
 }
 
@@ -185,7 +194,7 @@ impl Caller {
                 Attempt::Again(retry) => retry,
             };
             if opcode.needs_idempotency_key() && !matches!(retry.error, CallError::NotDone { .. }) {
-                fate = fate.after(retry.cost);
+                fate = fate.after(retry.sent);
             }
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
             // What costs a node next to nothing is spread, and not slowed down.
@@ -243,6 +252,7 @@ impl Caller {
                 error: CallError::Unreachable,
                 wait_ms: NOBODY_MS / 2,
                 cost: Cost::Free,
+                sent: Sent::Nothing,
             }));
         };
         target.scouting = way.instead_of.is_some();
@@ -286,6 +296,7 @@ impl Caller {
                 error: CallError::Unreachable,
                 wait_ms: 0,
                 cost,
+                sent: Sent::Maybe,
             })),
             Some(Err(gone)) => Ok(Attempt::Again(Retry {
                 error: CallError::Unreachable,
@@ -293,6 +304,10 @@ impl Caller {
                 cost: match gone {
                     Gone::BeforeSending => Cost::Free,
                     Gone::AfterSending => Cost::FreeTwice,
+                },
+                sent: match gone {
+                    Gone::BeforeSending => Sent::Nothing,
+                    Gone::AfterSending => Sent::Maybe,
                 },
             })),
             Some(Ok(frame)) => self.judge(frame, way.node, target),
@@ -444,6 +459,7 @@ impl Caller {
                     .retry_after_ms
                     .max(NOBODY_MS << target.nobody.min(1)),
                 cost: Cost::Free,
+                sent: Sent::Nothing,
             }));
         }
         let (code, retry_after_ms) = (reply.code, reply.head.retry_after_ms);
@@ -458,6 +474,7 @@ impl Caller {
                 },
                 wait_ms: DRAINING_MS,
                 cost: Cost::Free,
+                sent: Sent::Nothing,
             }));
         }
         if code == Code::Unavailable {

@@ -6,6 +6,7 @@ use tidegate_wire::{ReplyHead, SecretBytes, SessionToken, UserId, encode_refusal
 
 use super::*;
 use crate::client::{Client, Ways};
+use crate::decision::RevokeScope;
 use crate::routes::{Reach, Seed};
 use crate::surroundings::{NoRandomness, Surroundings};
 use crate::transport::Transport;
@@ -19,15 +20,12 @@ fn a_call_that_may_have_been_carried_out_does_not_end_as_not_done() {
     let unknown = CallError::Unknown {
         code: Code::Unknown,
     };
-    let after = |cost| Fate::NotDone.after(cost);
     assert_eq!(Fate::NotDone.of(busy), busy);
-    assert_eq!(after(Cost::Free).of(busy), busy);
-    assert_eq!(after(Cost::FreeTwice).of(busy), unknown);
-    assert_eq!(after(Cost::Paid).after(Cost::Free).of(busy), unknown);
-    assert_eq!(
-        after(Cost::Paid).of(CallError::Unreachable),
-        CallError::Unreachable
-    );
+    assert_eq!(Fate::NotDone.after(Sent::Nothing).of(busy), busy);
+    let maybe = Fate::NotDone.after(Sent::Maybe);
+    assert_eq!(maybe.of(busy), unknown);
+    assert_eq!(maybe.after(Sent::Nothing).of(busy), unknown);
+    assert_eq!(maybe.of(CallError::Unreachable), CallError::Unreachable);
 }
 
 /// What a lane was asked, by correlation ids.
@@ -150,4 +148,55 @@ async fn asking_once_more_is_paid_from_the_budget() {
     assert_eq!(hedged().await, Some(Ok(Bytes::new())));
     while caller.budget.spend() {}
     assert_eq!(hedged().await, None);
+}
+
+/// A lane that answers so many requests with nothing and then with `busy`.
+struct Waking(Arc<Mutex<u32>>);
+
+impl Transport for Waking {
+    fn ask(&self, correlation: u64, _: Bytes) -> Asked<'_> {
+        let mut silent = self.0.lock().unwrap();
+        if *silent > 0 {
+            *silent -= 1;
+            return Box::pin(std::future::pending());
+        }
+        let mut frame = BytesMut::new();
+        let head = ReplyHead {
+            version: MESSAGE_VERSION,
+            code: Code::Busy as u16,
+            correlation,
+            epoch: 0,
+            age_ms: 0,
+            retry_after_ms: 10,
+        };
+        encode_refusal(&mut frame, &head);
+        Box::pin(std::future::ready(Ok(frame.freeze())))
+    }
+}
+
+/// What a node that was silent was asked may have been done, whether or not that
+/// attempt was to find out if it answers again.
+#[tokio::test]
+async fn what_a_silent_node_was_asked_may_have_been_done() {
+    let silent = Arc::new(Mutex::new(u32::MAX));
+    let client = Client::over(Ways {
+        seeds: vec![Seed {
+            address: "one".to_owned(),
+            lanes: vec![Arc::new(Waking(Arc::clone(&silent)))],
+        }],
+        reach: Arc::new(Nobody),
+        surroundings: Arc::new(Jumping(AtomicU64::new(0))),
+        tenant: "default".to_owned(),
+        deadline_ms: 5_000,
+        max_age_ms: 0,
+        hedge_ms: None,
+    });
+    // The node is known to be silent when the change is asked for.
+    client.check(&token()).await.unwrap_err();
+    *silent.lock().unwrap() = 1;
+    let outcome = client.revoke(&token(), RevokeScope::This).await;
+    let unknown = CallError::Unknown {
+        code: Code::Unknown,
+    };
+    assert_eq!(outcome.map(|_| ()), Err(unknown));
 }
