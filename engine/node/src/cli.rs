@@ -96,6 +96,9 @@ enum Command {
     Backup(operator::BackupArgs),
     /// Put a backup back into a folder that has its secrets and no store.
     Restore(operator::RestoreArgs),
+    /// Make a store ready that FoundationDB's own tools have put back, before
+    /// any node serves from it.
+    Restored(operator::RestoredArgs),
     /// Show the newest administrative acts on the deployment.
     Audit(operator::AuditArgs),
     /// Look for what is wrong with a node's folder and machine, and say how to
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
         Command::Move(args) => cluster::move_store(&args),
         Command::Backup(args) => operator::backup(&args),
         Command::Restore(args) => operator::restore(&args),
+        Command::Restored(args) => operator::restored(&args),
         Command::Audit(args) => operator::audit(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo => demo::run(),

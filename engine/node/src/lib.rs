@@ -18,6 +18,7 @@ mod member;
 mod moving;
 mod operator;
 mod regions;
+mod restored;
 mod rights;
 mod serve;
 mod service;

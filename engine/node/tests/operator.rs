@@ -287,7 +287,14 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     assert_eq!(refused(&dir, &backup), "exists");
     let later = SignIn::username("later", PASSWORD);
     yes(gateway.sign_up(&later).await);
+    // The gateway learns epochs that the backup does not know.
+    let address = node.quic;
     assert!(node.terminate().success());
+    for _ in 0..2 {
+        let node = Node::start_at(&dir, address);
+        yes(gateway.check(&grant.session).await);
+        assert!(node.terminate().success());
+    }
 
     // The machine burns; secrets and configuration come from where they are kept.
     std::fs::remove_dir_all(dir.path().join("store")).unwrap();
@@ -295,9 +302,9 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     assert_eq!(done(&dir, &restore)["rows"], copied["count"]);
     let again = run(&[&restore[..], &["--dir", dir.text()]].concat(), "");
     assert_eq!(again.status.code(), Some(2));
-    let node = Node::start(&dir);
-    let gateway = client(&dir, &node);
+    let _node = Node::start_at(&dir, address);
     yes(gateway.check(&grant.session).await);
+    yes(gateway.refresh(&grant.refresh).await);
     yes(gateway.sign_in(&ada()).await);
     assert_eq!(no(gateway.sign_in(&later).await), Code::InvalidCredentials);
     yes(gateway.sign_up(&later).await);

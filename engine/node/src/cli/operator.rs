@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
+use tidegate_runtime::{OsEntropy, SystemClock};
 
 use super::at::{At, Place, format_of, object};
+use super::person::block_on;
 use super::{YES, output};
+use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
 use crate::config::{Config, StorageConfig};
 use crate::deployment::{GatewayRow, KeyKind, TenantPolicy};
@@ -18,6 +20,7 @@ use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 use crate::issuing::{Put, file_name, issue_to, read_ca};
 use crate::operator::Order;
+use crate::restored;
 use crate::rights::Right;
 
 #[derive(Subcommand)]
@@ -141,6 +144,16 @@ pub(super) struct RestoreArgs {
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
     /// The node's folder: with its secrets, without a store.
+    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
+    dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RestoredArgs {
+    /// A node's folder; no node of the deployment may run.
     #[arg(long, value_name = "D", default_value = "./tidegate-data")]
     dir: PathBuf,
     /// Print one JSON object.
@@ -304,15 +317,29 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
     if !folder.config().exists() {
         bail!("{} is not a node's folder", args.dir.display());
     }
-    if !matches!(
-        Config::read(&folder.config())?.storage,
-        StorageConfig::Embedded {}
-    ) {
-        bail!("FoundationDB is restored with its own tools (docs/operations.md)");
+    let config = Config::read(&folder.config())?;
+    if !matches!(config.storage, StorageConfig::Embedded {}) {
+        bail!(
+            "FoundationDB is restored with its own tools, then `tidegate restored` \
+             (docs/operations.md)"
+        );
     }
     let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store())?;
+    let backend = Backend::open(&folder, &config, &OsEntropy)?;
+    block_on(restored::make_ready(&*backend.store()))??;
     let format = format_of(args.json);
     output::print(format, &object(json!({ "rows": rows })));
+    Ok(YES)
+}
+
+/// What a store needs that FoundationDB's tools have put back.
+pub(super) fn restored(args: &RestoredArgs) -> anyhow::Result<u8> {
+    let folder = Folder::at(&args.dir);
+    let config = Config::read(&folder.config())?;
+    let backend = Backend::open(&folder, &config, &OsEntropy)?;
+    let generation = block_on(restored::make_ready(&*backend.store()))??;
+    let fields = json!({ "generation": generation });
+    output::print(format_of(args.json), &object(fields));
     Ok(YES)
 }
 

@@ -1,0 +1,127 @@
+//! After a store was put back from an older copy. What was learnt since must
+//! not be taken for the present: gateways remember the highest epoch of each
+//! slot and send it along, so epochs that went back would make every node refuse
+//! them; and events of the new time must not lie where those of the old one lay.
+
+use thiserror::Error;
+use tidegate_storage_api::{
+    Check, Commit, Fence, Key as RowKey, Region, Slot, Store, StoreError, SystemPart,
+};
+
+use crate::deployment::{DeploymentError, StoreRow, store_row, write};
+
+/// By how much every epoch rises: more than a slot changes its owner in all its
+/// time, and seldom enough for a number of 64 bits.
+const EPOCHS: u64 = 1 << 32;
+
+/// Why a store was not made ready.
+#[derive(Debug, Error)]
+pub(crate) enum RestoredError {
+    /// The deployment cannot be read.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
+    /// A row cannot be read or written.
+    #[error("a row of the store cannot be read")]
+    Row,
+    /// Somebody changed it meanwhile.
+    #[error("a node serves from this store: end all nodes first")]
+    Served,
+    /// The store did not answer.
+    #[error("the store did not take the change: {0}")]
+    Store(StoreError),
+}
+
+impl From<StoreError> for RestoredError {
+    fn from(error: StoreError) -> RestoredError {
+        match error {
+            StoreError::Conflict => RestoredError::Served,
+            error => RestoredError::Store(error),
+        }
+    }
+}
+
+/// Makes a store ready that was put back; no node may serve from it. It can be
+/// repeated. In which life of the store events are written from now on, where
+/// the store does not count its lives itself.
+///
+/// # Errors
+/// [`RestoredError`]; nothing was changed.
+pub(crate) async fn make_ready(store: &dyn Store) -> Result<u32, RestoredError> {
+    let old = store_row(store).await?;
+    let region = old.region().ok_or(RestoredError::Row)?;
+    let row = StoreRow {
+        generation: old.generation + 1,
+        ..old.clone()
+    };
+    let key = RowKey::system(SystemPart::Store);
+    let stored = store.get(key.clone()).await?.ok_or(RestoredError::Row)?;
+    let mut commit = Commit::default()
+        .check(Check::Value(key.clone(), stored))
+        .put(key, write(&row).ok_or(RestoredError::Row)?);
+    for slot in Slot::all() {
+        commit = raised(store, region, slot, commit).await?;
+    }
+    store.commit(commit).await?;
+    Ok(row.generation)
+}
+
+async fn raised(
+    store: &dyn Store,
+    region: Region,
+    slot: Slot,
+    commit: Commit,
+) -> Result<Commit, RestoredError> {
+    let key = RowKey::fence(region, slot);
+    let Some(stored) = store.get(key.clone()).await? else {
+        return Ok(commit);
+    };
+    let fence = Fence::decode(&stored).ok_or(RestoredError::Row)?;
+    let next = Fence {
+        epoch: fence.epoch.saturating_add(EPOCHS),
+        // Whoever owned it then may not be there any more.
+        owner: 0,
+    };
+    let unchanged = Check::Value(key.clone(), stored);
+    Ok(commit.check(unchanged).put(key, next.encode()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_storage_api::MemoryStore;
+
+    use super::*;
+    use crate::deployment::KeyRef;
+
+    #[tokio::test]
+    async fn every_epoch_is_above_all_that_anybody_knows_and_events_have_a_new_life() {
+        let store = MemoryStore::new();
+        let key = KeyRef {
+            number: 1,
+            check: "aa".to_owned(),
+        };
+        let row = StoreRow {
+            master: key.clone(),
+            index: vec![key.clone()],
+            pepper: vec![key],
+            generation: 3,
+            lease_ms: 3_000,
+            region: None,
+        };
+        let fence = RowKey::fence(Region::FIRST, Slot::new(7).unwrap());
+        let owned = Fence { epoch: 5, owner: 9 };
+        let first = Commit::default()
+            .put(RowKey::system(SystemPart::Store), write(&row).unwrap())
+            .put(fence.clone(), owned.encode());
+        store.commit(first).await.unwrap();
+        assert_eq!(make_ready(&store).await.unwrap(), 4);
+        let stored = store.get(fence).await.unwrap().unwrap();
+        let free = Fence {
+            epoch: 5 + EPOCHS,
+            owner: 0,
+        };
+        assert_eq!(Fence::decode(&stored), Some(free));
+        assert_eq!(store_row(&store).await.unwrap().generation, 4);
+        let unowned = RowKey::fence(Region::FIRST, Slot::new(8).unwrap());
+        assert_eq!(store.get(unowned).await.unwrap(), None);
+    }
+}
