@@ -23,7 +23,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tidegate_account::{Identifier, NORMALISER_VERSION, Reservation, TenantId, UserId, tagged};
+use tidegate_account::{
+    Identifier, IndexHash, NORMALISER_VERSION, Reservation, TenantId, UserId, tagged,
+};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError, SystemPart};
 
 pub(crate) use row::{Entry, Pending, State, Step};
@@ -266,12 +268,14 @@ impl Border<'_> {
     }
 
     /// Reserves an identifier for an attempt of this person's: steps 1 and 2.
+    /// `index` are its hashes in the index at home.
     ///
     /// # Errors
     /// As the stores; nothing was made anybody's.
     pub(crate) async fn reserve(
         &self,
         hash: [u8; 32],
+        index: &[IndexHash],
         user: UserId,
     ) -> Result<Reserved, StoreError> {
         if self.regions.is_away() {
@@ -292,6 +296,9 @@ impl Border<'_> {
                 // Home has no other attempt, so that one fell.
                 Some(Entry { state, region, .. }) if *region == self.here() => match state {
                     State::Reserved => None,
+                    // As long as the intention stands, nobody else here comes to
+                    // have it. Home may have been put back from an older copy.
+                    State::Confirmed if self.is_nobodys(index).await? => None,
                     State::Confirmed => Some(Reserved::Later),
                 },
                 Some(Entry { state, region, .. }) => match state {
@@ -315,6 +322,17 @@ impl Border<'_> {
             }
         }
         Err(StoreError::Unavailable)
+    }
+
+    /// Whether nobody at home has an identifier.
+    async fn is_nobodys(&self, index: &[IndexHash]) -> Result<bool, StoreError> {
+        for hash in index {
+            let row = RowKey::identifier(self.here(), &hash.0);
+            if self.shared.store.get(row).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Says at home what is intended; `None` while somebody else intends it.
@@ -360,8 +378,8 @@ impl Border<'_> {
             && pending.step == Step::Intended
             && pending.attempt == attempt
         {
-            let released = pending.then(Step::Released);
-            match self.change(hash, Some(&pending), Some(&released)).await {
+            let withdrawn = pending.then(Step::Withdrawn);
+            match self.change(hash, Some(&pending), Some(&withdrawn)).await {
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }

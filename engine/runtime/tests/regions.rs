@@ -668,6 +668,51 @@ async fn two_regions_never_give_one_name_to_two_people() {
     assert!(ends.iter().all(|count| *count > 0), "{ends:?}");
 }
 
+/// Two people of one region want one name at once: one has it, and the directory
+/// goes on to say so.
+#[tokio::test]
+async fn two_people_of_one_region_never_lose_a_name_to_another_region() {
+    for seed in 1..=150usize {
+        let world = World::new().await;
+        let drawn = tidegate_account::tagged("one region", &[&seed.to_le_bytes()]);
+        let slowness = usize::from_le_bytes(drawn[..8].try_into().unwrap());
+        world.deaths[EU].seed.store(slowness | 1, Ordering::SeqCst);
+        let eu = &world.nodes[EU];
+        let first = eu.submit(Some(1), sign_up(ADA));
+        for _ in 0..drawn[8] {
+            tokio::task::yield_now().await;
+        }
+        let second = eu.submit(Some(2), sign_up(ADA));
+        let answers = [first.await.unwrap(), second.await.unwrap()];
+        eu.settle().await;
+        world.time_passes().await;
+        assert_eq!(world.agrees(ADA, &format!("seed {seed}")).await, Some(EU));
+        let made = |answer: &&Answer| matches!(answer, Answer::Reply(Reply::SignedUp(_)));
+        assert_eq!(
+            answers.iter().filter(made).count(),
+            1,
+            "seed {seed}: {answers:?}"
+        );
+    }
+}
+
+/// Home decides what home holds, and the directory follows.
+#[tokio::test]
+async fn a_region_that_was_put_back_takes_up_what_it_forgot() {
+    let mut world = World::new().await;
+    world.nodes[EU].signed_up(ADA).await;
+    world.time_passes().await;
+    assert_eq!(world.entries().await, [(2, 1)]);
+    world.stores[EU] = FaultyStore::new();
+    world.restart(EU).await;
+    assert!(!world.holds(EU, ADA).await);
+    let taken = world.nodes[US].ask(None, sign_up(ADA)).await.refused();
+    assert_eq!(taken, Refusal::IdentifierTaken);
+    world.nodes[EU].signed_up(ADA).await;
+    world.time_passes().await;
+    assert_eq!(world.agrees(ADA, "put back").await, Some(EU));
+}
+
 /// A commit whose fate nobody tells, in the directory.
 #[tokio::test]
 async fn a_directory_that_leaves_one_in_the_dark_is_asked_again() {

@@ -123,7 +123,8 @@ impl Engine {
         }
         for claimed in identifiers {
             let hash = regions.hash(tenant, &claimed.identifier);
-            let answer = match border.reserve(hash, user).await {
+            let index = [&claimed.older[..], &[claimed.hash]].concat();
+            let answer = match border.reserve(hash, &index, user).await {
                 Ok(Reserved::Done(reservation)) => {
                     claimed.reservation = Some(Box::new(reservation.clone()));
                     done.push(reservation);

@@ -4,7 +4,7 @@
 //! confirmed) | region u8 | 0 | attempt 16.
 //!
 //! Pending row at home, format 1: version u8 | step u8 (1 intended, 2 held, 3
-//! released) | 0 0 | at u64 LE, Unix milliseconds | attempt 16 | user id 16.
+//! released, 4 withdrawn) | 0 0 | at u64 LE, Unix milliseconds | attempt 16 | user id 16.
 //!
 //! The attempt is random, so that no two rows of one identifier are ever the
 //! same, and a change from what was read cannot meet what only looks like it.
@@ -84,8 +84,10 @@ pub(crate) enum Step {
     Intended,
     /// It is the person's; the directory is to be told.
     Held,
-    /// It is nobody's (any more); the directory is to be told.
+    /// It was somebody's and is nobody's; the directory is to be told.
     Released,
+    /// The attempt was given up; its reservation goes, and nothing else.
+    Withdrawn,
 }
 
 impl Pending {
@@ -122,6 +124,7 @@ impl Pending {
             Step::Intended => 1,
             Step::Held => 2,
             Step::Released => 3,
+            Step::Withdrawn => 4,
         };
         let mut bytes = Vec::with_capacity(PENDING_BYTES);
         bytes.extend_from_slice(&[VERSION, step, 0, 0]);
@@ -144,6 +147,7 @@ impl Pending {
                 1 => Step::Intended,
                 2 => Step::Held,
                 3 => Step::Released,
+                4 => Step::Withdrawn,
                 _ => return None,
             },
             at_ms: u64::from_le_bytes(*at_ms),
@@ -171,7 +175,7 @@ mod tests {
             other[0] = 2;
             assert_eq!(Entry::decode(&other), None);
         }
-        for step in [Step::Intended, Step::Held, Step::Released] {
+        for step in [Step::Intended, Step::Held, Step::Released, Step::Withdrawn] {
             let pending = Pending {
                 step,
                 at_ms: 5,

@@ -55,8 +55,8 @@ impl Border<'_> {
                 return Ok(Some(Settled::UnderWay));
             }
             Step::Intended => {
-                let released = pending.then(Step::Released);
-                self.change(hash, Some(&pending), Some(&released)).await?;
+                let withdrawn = pending.then(Step::Withdrawn);
+                self.change(hash, Some(&pending), Some(&withdrawn)).await?;
                 return Ok(None);
             }
             Step::Held => {
@@ -81,6 +81,17 @@ impl Border<'_> {
             Step::Released => {
                 if let Some(entry) = ours {
                     self.enter(hash, Some(&entry), None).await?;
+                }
+            }
+            // Somebody else here may have it.
+            Step::Withdrawn => {
+                let reserved = Entry {
+                    state: State::Reserved,
+                    region: self.here(),
+                    attempt: pending.attempt,
+                };
+                if entry == Some(reserved) {
+                    self.enter(hash, Some(&reserved), None).await?;
                 }
             }
         }
