@@ -458,6 +458,18 @@ async fn somebody_known_and_somebody_unknown_meet_the_same_work() {
     }
     assert_eq!(looks[0], looks[1]);
     assert_eq!(looks[0], (1, 1, 1));
+    // Whoever has guessed too often is held off without being compared.
+    for (key, name) in [(10, &known), (20, &unknown)] {
+        for more in 0..5 {
+            eu.ask(Some(key + more), sign_in(name, "wrong password"))
+                .await;
+        }
+        let before = world.directory.reads();
+        let (effects, answer) = eu.effects_of(key + 5, sign_in(name, PASSWORD)).await;
+        assert!(matches!(answer.refused(), Refusal::Throttled { .. }));
+        let looks = world.directory.reads() - before;
+        assert_eq!((effects.hashes, looks), (0, 1), "{name}");
+    }
 }
 
 #[tokio::test]

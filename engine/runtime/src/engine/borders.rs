@@ -51,8 +51,22 @@ impl Engine {
         tenant.home.filter(|home| *home != here)
     }
 
-    /// Where whoever has an identifier that nobody here has is at home.
-    pub(super) async fn home_of(&self, tenant: TenantId, identifier: &Identifier) -> Home {
+    /// Where whoever has an identifier is at home that nobody here has. Whoever
+    /// owns the slot of its stand-in asks the directory: others send there first,
+    /// as for somebody who is known.
+    pub(super) async fn home_of_stranger(
+        &self,
+        tenant: TenantId,
+        identifier: &Identifier,
+        stand_in: UserId,
+    ) -> Home {
+        match self.shared.ownership.epoch_of(stand_in) {
+            None => Home::Here,
+            Some(_) => self.home_of(tenant, identifier).await,
+        }
+    }
+
+    async fn home_of(&self, tenant: TenantId, identifier: &Identifier) -> Home {
         let Some(regions) = &self.shared.regions else {
             return Home::Here;
         };
@@ -63,10 +77,10 @@ impl Engine {
         }
     }
 
-    /// Asks the directory before it is said that a password is wrong, as is done
-    /// for whoever is not known here: neither the time that an answer takes nor
-    /// what is said while the directory is away tells the two apart. Who signs
-    /// in with the right password waits for nothing.
+    /// Asks the directory before somebody is refused, as is done for whoever is
+    /// not known here: neither the time that an answer takes nor what is said
+    /// while the directory is away tells the two apart. Who signs in with the
+    /// right password waits for nothing.
     pub(super) fn asking_first(
         &self,
         tenant: TenantId,
@@ -78,16 +92,15 @@ impl Engine {
         }
         let (engine, identifier) = (self.clone(), identifier.clone());
         Responder::new(move |answer, epoch| {
-            if !is_wrong_guess(&answer) {
+            if !matches!(answer, Answer::Reply(Reply::No(_))) {
                 return responder.answer(answer, epoch);
             }
             let asking = engine.clone();
             engine.actors.spawn(async move {
-                let answer = match asking.home_of(tenant, &identifier).await {
-                    Home::Unknown => unsaid(),
-                    Home::Here | Home::There(_) => answer,
-                };
-                responder.answer(answer, epoch);
+                match asking.home_of(tenant, &identifier).await {
+                    Home::Unknown => Engine::unsure(responder).answer(answer, epoch),
+                    Home::Here | Home::There(_) => responder.answer(answer, epoch),
+                }
             });
         })
     }

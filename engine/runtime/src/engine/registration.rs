@@ -69,7 +69,9 @@ impl Engine {
             // Whoever stands in for it does the same work.
             Ok(None) => {
                 self.shared.lookups.forget(&newest);
-                let responder = match self.home_of(errand.tenant, &identifier).await {
+                let user = self.stand_in(newest);
+                let home = self.home_of_stranger(errand.tenant, &identifier, user);
+                let responder = match home.await {
                     Home::Here => responder,
                     Home::Unknown => Engine::unsure(responder),
                     Home::There(region) => {
@@ -77,7 +79,6 @@ impl Engine {
                         return responder.answer(Answer::Failed(failure), 0);
                     }
                 };
-                let user = self.stand_in(newest);
                 self.route(user, errand, Command::SignIn(sign_in), responder);
             }
             Err(Failure::Unavailable) => {
