@@ -79,6 +79,8 @@ pub(crate) struct Deployment {
     pub(crate) gateways: Arc<Gateways>,
     master: Mutex<Arc<LocalMaster>>,
     seen: tokio::sync::Mutex<news::Seen>,
+    /// Told when this program cannot read any more what the others write.
+    pub(crate) outdated: tokio::sync::Notify,
 }
 
 impl Deployment {
@@ -110,6 +112,7 @@ impl Deployment {
             formats: Arc::new(Formats::new(active)),
             border: border(folder, config, &row)?,
             seen: tokio::sync::Mutex::new(seen),
+            outdated: tokio::sync::Notify::new(),
             store,
             backend,
         };

@@ -152,7 +152,13 @@ pub fn serve(
     publish_address(folder, endpoint.address)?;
     ready(endpoint.address, metrics_at);
     tracing::info!(event = "node.ready", quic = %endpoint.address, metrics = %metrics_at);
-    runtime.block_on(signals.any());
+    let end = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = signals.any() => End::Asked,
+            () = operator.deployment.outdated.notified() => End::Outdated,
+        }
+    });
     if let Some(member) = &operator.member {
         runtime.block_on(leave(member, &*clock, config.node.drain_ms));
     }
@@ -161,7 +167,18 @@ pub fn serve(
     let _ = std::fs::remove_file(folder.address());
     drop(endpoint);
     tracing::info!(event = "node.stopped");
-    Ok(())
+    match end {
+        End::Asked => Ok(()),
+        End::Outdated => Ok(runtime.block_on(refuse_newer(operator.deployment.store(), READS))?),
+    }
+}
+
+/// Why a node ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Asked,
+    /// It could soon not read what it serves: the others take over.
+    Outdated,
 }
 
 /// What came of waiting.

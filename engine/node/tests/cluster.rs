@@ -29,6 +29,7 @@ macro_rules! with_cases {
             orders_for_one_node_are_refused_in_a_cluster,
             a_program_that_is_too_old_for_the_deployment_does_not_start,
             the_older_version_is_written_until_an_upgrade_is_finished,
+            a_node_that_cannot_read_what_the_others_write_any_more_ends_itself,
             a_node_waits_for_its_store_and_ends_when_it_is_told,
             two_regions_share_a_directory_and_nothing_else,
             a_region_serves_its_own_while_the_directory_is_away,
@@ -423,6 +424,21 @@ mod cases {
         assert_eq!(refused.status.code(), Some(2));
         let told = String::from_utf8(refused.stderr).unwrap();
         assert!(told.contains("written in version 3"), "{told}");
+    }
+
+    /// One that stood still while an upgrade was finished wakes to this.
+    pub(super) async fn a_node_that_cannot_read_what_the_others_write_any_more_ends_itself() {
+        let dir = first();
+        let node = Node::start(&dir);
+        let newer = br#"{"version":1,"active":3}"#.to_vec();
+        let commit = Commit::default()
+            .put(Key::system(SystemPart::Version), newer)
+            .put(Key::system(SystemPart::News), vec![1; 8]);
+        store().commit(commit).await.unwrap();
+        assert_eq!(node.ended().code(), Some(2));
+        let log = std::fs::read_to_string(log_of(&dir.path())).unwrap();
+        assert!(log.contains("node.outdated"), "{log}");
+        assert!(log.contains("cluster.left"), "{log}");
     }
 
     /// In which versions people's records are stored, and how many are in each.

@@ -3,7 +3,8 @@
 
 use tidegate_storage_api::{Commit, Key as RowKey, Store, SystemPart};
 
-use super::{Deployment, DeploymentError, store_row};
+use super::{Deployment, DeploymentError, refuse_newer, store_row};
+use crate::assembly::READS;
 
 /// The newest change that a node has taken up.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,10 +12,14 @@ pub(super) struct Seen(Option<bytes::Bytes>);
 
 impl Deployment {
     /// Takes up what changed since it was looked at last.
+    ///
+    /// `Newer` when this program cannot read any more what the others write: the
+    /// node must end.
     pub(crate) async fn take_up_news(&self) -> Result<(), DeploymentError> {
         let mut seen = self.seen.lock().await;
         let now = newest(&*self.store).await?;
         if now != *seen {
+            refuse_newer(&*self.store, READS).await?;
             let row = store_row(&*self.store).await?;
             self.serve_rows(&row).await?;
             tracing::info!(event = "deployment.changed");

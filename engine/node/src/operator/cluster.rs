@@ -229,9 +229,14 @@ impl Operator {
         self.actors.spawn(async move {
             loop {
                 operator.clock.sleep(NEWS_EVERY_MS).await;
-                if let Err(error) = operator.deployment.take_up_news().await {
+                match operator.deployment.take_up_news().await {
+                    Ok(()) => {}
+                    Err(error @ DeploymentError::Newer { .. }) => {
+                        tracing::error!(event = "node.outdated", %error);
+                        return operator.deployment.outdated.notify_one();
+                    }
                     // While the store is away, the rights that are known hold.
-                    tracing::debug!(event = "deployment.news_unread", %error);
+                    Err(error) => tracing::debug!(event = "deployment.news_unread", %error),
                 }
             }
         });

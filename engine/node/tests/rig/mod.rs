@@ -187,6 +187,11 @@ impl Node {
         self.child.wait().unwrap()
     }
 
+    /// Waits until it ends by itself; the exit status.
+    pub(crate) fn ended(mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = std::net::TcpStream::connect(self.metrics).unwrap();
         write!(
