@@ -138,10 +138,18 @@ pub(crate) async fn register(directory: &dyn Store, region: &RegionRef) -> Resul
         registration: region.registration.clone(),
     };
     let row = write(&row).ok_or(RegionError::Row)?;
-    let commit = commit.check(Check::Absent(place.clone())).put(place, row);
+    let absent = Check::Absent(place.clone());
+    let commit = commit.check(absent).put(place.clone(), row.clone());
     match directory.commit(commit).await {
         Ok(_) => Ok(()),
-        Err(StoreError::Conflict) => Err(RegionError::Taken(region.number)),
+        Err(StoreError::Conflict | StoreError::CommitUnknown) => {
+            refuse_wrong_key(directory, &region.directory).await?;
+            match directory.get(place).await? {
+                Some(stored) if stored == row => Ok(()),
+                Some(_) => Err(RegionError::Taken(region.number)),
+                None => Err(RegionError::Away),
+            }
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -321,8 +321,13 @@ impl Engine {
         if shared.tenants.get(request.tenant).is_none() {
             return responder.answer(Answer::Failed(Failure::UnknownTenant), 0);
         }
-        if let Some(answer) = self.abroad(&request.task) {
-            return responder.answer(answer, 0);
+        match self.abroad(&request.task) {
+            None => {}
+            Some(Ok(answer)) => return responder.answer(answer, 0),
+            Some(Err(stray)) => {
+                self.actors.spawn(self.clone().look_for(stray, responder));
+                return;
+            }
         }
         let Request {
             tenant,

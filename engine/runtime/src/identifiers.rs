@@ -113,10 +113,15 @@ impl IndexKeys {
     }
 
     pub(crate) fn claimed(&self, tenant: TenantId, identifier: Identifier) -> ClaimedIdentifier {
-        let Hashes(mut older) = self.hashes(tenant, &identifier);
+        // Under one lock: a key that is added meanwhile has another version.
+        let (mut older, key_version) = self.with(|keys| {
+            let hash = |key: &IndexKey| key.hash(tenant, &identifier);
+            let hashes: Vec<_> = keys.iter().map(hash).collect();
+            (hashes, keys.last().map_or(0, |key| key.version))
+        });
         ClaimedIdentifier {
             hash: older.pop().unwrap_or(IndexHash([0; 32])),
-            key_version: self.version(),
+            key_version,
             older,
             reservation: None,
             identifier,

@@ -19,12 +19,13 @@
 mod row;
 pub(crate) mod settling;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tidegate_account::{
-    Identifier, IndexHash, NORMALISER_VERSION, Reservation, TenantId, UserId, tagged,
+    ClaimedIdentifier, Identifier, NORMALISER_VERSION, Reservation, TenantId, UserId, tagged,
 };
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError, SystemPart};
 
@@ -38,6 +39,8 @@ use crate::shared::Shared;
 
 /// How long the directory is waited for.
 const PATIENCE_MS: u64 = 1_000;
+/// For how long a number that is no region's is not asked for again.
+const MISSING_MS: u64 = 2_000;
 /// How often a step is tried anew when others get between.
 const TRIES: usize = 8;
 
@@ -69,6 +72,8 @@ pub struct Regions {
     /// None as long as the directory has not said.
     all: RwLock<Option<Vec<Region>>>,
     contact: Contact,
+    /// Numbers that were asked for and are no region's, and when.
+    missing: Mutex<BTreeMap<Region, u64>>,
 }
 
 /// Where an identifier is at home.
@@ -99,6 +104,7 @@ impl Regions {
             key,
             all: RwLock::default(),
             contact: Contact::default(),
+            missing: Mutex::default(),
         }
     }
 
@@ -117,6 +123,18 @@ impl Regions {
     /// request waits for it then; [`settling`] finds out when it is back.
     pub(crate) fn is_away(&self) -> bool {
         self.contact.lost_for_ms(|| 0).is_some()
+    }
+
+    /// Whether a number was lately found to be no region's.
+    fn was_missing(&self, region: Region, now_ms: u64) -> bool {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked_ms = missing.get(&region);
+        asked_ms.is_some_and(|asked_ms| now_ms < asked_ms + MISSING_MS)
+    }
+
+    fn missing(&self, region: Region, now_ms: u64) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.insert(region, now_ms);
     }
 
     pub(crate) fn hash(&self, tenant: TenantId, identifier: &Identifier) -> [u8; 32] {
@@ -251,31 +269,32 @@ impl Border<'_> {
     }
 
     /// Where whoever has this identifier is at home. What nobody has is somewhere
-    /// too, always in the same place.
-    pub(crate) async fn home_of(&self, hash: &[u8; 32]) -> Home {
+    /// too, always in the same place: where its tenant's people are, or where its
+    /// hash says.
+    pub(crate) async fn home_of(&self, hash: &[u8; 32], pinned: Option<Region>) -> Home {
         if self.regions.is_away() {
             return Home::Unknown;
         }
         let region = match self.regions.entry(self.clock(), hash).await {
             Ok(Some(entry)) => Some(entry.region),
-            Ok(None) => self.regions.stand_in(hash),
+            Ok(None) => pinned.or_else(|| self.regions.stand_in(hash)),
             Err(_) => return Home::Unknown,
         };
         match region {
-            Some(region) if region != self.here() => Home::There(region),
-            _ => Home::Here,
+            Some(region) if region == self.here() => Home::Here,
+            Some(region) => Home::There(region),
+            None => Home::Unknown,
         }
     }
 
     /// Reserves an identifier for an attempt of this person's: steps 1 and 2.
-    /// `index` are its hashes in the index at home.
     ///
     /// # Errors
     /// As the stores; nothing was made anybody's.
     pub(crate) async fn reserve(
         &self,
         hash: [u8; 32],
-        index: &[IndexHash],
+        claimed: &ClaimedIdentifier,
         user: UserId,
     ) -> Result<Reserved, StoreError> {
         if self.regions.is_away() {
@@ -298,7 +317,7 @@ impl Border<'_> {
                     State::Reserved => None,
                     // As long as the intention stands, nobody else here comes to
                     // have it. Home may have been put back from an older copy.
-                    State::Confirmed if self.is_nobodys(index).await? => None,
+                    State::Confirmed if self.is_nobodys(claimed).await? => None,
                     State::Confirmed => Some(Reserved::Later),
                 },
                 Some(Entry { state, region, .. }) => match state {
@@ -324,15 +343,37 @@ impl Border<'_> {
         Err(StoreError::Unavailable)
     }
 
-    /// Whether nobody at home has an identifier.
-    async fn is_nobodys(&self, index: &[IndexHash]) -> Result<bool, StoreError> {
-        for hash in index {
+    /// Whether it is certain that nobody at home has an identifier.
+    async fn is_nobodys(&self, claimed: &ClaimedIdentifier) -> Result<bool, StoreError> {
+        for hash in claimed.older.iter().chain([&claimed.hash]) {
             let row = RowKey::identifier(self.here(), &hash.0);
             if self.shared.store.get(row).await?.is_some() {
                 return Ok(false);
             }
         }
-        Ok(true)
+        // Under a newer key somebody may have it by now.
+        Ok(self.shared.index_keys.version() == claimed.key_version)
+    }
+
+    /// Whether the directory knows a region.
+    pub(crate) async fn is_there(&self, region: Region) -> Result<bool, StoreError> {
+        let now_ms = self.clock().monotonic_ms();
+        if self.regions.was_missing(region, now_ms) {
+            return Ok(false);
+        }
+        if self.regions.is_away() {
+            return Err(StoreError::Unavailable);
+        }
+        let row = RowKey::system(SystemPart::Region(region.number()));
+        let read = self.regions.directory.get(row);
+        let row = self
+            .regions
+            .ask(self.clock(), StoreError::Unavailable, read)
+            .await?;
+        if row.is_none() {
+            self.regions.missing(region, now_ms);
+        }
+        Ok(row.is_some())
     }
 
     /// Says at home what is intended; `None` while somebody else intends it.

@@ -17,9 +17,11 @@ use rig::{
     Expect, FaultyStore, HandClock, Mood, PASSWORD, Place, Rig, sign_in, sign_in_as, sign_up,
     sign_up_as, verify,
 };
-use tidegate_account::{Identifier, IdentifierKind, InterimReply, Refusal, Reply, UserId};
+use tidegate_account::{Grant, Identifier, IdentifierKind, InterimReply, Refusal, Reply, UserId};
 use tidegate_runtime::{Answer, DirectoryKey, Failure, Key, Outcome, Regions, Task};
-use tidegate_storage_api::{Commit, Key as RowKey, KeyRange, Region, Stamp, Store, StoreFuture};
+use tidegate_storage_api::{
+    Commit, Key as RowKey, KeyRange, Region, Stamp, Store, StoreFuture, SystemPart,
+};
 use tokio::sync::oneshot::Receiver;
 
 const EU: usize = 0;
@@ -530,6 +532,71 @@ async fn a_tenant_may_pin_its_people_to_a_region() {
     let claimed = sign_up_as(mail("ada@example.com"));
     assert_eq!(wrong_region(us.ask(None, claimed).await), region(EU));
     eu.signed_up(ADA).await;
+    // There alone whoever is nobody is refused: elsewhere a redirect says nothing.
+    for number in 0..20 {
+        let name = format!("nobody{number}");
+        let here = eu.ask(None, sign_in(&name, PASSWORD)).await.refused();
+        assert_eq!(here, Refusal::InvalidCredentials);
+        let there = us.ask(None, sign_in(&name, PASSWORD)).await;
+        assert_eq!(wrong_region(there), region(EU));
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_is_newer_than_the_list_is_asked_for_before_its_people_are_refused() {
+    let world = World::new().await;
+    let eu = &world.nodes[EU];
+    let mut grant = eu.signed_in(ADA).await;
+    let of = |grant: &Grant, number: u8| {
+        let mut user = *grant.user.as_bytes();
+        user[0] = number;
+        UserId::from_bytes(user)
+    };
+    let newer = RowKey::system(SystemPart::Region(3));
+    let commit = Commit::default().put(newer, b"{}".to_vec());
+    world.directory.inner.commit(commit).await.unwrap();
+    grant.user = of(&grant, 3);
+    let asked = Task::Check(eu.ask_of(&grant));
+    assert_eq!(
+        wrong_region(eu.ask(None, asked).await),
+        Region::new(3).unwrap()
+    );
+    world.directory.set(Mood::Unavailable);
+    grant.user = of(&grant, 4);
+    let asked = Task::Check(eu.ask_of(&grant));
+    assert_eq!(eu.ask(None, asked).await.failed(), Failure::Unavailable);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_know_the_regions_yet_refuses_nobody() {
+    let world = World::new().await;
+    let key = DirectoryKey(Key::new([9; 32]));
+    let place = Place {
+        region: region(EU),
+        regions: Some(Arc::new(Regions::new(world.directory.clone(), key))),
+        seen: None,
+    };
+    let fresh = Rig::at(place, FaultyStore::new(), world.clock.clone(), 9).await;
+    let nobody = fresh.ask(None, sign_in("nobody", PASSWORD)).await;
+    assert!(unsaid(&nobody), "{nobody:?}");
+}
+
+/// What is decided while the slot is another's is not carried out when it comes
+/// meanwhile.
+#[tokio::test]
+async fn whoever_does_not_own_the_slot_reserves_nothing_and_asks_for_nobody() {
+    let world = World::new().await;
+    let eu = &world.nodes[EU];
+    eu.ownership.leave_everything();
+    let before = world.directory.reads();
+    let made = eu.ask(None, sign_up(ADA)).await.failed();
+    assert!(matches!(made, Failure::NotOwner(_)), "{made:?}");
+    let in_ = eu.ask(None, sign_in(ADA, PASSWORD)).await.failed();
+    assert!(matches!(in_, Failure::NotOwner(_)), "{in_:?}");
+    assert_eq!(
+        (world.directory.reads(), world.entries().await),
+        (before, vec![])
+    );
 }
 
 /// Dies at every operation of a registration in turn, before and after it, and

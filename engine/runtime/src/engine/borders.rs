@@ -13,8 +13,9 @@ use crate::check::Outcome;
 use crate::regions::{Home, Reserved};
 
 impl Engine {
-    /// The answer to a request about somebody who is not at home here.
-    pub(super) fn abroad(&self, task: &Task) -> Option<Answer> {
+    /// The answer to a request about somebody who is not at home here; `Err` when
+    /// the directory must be asked whether there is such a region.
+    pub(super) fn abroad(&self, task: &Task) -> Option<Result<Answer, Stray>> {
         let user = match task {
             Task::SignUp { .. } | Task::SignIn { .. } => return None,
             Task::Claim { user, .. } | Task::Verify { user, .. } | Task::Account { user, .. } => {
@@ -25,14 +26,8 @@ impl Engine {
         if user.region() == self.shared.ownership.region().number() {
             return None;
         }
-        let regions = self.shared.regions.as_ref();
-        let region = Region::new(user.region());
-        let known = region.filter(|region| regions.is_some_and(|regions| regions.knows(*region)));
-        if let Some(region) = known {
-            return Some(Answer::Failed(Failure::WrongRegion(region)));
-        }
-        // There is no such region, so there is nobody.
-        Some(match task {
+        // Where there is no such region, there is nobody.
+        let no = match task {
             Task::Check(_) => Answer::Checked(Outcome::No(Refusal::InvalidToken)),
             Task::Verify { .. }
             | Task::Account {
@@ -40,7 +35,31 @@ impl Engine {
                 ..
             } => Answer::Reply(Reply::No(Refusal::UnknownAccount)),
             _ => Answer::Reply(Reply::No(Refusal::InvalidToken)),
+        };
+        let region = Region::new(user.region());
+        let (Some(region), Some(regions)) = (region, &self.shared.regions) else {
+            return Some(Ok(no));
+        };
+        Some(match regions.knows(region) {
+            true => Ok(Answer::Failed(Failure::WrongRegion(region))),
+            false => Err(Stray { region, no }),
         })
+    }
+
+    /// Asks the directory before it is said that nobody has a token: a region may
+    /// be newer than the list of regions.
+    pub(super) async fn look_for(self, stray: Stray, responder: Responder) {
+        let Stray { region, no } = stray;
+        let asked = match self.shared.border() {
+            Some(border) => border.is_there(region).await,
+            None => Ok(false),
+        };
+        let answer = match asked {
+            Ok(true) => Answer::Failed(Failure::WrongRegion(region)),
+            Ok(false) => no,
+            Err(_) => Answer::Failed(Failure::Unavailable),
+        };
+        responder.answer(answer, 0);
     }
 
     /// The region where a tenant's people must be registered, when it is
@@ -59,10 +78,10 @@ impl Engine {
         tenant: TenantId,
         identifier: &Identifier,
         stand_in: UserId,
-    ) -> Home {
+    ) -> Result<Home, Failure> {
         match self.shared.ownership.epoch_of(stand_in) {
-            None => Home::Here,
-            Some(_) => self.home_of(tenant, identifier).await,
+            None => Err(Failure::NotOwner(stand_in.slot())),
+            Some(_) => Ok(self.home_of(tenant, identifier).await),
         }
     }
 
@@ -71,8 +90,10 @@ impl Engine {
             return Home::Here;
         };
         let hash = regions.hash(tenant, identifier);
+        let pinned = self.shared.tenants.get(tenant);
+        let pinned = pinned.and_then(|tenant| tenant.home);
         match self.shared.border() {
-            Some(border) => border.home_of(&hash).await,
+            Some(border) => border.home_of(&hash, pinned).await,
             None => Home::Here,
         }
     }
@@ -132,12 +153,11 @@ impl Engine {
         };
         // Whoever owns the slot reserves.
         if shared.ownership.epoch_of(user).is_none() {
-            return Ok(done);
+            return Err(Answer::Failed(Failure::NotOwner(user.slot())));
         }
         for claimed in identifiers {
             let hash = regions.hash(tenant, &claimed.identifier);
-            let index = [&claimed.older[..], &[claimed.hash]].concat();
-            let answer = match border.reserve(hash, &index, user).await {
+            let answer = match border.reserve(hash, claimed, user).await {
                 Ok(Reserved::Done(reservation)) => {
                     claimed.reservation = Some(Box::new(reservation.clone()));
                     done.push(reservation);
@@ -190,6 +210,13 @@ impl Engine {
             }
         });
     }
+}
+
+/// A request about somebody of a region that is not known.
+pub(super) struct Stray {
+    region: Region,
+    /// What is answered when there is no such region.
+    no: Answer,
 }
 
 /// How an attempt ended.

@@ -72,9 +72,10 @@ impl Engine {
                 let user = self.stand_in(newest);
                 let home = self.home_of_stranger(errand.tenant, &identifier, user);
                 let responder = match home.await {
-                    Home::Here => responder,
-                    Home::Unknown => Engine::unsure(responder),
-                    Home::There(region) => {
+                    Ok(Home::Here) => responder,
+                    Ok(Home::Unknown) => Engine::unsure(responder),
+                    Err(failure) => return responder.answer(Answer::Failed(failure), 0),
+                    Ok(Home::There(region)) => {
                         let failure = Failure::WrongRegion(region);
                         return responder.answer(Answer::Failed(failure), 0);
                     }

@@ -251,6 +251,10 @@ impl Writing<'_> {
                 commit = commit.check(Check::Absent(index(&hash.0)));
             }
             commit = commit.put(index(&hash.0), IndexRow::new(user, *key_version).encode());
+            if reservation.is_none() && self.shared.regions.is_some() {
+                // Another region could give it away.
+                return Err(Corrupt);
+            }
             if let Some(reserved) = reservation {
                 let row = RowKey::pending(region, &reserved.hash);
                 let intended = Pending::intended(reserved, user);

@@ -43,13 +43,16 @@ impl Border<'_> {
         // The entry first: when no intention is found afterwards, the one that
         // it was reserved for has fallen.
         let entry = self.regions.entry(self.clock(), hash).await?;
-        let ours = entry.filter(|entry| entry.region == self.here());
+        let is_ours = |entry: &Entry| entry.region == self.here();
         let Some(pending) = self.pending(hash).await? else {
+            let ours = entry.filter(is_ours);
             if let Some(entry) = ours.filter(|entry| entry.state == State::Reserved) {
                 self.enter(hash, Some(&entry), None).await?;
             }
             return Ok(Some(Settled::Done));
         };
+        // And once more afterwards: what is pending may be younger than the first.
+        let entry = self.regions.entry(self.clock(), hash).await?;
         match pending.step {
             Step::Intended if pending.is_fresh(self.clock().unix_ms()) => {
                 return Ok(Some(Settled::UnderWay));
@@ -68,9 +71,6 @@ impl Border<'_> {
                 match entry {
                     Some(entry) if entry == confirmed => {}
                     Some(entry) if entry.region != self.here() => {
-                        if self.regions.entry(self.clock(), hash).await? != Some(entry) {
-                            return Ok(None);
-                        }
                         // Only a directory that was put back from a copy says so.
                         tracing::error!(event = "directory.contradicts");
                         return Err(StoreError::Corrupt);
@@ -79,7 +79,7 @@ impl Border<'_> {
                 }
             }
             Step::Released => {
-                if let Some(entry) = ours {
+                if let Some(entry) = entry.filter(is_ours) {
                     self.enter(hash, Some(&entry), None).await?;
                 }
             }
@@ -107,21 +107,22 @@ impl Border<'_> {
             .filter(|slot| ownership.epoch_of_slot(*slot).is_some())
             .filter_map(first)
             .collect();
+        if partitions.iter().any(|partition| partition.number() == 0) && !self.regions.is_away() {
+            self.answer_questions().await?;
+        }
         let mut left = 0;
         for partition in &partitions {
             let range = KeyRange::pending(self.here(), *partition);
             for (key, _) in self.shared.store.range(range, AT_ONCE).await? {
                 let hash = key.directory_hash().ok_or(StoreError::Corrupt)?;
-                if self.settle(&hash).await != Ok(Settled::Done) {
+                // Whoever is away is not waited for once for each of them.
+                if self.regions.is_away() || self.settle(&hash).await != Ok(Settled::Done) {
                     left += 1;
                 }
             }
         }
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         self.shared.meters.directory_pending.set(f64::from(left));
-        if partitions.iter().any(|partition| partition.number() == 0) {
-            self.answer_questions().await?;
-        }
         Ok(())
     }
 
@@ -158,6 +159,8 @@ pub(crate) async fn settle(engine: WeakEngine) {
         if border.regions.is_away() {
             border.regions.look(&*shared.clock).await;
         }
+        let away = f64::from(u8::from(border.regions.is_away()));
+        shared.meters.directory_away.set(away);
         let now_ms = shared.clock.monotonic_ms();
         if now_ms >= settled_ms + SETTLE_EVERY_MS && !shared.is_cut_off() {
             settled_ms = now_ms;
@@ -165,7 +168,5 @@ pub(crate) async fn settle(engine: WeakEngine) {
                 tracing::debug!(event = "directory.unsettled", %error);
             }
         }
-        let away = f64::from(u8::from(border.regions.is_away()));
-        shared.meters.directory_away.set(away);
     }
 }
