@@ -92,7 +92,6 @@ impl Deployment {
     ) -> Result<Deployment, DeploymentError> {
         let store = backend.store();
         refuse_newer(&*store, READS).await?;
-        let active = version_row(&*store).await?.active;
         let seen = news::newest(&*store).await?;
         let row = store_row(&*store).await?;
         backend.set_generation(row.generation);
@@ -109,7 +108,7 @@ impl Deployment {
             region: row
                 .region()
                 .ok_or_else(|| DeploymentError::Row("the store's region".into()))?,
-            formats: Arc::new(Formats::new(active)),
+            formats: Arc::new(Formats::new(VersionRow::default().active)),
             border: border(folder, config, &row)?,
             seen: tokio::sync::Mutex::new(seen),
             outdated: tokio::sync::Notify::new(),

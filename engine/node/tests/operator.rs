@@ -329,6 +329,8 @@ async fn a_tenants_policy_is_its_own_and_applies_at_once() {
     std::fs::write(&policy, "[sessions]\nidle_ms = 0\n").unwrap();
     let bad = ["tenant", "set", "default", "--policy", policy_text];
     assert_eq!(refused(&dir, &bad), "invalid_policy");
+    std::fs::write(&policy, "home_region = 255\n").unwrap();
+    assert_eq!(refused(&dir, &bad), "invalid_policy");
     std::fs::write(&policy, "[sesions]\n").unwrap();
     let output = run(&[&bad[..], &["--dir", dir.text()]].concat(), "");
     let message = String::from_utf8(output.stderr).unwrap();

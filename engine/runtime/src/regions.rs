@@ -22,6 +22,7 @@ pub(crate) mod settling;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tidegate_account::{
@@ -202,7 +203,31 @@ pub(crate) struct Border<'a> {
     regions: &'a Regions,
 }
 
+/// Changes a row from what it was read as.
+fn replacing(row: RowKey, from: Option<Bytes>, to: Option<Bytes>) -> Commit {
+    let commit = Commit::default().check(match from {
+        None => Check::Absent(row.clone()),
+        Some(from) => Check::Value(row.clone(), from),
+    });
+    match to {
+        None => commit.delete(row),
+        Some(to) => commit.put(row, to),
+    }
+}
+
 impl Shared {
+    /// A pending row of an attempt that no other has been.
+    pub(crate) fn begun(&self, step: Step, user: UserId) -> Pending {
+        let mut attempt = [0; 16];
+        attempt.copy_from_slice(&self.entropy.seed()[..16]);
+        Pending {
+            step,
+            at_ms: self.clock.unix_ms(),
+            attempt,
+            user,
+        }
+    }
+
     /// The border, where there are regions.
     pub(crate) fn border(&self) -> Option<Border<'_>> {
         let regions = self.regions.as_deref()?;
@@ -238,14 +263,7 @@ impl Border<'_> {
         to: Option<&Pending>,
     ) -> Result<(), StoreError> {
         let row = RowKey::pending(self.here(), hash);
-        let commit = Commit::default().check(match from {
-            None => Check::Absent(row.clone()),
-            Some(from) => Check::Value(row.clone(), from.encode()),
-        });
-        let commit = match to {
-            None => commit.delete(row),
-            Some(to) => commit.put(row, to.encode()),
-        };
+        let commit = replacing(row, from.map(Pending::encode), to.map(Pending::encode));
         self.shared.store.commit(commit).await.map(drop)
     }
 
@@ -257,14 +275,7 @@ impl Border<'_> {
         to: Option<&Entry>,
     ) -> Result<(), StoreError> {
         let row = RowKey::entry(hash);
-        let commit = Commit::default().check(match from {
-            None => Check::Absent(row.clone()),
-            Some(from) => Check::Value(row.clone(), from.encode()),
-        });
-        let commit = match to {
-            None => commit.delete(row),
-            Some(to) => commit.put(row, to.encode()),
-        };
+        let commit = replacing(row, from.map(Entry::encode), to.map(Entry::encode));
         self.regions.commit(self.clock(), commit).await
     }
 
@@ -392,14 +403,7 @@ impl Border<'_> {
                     Settled::UnderWay => return Ok(None),
                 },
             }
-            let mut attempt = [0; 16];
-            attempt.copy_from_slice(&self.shared.entropy.seed()[..16]);
-            let intended = Pending {
-                step: Step::Intended,
-                at_ms: now_ms,
-                attempt,
-                user,
-            };
+            let intended = self.shared.begun(Step::Intended, user);
             match self.change(hash, None, Some(&intended)).await {
                 Ok(()) => return Ok(Some(intended)),
                 Err(StoreError::Conflict | StoreError::CommitUnknown) => {}

@@ -285,6 +285,16 @@ fn mail(text: &str) -> Identifier {
     Identifier::parse(IdentifierKind::Email, text).unwrap()
 }
 
+/// A sign-up with Ada's user name and an address that she claims.
+fn sign_up_with_both() -> Task {
+    let name = Identifier::parse(IdentifierKind::Username, ADA).unwrap();
+    Task::SignUp {
+        identifiers: vec![name, mail("ada@example.com")],
+        password: tidegate_account::Password::parse(PASSWORD).unwrap(),
+        origin: None,
+    }
+}
+
 fn wrong_region(answer: Answer) -> Region {
     match answer {
         Answer::Failed(Failure::WrongRegion(region)) => region,
@@ -363,16 +373,10 @@ async fn a_verified_address_is_one_persons_in_all_regions() {
 #[tokio::test]
 async fn an_identifier_that_is_given_up_is_free_in_all_regions() {
     let mut world = World::new().await;
-    let identifiers = vec![
-        Identifier::parse(IdentifierKind::Username, ADA).unwrap(),
-        mail("ada@example.com"),
-    ];
-    let both = Task::SignUp {
-        identifiers,
-        password: tidegate_account::Password::parse(PASSWORD).unwrap(),
-        origin: None,
-    };
-    let user = world.nodes[EU].ask(None, both).await.signed_up();
+    let user = world.nodes[EU]
+        .ask(None, sign_up_with_both())
+        .await
+        .signed_up();
     world.time_passes().await;
     assert_eq!(world.entries().await, [(2, 1)]);
     // Whoever has the address takes the account over, and its name goes.
@@ -657,16 +661,10 @@ async fn a_release_that_ends_anywhere_is_whole_or_absent_in_all_regions() {
         let mut died = false;
         for moment in [Moment::Before, Moment::After] {
             let mut world = World::new().await;
-            let identifiers = vec![
-                Identifier::parse(IdentifierKind::Username, ADA).unwrap(),
-                mail("ada@example.com"),
-            ];
-            let both = Task::SignUp {
-                identifiers,
-                password: tidegate_account::Password::parse(PASSWORD).unwrap(),
-                origin: None,
-            };
-            let user = world.nodes[EU].ask(None, both).await.signed_up();
+            let user = world.nodes[EU]
+                .ask(None, sign_up_with_both())
+                .await
+                .signed_up();
             world.time_passes().await;
             world.deaths[EU].at(operation, moment);
             let over = verify(user, mail("ada@example.com"), Some("another password"));

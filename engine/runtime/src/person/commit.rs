@@ -293,14 +293,7 @@ fn leave_directory(shared: &Shared, home: Home, row: &IdentifierRow, commit: Com
     let Some(hash) = &row.directory else {
         return commit;
     };
-    let mut attempt = [0; 16];
-    attempt.copy_from_slice(&shared.entropy.seed()[..16]);
-    let released = Pending {
-        step: Step::Released,
-        at_ms: shared.clock.unix_ms(),
-        attempt,
-        user: home.user,
-    };
+    let released = shared.begun(Step::Released, home.user);
     commit.put(RowKey::pending(home.region, hash), released.encode())
 }
 
