@@ -8,7 +8,7 @@ use tidegate_account::{Completion, PasswordCheck, PasswordHash, PasswordPolicy, 
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{HashingLine, HashingOptions, Key as SealKey, SealFault};
 use tidegate_storage_api::{
-    Commit, Key, KeyRange, PersonPart, Stamp, Store, StoreError, StoreFuture,
+    Commit, Key, KeyRange, PersonPart, Region, Slot, Stamp, Store, StoreError, StoreFuture,
 };
 use tidegate_storage_simulated::{SimulatedStore, Slept, World as StoreWorld};
 use zeroize::Zeroizing;
@@ -405,6 +405,10 @@ impl Store for NodeStore {
             (Happened::Read, length)
         };
         self.ask(spend, move |store| store.range(range, limit), note)
+    }
+
+    fn vouch(&self, region: Region, owned: &[(Slot, u64)], stamp: Stamp) {
+        self.inner.vouch(region, owned, stamp);
     }
 
     fn commit(&self, commit: Commit) -> StoreFuture<Stamp> {

@@ -228,6 +228,12 @@ impl Membership {
         self.table.held()
     }
 
+    /// The slots that it holds, and under which epochs.
+    #[must_use]
+    pub fn owned(&self) -> Vec<(Slot, u64)> {
+        self.table.owned()
+    }
+
     /// For how long each other node's row has not changed, as this node saw it.
     #[must_use]
     pub fn silences(&self, now_ms: u64) -> BTreeMap<NodeId, u64> {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_storage_api::{Commit, Key, KeyRange, Region, Slot, Store, StoreError};
+use tidegate_storage_api::{Commit, Key, KeyRange, Region, Slot, Stamp, Store, StoreError};
 
 use crate::membership::{Input, Membership, Order};
 use crate::row::NodeId;
@@ -108,6 +108,11 @@ fn trace(order: &Order) {
 
 impl Runner {
     fn input(self: Arc<Runner>, input: Input) {
+        self.learn(input, None);
+    }
+
+    /// `landed` is the stamp of the commit that the input tells of.
+    fn learn(self: Arc<Runner>, input: Input, landed: Option<Stamp>) {
         let now_ms = self.time.monotonic_ms();
         let mut membership = self
             .membership
@@ -117,7 +122,24 @@ impl Runner {
         // slot that is taken after everything was dropped would be answered
         // for. Nothing here waits, and nothing asks the membership.
         for order in membership.handle(now_ms, input) {
+            if let Some(stamp) = landed {
+                self.vouch(&membership, &order, stamp);
+            }
             self.clone().carry_out(order);
+        }
+    }
+
+    /// What a commit shows of slots. A claim wrote their fences. A renewal
+    /// rested on a row that whoever claims one of this node's slots changes, so
+    /// what is held now was held when it landed.
+    fn vouch(&self, membership: &Membership, order: &Order, stamp: Stamp) {
+        match order {
+            Order::Take(taken) => self.store.vouch(self.region, taken, stamp),
+            Order::Lease { .. } => {
+                let owned = membership.owned();
+                self.store.vouch(self.region, &owned, stamp);
+            }
+            _ => {}
         }
     }
 
@@ -136,7 +158,12 @@ impl Runner {
 
     fn commit(self: Arc<Runner>, commit: Commit, input: fn(Result<(), StoreError>) -> Input) {
         let answer = self.store.commit(commit);
-        self.later(async move { answer.await.map(|_| ()) }, input);
+        let spawn = Arc::clone(&self.spawn);
+        spawn(Box::pin(async move {
+            let outcome = answer.await;
+            let told = input(outcome.map(|_| ()));
+            self.learn(told, outcome.ok());
+        }));
     }
 
     fn carry_out(self: Arc<Runner>, order: Order) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::commit::Commit;
 use crate::error::StoreError;
-use crate::key::{Key, KeyRange};
+use crate::key::{Key, KeyRange, Region, Slot};
 
 /// The answer of a store, on its way.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -37,4 +37,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Errors: every [`StoreError`].
     fn commit(&self, commit: Commit) -> StoreFuture<Stamp>;
+
+    /// Tells that these slots were the caller's own, under these epochs, when a
+    /// commit of this store landed at `stamp`. A store whose commits rest on
+    /// what is known of a fence may rest on it; the others need not listen.
+    fn vouch(&self, _region: Region, _owned: &[(Slot, u64)], _stamp: Stamp) {}
 }

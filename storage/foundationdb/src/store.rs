@@ -9,7 +9,9 @@ use bytes::Bytes;
 use foundationdb::{Database, FdbError};
 use thiserror::Error;
 use tidegate_libfdb::{NetworkError, NetworkOption};
-use tidegate_storage_api::{Check, Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
+use tidegate_storage_api::{
+    Check, Commit, Key, KeyRange, Region, Slot, Stamp, Store, StoreError, StoreFuture,
+};
 use tokio::sync::oneshot;
 
 use crate::attempt::{self, Found};
@@ -162,6 +164,10 @@ impl Store for FoundationStore {
             decided
         })
     }
+
+    fn vouch(&self, region: Region, owned: &[(Slot, u64)], stamp: Stamp) {
+        self.client.versions.vouch(region, owned, stamp);
+    }
 }
 
 impl Client {
@@ -171,30 +177,12 @@ impl Client {
         fenced: Option<Fenced>,
         lane: &Lane,
     ) -> Result<Stamp, StoreError> {
-        let bare = |check: &Check| matches!(check, Check::Fence { .. } | Check::Untouched(_));
-        let all_bare = commit.checks.iter().all(bare);
-        for turn in 0..TRIES {
+        let mut sent = Sent::Never;
+        for _ in 0..TRIES {
             let asked = Asked::now();
-            let cached = self.versions.cached(fenced, asked);
-            let version = match cached {
-                Some(version) => version,
-                None => self.fresh_version().await?,
-            };
-            // What is known to be ours at that version need not be read.
-            if cached.is_none() || !all_bare {
-                match attempt::look(&self.database, &commit.checks, version).await {
-                    Ok(found) => self.held(found, fenced)?,
-                    Err(error) => {
-                        self.versions.forget(fenced);
-                        if Unsent::of(error) == Unsent::TooOld {
-                            continue;
-                        }
-                        return Err(StoreError::Unavailable);
-                    }
-                }
-            }
-            // Since when a key is untouched is known only of the first version.
-            if turn > 0 && commit.checks.iter().any(is_untouched) {
+            let version = self.founded(commit, fenced, asked).await?;
+            // Its conditions hold, and yet somebody was in its way.
+            if sent == Sent::InTheWay && commit.checks.iter().any(is_untouched) {
                 return Err(StoreError::Overtaken);
             }
             match self.send(commit, lane, version).await {
@@ -206,21 +194,41 @@ impl Client {
                 }
                 Err(Unsent::Refused(refused)) => return Err(refused),
                 Err(Unsent::Unknown) => return Err(StoreError::CommitUnknown),
-                Err(Unsent::TooOld | Unsent::Conflict | Unsent::Later) => {
-                    self.versions.forget(fenced);
-                }
+                Err(Unsent::Conflict) => sent = Sent::InTheWay,
+                Err(Unsent::TooOld | Unsent::Later) => {}
             }
+            self.versions.forget(fenced);
         }
         Err(StoreError::Unavailable)
     }
 
-    fn held(&self, found: Found, fenced: Option<Fenced>) -> Result<(), StoreError> {
-        match found {
-            Found::Held => Ok(()),
-            Found::Fenced => {
-                self.versions.forget(fenced);
-                Err(StoreError::Fenced)
+    /// A version at which the conditions hold, as far as they can be read: one
+    /// that is kept, or else a fresh one.
+    async fn founded(
+        &self,
+        commit: &Commit,
+        fenced: Option<Fenced>,
+        asked: Asked,
+    ) -> Result<i64, StoreError> {
+        if let Some(kept) = self.versions.cached(fenced, asked) {
+            let bare = |check: &Check| matches!(check, Check::Fence { .. } | Check::Untouched(_));
+            // What is known to be ours at that version need not be read.
+            if commit.checks.iter().all(bare) {
+                return Ok(kept);
             }
+            // What does not hold there may hold now: rows that others write too
+            // can be older at a kept version than the caller read them.
+            let found = attempt::look(&self.database, &commit.checks, kept).await;
+            if matches!(found, Ok(Found::Held)) {
+                return Ok(kept);
+            }
+            self.versions.forget(fenced);
+        }
+        let version = self.fresh_version().await?;
+        let found = attempt::look(&self.database, &commit.checks, version).await;
+        match found.map_err(|_| StoreError::Unavailable)? {
+            Found::Held => Ok(version),
+            Found::Fenced => Err(StoreError::Fenced),
             Found::Conflict => Err(StoreError::Conflict),
         }
     }
@@ -235,11 +243,16 @@ impl Client {
     async fn send(&self, commit: &Commit, lane: &Lane, version: i64) -> Result<i64, Unsent> {
         let generation = self.generation.load(Ordering::Acquire);
         let prepared = attempt::prepared(&self.database, commit, lane, version, generation);
-        let error: FdbError = match prepared.map_err(Unsent::of)?.commit().await {
+        let failed = match prepared.map_err(Unsent::of)?.commit().await {
             Ok(committed) => return committed.committed_version().map_err(|_| Unsent::Unknown),
-            Err(error) => error.into(),
+            Err(failed) => failed,
         };
+        let error = FdbError::from_code(failed.code());
         let unsent = Unsent::of(error);
+        if unsent == Unsent::Later {
+            // FoundationDB says how long to wait.
+            let _ = failed.on_error().await;
+        }
         if unsent != Unsent::Unknown {
             return Err(unsent);
         }
@@ -252,6 +265,14 @@ impl Client {
             Err(_) => Err(Unsent::Unknown),
         }
     }
+}
+
+/// What came of a commit so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Never,
+    /// It was refused for a key that somebody wrote meanwhile.
+    InTheWay,
 }
 
 fn is_untouched(check: &Check) -> bool {

@@ -2,17 +2,18 @@
 //!
 //! A conflict range on a fence proves only that it did not change since the
 //! read version. So a version is kept for a slot only when the fence was known
-//! to be the caller's at that version.
+//! to be the caller's at that version: by the slot's last commit, or by what
+//! the owner vouches for.
 #![allow(
     clippy::disallowed_methods,
     reason = "the age of a version of the real database; the simulator has a store of its own"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tidegate_storage_api::{Check, Commit, Region, Slot};
+use tidegate_storage_api::{Check, Commit, Region, Slot, Stamp};
 
 /// FoundationDB forgets versions after five seconds; a commit needs some of
 /// them to arrive.
@@ -22,6 +23,10 @@ const SLOW: Duration = Duration::from_millis(250);
 /// For so long afterwards versions are asked for, and FoundationDB, which slows
 /// those who ask, decides how much there is to do.
 const CAUTIOUS: Duration = Duration::from_secs(2);
+
+/// Commits without a slot of their own of which it is known when they were
+/// asked for: a node has one renewal and one claim under way at a time.
+const REMEMBERED: usize = 64;
 
 /// A slot as a commit's fence names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ impl Asked {
 #[derive(Default)]
 pub(crate) struct Versions {
     known: Mutex<HashMap<(Region, Slot), Known>>,
+    /// Commits of no one slot, the newest last: one may be vouched on.
+    others: Mutex<VecDeque<(i64, Instant)>>,
     /// Until when versions are asked for.
     cautious: Mutex<Option<Instant>>,
 }
@@ -90,20 +97,42 @@ impl Versions {
         (known.epoch == fenced.epoch && young).then_some(known.version)
     }
 
-    /// At this version the slot was the caller's.
+    /// A commit landed at this version; its slot was the caller's then.
     pub(crate) fn learn(&self, fenced: Option<Fenced>, version: i64, asked: Asked) {
-        let Some(fenced) = fenced else { return };
-        let (epoch, asked) = (fenced.epoch, asked.0);
-        let found = Known {
-            epoch,
-            version,
-            asked,
+        let Some(fenced) = fenced else {
+            let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            others.truncate(REMEMBERED - 1);
+            return others.push_front((version, asked.0));
         };
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.entry((fenced.region, fenced.slot)).or_insert(found);
-        // Answers can come in another order than they were decided in.
-        if (known.epoch, known.version) < (epoch, version) {
-            *known = found;
+        let found = Known {
+            epoch: fenced.epoch,
+            version,
+            asked: asked.0,
+        };
+        keep(&mut all, (fenced.region, fenced.slot), found);
+    }
+
+    /// These slots were the caller's when a commit of its own landed. Of one
+    /// whose age is not known any more nothing is taken over.
+    pub(crate) fn vouch(&self, region: Region, owned: &[(Slot, u64)], stamp: Stamp) {
+        let Ok(version) = i64::try_from(stamp.0) else {
+            return;
+        };
+        let asked = {
+            let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = others.iter().find(|(landed, _)| *landed == version);
+            found.map(|(_, asked)| *asked)
+        };
+        let Some(asked) = asked else { return };
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slot, epoch) in owned {
+            let found = Known {
+                epoch: *epoch,
+                version,
+                asked,
+            };
+            keep(&mut all, (region, *slot), found);
         }
     }
 
@@ -120,6 +149,14 @@ impl Versions {
             let mut cautious = self.cautious.lock().unwrap_or_else(PoisonError::into_inner);
             *cautious = Some(done.0 + CAUTIOUS);
         }
+    }
+}
+
+/// Answers can come in another order than they were decided in.
+fn keep(all: &mut HashMap<(Region, Slot), Known>, slot: (Region, Slot), found: Known) {
+    let known = all.entry(slot).or_insert(found);
+    if (known.epoch, known.version) < (found.epoch, found.version) {
+        *known = found;
     }
 }
 
@@ -153,6 +190,31 @@ mod tests {
         assert_eq!(versions.cached(fenced(2), after(start, 30)), Some(50));
         versions.forget(fenced(2));
         assert_eq!(versions.cached(fenced(2), after(start, 30)), None);
+    }
+
+    #[test]
+    fn what_the_owner_vouches_for_is_as_old_as_the_commit_that_shows_it() {
+        let (versions, start) = (Versions::default(), Asked::now());
+        let owned = [(Slot::new(3).unwrap(), 2)];
+        let vouched = |version| versions.vouch(Region::FIRST, &owned, Stamp(version));
+        vouched(100);
+        assert_eq!(versions.cached(fenced(2), start), None);
+        versions.learn(None, 100, start);
+        vouched(100);
+        assert_eq!(versions.cached(fenced(2), after(start, 3_999)), Some(100));
+        assert_eq!(versions.cached(fenced(2), after(start, 4_000)), None);
+        assert_eq!(versions.cached(fenced(1), start), None);
+        // The slot's own commit is newer, and stays.
+        versions.learn(fenced(2), 120, after(start, 30));
+        versions.learn(None, 110, after(start, 20));
+        vouched(110);
+        assert_eq!(versions.cached(fenced(2), after(start, 40)), Some(120));
+        for version in 200..200 + REMEMBERED as i64 {
+            versions.learn(None, version, after(start, 50));
+        }
+        versions.forget(fenced(2));
+        vouched(110);
+        assert_eq!(versions.cached(fenced(2), after(start, 60)), None);
     }
 
     #[test]

@@ -28,7 +28,10 @@ macro_rules! with_cases {
             one_of_many_racing_commits_wins,
             an_empty_commit_succeeds,
             an_owner_in_good_standing_asks_for_no_read_version,
+            an_owner_that_is_vouched_for_asks_for_no_read_version_at_all,
             another_claim_fences_whoever_commits_at_a_kept_version,
+            another_claim_fences_whoever_was_vouched_for,
+            what_holds_now_is_no_conflict_at_a_kept_version,
             an_outside_write_overtakes_what_the_owner_thought_untouched,
         )
     };
@@ -107,7 +110,7 @@ mod real {
 mod cases {
     pub(super) use tidegate_storage_api::conformance::*;
     use tidegate_storage_api::{
-        Check, Commit, Fence, Key, PersonPart, Region, Slot, Store, StoreError,
+        Check, Commit, Fence, Key, PersonPart, Region, Slot, Store, StoreError, SystemPart,
     };
     use tidegate_storage_foundationdb::FoundationStore;
 
@@ -148,6 +151,46 @@ mod cases {
         let after = store.usage();
         assert_eq!(after.commits - before.commits, 50);
         assert_eq!(after.read_versions, before.read_versions);
+    }
+
+    pub(super) async fn an_owner_that_is_vouched_for_asks_for_no_read_version_at_all(
+        store: &FoundationStore,
+    ) {
+        let stamp = store.commit(claim(1)).await.unwrap();
+        store.vouch(Region::FIRST, &[(slot(), 1)], stamp);
+        let before = store.usage();
+        store.commit(change(1, b"first")).await.unwrap();
+        let after = store.usage();
+        assert_eq!(after.commits - before.commits, 1);
+        assert_eq!(after.read_versions, before.read_versions);
+    }
+
+    pub(super) async fn another_claim_fences_whoever_was_vouched_for(store: &FoundationStore) {
+        store.commit(claim(1)).await.unwrap();
+        let renewal = Commit::default().put(Key::system(SystemPart::Node(1)), &b"1"[..]);
+        let stamp = store.commit(renewal).await.unwrap();
+        store.vouch(Region::FIRST, &[(slot(), 1)], stamp);
+        let other = open();
+        other.commit(claim(2)).await.unwrap();
+        let late = store.commit(change(1, b"late")).await;
+        assert_eq!(late, Err(StoreError::Fenced));
+        assert_eq!(store.get(row()).await, Ok(None));
+    }
+
+    pub(super) async fn what_holds_now_is_no_conflict_at_a_kept_version(store: &FoundationStore) {
+        let index = Key::identifier(Region::FIRST, &[9; 32]);
+        let other = open();
+        let holds = Commit::default().put(index.clone(), &b"another"[..]);
+        other.commit(holds).await.unwrap();
+        store.commit(claim(1)).await.unwrap();
+        store.commit(change(1, b"mine")).await.unwrap();
+        let gives_up = Commit::default().delete(index.clone());
+        other.commit(gives_up).await.unwrap();
+        let takes = change(1, b"takes it").check(Check::Absent(index.clone()));
+        let taken = store.commit(takes.put(index.clone(), &b"mine"[..])).await;
+        assert!(taken.is_ok(), "{taken:?}");
+        let found = store.get(index).await.unwrap();
+        assert_eq!(found.as_deref(), Some(&b"mine"[..]));
     }
 
     pub(super) async fn another_claim_fences_whoever_commits_at_a_kept_version(

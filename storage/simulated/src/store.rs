@@ -84,6 +84,12 @@ impl Store for SimulatedStore {
         let way = Arc::clone(&self.way);
         self.begin(way.commit(commit))
     }
+
+    fn vouch(&self, region: Region, owned: &[(Slot, u64)], stamp: Stamp) {
+        for (slot, epoch) in owned {
+            self.way.learn(Some((region, *slot, *epoch)), stamp.0);
+        }
+    }
 }
 
 impl Way {

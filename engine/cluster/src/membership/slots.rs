@@ -151,6 +151,17 @@ impl Table {
         self.count(|state| matches!(state, State::Held { .. }))
     }
 
+    /// What is held. Not what is being given away: whether that is still this
+    /// node's depends on a release that may have landed.
+    pub(super) fn owned(&self) -> Vec<(Slot, u64)> {
+        let held = Slot::all().zip(&self.slots);
+        held.filter_map(|(slot, row)| match row.state {
+            State::Held { epoch } => Some((slot, epoch)),
+            State::NotOurs | State::Emptying { .. } | State::Emptied { .. } => None,
+        })
+        .collect()
+    }
+
     /// Whether nothing is this node's any more.
     pub(super) fn is_empty(&self) -> bool {
         let ours = |row: &Row| row.state != State::NotOurs;

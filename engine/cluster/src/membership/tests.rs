@@ -390,9 +390,17 @@ fn a_release_of_unknown_fate_is_made_again() {
     else {
         panic!();
     };
-    node.handle(600, Input::Emptied(slots));
+    node.handle(600, Input::Emptied(slots.clone()));
     let unknown = node.handle(700, Input::Released(Err(StoreError::CommitUnknown)));
     assert!(!words(&unknown).contains(&"give up"));
+    // It may be another's by now, so nothing is vouched for.
+    let owned = node.owned();
+    assert!(owned.len() > usize::from(SLOTS) / 2);
+    assert!(
+        owned
+            .iter()
+            .all(|(slot, epoch)| *epoch == 5 && !slots.contains(slot))
+    );
     let again = node.handle(1_000, Input::Nodes(Ok(rows)));
     assert!(words(&again).contains(&"release"), "{:?}", words(&again));
 }

@@ -119,6 +119,32 @@ async fn an_owner_in_good_standing_asks_for_one_read_version_only() {
 }
 
 #[tokio::test]
+async fn an_owner_that_is_vouched_for_asks_for_no_read_version_at_all() {
+    let cluster = cluster();
+    let store = cluster.client(1);
+    claim(&store, 1).await;
+    let stamp = store.commit(Commit::default()).await.unwrap();
+    store.vouch(Region::FIRST, &[(slot(), 1)], stamp);
+    let before = cluster.load().read_versions;
+    store.commit(change(1, b"x")).await.unwrap();
+    assert_eq!(cluster.load().read_versions, before);
+}
+
+#[tokio::test]
+async fn an_owner_that_was_replaced_is_fenced_whatever_it_was_vouched_for() {
+    let cluster = cluster();
+    let (old, new) = (cluster.client(1), cluster.client(2));
+    claim(&old, 1).await;
+    let stamp = old.commit(Commit::default()).await.unwrap();
+    old.vouch(Region::FIRST, &[(slot(), 1)], stamp);
+    claim(&new, 2).await;
+    assert_eq!(
+        old.commit(change(1, b"late")).await,
+        Err(StoreError::Fenced)
+    );
+}
+
+#[tokio::test]
 async fn an_owner_that_was_replaced_is_fenced_however_late_it_learns_of_it() {
     let cluster = cluster();
     let (old, new) = (cluster.client(1), cluster.client(2));
