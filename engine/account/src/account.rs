@@ -1,6 +1,7 @@
 //! One person's account: the machine itself.
 
 mod claim;
+mod erase;
 mod interim;
 mod refresh;
 mod rekey;
@@ -24,6 +25,7 @@ use crate::command::{
 use crate::digest::IndexHash;
 use crate::digest::SecretHash;
 use crate::entropy::Entropy;
+use crate::erasure::Erasure;
 use crate::event::{EndReason, EventKind};
 use crate::id::{SessionId, TenantId, UserId};
 use crate::outcome::{self, Earlier};
@@ -122,13 +124,16 @@ pub struct Moved {
 }
 
 /// What becomes of a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fate {
     /// It is written.
     #[default]
     Kept,
     /// It goes, with everything of the person, whose tenant this was.
     Removed(TenantId),
+    /// It goes, with everything of the person, and where their key was stands that they were
+    /// erased.
+    Erased(Erasure),
 }
 
 impl Changes {
@@ -149,6 +154,8 @@ impl Changes {
 pub struct Account {
     user: UserId,
     person: Option<Person>,
+    /// Who was here and is erased.
+    erased: Option<Erasure>,
     /// The revision to go on from when there is no person (any more).
     last_revision: u64,
     pending: Vec<Pending>,
@@ -227,10 +234,20 @@ impl Account {
         Account {
             user,
             person: None,
+            erased: None,
             last_revision: 0,
             pending: Vec::new(),
             next_pending: 0,
             durability: Durability::Current,
+        }
+    }
+
+    /// The place of somebody who was erased: nobody is made here again.
+    #[must_use]
+    pub fn erased(user: UserId, erasure: Erasure) -> Account {
+        Account {
+            erased: Some(erasure),
+            ..Account::absent(user)
         }
     }
 
@@ -365,6 +382,10 @@ impl Account {
                 let reply = self.set_status(&request, change, &by, step);
                 self.settle(&request, reply, step);
             }
+            Command::Erase { by } => {
+                let reply = self.erase(&request, &by, step);
+                self.settle(&request, reply, step);
+            }
             Command::Claim { by, identifier } => {
                 let reply = self.claim(&request, &by, identifier, step);
                 self.settle(&request, reply, step);
@@ -483,10 +504,7 @@ impl Account {
     /// The person, when the request comes in the name of the right tenant.
     fn person_of(&mut self, request: &Request) -> Option<&mut Person> {
         let person = self.person.as_mut();
-        person.filter(|person| {
-            let somebody = person.check.status != Status::StandIn;
-            somebody && person.check.tenant == request.tenant.0
-        })
+        person.filter(|person| person.is_of(request.tenant))
     }
 
     /// The place of the live session that a token proves.
@@ -559,6 +577,11 @@ fn busy(completion: &Completion) -> Reply {
 }
 
 impl Person {
+    /// Whether it is somebody, and of this tenant.
+    fn is_of(&self, tenant: TenantId) -> bool {
+        self.check.status != Status::StandIn && self.check.tenant == tenant.0
+    }
+
     /// Drops the sessions whose time is over.
     fn prune(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now_ms;

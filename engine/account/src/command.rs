@@ -64,6 +64,11 @@ pub enum Command {
         /// On whose word.
         by: Administrator,
     },
+    /// Erase the person (administrators).
+    Erase {
+        /// On whose word.
+        by: Administrator,
+    },
     /// Claim one more identifier.
     Claim {
         /// Who asks.

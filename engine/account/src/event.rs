@@ -58,6 +58,8 @@ pub enum EventKind {
     PasswordReplaced,
     /// The account is gone: nothing of it was ever verified.
     Removed,
+    /// The person was erased, on an administrator's word.
+    Erased,
 }
 
 /// Why a session ended.

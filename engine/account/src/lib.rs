@@ -24,6 +24,7 @@ mod command;
 mod device;
 mod digest;
 mod entropy;
+mod erasure;
 mod event;
 mod guess;
 mod id;
@@ -50,6 +51,7 @@ pub use command::{
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;
+pub use erasure::{ERASURE_BYTES, Erasure};
 pub use event::{EndReason, Event, EventKind, decode_event, encode_event};
 pub use id::{DeviceId, SessionId, TenantId, UserId};
 pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VERSION};

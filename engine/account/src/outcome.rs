@@ -85,7 +85,8 @@ fn outcome_of(reply: &Reply) -> Option<Outcome> {
         Reply::StatusSet(status) => Outcome::StatusSet(*status),
         Reply::Claimed(until) => Outcome::Claimed(*until),
         Reply::Verified(verification) => Outcome::Verified(*verification),
-        Reply::Refreshed(_) | Reply::Sessions(_) | Reply::No(_) => return None,
+        // Of the erased nothing is kept: their own row answers repeats.
+        Reply::Refreshed(_) | Reply::Sessions(_) | Reply::Erased(_) | Reply::No(_) => return None,
     })
 }
 

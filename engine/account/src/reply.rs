@@ -26,6 +26,8 @@ pub enum Reply {
     Revoked(u32),
     /// The account has this status now.
     StatusSet(Status),
+    /// The person is erased since then, in Unix milliseconds.
+    Erased(u64),
     /// The identifier is claimed until then, in Unix milliseconds.
     Claimed(u64),
     /// The identifier is the person's.

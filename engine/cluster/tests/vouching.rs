@@ -1,6 +1,7 @@
 //! What nodes vouch for, against what the store holds at that moment.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test has a runtime and a virtual clock of its own"
 )]

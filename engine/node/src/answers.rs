@@ -109,6 +109,7 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
             };
             yes(out, correlation, epoch, &v1::StatusSet { status });
         }
+        Reply::Erased(at) => yes(out, correlation, epoch, &v1::Erased { at }),
         Reply::Claimed(until) => yes(out, correlation, epoch, &v1::Claimed { until }),
         Reply::Verified(verification) => {
             let verification = match verification {

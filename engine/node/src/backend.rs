@@ -13,9 +13,12 @@ use tidegate_runtime::ports::Entropy;
 use tidegate_storage_api::Store;
 use tidegate_storage_fjall::{FjallStore, Health, OpenError, Options};
 #[cfg(feature = "foundationdb")]
-use tidegate_storage_foundationdb::FoundationStore;
+use tidegate_storage_foundationdb::{FoundationStore, Layout};
 
 use crate::config::{Config, FoundationdbConfig, StorageConfig};
+#[cfg(feature = "foundationdb")]
+use crate::deployment::PersonKeys;
+use crate::deployment::StoreRow;
 use crate::folder::Folder;
 
 /// Why a store cannot be opened.
@@ -120,15 +123,22 @@ impl Backend {
         }
     }
 
-    /// In which life of the store events are written. The embedded store keeps
-    /// its own.
-    pub(crate) fn set_generation(&self, generation: u32) {
+    /// Does as the deployment's row says: in which life of the store events are
+    /// written, and where keys of people lie. The embedded store knows both of
+    /// itself.
+    pub(crate) fn follow(&self, row: &StoreRow) {
         match self {
             Backend::Embedded(_) => {
-                let _ = generation;
+                let _ = row;
             }
             #[cfg(feature = "foundationdb")]
-            Backend::Foundationdb(store) => store.set_generation(generation),
+            Backend::Foundationdb(store) => {
+                store.set_generation(row.generation);
+                store.set_layout(match row.person_keys {
+                    PersonKeys::Together => Layout::Together,
+                    PersonKeys::Apart => Layout::Apart,
+                });
+            }
         }
     }
 }

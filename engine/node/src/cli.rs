@@ -68,6 +68,9 @@ enum Command {
     /// Claim one more mail address or phone number. The session token is read
     /// from the terminal or standard input.
     Claim(person::ClaimArgs),
+    /// Erase a person for good: the key to their data, and every row of theirs.
+    /// There is no way back.
+    Erase(person::EraseArgs),
     /// Add, change and list tenants.
     #[command(subcommand)]
     Tenant(operator::TenantCommand),
@@ -150,6 +153,7 @@ pub fn run() -> ExitCode {
         Command::Sessions(args) => person::sessions(&args),
         Command::Verify(args) => person::verify(&args),
         Command::Claim(args) => person::claim(&args),
+        Command::Erase(args) => person::erase(&args),
         Command::Tenant(command) => operator::tenant(&command),
         Command::Gateway(command) => operator::gateway(&command),
         Command::Cert(command) => operator::cert(&command),

@@ -7,8 +7,8 @@ mod rows;
 pub(crate) use keys::{KeyFault, key_file, make_key};
 pub(crate) use news::told;
 pub(crate) use rows::{
-    AuditRow, GatewayRow, KeyKind, KeyRef, LEASE_MS, RotationRow, StoreRow, TenantPolicy,
-    TenantRow, VersionRow, read, write,
+    AuditRow, GatewayRow, KeyKind, KeyRef, LEASE_MS, PersonKeys, RotationRow, StoreRow,
+    TenantPolicy, TenantRow, VersionRow, read, write,
 };
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,7 +94,7 @@ impl Deployment {
         refuse_newer(&*store, READS).await?;
         let seen = news::newest(&*store).await?;
         let row = store_row(&*store).await?;
-        backend.set_generation(row.generation);
+        backend.follow(&row);
         let master = LocalMaster::new(keys::belonging(folder, "master", &row.master)?);
         let deployment = Deployment {
             folder: folder.clone(),

@@ -15,8 +15,8 @@ use crate::backend::{Backend, BackendError, open_directory};
 use crate::certificates::{CertificateError, Identity, Role, make_ca};
 use crate::config::{Config, ConfigError, Overrides};
 use crate::deployment::{
-    GatewayRow, KeyFault, LEASE_MS, StoreRow, TenantPolicy, TenantRow, VersionRow, hex, key_file,
-    make_key, tenant_context, write,
+    GatewayRow, KeyFault, LEASE_MS, PersonKeys, StoreRow, TenantPolicy, TenantRow, VersionRow, hex,
+    key_file, make_key, tenant_context, write,
 };
 use crate::folder::{Folder, write_private, write_public};
 use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
@@ -156,6 +156,7 @@ pub async fn init(
         generation: 1,
         lease_ms: founding.lease_ms,
         region: joining.as_ref().map(|joining| joining.region.clone()),
+        person_keys: PersonKeys::of(founding.formats),
     };
     let master = LocalMaster::new(master);
     let version_row = VersionRow {

@@ -11,7 +11,7 @@ use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, Store, StoreE
 
 use crate::backend::{Backend, BackendError};
 use crate::config::{Config, ConfigError, FoundationdbConfig, StorageConfig};
-use crate::deployment::{DeploymentError, StoreRow, store_row, write};
+use crate::deployment::{DeploymentError, PersonKeys, StoreRow, store_row, version_row, write};
 use crate::folder::{Folder, replace_private};
 
 /// Rows that are read at once.
@@ -85,23 +85,28 @@ pub(crate) async fn move_folder(
     };
     config.storage = StorageConfig::Foundationdb(to);
     let target = Backend::open(folder, &config, entropy)?;
-    let moved = copy_store(&*from.store(), &*target.store(), generation).await?;
+    let (from, to) = (from.store(), target.store());
+    let row = StoreRow {
+        generation,
+        person_keys: PersonKeys::of(version_row(&*from).await?.active),
+        ..store_row(&*from).await?
+    };
+    target.follow(&row);
+    let moved = copy_store(&*from, &*to, row).await?;
     let text = toml::to_string(&config).map_err(|_| MoveError::Row)?;
     replace_private(&folder.config(), text.as_bytes()).map_err(MoveError::Replace)?;
     Ok(moved)
 }
 
-/// Copies every row, compares them, and makes the copy a deployment's store.
-async fn copy_store(from: &dyn Store, to: &dyn Store, generation: u32) -> Result<Moved, MoveError> {
+/// Copies every row, compares them, and makes the copy a deployment's store,
+/// whose row this is.
+async fn copy_store(from: &dyn Store, to: &dyn Store, row: StoreRow) -> Result<Moved, MoveError> {
     let original = store_row(from).await?;
+    let generation = row.generation;
     let rotation = from.get(RowKey::system(SystemPart::Rotation));
     if rotation.await?.is_some() {
         return Err(MoveError::Rotation);
     }
-    let row = StoreRow {
-        generation,
-        ..original.clone()
-    };
     if let Some(stored) = to.get(RowKey::system(SystemPart::Store)).await? {
         if Some(stored.as_ref()) != write(&row).as_deref() {
             return Err(MoveError::Taken);
@@ -256,6 +261,7 @@ mod tests {
             generation,
             lease_ms: 3_000,
             region: None,
+            person_keys: PersonKeys::Apart,
         }
     }
 
@@ -289,7 +295,7 @@ mod tests {
     async fn a_store_is_moved_whole_and_in_a_generation_of_its_own() {
         let (from, to) = (filled().await, MemoryStore::default());
         put(&to, RowKey::marker(None, 1, 1), vec![1]).await;
-        let moved = copy_store(&from, &to, 2).await.unwrap();
+        let moved = copy_store(&from, &to, row("m", 2)).await.unwrap();
         let expected = Moved {
             rows: 2_500,
             compared: 2_500,
@@ -303,11 +309,11 @@ mod tests {
             }
         }
         assert_eq!(rows(&to).await, there);
-        let again = copy_store(&from, &to, 2).await.unwrap();
+        let again = copy_store(&from, &to, row("m", 2)).await.unwrap();
         assert_eq!((again.rows, again.compared), (0, 2_500));
         // Somebody was served from here after all.
         put(&from, person(9), vec![3]).await;
-        let late = copy_store(&from, &to, 2).await;
+        let late = copy_store(&from, &to, row("m", 2)).await;
         assert!(matches!(late, Err(MoveError::Differs(at)) if at == person(9)));
     }
 
@@ -317,7 +323,7 @@ mod tests {
         begin(&to, &write(&row("m", 1)).unwrap()).await.unwrap();
         put(&to, person(3), vec![9; 4]).await;
         put(&to, RowKey::system(SystemPart::Tenant(99)), vec![9]).await;
-        copy_store(&from, &to, 2).await.unwrap();
+        copy_store(&from, &to, row("m", 2)).await.unwrap();
         assert_eq!(rows(&to).await.len(), rows(&from).await.len());
         assert_eq!(to.get(person(3)).await.unwrap().unwrap(), vec![1; 400]);
     }
@@ -334,7 +340,7 @@ mod tests {
         put(&stray, person(1), vec![1]).await;
         for to in [whole, begun, stray] {
             let before = rows(&to).await;
-            let outcome = copy_store(&from, &to, 2).await;
+            let outcome = copy_store(&from, &to, row("m", 2)).await;
             assert!(matches!(outcome, Err(MoveError::Taken)), "{outcome:?}");
             assert_eq!(rows(&to).await, before);
         }
@@ -344,7 +350,7 @@ mod tests {
     async fn nothing_is_moved_while_keys_are_rotated() {
         let (from, to) = (filled().await, MemoryStore::default());
         put(&from, RowKey::system(SystemPart::Rotation), vec![1]).await;
-        let outcome = copy_store(&from, &to, 2).await;
+        let outcome = copy_store(&from, &to, row("m", 2)).await;
         assert!(matches!(outcome, Err(MoveError::Rotation)), "{outcome:?}");
         assert_eq!(rows(&to).await, Vec::new());
     }

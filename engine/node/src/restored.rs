@@ -1,7 +1,10 @@
 //! After a store was put back from an older copy. What was learnt since must
 //! not be taken for the present: gateways remember the highest epoch of each
 //! slot and send it along, so epochs that went back would make every node refuse
-//! them; and events of the new time must not lie where those of the old one lay.
+//! them; events of the new time must not lie where those of the old one lay; and
+//! whoever was erased since must not be there again.
+
+mod erasures;
 
 use thiserror::Error;
 use tidegate_storage_api::{
@@ -9,6 +12,9 @@ use tidegate_storage_api::{
 };
 
 use crate::deployment::{DeploymentError, StoreRow, store_row, write};
+
+use crate::backend::Backend;
+pub(crate) use erasures::Replayed;
 
 /// By how much every epoch rises: more than a slot changes its owner in all its
 /// time, and seldom enough for a number of 64 bits.
@@ -40,15 +46,31 @@ impl From<StoreError> for RestoredError {
     }
 }
 
+/// A store that is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// In which life of the store events are written from now on, where the
+    /// store does not count its lives itself.
+    pub(crate) generation: u32,
+    /// The erasures that were carried out again.
+    pub(crate) replayed: Replayed,
+}
+
 /// Makes a store ready that was put back; no node may serve from it. It can be
-/// repeated. In which life of the store events are written from now on, where
-/// the store does not count its lives itself.
+/// repeated.
 ///
 /// # Errors
-/// [`RestoredError`]; nothing was changed.
-pub(crate) async fn make_ready(store: &dyn Store) -> Result<u32, RestoredError> {
-    let old = store_row(store).await?;
+/// [`RestoredError`]; the store is not ready.
+pub(crate) async fn make_ready(backend: &Backend) -> Result<Ready, RestoredError> {
+    let store = backend.store();
+    let old = store_row(&*store).await?;
+    backend.follow(&old);
+    ready(&*store, old).await
+}
+
+async fn ready(store: &dyn Store, old: StoreRow) -> Result<Ready, RestoredError> {
     let region = old.region().ok_or(RestoredError::Row)?;
+    let replayed = erasures::replay(store, region).await?;
     let row = StoreRow {
         generation: old.generation + 1,
         ..old.clone()
@@ -62,7 +84,10 @@ pub(crate) async fn make_ready(store: &dyn Store) -> Result<u32, RestoredError> 
         commit = raised(store, region, slot, commit).await?;
     }
     store.commit(commit).await?;
-    Ok(row.generation)
+    Ok(Ready {
+        generation: row.generation,
+        replayed,
+    })
 }
 
 async fn raised(
@@ -90,7 +115,7 @@ mod tests {
     use tidegate_storage_api::MemoryStore;
 
     use super::*;
-    use crate::deployment::KeyRef;
+    use crate::deployment::{KeyRef, PersonKeys};
 
     #[tokio::test]
     async fn every_epoch_is_above_all_that_anybody_knows_and_events_have_a_new_life() {
@@ -106,6 +131,7 @@ mod tests {
             generation: 3,
             lease_ms: 3_000,
             region: None,
+            person_keys: PersonKeys::Together,
         };
         let fence = RowKey::fence(Region::FIRST, Slot::new(7).unwrap());
         let owned = Fence { epoch: 5, owner: 9 };
@@ -113,7 +139,11 @@ mod tests {
             .put(RowKey::system(SystemPart::Store), write(&row).unwrap())
             .put(fence.clone(), owned.encode());
         store.commit(first).await.unwrap();
-        assert_eq!(make_ready(&store).await.unwrap(), 4);
+        let expected = Ready {
+            generation: 4,
+            replayed: Replayed::default(),
+        };
+        assert_eq!(ready(&store, row).await.unwrap(), expected);
         let stored = store.get(fence).await.unwrap().unwrap();
         let free = Fence {
             epoch: 5 + EPOCHS,

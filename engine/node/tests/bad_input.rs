@@ -291,6 +291,26 @@ async fn closed_accounts_say_so_to_whoever_proves_to_be_the_owner() {
 }
 
 #[tokio::test]
+async fn an_erased_person_is_gone_and_a_repeat_says_since_when() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let client = client(&dir, &node);
+    let grant = rig::signed_in(&client).await;
+    let at = yes(client.erase(grant.user).await);
+    assert_eq!(no(client.check(&grant.session).await), Code::InvalidToken);
+    assert_eq!(no(client.refresh(&grant.refresh).await), Code::InvalidToken);
+    assert_eq!(no(client.sign_in(&ada()).await), Code::InvalidCredentials);
+    assert_eq!(yes(client.erase(grant.user).await), at);
+    let lock = client.set_status(grant.user, StatusChange::Lock).await;
+    assert_eq!(no(lock), Code::UnknownAccount);
+    let again = yes(client.sign_up(&ada()).await);
+    assert_ne!(again, grant.user);
+    let mut nobody = grant.user;
+    nobody.0[10] ^= 1;
+    assert_eq!(no(client.erase(nobody).await), Code::UnknownAccount);
+}
+
+#[tokio::test]
 async fn a_key_used_for_another_request_is_refused() {
     let dir = Dir::new();
     let node = Node::start(&dir);

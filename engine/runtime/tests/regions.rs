@@ -17,7 +17,9 @@ use rig::{
     Expect, FaultyStore, HandClock, Mood, PASSWORD, Place, Rig, sign_in, sign_in_as, sign_up,
     sign_up_as, verify,
 };
-use tidegate_account::{Grant, Identifier, IdentifierKind, InterimReply, Refusal, Reply, UserId};
+use tidegate_account::{
+    Command, Grant, Identifier, IdentifierKind, InterimReply, Refusal, Reply, UserId,
+};
 use tidegate_runtime::{Answer, DirectoryKey, Failure, Key, Outcome, Regions, Task};
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, Region, Stamp, Store, StoreFuture, SystemPart,
@@ -387,6 +389,26 @@ async fn an_identifier_that_is_given_up_is_free_in_all_regions() {
     assert_eq!(world.entries().await, [(2, 1)]);
     world.nodes[US].signed_up(ADA).await;
     assert!(world.holds(US, ADA).await);
+}
+
+#[tokio::test]
+async fn what_an_erased_person_had_is_free_in_all_regions() {
+    let world = World::new().await;
+    let [eu, us] = &world.nodes;
+    let grant = eu.signed_in(ADA).await;
+    let erase = || Task::Account {
+        user: grant.user,
+        command: Command::Erase { by: rig::by() },
+    };
+    let elsewhere = us.ask(None, erase()).await;
+    assert_eq!(wrong_region(elsewhere), region(EU));
+    let erased = eu.ask(None, erase()).await;
+    assert!(matches!(erased, Answer::Reply(Reply::Erased(_))));
+    world.time_passes().await;
+    assert_eq!(world.entries().await, []);
+    us.signed_up(ADA).await;
+    us.settle().await;
+    assert_eq!(world.agrees(ADA, "after").await, Some(US));
 }
 
 #[tokio::test]

@@ -402,6 +402,20 @@ impl Client {
             .call(Opcode::SetStatus, Some(user), self.key, &body, read)
             .await
     }
+
+    /// Erases a person, whose id leads nowhere from then on (the gateway needs
+    /// the admin plane): since when, in Unix milliseconds. Whoever is erased
+    /// already is told as erased since then.
+    ///
+    /// # Errors
+    /// [`CallError`] when no answer is known.
+    pub async fn erase(&self, user: UserId) -> Result<Decision<u64>, CallError> {
+        let body = v1::Erase { user: user.0 };
+        let read = |reply: &tidegate_wire::Reply<'_>| Ok(reply.erased()?.at.to_native());
+        self.regions
+            .call(Opcode::Erase, Some(user), self.key, &body, read)
+            .await
+    }
 }
 
 /// An identifier, not yet normalised: the node does that.

@@ -98,6 +98,7 @@ fn decode(bytes: &[u8]) -> bool {
         let _ = reply.revoked();
         let _ = reply.sessions();
         let _ = reply.status_set();
+        let _ = reply.erased();
         let _ = reply.claimed();
         let _ = reply.verified();
         let _ = reply.operated();

@@ -86,6 +86,8 @@ pub enum Requested<'a> {
     Verify(&'a v1::ArchivedVerify),
     /// Run the node.
     Operate(&'a v1::ArchivedOperate),
+    /// Erase a person.
+    Erase(&'a v1::ArchivedErase),
 }
 
 /// Reads one whole request frame.
@@ -116,6 +118,7 @@ pub fn decode_request(frame: &[u8]) -> Result<Request<'_>, Fault> {
         Opcode::Claim => access(bytes).map(Requested::Claim),
         Opcode::Verify => access(bytes).map(Requested::Verify),
         Opcode::Operate => access(bytes).map(Requested::Operate),
+        Opcode::Erase => access(bytes).map(Requested::Erase),
     }?;
     within_limits(&body)?;
     Ok(Request {
@@ -157,6 +160,7 @@ fn within_limits(body: &Requested<'_>) -> Result<(), Fault> {
         | Requested::Revoke(_)
         | Requested::Sessions(_)
         | Requested::SetStatus(_)
+        | Requested::Erase(_)
         // The frame's own limit is a command's.
         | Requested::Operate(_) => Ok(()),
     }
@@ -251,6 +255,14 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// `Malformed`.
     pub fn status_set(&self) -> Result<&'a v1::ArchivedStatusSet, Fault> {
+        access(self.bytes)
+    }
+
+    /// The body of a reply to [`Opcode::Erase`].
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn erased(&self) -> Result<&'a v1::ArchivedErased, Fault> {
         access(self.bytes)
     }
 

@@ -26,6 +26,8 @@ pub enum Opcode {
     Verify = 10,
     /// Run the node.
     Operate = 11,
+    /// Erase a person.
+    Erase = 12,
 }
 
 /// What is served first when not everything can be, best first. A request
@@ -68,7 +70,7 @@ pub enum Plane {
 
 impl Opcode {
     /// Every operation.
-    pub const ALL: [Opcode; 11] = [
+    pub const ALL: [Opcode; 12] = [
         Opcode::Ping,
         Opcode::Check,
         Opcode::Refresh,
@@ -80,6 +82,7 @@ impl Opcode {
         Opcode::Claim,
         Opcode::Verify,
         Opcode::Operate,
+        Opcode::Erase,
     ];
 
     /// The operation with this number.
@@ -92,7 +95,9 @@ impl Opcode {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Opcode::Revoke | Opcode::SetStatus | Opcode::Operate => Class::Protection,
+            Opcode::Revoke | Opcode::SetStatus | Opcode::Erase | Opcode::Operate => {
+                Class::Protection
+            }
             Opcode::Ping | Opcode::Check | Opcode::Sessions => Class::Check,
             Opcode::Refresh => Class::Refresh,
             Opcode::SignIn | Opcode::Verify => Class::Password,
@@ -104,7 +109,7 @@ impl Opcode {
     #[must_use]
     pub fn plane(self) -> Plane {
         match self {
-            Opcode::SetStatus | Opcode::Verify => Plane::Admin,
+            Opcode::SetStatus | Opcode::Verify | Opcode::Erase => Plane::Admin,
             Opcode::Operate => Plane::Operator,
             _ => Plane::Auth,
         }
@@ -122,7 +127,8 @@ impl Opcode {
             | Opcode::SetStatus
             | Opcode::Claim
             | Opcode::Verify
-            | Opcode::Operate => true,
+            | Opcode::Operate
+            | Opcode::Erase => true,
         }
     }
 }

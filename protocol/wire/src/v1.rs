@@ -93,6 +93,12 @@ pub struct SetStatus {
     pub change: u8,
 }
 
+/// Erases a person.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Erase {
+    pub user: [u8; 16],
+}
+
 /// Claims one more identifier.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub struct Claim {
@@ -176,6 +182,12 @@ pub struct SessionList {
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct StatusSet {
     pub status: u8,
+}
+
+/// Since when the person is erased, in Unix milliseconds.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Erased {
+    pub at: u64,
 }
 
 /// Until when the identifier is claimed; 0 when it is the person's already.

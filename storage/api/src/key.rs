@@ -26,7 +26,8 @@
 //! ```
 //!
 //! Person keys have a space of their own, outside the person's range, because
-//! they are stored, backed up and destroyed apart from everything else.
+//! they are stored, backed up and destroyed apart from everything else. In the
+//! place of an erased person's key stands that they were erased.
 
 use std::fmt;
 
@@ -242,6 +243,16 @@ impl Key {
         Key::build(region.0, slot.0, space::PERSON_KEY, &[user])
     }
 
+    /// Whose key of [`Key::person_key`] this is.
+    #[must_use]
+    pub fn keys_person(&self) -> Option<[u8; 16]> {
+        match self.as_bytes() {
+            [SYSTEM_REGION, ..] => None,
+            [_, _, _, space::PERSON_KEY, user @ ..] => user.try_into().ok(),
+            _ => None,
+        }
+    }
+
     /// Where a node's commits to a slot, or to the system, leave behind that
     /// they happened: of each lane the last one.
     #[must_use]
@@ -454,6 +465,18 @@ impl KeyRange {
         KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[user, part]))
     }
 
+    /// The key of every person of a slot.
+    #[must_use]
+    pub fn person_keys(region: Region, slot: Slot) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON_KEY, &[]))
+    }
+
+    /// Every identifier of a slot that somebody has.
+    #[must_use]
+    pub fn identifiers(region: Region, slot: Slot) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::IDENTIFIER, &[]))
+    }
+
     /// Every source of a slot that is counted.
     #[must_use]
     pub fn throttles(region: Region, slot: Slot) -> KeyRange {
@@ -531,6 +554,17 @@ impl KeyRange {
         KeyRange::prefix(Key::build(SYSTEM_REGION, 0, space::SYSTEM, &[b"gateway/"]))
     }
 
+    /// Whether the range can hold a person's key: it can unless it lies within
+    /// another space.
+    #[must_use]
+    pub fn may_hold_person_keys(&self) -> bool {
+        let Some(space) = self.start.0.first_chunk::<4>() else {
+            return true;
+        };
+        let within = KeyRange::prefix(Key(Box::new(*space)));
+        self.start.is_person_key() || self.end > within.end
+    }
+
     /// Whether the key lies in the range.
     #[must_use]
     pub fn contains(&self, key: &Key) -> bool {
@@ -574,6 +608,30 @@ mod tests {
             [&mine, &key, &other].map(|k| range.contains(k)),
             [true, false, false]
         );
+    }
+
+    #[test]
+    fn a_range_within_another_space_holds_no_key_of_a_person() {
+        let (region, user) = (Region::FIRST, [7; 16]);
+        let key = Key::person_key(region, slot(7), &user);
+        assert_eq!(key.keys_person(), Some(user));
+        let record = Key::person(region, slot(7), &user, PersonPart::Record);
+        assert_eq!(record.keys_person(), None);
+        for other in [
+            KeyRange::person(region, slot(7), &user),
+            KeyRange::person(region, slot(7), &[0xFF; 16]),
+            KeyRange::people(region, slot(7)),
+            KeyRange::identifiers(region, slot(7)),
+            KeyRange::nodes(),
+        ] {
+            assert!(!other.may_hold_person_keys() && !other.contains(&key));
+        }
+        for range in [
+            KeyRange::everything(),
+            KeyRange::person_keys(region, slot(7)),
+        ] {
+            assert!(range.may_hold_person_keys() && range.contains(&key));
+        }
     }
 
     #[test]

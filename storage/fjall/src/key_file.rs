@@ -21,6 +21,8 @@ use tidegate_storage_api::StoreError;
 const PLACE_BYTES: usize = 128;
 /// The longest wrapped key that a place holds.
 pub(crate) const PERSON_KEY_MAX_BYTES: usize = PLACE_BYTES - 6;
+/// How many bytes name a place.
+pub(crate) const PLACE_ROW_BYTES: usize = 8;
 const LIVE: u8 = 1;
 
 /// Where a wrapped key lies: the number of its place.
@@ -32,7 +34,7 @@ impl Place {
         Some(Place(u64::from_be_bytes(row.try_into().ok()?)))
     }
 
-    pub(crate) fn to_row(self) -> [u8; 8] {
+    pub(crate) fn to_row(self) -> [u8; PLACE_ROW_BYTES] {
         self.0.to_be_bytes()
     }
 

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tidegate_storage_api::{Key, KeyRange, StoreError};
 
-use crate::key_file::{KeyFile, Place};
+use crate::key_file::{KeyFile, PLACE_ROW_BYTES, Place};
 
 pub(crate) const FORMAT: u32 = 1;
 const FIRST_GENERATION: u32 = 1;
+/// Names the places that the newest group with replaced keys gave up.
+const REPLACED: &str = "replaced";
 
 /// The rows of the store and the file of wrapped person keys beside them.
 ///
@@ -65,7 +67,23 @@ impl Rows {
             keys,
         };
         rows.check_format()?;
+        rows.destroy_replaced()?;
         Ok(rows)
+    }
+
+    /// Destroys once more what the newest group with replaced keys replaced: a
+    /// crash can have come before that was durable.
+    fn destroy_replaced(&self) -> Result<(), MetaError> {
+        let Some(places) = self.meta.get(REPLACED)? else {
+            return Ok(());
+        };
+        let mut keys = self.keys.edit();
+        for place in places.chunks_exact(PLACE_ROW_BYTES) {
+            if let Some(place) = Place::from_row(place) {
+                keys.destroy(place)?;
+            }
+        }
+        Ok(keys.sync()?)
     }
 
     fn check_format(&self) -> Result<(), MetaError> {
@@ -148,7 +166,9 @@ impl Rows {
     /// Writes one group. A new person key is durable before the row that
     /// points at it. A deleted one is overwritten before its row goes, so a
     /// crash in between leaves no live key; a replaced one is overwritten only
-    /// after the row points at its successor, so a crash loses no key.
+    /// after the row points at its successor, so a crash loses no key; its place
+    /// is written down with that row, so that it is overwritten at the next
+    /// opening at the latest.
     pub(crate) fn write(&self, group: GroupWrites<'_>) -> Result<(), fjall::Error> {
         let mut batch = self.database.batch().durability(group.sync);
         let mut keys = self.keys.edit();
@@ -171,6 +191,10 @@ impl Rows {
         }
         keys.sync()?;
         batch.insert(&self.meta, "sequence", group.sequence.to_be_bytes());
+        if !replaced.is_empty() {
+            let places: Vec<u8> = replaced.iter().flat_map(|place| place.to_row()).collect();
+            batch.insert(&self.meta, REPLACED, places);
+        }
         batch.commit()?;
         for place in replaced {
             keys.destroy(place)?;

@@ -177,6 +177,7 @@ impl Store for FjallStore {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use tidegate_storage_api::{Region, Slot};
 
     tidegate_storage_api::conformance_tests!(|| async {
         let folder = tempfile::tempdir().unwrap();
@@ -220,6 +221,42 @@ mod tests {
         };
         assert_eq!(store.commit(put(1, 123)).await, Err(StoreError::TooLarge));
         store.commit(put(2, 122)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_replaced_key_is_destroyed_at_the_next_opening_at_the_latest() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |user: u8| Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[user; 16]);
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let first = Commit::default().put(key(1), vec![0xA1; 72]);
+        store
+            .commit(first.put(key(2), vec![0xB2; 72]))
+            .await
+            .unwrap();
+        let file = folder.path().join("keys/person.keys");
+        let before = std::fs::read(&file).unwrap();
+        let replaced = Commit::default().put(key(1), vec![0xC3; 96]);
+        store.commit(replaced).await.unwrap();
+        store
+            .commit(Commit::default().put(key(3), vec![0xD4; 72]))
+            .await
+            .unwrap();
+        drop(store);
+        // The power was cut before the destruction was on the disk.
+        let mut after = std::fs::read(&file).unwrap();
+        after[..before.len()].copy_from_slice(&before);
+        std::fs::write(&file, &after).unwrap();
+
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == [0xA1; 8]));
+        for (user, value) in [
+            (1, vec![0xC3; 96]),
+            (2, vec![0xB2; 72]),
+            (3, vec![0xD4; 72]),
+        ] {
+            assert_eq!(store.get(key(user)).await, Ok(Some(value.into())));
+        }
     }
 
     #[tokio::test]

@@ -9,10 +9,16 @@ use foundationdb::{Database, FdbError, FdbResult, RangeOption, Transaction};
 use tidegate_storage_api::{Check, Commit, EventPosition, Fence, Key, KeyRange, StoreError};
 
 use crate::lanes::Lane;
-use crate::space;
+use crate::space::{self, Space};
 
 /// How long a read, or a read version, may take. Commits have no such limit.
 const READ_MS: i32 = 1_000;
+
+/// A cluster, and where in it the rows lie.
+pub(crate) struct Cluster {
+    pub(crate) database: Database,
+    pub(crate) space: Space,
+}
 
 /// What the conditions came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +29,15 @@ pub(crate) enum Found {
 }
 
 /// A transaction that only reads, and is given up after [`READ_MS`].
-fn reading(database: &Database) -> FdbResult<Transaction> {
-    let transaction = database.create_trx()?;
+fn reading(cluster: &Cluster) -> FdbResult<Transaction> {
+    let transaction = cluster.database.create_trx()?;
     transaction.set_option(TransactionOption::Timeout(READ_MS))?;
     Ok(transaction)
 }
 
 /// Reads, with FoundationDB's own back-off in between, until the time is up.
 async fn read<T, F>(
-    database: &Database,
+    cluster: &Cluster,
     mut once: impl FnMut(Transaction) -> F,
 ) -> Result<T, StoreError>
 where
@@ -41,7 +47,7 @@ where
         tracing::debug!(event = "foundationdb.read_failed", code = error.code());
         StoreError::Unavailable
     };
-    let mut transaction = reading(database).map_err(unavailable)?;
+    let mut transaction = reading(cluster).map_err(unavailable)?;
     loop {
         let (used, found) = once(transaction).await;
         match found {
@@ -51,17 +57,17 @@ where
     }
 }
 
-pub(crate) async fn get(database: &Database, key: &Key) -> Result<Option<Bytes>, StoreError> {
+pub(crate) async fn get(cluster: &Cluster, key: &Key) -> Result<Option<Bytes>, StoreError> {
     let once = async |transaction: Transaction| {
-        let found = transaction.get(&space::stored(key), true).await;
+        let found = transaction.get(&cluster.space.stored(key), true).await;
         let found = found.map(|value| value.map(|value| Bytes::copy_from_slice(&value)));
         (transaction, found)
     };
-    read(database, once).await
+    read(cluster, once).await
 }
 
 pub(crate) async fn range(
-    database: &Database,
+    cluster: &Cluster,
     range: &KeyRange,
     limit: usize,
 ) -> Result<Vec<(Key, Bytes)>, StoreError> {
@@ -69,20 +75,36 @@ pub(crate) async fn range(
         return Ok(Vec::new());
     }
     let once = async |transaction: Transaction| {
-        let found = rows(&transaction, range, limit).await;
+        let found = all_rows(cluster, &transaction, range, limit).await;
         (transaction, found)
     };
-    read(database, once).await
+    read(cluster, once).await
 }
 
-async fn rows(
+/// The first rows of a range in their order, wherever they lie.
+async fn all_rows(
+    cluster: &Cluster,
     transaction: &Transaction,
     range: &KeyRange,
     limit: usize,
 ) -> FdbResult<Vec<(Key, Bytes)>> {
+    let mut all = Vec::new();
+    for part in cluster.space.ranges(range) {
+        all.append(&mut rows(transaction, part, limit).await?);
+    }
+    all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    all.truncate(limit);
+    Ok(all)
+}
+
+async fn rows(
+    transaction: &Transaction,
+    range: (Vec<u8>, Vec<u8>),
+    limit: usize,
+) -> FdbResult<Vec<(Key, Bytes)>> {
     let mut left = Some(RangeOption {
         limit: Some(limit),
-        ..RangeOption::from((space::stored(&range.start), space::stored(&range.end)))
+        ..RangeOption::from(range)
     });
     let (mut rows, mut turn) = (Vec::new(), 0);
     while let Some(option) = left {
@@ -97,21 +119,21 @@ async fn rows(
     Ok(rows)
 }
 
-pub(crate) async fn fresh_version(database: &Database) -> Result<i64, StoreError> {
+pub(crate) async fn fresh_version(cluster: &Cluster) -> Result<i64, StoreError> {
     let once = async |transaction: Transaction| {
         let version = transaction.get_read_version().await;
         (transaction, version)
     };
-    read(database, once).await
+    read(cluster, once).await
 }
 
 /// Reads the conditions at a version.
 pub(crate) async fn look(
-    database: &Database,
+    cluster: &Cluster,
     checks: &[Check],
     version: i64,
 ) -> Result<Found, FdbError> {
-    let transaction = reading(database)?;
+    let transaction = reading(cluster)?;
     transaction.set_read_version(version);
     // All are asked for before the first is waited for: a claim has a thousand.
     let stored: Vec<_> = checks
@@ -121,7 +143,7 @@ pub(crate) async fn look(
             Check::Absent(key) | Check::Value(key, _) => Some(key.clone()),
             Check::Untouched(_) => None,
         })
-        .map(|key| key.map(|key| transaction.get(&space::stored(&key), true)))
+        .map(|key| key.map(|key| transaction.get(&cluster.space.stored(&key), true)))
         .collect();
     let mut found = Found::Held;
     for (check, stored) in checks.iter().zip(stored) {
@@ -145,31 +167,33 @@ pub(crate) async fn look(
 /// A transaction with everything in it, at a read version. It has no time
 /// limit: what was sent is waited for.
 pub(crate) fn prepared(
-    database: &Database,
+    cluster: &Cluster,
     commit: &Commit,
     lane: &Lane,
     version: i64,
     generation: u32,
 ) -> FdbResult<Transaction> {
-    let transaction = database.create_trx()?;
+    let transaction = cluster.database.create_trx()?;
     transaction.set_read_version(version);
     for check in &commit.checks {
         let key = match check {
             Check::Fence { region, slot, .. } => &Key::fence(*region, *slot),
             Check::Absent(key) | Check::Value(key, _) | Check::Untouched(key) => key,
         };
-        conflicts(&transaction, key, ConflictRangeType::Read)?;
+        conflicts(cluster, &transaction, key, ConflictRangeType::Read)?;
     }
     for range in &commit.clears {
         if range.start < range.end {
-            transaction.clear_range(&space::stored(&range.start), &space::stored(&range.end));
+            for (start, end) in cluster.space.ranges(range) {
+                transaction.clear_range(&start, &end);
+            }
         }
     }
     for key in &commit.deletes {
-        transaction.clear(&space::stored(key));
+        transaction.clear(&cluster.space.stored(key));
     }
     for put in &commit.puts {
-        transaction.set(&space::stored(&put.key), &put.value);
+        transaction.set(&cluster.space.stored(&put.key), &put.value);
     }
     for (place, append) in (0..).zip(&commit.appends) {
         let (region, partition) = (append.region, append.partition);
@@ -177,19 +201,22 @@ pub(crate) fn prepared(
         let key = space::stamped(key);
         transaction.atomic_op(&key, &append.value, MutationType::SetVersionstampedKey);
     }
-    conflicts(&transaction, &lane.key, ConflictRangeType::Read)?;
+    conflicts(cluster, &transaction, &lane.key, ConflictRangeType::Read)?;
     let marker = MutationType::SetVersionstampedValue;
-    transaction.atomic_op(&space::stored(&lane.key), &lane.value(), marker);
+    transaction.atomic_op(&cluster.space.stored(&lane.key), &lane.value(), marker);
     Ok(transaction)
 }
 
 /// Finds out whether a lane's commit landed, and at which version. When this
 /// returns, it has, or never will: this conflicts with it, and has committed.
 /// Waits for as long as the database is out of reach.
-pub(crate) async fn settle(database: &Database, lane: &Lane) -> FdbResult<Option<i64>> {
-    let mut transaction = database.create_trx()?;
+pub(crate) async fn settle(cluster: &Cluster, lane: &Lane) -> FdbResult<Option<i64>> {
+    let mut transaction = cluster.database.create_trx()?;
     loop {
-        let landed = match transaction.get(&space::stored(&lane.key), false).await {
+        let landed = match transaction
+            .get(&cluster.space.stored(&lane.key), false)
+            .await
+        {
             Ok(stored) => lane.landed(stored.as_deref()),
             Err(error) => {
                 transaction = transaction.on_error(error).await?;
@@ -197,7 +224,7 @@ pub(crate) async fn settle(database: &Database, lane: &Lane) -> FdbResult<Option
             }
         };
         // Nothing is written, so that whoever repeats this still finds it.
-        conflicts(&transaction, &lane.key, ConflictRangeType::Write)?;
+        conflicts(cluster, &transaction, &lane.key, ConflictRangeType::Write)?;
         match transaction.commit().await {
             Ok(_) => return Ok(landed),
             Err(error) => transaction = error.on_error().await?,
@@ -205,7 +232,13 @@ pub(crate) async fn settle(database: &Database, lane: &Lane) -> FdbResult<Option
     }
 }
 
-fn conflicts(transaction: &Transaction, key: &Key, kind: ConflictRangeType) -> FdbResult<()> {
-    let (key, after) = (space::stored(key), space::stored(&key.successor()));
+fn conflicts(
+    cluster: &Cluster,
+    transaction: &Transaction,
+    key: &Key,
+    kind: ConflictRangeType,
+) -> FdbResult<()> {
+    let space = &cluster.space;
+    let (key, after) = (space.stored(key), space.stored(&key.successor()));
     transaction.add_conflict_range(&key, &after, kind)
 }

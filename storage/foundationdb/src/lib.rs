@@ -27,6 +27,8 @@ mod store;
 mod versions;
 
 #[cfg(feature = "foundationdb")]
+pub use space::Layout;
+#[cfg(feature = "foundationdb")]
 pub use store::{FoundationStore, OpenError, Options, Usage};
 #[cfg(feature = "foundationdb")]
 pub use tidegate_libfdb::{NetworkOption, stop};

@@ -14,9 +14,10 @@ use tidegate_storage_api::{
 };
 use tokio::sync::oneshot;
 
-use crate::attempt::{self, Found};
+use crate::attempt::{self, Cluster, Found};
 use crate::lanes::{Lane, Lanes, Owner};
 use crate::outcome::Unsent;
+use crate::space::{Layout, Space};
 use crate::versions::{Asked, Fenced, Versions};
 
 /// How often a commit is tried anew when all its conditions hold after all.
@@ -69,7 +70,7 @@ pub struct Usage {
 }
 
 struct Client {
-    database: Database,
+    cluster: Cluster,
     versions: Versions,
     lanes: Lanes,
     generation: AtomicU32,
@@ -94,7 +95,10 @@ impl FoundationStore {
         };
         Ok(FoundationStore {
             client: Arc::new(Client {
-                database,
+                cluster: Cluster {
+                    database,
+                    space: Space::default(),
+                },
                 versions: Versions::default(),
                 lanes: Lanes::new(owner),
                 generation: AtomicU32::new(FIRST_GENERATION),
@@ -109,6 +113,12 @@ impl FoundationStore {
     /// on: raised by a restore, and kept by whoever opens the store.
     pub fn set_generation(&self, generation: u32) {
         self.client.generation.store(generation, Ordering::Release);
+    }
+
+    /// Where the keys of people lie. Kept by whoever opens the store, before any
+    /// of them is read or written.
+    pub fn set_layout(&self, layout: Layout) {
+        self.client.cluster.space.set_layout(layout);
     }
 
     /// What was asked of the cluster so far.
@@ -142,12 +152,12 @@ fn begin<T: Send + 'static>(
 impl Store for FoundationStore {
     fn get(&self, key: Key) -> StoreFuture<Option<Bytes>> {
         let client = Arc::clone(&self.client);
-        begin(async move { attempt::get(&client.database, &key).await })
+        begin(async move { attempt::get(&client.cluster, &key).await })
     }
 
     fn range(&self, range: KeyRange, limit: usize) -> StoreFuture<Vec<(Key, Bytes)>> {
         let client = Arc::clone(&self.client);
-        begin(async move { attempt::range(&client.database, &range, limit).await })
+        begin(async move { attempt::range(&client.cluster, &range, limit).await })
     }
 
     fn commit(&self, commit: Commit) -> StoreFuture<Stamp> {
@@ -218,14 +228,14 @@ impl Client {
             }
             // What does not hold there may hold now: rows that others write too
             // can be older at a kept version than the caller read them.
-            let found = attempt::look(&self.database, &commit.checks, kept).await;
+            let found = attempt::look(&self.cluster, &commit.checks, kept).await;
             if matches!(found, Ok(Found::Held)) {
                 return Ok(kept);
             }
             self.versions.forget(fenced);
         }
         let version = self.fresh_version().await?;
-        let found = attempt::look(&self.database, &commit.checks, version).await;
+        let found = attempt::look(&self.cluster, &commit.checks, version).await;
         match found.map_err(|_| StoreError::Unavailable)? {
             Found::Held => Ok(version),
             Found::Fenced => Err(StoreError::Fenced),
@@ -235,14 +245,14 @@ impl Client {
 
     async fn fresh_version(&self) -> Result<i64, StoreError> {
         self.read_versions.fetch_add(1, Ordering::Relaxed);
-        attempt::fresh_version(&self.database).await
+        attempt::fresh_version(&self.cluster).await
     }
 
     /// Sends a commit and waits until its fate is known; the version at which
     /// it landed.
     async fn send(&self, commit: &Commit, lane: &Lane, version: i64) -> Result<i64, Unsent> {
         let generation = self.generation.load(Ordering::Acquire);
-        let prepared = attempt::prepared(&self.database, commit, lane, version, generation);
+        let prepared = attempt::prepared(&self.cluster, commit, lane, version, generation);
         let failed = match prepared.map_err(Unsent::of)?.commit().await {
             Ok(committed) => return committed.committed_version().map_err(|_| Unsent::Unknown),
             Err(failed) => failed,
@@ -258,7 +268,7 @@ impl Client {
         }
         self.settled.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(event = "foundationdb.fate_unknown", code = error.code());
-        match attempt::settle(&self.database, lane).await {
+        match attempt::settle(&self.cluster, lane).await {
             Ok(Some(version)) => Ok(version),
             // It never will: everything is tried anew.
             Ok(None) => Err(Unsent::Later),

@@ -33,6 +33,7 @@ macro_rules! with_cases {
             another_claim_fences_whoever_was_vouched_for,
             what_holds_now_is_no_conflict_at_a_kept_version,
             an_outside_write_overtakes_what_the_owner_thought_untouched,
+            keys_of_people_lie_apart_and_are_in_every_range_in_their_order,
         )
     };
 }
@@ -110,9 +111,10 @@ mod real {
 mod cases {
     pub(super) use tidegate_storage_api::conformance::*;
     use tidegate_storage_api::{
-        Check, Commit, Fence, Key, PersonPart, Region, Slot, Store, StoreError, SystemPart,
+        Check, Commit, Fence, Key, KeyRange, PersonPart, Region, Slot, Store, StoreError,
+        SystemPart,
     };
-    use tidegate_storage_foundationdb::FoundationStore;
+    use tidegate_storage_foundationdb::{FoundationStore, Layout};
 
     use super::real::open;
 
@@ -218,5 +220,37 @@ mod cases {
         assert_eq!(buried, Err(StoreError::Overtaken));
         let found = store.get(row()).await.unwrap();
         assert_eq!(found.as_deref(), Some(&b"theirs"[..]));
+    }
+
+    pub(super) async fn keys_of_people_lie_apart_and_are_in_every_range_in_their_order(
+        store: &FoundationStore,
+    ) {
+        let (region, user) = (Region::FIRST, [1; 16]);
+        let mut keys = vec![
+            row(),
+            Key::person_key(region, slot(), &user),
+            Key::identifier(region, &[0x01; 32]),
+        ];
+        keys.sort();
+        let put = |commit: Commit, key: &Key| commit.put(key.clone(), &b"x"[..]);
+        let all = keys.iter().fold(Commit::default(), put);
+        store.commit(all).await.unwrap();
+        assert_eq!(listed(store, 9).await, keys);
+        assert_eq!(listed(store, 2).await, keys[..2]);
+        // Whoever looks for all of them in one range finds the others.
+        let together = open();
+        together.set_layout(Layout::Together);
+        let rows = keys.iter().filter(|key| !key.is_person_key());
+        let rows: Vec<_> = rows.cloned().collect();
+        assert_eq!(listed(&together, 9).await, rows);
+        let clear = Commit::default().clear(KeyRange::everything());
+        store.commit(clear).await.unwrap();
+        assert_eq!(listed(store, 9).await, []);
+    }
+
+    async fn listed(store: &FoundationStore, limit: usize) -> Vec<Key> {
+        let found = store.range(KeyRange::everything(), limit).await.unwrap();
+        let keys = found.into_iter().map(|(key, _)| key);
+        keys.filter(|key| !key.is_marker()).collect()
     }
 }

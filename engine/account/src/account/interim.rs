@@ -249,6 +249,7 @@ impl InterimAccount {
             Command::SignUp(_)
             | Command::Sessions { .. }
             | Command::SetStatus { .. }
+            | Command::Erase { .. }
             | Command::Claim { .. }
             | Command::Verify(_) => output.replies.push((ticket, InterimReply::Unavailable)),
         }

@@ -127,6 +127,10 @@ impl Account {
         let mismatch = matches!(completion, Completion::Verified(_));
         let person = match &mut self.person {
             Some(person) => person,
+            // The identifier was read before its person was erased.
+            None if self.erased.is_some() && mismatch => {
+                return Reply::No(Refusal::InvalidCredentials);
+            }
             // Nobody has this identifier: from its first failure on, the
             // guesses at it are counted as anybody's.
             absent if mismatch => {

@@ -16,6 +16,10 @@ use crate::status::Status;
 impl Account {
     pub(super) fn sign_up(&mut self, request: Request, sign_up: SignUp, step: &mut Step<'_>) {
         let policy = &step.policy.password;
+        // A repeat that was on its way for longer than its account lived.
+        if self.erased.is_some() {
+            return step.reply(request.ticket, Reply::No(Refusal::UnknownAccount));
+        }
         if self.person.is_some() || !self.pending.is_empty() {
             return step.reply(request.ticket, Reply::No(Refusal::IdempotencyReused));
         }

@@ -1,6 +1,7 @@
 //! The machine as a whole: an account, a clock in the test's hand, and a
 //! hasher that answers when the test says so.
 
+mod erasing;
 mod guessing;
 mod interim;
 mod lifecycle;

@@ -326,7 +326,7 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
     }
     let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store())?;
     let backend = Backend::open(&folder, &config, &OsEntropy)?;
-    block_on(restored::make_ready(&*backend.store()))??;
+    block_on(restored::make_ready(&backend))??;
     let format = format_of(args.json);
     output::print(format, &object(json!({ "rows": rows })));
     Ok(YES)
@@ -337,8 +337,13 @@ pub(super) fn restored(args: &RestoredArgs) -> anyhow::Result<u8> {
     let folder = Folder::at(&args.dir);
     let config = Config::read(&folder.config())?;
     let backend = Backend::open(&folder, &config, &OsEntropy)?;
-    let generation = block_on(restored::make_ready(&*backend.store()))??;
-    let fields = json!({ "generation": generation });
+    let ready = block_on(restored::make_ready(&backend))??;
+    let fields = json!({
+        "generation": ready.generation,
+        "erasures": ready.replayed.erased,
+        "erased_again": ready.replayed.people,
+        "identifiers_freed": ready.replayed.identifiers,
+    });
     output::print(format_of(args.json), &object(fields));
     Ok(YES)
 }

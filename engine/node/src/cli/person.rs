@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
 use tidegate_client::{
     CallError, Client, Code, Decision, DeviceToken, Granted, Identifier, Knowledge, Options,
-    Refusal, RevokeScope, SignIn, Verification, Verify,
+    Refusal, RevokeScope, SignIn, UserId, Verification, Verify,
 };
 
 use super::output::Format;
@@ -78,6 +78,15 @@ pub(super) struct VerifyArgs {
 pub(super) struct ClaimArgs {
     #[command(flatten)]
     shown: Shown,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct EraseArgs {
+    /// Whose account, as `sign-up` printed it.
+    #[arg(long, value_name = "ID")]
+    user: String,
     #[command(flatten)]
     connection: Connection,
 }
@@ -209,10 +218,7 @@ pub(super) fn sessions(args: &SessionsArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
-    let user = args.user.parse();
-    let user = user
-        .ok()
-        .context("--user takes the id that `sign-up` prints")?;
+    let user = user_id(&args.user)?;
     let mut verify = Verify::new(user, args.shown.identifier()?);
     if !args.without_password {
         verify = verify.with_password(&input::secret("password")?);
@@ -235,6 +241,19 @@ pub(super) fn claim(args: &ClaimArgs) -> anyhow::Result<u8> {
         let decision = client.claim(&token, &identifier).await?;
         Ok(decision.map(|until| fields(json!({ "until": until }))))
     })
+}
+
+pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<u8> {
+    let user = user_id(&args.user)?;
+    ask(&args.connection, async |client| {
+        let decision = client.erase(user).await?;
+        Ok(decision.map(|at| fields(json!({ "user": user.to_string(), "erased_at": at }))))
+    })
+}
+
+fn user_id(text: &str) -> anyhow::Result<UserId> {
+    let user = text.parse().ok();
+    user.context("--user takes the id that `sign-up` prints")
 }
 
 impl Shown {

@@ -63,6 +63,31 @@ pub(crate) struct StoreRow {
     /// Which region this is, where there is more than one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) region: Option<RegionRef>,
+    /// Where keys of people lie in FoundationDB.
+    #[serde(default)]
+    pub(crate) person_keys: PersonKeys,
+}
+
+/// Where in FoundationDB the rows lie that are backed up apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PersonKeys {
+    /// Among the others: what a row means that says nothing.
+    #[default]
+    Together,
+    /// In a range of their own.
+    Apart,
+}
+
+impl PersonKeys {
+    /// Where they lie in a deployment that begins with this version: programs
+    /// that know only the first look for them among the others.
+    pub(crate) fn of(active: u16) -> PersonKeys {
+        match active {
+            0 | 1 => PersonKeys::Together,
+            _ => PersonKeys::Apart,
+        }
+    }
 }
 
 impl StoreRow {

@@ -265,6 +265,10 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
             let by = gateway.administrator();
             account(body.user, Command::SetStatus { change, by })
         }
+        Requested::Erase(body) => {
+            let by = gateway.administrator();
+            account(body.user, Command::Erase { by })
+        }
         Requested::Claim(body) => Task::Claim {
             user: UserId::from_bytes(body.by.user),
             by: proof(&body.by),

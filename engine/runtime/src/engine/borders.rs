@@ -31,7 +31,7 @@ impl Engine {
             Task::Check(_) => Answer::Checked(Outcome::No(Refusal::InvalidToken)),
             Task::Verify { .. }
             | Task::Account {
-                command: Command::SetStatus { .. },
+                command: Command::SetStatus { .. } | Command::Erase { .. },
                 ..
             } => Answer::Reply(Reply::No(Refusal::UnknownAccount)),
             _ => Answer::Reply(Reply::No(Refusal::InvalidToken)),

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tidegate_account::record::{self, Corrupt, IdentifierRow};
 use tidegate_account::{
-    Account, Changes, Event, Fate as RecordFate, Held, Status, TenantId, encode_audits,
+    Account, Changes, Event, Fate as RecordFate, Held, IndexHash, Status, TenantId, encode_audits,
     encode_event,
 };
 use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, PersonPart, StoreError};
@@ -157,7 +157,8 @@ pub(crate) fn prepare(
 }
 
 /// Takes everything of a person away. The rows of identifiers that were held
-/// go one by one; the rest is one range and the key.
+/// go one by one; the rest is one range and the key, in whose place it stands when
+/// somebody was erased.
 fn removal(
     shared: &Shared,
     home: Home,
@@ -165,8 +166,16 @@ fn removal(
     changes: &Changes,
     mut commit: Commit,
 ) -> Result<Prepared, Corrupt> {
-    let RecordFate::Removed(tenant) = changes.fate else {
-        return Err(Corrupt);
+    let tenant = match &changes.fate {
+        RecordFate::Kept => return Err(Corrupt),
+        RecordFate::Removed(tenant) => {
+            commit = commit.delete(home.key_row());
+            *tenant
+        }
+        RecordFate::Erased(erasure) => {
+            commit = commit.put(home.key_row(), erasure.encode().to_vec());
+            erasure.tenant
+        }
     };
     commit = commit
         .check(Check::Untouched(home.row(PersonPart::Record)))
@@ -174,9 +183,9 @@ fn removal(
             home.region,
             home.slot,
             home.user.as_bytes(),
-        ))
-        .delete(home.key_row());
+        ));
     for row in changes.released.iter().filter(|row| row.is_held()) {
+        shared.lookups.forget(&IndexHash(row.hash));
         commit = commit.delete(RowKey::identifier(home.region, &row.hash));
         commit = leave_directory(shared, home, row, commit);
     }

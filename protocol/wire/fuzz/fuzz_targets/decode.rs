@@ -14,6 +14,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = reply.revoked();
         let _ = reply.sessions();
         let _ = reply.status_set();
+        let _ = reply.erased();
         let _ = reply.claimed();
         let _ = reply.verified();
         let _ = reply.operated();

@@ -123,6 +123,7 @@ pub(crate) fn request(opcode: Opcode) -> Bytes {
                 };
                 encode_request(out, &head, &body)
             }
+            Opcode::Erase => encode_request(out, &head, &v1::Erase { user: [0xA2; 16] }),
             Opcode::Claim => {
                 let body = v1::Claim {
                     by: check(),
@@ -196,6 +197,7 @@ pub(crate) fn reply(opcode: Opcode) -> Bytes {
                 encode_reply(out, &head, &v1::SessionList { sessions })
             }
             Opcode::SetStatus => encode_reply(out, &head, &v1::StatusSet { status: 3 }),
+            Opcode::Erase => encode_reply(out, &head, &v1::Erased { at: 11 }),
             Opcode::Claim => encode_reply(out, &head, &v1::Claimed { until: 9 }),
             Opcode::Verify => encode_reply(out, &head, &v1::Verified { verification: 2 }),
             Opcode::Operate => {

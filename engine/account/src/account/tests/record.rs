@@ -111,6 +111,7 @@ fn events_read_back_and_their_bytes_are_as_written_down() {
         EventKind::DeviceAdded(4),
         EventKind::PasswordUpgraded,
         EventKind::StatusChanged(crate::status::Status::Locked),
+        EventKind::Erased,
     ] {
         let event = crate::event::Event {
             tenant: 7,

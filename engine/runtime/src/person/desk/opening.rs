@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidegate_account::record::View;
-use tidegate_account::{Account, Status};
+use tidegate_account::record::{Corrupt, View};
+use tidegate_account::{Account, ERASURE_BYTES, Erasure, Status};
 use tidegate_storage_api::StoreError;
 
 use super::{Desk, Phase};
@@ -55,6 +55,13 @@ impl Desk {
             return self.load();
         }
         match loaded {
+            // Whatever else is there is of an older copy of the store.
+            Ok(Loaded { key: Some(key), .. }) if key.len() == ERASURE_BYTES => {
+                match Erasure::decode(&key) {
+                    Ok(erasure) => self.nobody(Account::erased(self.user, erasure)),
+                    Err(Corrupt) => self.opened(Err(StoreError::Corrupt)),
+                }
+            }
             Ok(Loaded { record: None, .. }) => self.absent(),
             Ok(Loaded {
                 record: Some(record),
@@ -78,8 +85,12 @@ impl Desk {
 
     /// Nobody is here yet.
     fn absent(&mut self) {
+        self.nobody(Account::absent(self.user));
+    }
+
+    fn nobody(&mut self, account: Account) {
         self.phase = Phase::Ready {
-            account: Box::new(Account::absent(self.user)),
+            account: Box::new(account),
             key: None,
         };
     }

@@ -1,0 +1,52 @@
+//! Erasing a person: everything goes, the key first of all, and what stands in its
+//! place says only that somebody was erased, and when.
+
+use super::{Account, Fate, Pending, Person, Step, Work};
+use crate::command::{Administrator, Request};
+use crate::erasure::Erasure;
+use crate::event::EventKind;
+use crate::id::TenantId;
+use crate::reply::{Refusal, Reply};
+
+impl Account {
+    /// Erases the person. Whoever is gone already is told as gone since then, so
+    /// that a repeat gets the same answer for as long as the row is kept.
+    pub(super) fn erase(
+        &mut self,
+        request: &Request,
+        by: &Administrator,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let of_tenant = |erasure: &&Erasure| erasure.tenant == request.tenant;
+        if let Some(erasure) = self.erased.as_ref().filter(of_tenant) {
+            return Reply::Erased(erasure.at);
+        }
+        let theirs = |person: &mut Person| person.is_of(request.tenant);
+        let Some(mut person) = self.person.take_if(theirs) else {
+            return Reply::No(Refusal::UnknownAccount);
+        };
+        // What began while there was somebody must find nobody.
+        for Pending { tickets, work, .. } in self.pending.drain(..) {
+            let refusal = match work {
+                Work::SignUp(_) | Work::SignIn(_) | Work::Upgrade => Refusal::InvalidCredentials,
+                Work::Verify(_) | Work::TakeOver(_) => Refusal::UnknownAccount,
+            };
+            for ticket in tickets {
+                step.reply(ticket, Reply::No(refusal));
+            }
+        }
+        let erasure = Erasure {
+            tenant: TenantId(person.check.tenant),
+            at: step.now_ms,
+            by: by.clone(),
+        };
+        step.event(EventKind::Erased);
+        let change = step.change();
+        change.released = core::mem::take(&mut person.sealed.identifiers);
+        change.fate = Fate::Erased(erasure.clone());
+        self.last_revision = person.check.revision;
+        let at = erasure.at;
+        self.erased = Some(erasure);
+        Reply::Erased(at)
+    }
+}
