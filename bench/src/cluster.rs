@@ -7,6 +7,7 @@ mod database;
 mod fidelity;
 mod happenings;
 mod judge;
+mod restore;
 mod rig;
 mod storm;
 
@@ -36,6 +37,9 @@ pub(crate) enum Happening {
     /// 64 clients refresh one token at once, through different nodes, while
     /// its owner hands over, and while its owner is killed.
     Storm,
+    /// FoundationDB's tools put back rows that are older than some people's
+    /// erasure, and the newest keys.
+    Restore,
     /// What the simulator says of three such nodes, beside what is measured.
     Fidelity,
 }
@@ -49,6 +53,20 @@ pub(crate) struct Ground {
     /// FoundationDB's command line.
     #[arg(long, value_name = "FILE", default_value = "fdbcli", global = true)]
     fdbcli: PathBuf,
+    /// FoundationDB's tools for copies, for `restore`.
+    #[arg(long, value_name = "FILE", default_value = "fdbbackup", global = true)]
+    fdbbackup: PathBuf,
+    /// The second of them.
+    #[arg(long, value_name = "FILE", default_value = "fdbrestore", global = true)]
+    fdbrestore: PathBuf,
+    /// The third, which does their work.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "backup_agent",
+        global = true
+    )]
+    backup_agent: PathBuf,
     /// FoundationDB's client library, when it is not where the system looks.
     #[arg(long, value_name = "FILE", global = true)]
     client_library: Option<PathBuf>,
@@ -90,6 +108,7 @@ pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
         let local = tokio::task::LocalSet::new();
         match args.happening {
             Happening::Storm => local.run_until(storm::storm(ground)).await,
+            Happening::Restore => local.run_until(restore::drill(ground)).await,
             Happening::Fidelity => local.run_until(fidelity::compare(ground)).await,
             happening => local.run_until(happenings::watch(ground, happening)).await,
         }

@@ -69,7 +69,11 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
 async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::Result<()> {
     let victim = &mut rig.members[VICTIM];
     match happening {
-        Happening::Nothing | Happening::Storm | Happening::Fidelity | Happening::Upgrade => {}
+        Happening::Nothing
+        | Happening::Storm
+        | Happening::Fidelity
+        | Happening::Restore
+        | Happening::Upgrade => {}
         Happening::Kill => {
             let phase = crowd.phase();
             victim.kill();

@@ -202,6 +202,16 @@ impl Rig {
         node::order(&self.first, &[args, &["--connect", &at]].concat())
     }
 
+    /// What `tidegate restored` says.
+    pub(crate) fn restored(&self) -> anyhow::Result<Value> {
+        node::order(&self.first, &["restored"])
+    }
+
+    /// A folder that goes with the rig.
+    pub(crate) fn folder(&self) -> &Path {
+        self.first.parent().unwrap_or(&self.first)
+    }
+
     /// What `tidegate status` says.
     pub(crate) fn status(&self, asked: usize) -> anyhow::Result<Value> {
         self.order(asked, &["status"])
