@@ -58,6 +58,12 @@ pub enum Input {
     Touched(Vec<(SessionId, u64)>),
     /// Make the uses durable, when there are any.
     WriteBehind,
+    /// What was decided since then, in Unix milliseconds, became durable only
+    /// now, and no answer to it left before.
+    Late {
+        /// When the first of it was decided.
+        since: u64,
+    },
     /// Drop what is over: sessions, claims, outcomes, the account itself when
     /// nobody needs it any more.
     Sweep,
@@ -333,6 +339,7 @@ impl Account {
                 step.change();
             }
             Input::WriteBehind => {}
+            Input::Late { since } => self.late(since, &mut step),
             Input::Sweep => self.sweep(&mut step),
             Input::Rekey(rekey) => self.rekey(&rekey, &mut step),
             Input::Adopt(decided) => self.adopt(decided, &mut step),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
 use tidegate_account::{Command, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source};
 use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
-use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
+use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store, StoreError};
 
 const ADA: &str = "ada.example.com";
 
@@ -34,6 +34,46 @@ async fn a_commit_of_unknown_fate_that_did_not_happen_is_unknown_and_can_be_repe
     let again = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
     assert!(matches!(again, Answer::Reply(Reply::Revoked(1))));
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
+}
+
+#[tokio::test]
+async fn whoever_waited_for_a_late_commit_is_not_thrown_out_for_asking_again() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    // The store goes away with the commit, and carries it out when it is back.
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(Some(1), refresh(&grant));
+    rig.until(|| rig.store.held() == 1).await;
+    rig.clock.advance(40_000);
+    rig.store.let_go().await;
+    let first = asked.await.unwrap().granted();
+    // Nobody had it before, so whoever missed the answer asks as if it were new.
+    rig.clock.advance(29_000);
+    let again = rig.ask(Some(2), refresh(&grant)).await.granted();
+    assert!(again.refresh.matches(&first.refresh));
+    let rig = rig.restart().await;
+    let again = rig.ask(Some(3), refresh(&grant)).await.granted();
+    assert!(again.refresh.matches(&first.refresh));
+    rig.clock.advance(2_000);
+    let late = rig.ask(Some(4), refresh(&grant)).await;
+    assert_eq!(late.refused(), Refusal::RefreshReused);
+}
+
+#[tokio::test]
+async fn whoever_waited_for_a_commit_of_unknown_fate_is_not_thrown_out_either() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(Some(1), refresh(&grant));
+    rig.until(|| rig.store.held() == 1).await;
+    rig.clock.advance(40_000);
+    for (commit, answer) in rig.store.take_held() {
+        rig.store.inner.commit(commit).await.unwrap();
+        answer.send(Err(StoreError::CommitUnknown)).unwrap();
+    }
+    let first = asked.await.unwrap().granted();
+    let again = rig.ask(Some(2), refresh(&grant)).await.granted();
+    assert!(again.refresh.matches(&first.refresh));
 }
 
 #[tokio::test]

@@ -62,6 +62,21 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Whoever asked for a successor that became durable late had no answer, and
+    /// asks again with the token that it replaced: the time for that begins now,
+    /// since nobody can have had the successor before.
+    pub(super) fn late(&mut self, since: u64, step: &mut Step<'_>) {
+        let people = self.person.iter_mut();
+        let sessions = people.flat_map(|person| &mut person.check.sessions);
+        let rotated = sessions.filter_map(|session| session.rotated.as_mut());
+        for rotated in rotated.filter(|rotated| rotated.at >= since) {
+            rotated.at = rotated.at.max(step.now_ms);
+            step.change();
+        }
+    }
+}
+
 impl Session {
     pub(super) fn grant(
         &self,

@@ -27,16 +27,26 @@ pub(crate) enum Fate {
 #[derive(Default)]
 pub(crate) struct Draft {
     changes: Option<Changes>,
+    /// When the first of them was decided, in Unix milliseconds.
+    since_ms: u64,
     /// The person's key is to be written anew, wrapped like this.
     rewrapped: Option<WrappedKey>,
 }
 
 impl Draft {
-    pub(crate) fn add(&mut self, changes: Changes) {
+    pub(crate) fn add(&mut self, changes: Changes, now_ms: u64) {
         match &mut self.changes {
-            None => self.changes = Some(changes),
+            None => {
+                self.changes = Some(changes);
+                self.since_ms = now_ms;
+            }
             Some(earlier) => earlier.extend(changes),
         }
+    }
+
+    /// When the first of the changes was decided.
+    pub(crate) fn since_ms(&self) -> u64 {
+        self.since_ms
     }
 
     pub(crate) fn rewrap(&mut self, wrapped: WrappedKey) {

@@ -48,6 +48,10 @@ pub(crate) struct Desk {
     durable: u64,
     draft: Draft,
     under_way: Option<Prepared>,
+    /// When what is under way was decided, and when what was late and is not
+    /// told to the account yet, in Unix milliseconds.
+    decided_ms: u64,
+    late: Option<u64>,
     soundness: Soundness,
     /// The account while the store is out of reach.
     shadow: Option<Shadow>,
@@ -129,6 +133,8 @@ impl Desk {
             durable: 0,
             draft: Draft::default(),
             under_way: None,
+            decided_ms: 0,
+            late: None,
             soundness: Soundness::Sound,
             shadow: None,
             settling: None,
@@ -175,6 +181,11 @@ impl Desk {
     }
 
     fn work(&mut self) {
+        if let Phase::Ready { .. } = self.phase
+            && let Some(since) = self.late.take()
+        {
+            self.input(Input::Late { since });
+        }
         while matches!(self.phase, Phase::Ready { .. } | Phase::Refused(_)) {
             let Some(job) = self.queue.pop_front() else {
                 break;
@@ -323,17 +334,17 @@ impl Desk {
             .map_or_else(Policy::default, |tenant| tenant.policy.clone());
         let entropy = Entropy::new(self.shared.entropy.seed());
         let now_ms = self.shared.clock.unix_ms();
-        let output = account.handle(now_ms, entropy, &policy, input);
+        let mut output = account.handle(now_ms, entropy, &policy, input);
         let revision = account.revision();
+        if let Some(changes) = output.changes.take() {
+            self.draft.add(changes, now_ms);
+        }
         self.output(output, revision, tenant.as_deref());
     }
 
     fn output(&mut self, output: Output, revision: u64, tenant: Option<&Tenant>) {
         for effect in output.effects {
             self.effect(effect, tenant);
-        }
-        if let Some(changes) = output.changes {
-            self.draft.add(changes);
         }
         for (ticket, reply) in output.replies {
             if let Some(held) = self.open.remove(&ticket) {

@@ -97,3 +97,24 @@ fn a_refresh_never_reaches_beyond_the_absolute_end() {
     world.now = end;
     assert_eq!(world.refresh(&grant).refused(), Refusal::SessionExpired);
 }
+
+#[test]
+fn a_successor_that_became_durable_late_is_given_for_its_whole_time_from_then_on() {
+    let (mut world, grant) = World::signed_in();
+    let other = world.sign_in(PASSWORD).granted();
+    world.refresh(&other).granted();
+    world.now += 20_000;
+    let since = world.now;
+    let successor = world.refresh(&grant).granted();
+    world.now += 40_000;
+    assert!(world.input(Input::Late { since }).changes.is_some());
+    world.now += world.policy.session.refresh_retry_ms;
+    let again = world.refresh(&grant).granted();
+    assert!(again.refresh.matches(&successor.refresh));
+    world.now += 1;
+    assert_eq!(world.refresh(&grant).refused(), Refusal::RefreshReused);
+    // What was rotated before was not late.
+    assert_eq!(world.refresh(&other).refused(), Refusal::RefreshReused);
+    let since = world.now;
+    assert!(world.input(Input::Late { since }).changes.is_none());
+}

@@ -19,6 +19,10 @@ use crate::warm::{Warm, WarmParts};
 /// commit, unless somebody asks for the person before.
 const LOOK_AGAIN_MS: u64 = 1_000;
 
+/// What takes longer to become durable counts from then on where a person was
+/// given a time to ask again in (30 s for a refresh).
+const LATE_MS: u64 = 5_000;
+
 impl Desk {
     pub(super) fn commit(&mut self) {
         if self.under_way.is_some() {
@@ -30,9 +34,11 @@ impl Desk {
         let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
             return;
         };
+        let decided_ms = self.draft.since_ms();
         let Some(draft) = self.draft.take() else {
             return;
         };
+        self.decided_ms = decided_ms;
         let prepared = commit::prepare(&self.shared, home, self.epoch, account, key.clone(), draft);
         let Ok(mut prepared) = prepared else {
             // A record over its limit or a key that is gone: nothing was written.
@@ -81,6 +87,10 @@ impl Desk {
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
+        let took_ms = self.shared.clock.unix_ms().saturating_sub(self.decided_ms);
+        if took_ms > LATE_MS {
+            self.late = Some(self.decided_ms);
+        }
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
             *key = made;
