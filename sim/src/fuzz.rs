@@ -88,6 +88,12 @@ fn more_people(seed: u64, people: u64) -> (String, String) {
     (head, ask)
 }
 
+/// In every other world some are erased. Drawn apart, as network faults are.
+fn erasures(seed: u64) -> u64 {
+    let stream = Stream::new(seed, "fuzz-erasures", 0);
+    stream.below(2) * (1 + stream.below(8))
+}
+
 /// In every other world sessions end within the night when nobody uses them.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
@@ -113,6 +119,9 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
         "about = \"seed {seed}\"\npeople = {people}\ncalm_from_s = {CALM_S}\n\
          curve = [[0, {rate}], [{END_S}, {rate}]]\n{head}[ask]\ncheck = 100\n{ask}"
     );
+    if let be_erased @ 1.. = erasures(seed) {
+        let _ = writeln!(text, "be_erased = {be_erased}");
+    }
     for (name, most) in [
         ("forged_check", 5),
         ("refresh", 60),

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 #[cfg(tidegate_planted)]
 use tidegate_account::planted::Bug;
-use tidegate_storage_api::{Check, Commit, Key, PersonPart, StoreError};
+use tidegate_storage_api::{Check, Commit, Key, PersonPart, Put, StoreError};
 
 /// Which bug, if any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Plant {
     SettlingSkipped,
     /// A change, now and then, is acknowledged and never made.
     AcknowledgedAndLost,
+    /// Whoever is erased leaves nothing behind, not even that they were.
+    ErasureForgotten,
     /// Inside the engine.
     #[cfg(tidegate_planted)]
     Engine(Bug),
@@ -61,6 +63,7 @@ impl Plant {
         Plant::ClockSleeps,
         Plant::SettlingSkipped,
         Plant::AcknowledgedAndLost,
+        Plant::ErasureForgotten,
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::ReuseUndetected),
         #[cfg(tidegate_planted)]
@@ -99,6 +102,7 @@ impl Plant {
             Plant::ClockSleeps => "clock-sleeps",
             Plant::SettlingSkipped => "settling-skipped",
             Plant::AcknowledgedAndLost => "acknowledged-and-lost",
+            Plant::ErasureForgotten => "erasure-forgotten",
             #[cfg(tidegate_planted)]
             Plant::Engine(bug) => match bug {
                 Bug::ReuseUndetected => "reuse-undetected",
@@ -142,6 +146,13 @@ impl Plant {
                 commit.puts.retain(|put| !is_node(&put.key));
                 let of_node = |check: &Check| matches!(check, Check::Value(key, _) if is_node(key));
                 commit.checks.retain(|check| !of_node(check));
+            }
+            Plant::ErasureForgotten => {
+                let erasure = |put: &Put| {
+                    put.key.is_person_key() && put.value.len() == tidegate_account::ERASURE_BYTES
+                };
+                let erased = commit.puts.extract_if(.., |put| erasure(put));
+                commit.deletes.extend(erased.map(|put| put.key));
             }
             Plant::RenewsAnyway if commit.puts.len() == 1 && is_node(&commit.puts[0].key) => {
                 commit.checks.clear();

@@ -179,6 +179,8 @@ pub(crate) struct Parts {
     /// One of those signs in and comes back right before the session ends
     /// unused.
     pub(crate) last_moment: u32,
+    /// Somebody signs up and in, and is erased.
+    pub(crate) be_erased: u32,
 }
 
 /// One kind of visit.
@@ -198,10 +200,11 @@ pub(crate) enum Visit {
     Reuse,
     ComeBack,
     LastMoment,
+    BeErased,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u32); 14] {
+    pub(crate) fn all(&self) -> [(Visit, u32); 15] {
         [
             (Visit::Check, self.check),
             (Visit::ForgedCheck, self.forged_check),
@@ -217,6 +220,7 @@ impl Parts {
             (Visit::Reuse, self.reuse),
             (Visit::ComeBack, self.come_back),
             (Visit::LastMoment, self.last_moment),
+            (Visit::BeErased, self.be_erased),
         ]
     }
 

@@ -3,6 +3,7 @@
 
 mod checks;
 mod entries;
+mod erasures;
 mod refreshes;
 
 use std::collections::BTreeMap;
@@ -248,6 +249,7 @@ impl Crowd {
             Visit::Reuse => self.reuse().await,
             Visit::ComeBack => self.come_back().await,
             Visit::LastMoment => self.last_moment().await,
+            Visit::BeErased => self.be_erased().await,
         }
         let now_ns = self.agenda.now_ns();
         let values = [visit as u64, now_ns - began_ns];

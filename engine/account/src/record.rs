@@ -217,6 +217,17 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether a session is here that has another refresh token there.
+    #[must_use]
+    pub fn replaces_token(&self, there: &View<'_>, id: SessionId) -> bool {
+        let token = |view: &View<'_>| {
+            let mut sessions = view.check.sessions.iter();
+            let session = sessions.find(|session| session.id.to_native() == id.0);
+            session.map(|session| session.refresh_hash)
+        };
+        token(self).is_some_and(|hash| token(there) != Some(hash))
+    }
+
     /// Every session's id and span, in the record's order.
     pub fn sessions(&self) -> impl ExactSizeIterator<Item = (SessionId, Span)> + '_ {
         let sessions = self.check.sessions.iter();

@@ -111,6 +111,42 @@ async fn a_tenant_can_forbid_it() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_to_keep_a_token_whose_replacement_is_on_its_way() {
+    let rig = node().await;
+    let grant = rig.signed_in(ADA).await;
+    let other = rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
+    rig.store.set(Mood::Held);
+    let first = rig.submit(Some(1), refresh(&grant));
+    rig.until(|| rig.store.held() == 1).await;
+    rig.clock.advance(4_000);
+    let second = rig.ask(Some(2), refresh(&grant)).await;
+    assert_eq!(second.failed(), Failure::Unavailable);
+    // Another session of the same person has nothing to wait for.
+    let (reply, _) = interim(rig.ask(None, refresh(&other)).await);
+    assert!(matches!(reply, InterimReply::Refreshed(kept) if kept.refresh.matches(&other.refresh)));
+    let held = rig.store.take_held();
+    back(&rig).await;
+    rig.store.land(held).await;
+    let successor = first.await.unwrap().granted();
+    let again = rig.ask(Some(2), refresh(&grant)).await.granted();
+    assert!(again.refresh.matches(&successor.refresh));
+}
+
+#[tokio::test]
+async fn nobody_is_told_to_keep_a_token_while_the_fate_of_its_replacement_is_unknown() {
+    let rig = node().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::UnknownThenAway);
+    let first = rig.ask(Some(1), refresh(&grant)).await;
+    assert_eq!(first.failed(), Failure::Unknown);
+    rig.clock.advance(4_000);
+    let second = rig.ask(Some(2), refresh(&grant)).await;
+    assert_eq!(second.failed(), Failure::Unavailable);
+    back(&rig).await;
+    rig.ask(Some(3), refresh(&grant)).await.granted();
+}
+
+#[tokio::test]
 async fn a_refresh_keeps_its_token_until_the_store_is_back() {
     let rig = node().await;
     let grant = rig.signed_in(ADA).await;

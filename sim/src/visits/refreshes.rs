@@ -61,6 +61,9 @@ impl Crowd {
     fn refreshed(&self, person: u64, outcome: &Result<Decision<Granted>, CallError>) {
         match outcome {
             Ok(Decision::Yes(granted)) => {
+                let now_ns = self.agenda.now_ns();
+                let words = || format!("a refresh token, {:?}", granted.knowledge);
+                self.book.diary.note(Who::Person(person), now_ns, words);
                 let refresh = granted.refresh.clone();
                 let told_ms = match granted.knowledge {
                     Knowledge::Current => granted.idle_expires_at,

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use tidegate_account::record::View;
 use tidegate_account::{
     Asked, Command, Completion, Effect, Entropy, Input, Interim, InterimAccount, InterimInput,
-    InterimOutput, InterimReply, PendingId, SessionId, TenantId, Ticket,
+    InterimOutput, InterimReply, PendingId, Reply, SessionId, TenantId, Ticket,
 };
 
 use super::{Desk, Held};
@@ -56,7 +57,7 @@ impl Desk {
         let answerable = match &command {
             // To end a session is safe however old the knowledge is.
             Command::Revoke { .. } => true,
-            Command::Refresh { .. } => young,
+            Command::Refresh { session, .. } => young && !self.may_be_replacing(*session),
             Command::SignIn(_) => young && self.has_room(),
             _ => false,
         };
@@ -74,6 +75,28 @@ impl Desk {
             idempotency,
             command,
         }));
+    }
+
+    /// Whether a replacement of a session's refresh token is on its way to the
+    /// store, or may be. Whoever was told to keep the token would come back with
+    /// it when it has been replaced for long, and be taken for somebody who
+    /// stole it.
+    fn may_be_replacing(&self, session: SessionId) -> bool {
+        let of_session = |answer: &Answer| matches!(answer, Answer::Reply(Reply::Refreshed(grant)) if grant.session == session);
+        let decided = self.replies.iter().any(|(_, _, answer)| of_session(answer));
+        decided || self.is_replaced_in_what_is_under_way(session)
+    }
+
+    fn is_replaced_in_what_is_under_way(&self, session: SessionId) -> bool {
+        let under_way = self.under_way.as_ref();
+        let Some((record, _)) = under_way.and_then(|prepared| prepared.written.as_ref()) else {
+            return false;
+        };
+        let replaced = self.shared.directory.with_warm(self.user, |warm| {
+            let (new, durable) = (View::new(record).ok()?, View::new(warm.record()).ok()?);
+            Some(new.replaces_token(&durable, session))
+        });
+        replaced.flatten().unwrap_or(true)
     }
 
     /// Whether one more decision of this person can be kept.
