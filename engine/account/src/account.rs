@@ -151,7 +151,10 @@ impl Changes {
         self.moved.extend(later.moved);
         self.events.extend(later.events);
         self.audits.extend(later.audits);
-        self.fate = later.fate;
+        // Nobody comes after whoever was erased.
+        if !matches!(self.fate, Fate::Erased(_)) {
+            self.fate = later.fate;
+        }
     }
 }
 
@@ -358,6 +361,7 @@ impl Account {
         }
         if let (Some(_), None) = (&step.output.changes, &self.person) {
             self.last_revision += 1;
+            self.durability = Durability::Current;
         }
         step.output
     }

@@ -60,6 +60,25 @@ async fn whoever_waited_for_a_late_commit_is_not_thrown_out_for_asking_again() {
 }
 
 #[tokio::test]
+async fn what_a_late_commit_leads_to_is_not_late_itself() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let before = rig.store.commits();
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(Some(1), refresh(&grant));
+    for commits in 1..=2 {
+        rig.until(|| rig.store.commits() - before == commits).await;
+        rig.clock.advance(40_000);
+        let held = rig.store.take_held();
+        rig.store.set(Mood::Held);
+        rig.store.land(held).await;
+    }
+    asked.await.unwrap().granted();
+    rig.settle().await;
+    assert_eq!(rig.store.commits() - before, 2);
+}
+
+#[tokio::test]
 async fn whoever_waited_for_a_commit_of_unknown_fate_is_not_thrown_out_either() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;

@@ -39,6 +39,8 @@ pub enum BackupError {
     Broken,
 }
 
+/// Names the sum of the keys that belong to a copy of the rows.
+const KEYS_SUM: &str = "keys_sum";
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Rows {
@@ -68,8 +70,8 @@ impl Rows {
             .open()?;
         let rows = target.keyspace("rows", KeyspaceCreateOptions::default)?;
         let meta = target.keyspace("meta", KeyspaceCreateOptions::default)?;
-        let keys = KeyFile::open(keys_to)?;
-        let mut keys = keys.edit();
+        let copied_keys = KeyFile::open(keys_to)?;
+        let mut keys = copied_keys.edit();
         let (snapshot, sequence) = (self.database.snapshot(), self.sequence()?);
         let mut copied = 0u64;
         let mut ingestion = rows.start_ingestion()?;
@@ -96,6 +98,8 @@ impl Rows {
         }
         ingestion.finish()?;
         keys.sync()?;
+        drop(keys);
+        let sum = u64::from(copied_keys.sum()?);
         let mut batch = target.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(
             &meta,
@@ -106,6 +110,7 @@ impl Rows {
         let generation = u64::from(self.generation()?);
         batch.insert(&meta, "generation", generation.to_be_bytes());
         batch.insert(&meta, "copied", copied.to_be_bytes());
+        batch.insert(&meta, KEYS_SUM, sum.to_be_bytes());
         batch.commit()?;
         Ok(copied)
     }
@@ -115,6 +120,13 @@ impl Rows {
     fn take_up(&self) -> Result<u64, MetaError> {
         let expected = self.number("copied")?;
         let expected = expected.ok_or(MetaError::Unreadable("it is not a finished backup"))?;
+        // Places are numbered in each copy anew: with those of another, people
+        // would get each other's keys.
+        if let Some(sum) = self.number(KEYS_SUM)?
+            && sum != self.keys_sum()?
+        {
+            return Err(MetaError::Unreadable("the keys are of another backup"));
+        }
         let mut found = 0u64;
         for row in self.rows.iter() {
             let (key, value) = row.into_inner()?;
@@ -129,6 +141,7 @@ impl Rows {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&self.meta, "generation", generation.to_be_bytes());
         batch.remove(&self.meta, "copied");
+        batch.remove(&self.meta, KEYS_SUM);
         batch.commit()?;
         Ok(found)
     }
@@ -241,6 +254,28 @@ mod tests {
         back.commit(Commit::default().put(person_key(7), vec![1; 72]))
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn rows_are_not_put_back_with_the_keys_of_another_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let store = filled(&at("store")).await;
+        store.backup(&at("rows"), &at("keys")).unwrap();
+        // The keys of whoever comes later stand before those of the others.
+        let newcomer = Commit::default().put(person_key(7), vec![7; 72]);
+        store.commit(newcomer).await.unwrap();
+        store.backup(&at("rows-2"), &at("keys-2")).unwrap();
+        for (rows, keys) in [("rows", "keys-2"), ("rows-2", "keys")] {
+            let refused = restore(&at(rows), &at(keys), &at("back"));
+            let why = refused.unwrap_err().to_string();
+            assert!(why.contains("the keys are of another backup"), "{why}");
+            assert!(!at("back").exists());
+        }
+        assert_eq!(
+            restore(&at("rows-2"), &at("keys-2"), &at("back")).unwrap(),
+            200
+        );
     }
 
     #[tokio::test]

@@ -81,6 +81,22 @@ impl KeyFile {
         }
     }
 
+    /// CRC-32 of all places: the keys of one copy are told from those of another.
+    pub(crate) fn sum(&self) -> io::Result<u32> {
+        let length = self.file.metadata()?.len();
+        let (mut sum, mut at) = (crc32fast::Hasher::new(), 0);
+        let mut bytes = vec![0; PLACE_BYTES * 1_024];
+        while at < length {
+            let read = self.file.read_at(&mut bytes, at)?;
+            if read == 0 {
+                break;
+            }
+            sum.update(&bytes[..read]);
+            at += read as u64;
+        }
+        Ok(sum.finalize())
+    }
+
     /// Starts a group of changes; only one is under way at a time.
     pub(crate) fn edit(&self) -> Edit<'_> {
         Edit {
@@ -105,6 +121,19 @@ impl Edit<'_> {
         *self.next += 1;
         self.changed = true;
         Ok(place)
+    }
+
+    /// The number of places.
+    pub(crate) fn places(&self) -> u64 {
+        *self.next
+    }
+
+    /// Destroys every place from this number on.
+    pub(crate) fn destroy_from(&mut self, number: u64) -> io::Result<()> {
+        for place in number..self.places() {
+            self.destroy(Place(place))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn destroy(&mut self, place: Place) -> io::Result<()> {

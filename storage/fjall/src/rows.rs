@@ -12,6 +12,9 @@ pub(crate) const FORMAT: u32 = 1;
 const FIRST_GENERATION: u32 = 1;
 /// Names the places that the newest group with replaced keys gave up.
 const REPLACED: &str = "replaced";
+/// Names how many places there were when the newest group with new keys was
+/// written.
+const PLACES: &str = "places";
 
 /// The rows of the store and the file of wrapped person keys beside them.
 ///
@@ -68,6 +71,7 @@ impl Rows {
         };
         rows.check_format()?;
         rows.destroy_replaced()?;
+        rows.destroy_unreferenced()?;
         Ok(rows)
     }
 
@@ -84,6 +88,21 @@ impl Rows {
             }
         }
         Ok(keys.sync()?)
+    }
+
+    /// Destroys the keys that were written for rows which never came: nobody
+    /// would destroy them with their person.
+    fn destroy_unreferenced(&self) -> Result<(), MetaError> {
+        let Some(places) = self.number(PLACES)? else {
+            return Ok(());
+        };
+        let mut keys = self.keys.edit();
+        keys.destroy_from(places)?;
+        Ok(keys.sync()?)
+    }
+
+    pub(crate) fn keys_sum(&self) -> Result<u64, MetaError> {
+        Ok(self.keys.sum()?.into())
     }
 
     fn check_format(&self) -> Result<(), MetaError> {
@@ -172,7 +191,7 @@ impl Rows {
     pub(crate) fn write(&self, group: GroupWrites<'_>) -> Result<(), fjall::Error> {
         let mut batch = self.database.batch().durability(group.sync);
         let mut keys = self.keys.edit();
-        let mut replaced = Vec::new();
+        let (mut replaced, before) = (Vec::new(), keys.places());
         for (key, value) in group.rows {
             match value {
                 None => {
@@ -191,6 +210,9 @@ impl Rows {
         }
         keys.sync()?;
         batch.insert(&self.meta, "sequence", group.sequence.to_be_bytes());
+        if keys.places() > before {
+            batch.insert(&self.meta, PLACES, keys.places().to_be_bytes());
+        }
         if !replaced.is_empty() {
             let places: Vec<u8> = replaced.iter().flat_map(|place| place.to_row()).collect();
             batch.insert(&self.meta, REPLACED, places);

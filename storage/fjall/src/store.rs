@@ -260,6 +260,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_whose_row_never_came_is_destroyed_at_the_next_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[1; 16]);
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let first = Commit::default().put(key.clone(), vec![0xA1; 72]);
+        store.commit(first).await.unwrap();
+        drop(store);
+        // The power was cut after the next key, and before the row that names it.
+        let file = folder.path().join("keys/person.keys");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let whole = bytes.len();
+        bytes.extend_from_within(..);
+        bytes[whole..].iter_mut().for_each(|byte| *byte |= 0x0F);
+        std::fs::write(&file, &bytes).unwrap();
+
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let after = std::fs::read(&file).unwrap();
+        assert_eq!(after[..whole], bytes[..whole]);
+        assert!(after[whole..].iter().all(|byte| *byte == 0));
+        assert_eq!(store.get(key).await, Ok(Some(vec![0xA1; 72].into())));
+    }
+
+    #[tokio::test]
     async fn a_folder_of_a_newer_format_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         drop(FjallStore::open(folder.path(), &Options::default()).unwrap());

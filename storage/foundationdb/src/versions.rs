@@ -60,8 +60,9 @@ impl Fenced {
 struct Known {
     epoch: u64,
     version: i64,
-    /// At least this old: when whatever told the version was asked.
-    asked: Instant,
+    /// At least this old: when whatever told the version was asked. None once it
+    /// was forgotten: it only keeps older ones from being taken up.
+    asked: Option<Instant>,
 }
 
 /// A moment before something was asked for.
@@ -93,7 +94,7 @@ impl Versions {
         }
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(&(fenced.region, fenced.slot))?;
-        let young = now.0.saturating_duration_since(known.asked) < AGE_MAX;
+        let young = now.0.saturating_duration_since(known.asked?) < AGE_MAX;
         (known.epoch == fenced.epoch && young).then_some(known.version)
     }
 
@@ -108,7 +109,7 @@ impl Versions {
         let found = Known {
             epoch: fenced.epoch,
             version,
-            asked: asked.0,
+            asked: Some(asked.0),
         };
         keep(&mut all, (fenced.region, fenced.slot), found);
     }
@@ -124,7 +125,9 @@ impl Versions {
             let found = others.iter().find(|(landed, _)| *landed == version);
             found.map(|(_, asked)| *asked)
         };
-        let Some(asked) = asked else { return };
+        if asked.is_none() {
+            return;
+        }
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for (slot, epoch) in owned {
             let found = Known {
@@ -139,7 +142,9 @@ impl Versions {
     pub(crate) fn forget(&self, fenced: Option<Fenced>) {
         if let Some(fenced) = fenced {
             let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            all.remove(&(fenced.region, fenced.slot));
+            if let Some(known) = all.get_mut(&(fenced.region, fenced.slot)) {
+                known.asked = None;
+            }
         }
     }
 
@@ -204,17 +209,23 @@ mod tests {
         assert_eq!(versions.cached(fenced(2), after(start, 3_999)), Some(100));
         assert_eq!(versions.cached(fenced(2), after(start, 4_000)), None);
         assert_eq!(versions.cached(fenced(1), start), None);
-        // The slot's own commit is newer, and stays.
+        // The slot's own commit is newer, and stays, even when it is forgotten:
+        // a later one could conflict with it.
         versions.learn(fenced(2), 120, after(start, 30));
         versions.learn(None, 110, after(start, 20));
         vouched(110);
         assert_eq!(versions.cached(fenced(2), after(start, 40)), Some(120));
+        versions.forget(fenced(2));
+        vouched(110);
+        assert_eq!(versions.cached(fenced(2), after(start, 40)), None);
+        versions.learn(None, 130, after(start, 40));
+        vouched(130);
+        assert_eq!(versions.cached(fenced(2), after(start, 40)), Some(130));
         for version in 200..200 + REMEMBERED as i64 {
             versions.learn(None, version, after(start, 50));
         }
-        versions.forget(fenced(2));
         vouched(110);
-        assert_eq!(versions.cached(fenced(2), after(start, 60)), None);
+        assert_eq!(versions.cached(fenced(2), after(start, 60)), Some(130));
     }
 
     #[test]

@@ -41,6 +41,15 @@ pub(crate) struct Way {
 struct Known {
     epoch: u64,
     version: u64,
+    use_of: Use,
+}
+
+/// What a version that is known is good for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Commits,
+    /// It was forgotten, and keeps older ones from being taken up.
+    Floor,
 }
 
 /// What came of sending a commit.
@@ -175,25 +184,31 @@ impl Way {
         let now_ns = self.now_ns();
         let now = self.cluster.state().database.version(now_ns);
         let young = known.version + WINDOW - MARGIN > now;
-        (known.epoch == epoch && young).then_some(known.version)
+        let usable = known.use_of == Use::Commits && known.epoch == epoch;
+        (usable && young).then_some(known.version)
     }
 
     fn learn(&self, fence: Option<(Region, Slot, u64)>, version: u64) {
         if let Some((region, slot, epoch)) = fence {
+            let found = Known {
+                epoch,
+                version,
+                use_of: Use::Commits,
+            };
             let mut known = self.known();
-            let known = known
-                .entry((region, slot))
-                .or_insert(Known { epoch, version });
+            let known = known.entry((region, slot)).or_insert(found);
             // Answers can come in another order than they were decided in.
             if (known.epoch, known.version) < (epoch, version) {
-                *known = Known { epoch, version };
+                *known = found;
             }
         }
     }
 
     fn forget(&self, fence: Option<(Region, Slot, u64)>) {
-        if let Some((region, slot, _)) = fence {
-            self.known().remove(&(region, slot));
+        if let Some((region, slot, _)) = fence
+            && let Some(known) = self.known().get_mut(&(region, slot))
+        {
+            known.use_of = Use::Floor;
         }
     }
 

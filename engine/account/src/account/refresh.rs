@@ -4,7 +4,7 @@ use super::{Account, Step};
 use crate::command::{Request, SessionProof};
 use crate::event::{EndReason, EventKind};
 use crate::id::SessionId;
-use crate::record::v1::Session;
+use crate::record::v1::{Rotated, Session};
 use crate::refresh::{Verdict, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
@@ -70,8 +70,10 @@ impl Account {
         let people = self.person.iter_mut();
         let sessions = people.flat_map(|person| &mut person.check.sessions);
         let rotated = sessions.filter_map(|session| session.rotated.as_mut());
-        for rotated in rotated.filter(|rotated| rotated.at >= since) {
-            rotated.at = rotated.at.max(step.now_ms);
+        let now_ms = step.now_ms;
+        let late = |rotated: &&mut Rotated| (since..now_ms).contains(&rotated.at);
+        for rotated in rotated.filter(late) {
+            rotated.at = now_ms;
             step.change();
         }
     }

@@ -27,26 +27,21 @@ pub(crate) enum Fate {
 #[derive(Default)]
 pub(crate) struct Draft {
     changes: Option<Changes>,
-    /// When the first of them was decided, in Unix milliseconds.
-    since_ms: u64,
+    /// When the first of them was decided that somebody waits for, in Unix
+    /// milliseconds.
+    since_ms: Option<u64>,
     /// The person's key is to be written anew, wrapped like this.
     rewrapped: Option<WrappedKey>,
 }
 
 impl Draft {
-    pub(crate) fn add(&mut self, changes: Changes, now_ms: u64) {
+    /// `decided_ms` is none where nobody can wait for the changes.
+    pub(crate) fn add(&mut self, changes: Changes, decided_ms: Option<u64>) {
+        self.since_ms = self.since_ms.or(decided_ms);
         match &mut self.changes {
-            None => {
-                self.changes = Some(changes);
-                self.since_ms = now_ms;
-            }
+            None => self.changes = Some(changes),
             Some(earlier) => earlier.extend(changes),
         }
-    }
-
-    /// When the first of the changes was decided.
-    pub(crate) fn since_ms(&self) -> u64 {
-        self.since_ms
     }
 
     pub(crate) fn rewrap(&mut self, wrapped: WrappedKey) {
@@ -55,7 +50,14 @@ impl Draft {
 
     pub(crate) fn take(&mut self) -> Option<(Changes, Option<WrappedKey>)> {
         let changes = self.changes.take()?;
+        self.since_ms = None;
         Some((changes, self.rewrapped.take()))
+    }
+
+    /// When the first of the changes was decided that somebody waits for, in
+    /// Unix milliseconds.
+    pub(crate) fn since_ms(&self) -> Option<u64> {
+        self.since_ms
     }
 
     /// Whether it would write rows of the index under a key that is not the
@@ -194,6 +196,10 @@ fn removal(
             home.slot,
             home.user.as_bytes(),
         ));
+    // What was to move in the same commit still lies where it was.
+    for moved in &changes.moved {
+        commit = commit.delete(RowKey::identifier(home.region, &moved.from.0));
+    }
     for row in changes.released.iter().filter(|row| row.is_held()) {
         shared.lookups.forget(&IndexHash(row.hash));
         commit = commit.delete(RowKey::identifier(home.region, &row.hash));

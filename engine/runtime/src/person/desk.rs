@@ -50,7 +50,7 @@ pub(crate) struct Desk {
     under_way: Option<Prepared>,
     /// When what is under way was decided, and when what was late and is not
     /// told to the account yet, in Unix milliseconds.
-    decided_ms: u64,
+    decided_ms: Option<u64>,
     late: Option<u64>,
     soundness: Soundness,
     /// The account while the store is out of reach.
@@ -133,7 +133,7 @@ impl Desk {
             durable: 0,
             draft: Draft::default(),
             under_way: None,
-            decided_ms: 0,
+            decided_ms: None,
             late: None,
             soundness: Soundness::Sound,
             shadow: None,
@@ -329,6 +329,7 @@ impl Desk {
             return;
         };
         let tenant = tenant_of(&self.shared, account, &input);
+        let awaited = !matches!(input, Input::Late { .. });
         let policy = tenant
             .as_ref()
             .map_or_else(Policy::default, |tenant| tenant.policy.clone());
@@ -337,7 +338,7 @@ impl Desk {
         let mut output = account.handle(now_ms, entropy, &policy, input);
         let revision = account.revision();
         if let Some(changes) = output.changes.take() {
-            self.draft.add(changes, now_ms);
+            self.draft.add(changes, awaited.then_some(now_ms));
         }
         self.output(output, revision, tenant.as_deref());
     }

@@ -60,6 +60,19 @@ fn a_repeat_is_told_since_when_and_nobody_is_made_in_that_place_again() {
 }
 
 #[test]
+fn a_use_that_was_not_written_yet_is_written_for_nobody() {
+    let (mut world, grant) = World::signed_in();
+    world.now += 1;
+    let uses = Vec::from([(grant.session, world.now)]);
+    world.input(Input::Touched(uses));
+    let mut changes = world.send(None, erase()).changes.unwrap();
+    assert!(world.input(Input::WriteBehind).changes.is_none());
+    // Nor does anything that goes into the same commit.
+    changes.extend(Changes::default());
+    assert_eq!(changes.fate, Fate::Erased(erasure(world.now)));
+}
+
+#[test]
 fn what_began_before_finds_nobody() {
     let mut world = World::signed_up();
     let attempt = sign_in(PASSWORD, None, Remember::Nothing);

@@ -268,7 +268,11 @@ impl Desk {
             return;
         }
         if self.phase.is_absent() {
-            return self.forget_interims(taken);
+            // Whoever is about to go may yet stay.
+            if self.under_way.is_none() && self.draft.is_empty() {
+                self.forget_interims(taken);
+            }
+            return;
         }
         let before = self.revision();
         self.input(Input::Adopt(decided));

@@ -87,10 +87,9 @@ impl Desk {
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
-        let took_ms = self.shared.clock.unix_ms().saturating_sub(self.decided_ms);
-        if took_ms > LATE_MS {
-            self.late = Some(self.decided_ms);
-        }
+        let now_ms = self.shared.clock.unix_ms();
+        let is_late = |decided_ms: &u64| now_ms.saturating_sub(*decided_ms) > LATE_MS;
+        self.late = self.decided_ms.take().filter(is_late).or(self.late);
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
             *key = made;
