@@ -106,6 +106,33 @@ fn every_command_answers_with_its_fields_and_status() {
 }
 
 #[test]
+fn whoever_is_erased_is_so_since_then_however_often_it_is_asked_for() {
+    let dir = Dir::new();
+    let _node = Node::start(&dir);
+    let ask = |command: &str, args: &[&str], input: &str| {
+        let all = [&[command, "--dir", dir.text(), "--json"], args].concat();
+        let output = run(&all, &format!("{input}\n"));
+        (output.status.code().unwrap(), json(&output))
+    };
+    let (_, made) = ask("sign-up", &["--username", NAME], PASSWORD);
+    let user = made["user"].as_str().unwrap();
+    let (status, erased) = ask("erase", &["--user", user], "");
+    assert_eq!((status, fields(&erased)), (0, vec!["erased_at", "user"]));
+    assert_eq!(erased["user"], made["user"]);
+    assert_eq!(ask("erase", &["--user", user], ""), (0, erased));
+    let nobody = "01".repeat(16);
+    let (status, unknown) = ask("erase", &["--user", &nobody], "");
+    assert_eq!(
+        (status, unknown["code"].as_str()),
+        (1, Some("unknown_account"))
+    );
+    let output = run(&["erase", "--dir", dir.text(), "--user", "ada"], "");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told.contains("--user takes the id"), "{told}");
+}
+
+#[test]
 fn a_device_file_keeps_the_device_known() {
     let dir = Dir::new();
     let _node = Node::start(&dir);
