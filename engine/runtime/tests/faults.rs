@@ -60,6 +60,26 @@ async fn whoever_waited_for_a_late_commit_is_not_thrown_out_for_asking_again() {
 }
 
 #[tokio::test]
+async fn whoever_asks_again_while_a_late_commit_is_on_its_way_is_not_thrown_out() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    rig.store.set(Mood::Held);
+    let first = rig.submit(Some(1), refresh(&grant));
+    rig.until(|| rig.store.held() == 1).await;
+    // The store can be reached again, and this commit is not yet decided.
+    rig.clock.advance(40_000);
+    let second = rig.submit(Some(2), refresh(&grant));
+    rig.settle().await;
+    rig.store.let_go().await;
+    let first = first.await.unwrap().granted();
+    let second = second.await.unwrap().granted();
+    assert!(second.refresh.matches(&first.refresh));
+    rig.clock.advance(29_000);
+    let third = rig.ask(Some(3), refresh(&grant)).await.granted();
+    assert!(third.refresh.matches(&first.refresh));
+}
+
+#[tokio::test]
 async fn what_a_late_commit_leads_to_is_not_late_itself() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;

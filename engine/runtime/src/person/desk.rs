@@ -231,7 +231,11 @@ impl Desk {
             let failure = Failure::NotOwner(self.user.slot());
             return held.answer(Answer::Failed(failure), self.epoch);
         }
-        self.adopt(goes_on_with(&what));
+        let refreshed = goes_on_with(&what);
+        self.adopt(refreshed);
+        if refreshed.is_some_and(|session| self.is_replacing(session)) {
+            self.late_so_far();
+        }
         match what {
             What::Check(ask) => {
                 let now_ms = self.shared.clock.unix_ms();

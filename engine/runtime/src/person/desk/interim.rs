@@ -82,9 +82,14 @@ impl Desk {
     /// it when it has been replaced for long, and be taken for somebody who
     /// stole it.
     fn may_be_replacing(&self, session: SessionId) -> bool {
+        self.is_replacing(session) || self.is_replaced_in_what_is_under_way(session)
+    }
+
+    /// Whether a successor of a session's refresh token waits to be durable:
+    /// nobody has had it.
+    pub(super) fn is_replacing(&self, session: SessionId) -> bool {
         let of_session = |answer: &Answer| matches!(answer, Answer::Reply(Reply::Refreshed(grant)) if grant.session == session);
-        let decided = self.replies.iter().any(|(_, _, answer)| of_session(answer));
-        decided || self.is_replaced_in_what_is_under_way(session)
+        self.replies.iter().any(|(_, _, answer)| of_session(answer))
     }
 
     fn is_replaced_in_what_is_under_way(&self, session: SessionId) -> bool {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tidegate_account::{Refusal, Reply};
+use tidegate_account::{Input, Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use super::{Desk, Phase};
@@ -87,9 +87,9 @@ impl Desk {
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
-        let now_ms = self.shared.clock.unix_ms();
-        let is_late = |decided_ms: &u64| now_ms.saturating_sub(*decided_ms) > LATE_MS;
-        self.late = self.decided_ms.take().filter(is_late).or(self.late);
+        let decided_ms = self.decided_ms.take();
+        let late = decided_ms.filter(|decided_ms| self.is_late(*decided_ms));
+        self.late = late.or(self.late);
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
             *key = made;
@@ -132,6 +132,20 @@ impl Desk {
                 shared.directory.publish(user, warm);
             }
         });
+    }
+
+    /// What is not durable yet is late already when it was decided long ago.
+    pub(super) fn late_so_far(&mut self) {
+        let decided = [self.decided_ms, self.draft.since_ms()];
+        let since = decided.into_iter().flatten().min();
+        if let Some(since) = since.filter(|since_ms| self.is_late(*since_ms)) {
+            self.input(Input::Late { since });
+        }
+    }
+
+    fn is_late(&self, decided_ms: u64) -> bool {
+        let now_ms = self.shared.clock.unix_ms();
+        now_ms.saturating_sub(decided_ms) > LATE_MS
     }
 
     fn not_committed(&mut self, error: StoreError) {
@@ -246,6 +260,7 @@ impl Desk {
     fn start_over(&mut self, failure: Failure) {
         self.dismiss(failure);
         self.under_way = None;
+        self.decided_ms = None;
         self.settling = None;
         self.durable = 0;
         self.load();
