@@ -2,7 +2,7 @@
 //! people's erasure, and the newest copy of the keys: nothing of them opens.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 use tidegate_client::{CallError, Client, Code, Decision};
@@ -10,7 +10,7 @@ use tidegate_wire::{RefreshToken, SessionToken};
 
 use super::Ground;
 use super::judge::code;
-use super::rig::Rig;
+use super::rig::{Rig, done};
 
 /// People who are erased, and as many others who are asked at the end.
 const PEOPLE: usize = 200;
@@ -80,13 +80,6 @@ impl Tools<'_> {
         println!("the database is empty");
         Ok(())
     }
-}
-
-fn done(command: &mut Command) -> anyhow::Result<Output> {
-    let output = command.output();
-    let output = output.with_context(|| format!("{command:?} cannot be run"))?;
-    ensure!(output.status.success(), "{command:?}: {output:?}");
-    Ok(output)
 }
 
 /// How much was wrong.

@@ -269,8 +269,10 @@ impl Drop for Rig {
     }
 }
 
-fn done(command: &mut std::process::Command) -> anyhow::Result<()> {
-    let output = command.output()?;
+/// Runs a command to its end, which must be a good one.
+pub(super) fn done(command: &mut std::process::Command) -> anyhow::Result<()> {
+    let output = command.output();
+    let output = output.with_context(|| format!("{command:?} cannot be run"))?;
     ensure!(output.status.success(), "{command:?}: {output:?}");
     Ok(())
 }

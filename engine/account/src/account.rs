@@ -137,8 +137,8 @@ pub enum Fate {
     Kept,
     /// It goes, with everything of the person, whose tenant this was.
     Removed(TenantId),
-    /// It goes, with everything of the person, and where their key was stands that they were
-    /// erased.
+    /// It goes, with everything of the person, and where their key was stands
+    /// that they were erased.
     Erased(Erasure),
 }
 

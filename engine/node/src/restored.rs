@@ -11,9 +11,8 @@ use tidegate_storage_api::{
     Check, Commit, Fence, Key as RowKey, Region, Slot, Store, StoreError, SystemPart,
 };
 
-use crate::deployment::{DeploymentError, StoreRow, store_row, write};
-
 use crate::backend::Backend;
+use crate::deployment::{DeploymentError, StoreRow, store_row, write};
 pub(crate) use erasures::Replayed;
 
 /// By how much every epoch rises: more than a slot changes its owner in all its
@@ -73,7 +72,7 @@ async fn ready(store: &dyn Store, old: StoreRow) -> Result<Ready, RestoredError>
     let replayed = erasures::replay(store, region).await?;
     let row = StoreRow {
         generation: old.generation + 1,
-        ..old.clone()
+        ..old
     };
     let key = RowKey::system(SystemPart::Store);
     let stored = store.get(key.clone()).await?.ok_or(RestoredError::Row)?;

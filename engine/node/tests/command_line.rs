@@ -19,15 +19,18 @@ fn fields(value: &serde_json::Value) -> Vec<&str> {
         .collect()
 }
 
+/// A command's status, and what it says as JSON.
+fn asked(dir: &Dir, command: &str, args: &[&str], input: &str) -> (i32, serde_json::Value) {
+    let all = [&[command, "--dir", dir.text(), "--json"], args].concat();
+    let output = run(&all, &format!("{input}\n"));
+    (output.status.code().unwrap(), json(&output))
+}
+
 #[test]
 fn every_command_answers_with_its_fields_and_status() {
     let dir = Dir::new();
     let _node = Node::start(&dir);
-    let ask = |command: &str, args: &[&str], input: &str| {
-        let all = [&[command, "--dir", dir.text(), "--json"], args].concat();
-        let output = run(&all, &format!("{input}\n"));
-        (output.status.code().unwrap(), json(&output))
-    };
+    let ask = |command: &str, args: &[&str], input: &str| asked(&dir, command, args, input);
     let person = ["--username", NAME];
     let (status, made) = ask("sign-up", &person, PASSWORD);
     assert_eq!((status, fields(&made)), (0, vec!["user"]));
@@ -109,11 +112,7 @@ fn every_command_answers_with_its_fields_and_status() {
 fn whoever_is_erased_is_so_since_then_however_often_it_is_asked_for() {
     let dir = Dir::new();
     let _node = Node::start(&dir);
-    let ask = |command: &str, args: &[&str], input: &str| {
-        let all = [&[command, "--dir", dir.text(), "--json"], args].concat();
-        let output = run(&all, &format!("{input}\n"));
-        (output.status.code().unwrap(), json(&output))
-    };
+    let ask = |command: &str, args: &[&str], input: &str| asked(&dir, command, args, input);
     let (_, made) = ask("sign-up", &["--username", NAME], PASSWORD);
     let user = made["user"].as_str().unwrap();
     let (status, erased) = ask("erase", &["--user", user], "");

@@ -6,9 +6,12 @@ mod rig;
 use std::sync::atomic::Ordering;
 
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
-use tidegate_account::{Command, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source};
+use tidegate_account::{
+    Command, Grant, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source,
+};
 use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
 use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store, StoreError};
+use tokio::sync::oneshot::Receiver;
 
 const ADA: &str = "ada.example.com";
 
@@ -36,15 +39,21 @@ async fn a_commit_of_unknown_fate_that_did_not_happen_is_unknown_and_can_be_repe
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
+/// A refresh with whose commit the store goes away, for longer than a repeat is
+/// forgiven.
+async fn late_refresh(rig: &Rig, grant: &Grant) -> Receiver<Answer> {
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(Some(1), refresh(grant));
+    rig.until(|| rig.store.held() == 1).await;
+    rig.clock.advance(40_000);
+    asked
+}
+
 #[tokio::test]
 async fn whoever_waited_for_a_late_commit_is_not_thrown_out_for_asking_again() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
-    // The store goes away with the commit, and carries it out when it is back.
-    rig.store.set(Mood::Held);
-    let asked = rig.submit(Some(1), refresh(&grant));
-    rig.until(|| rig.store.held() == 1).await;
-    rig.clock.advance(40_000);
+    let asked = late_refresh(&rig, &grant).await;
     rig.store.let_go().await;
     let first = asked.await.unwrap().granted();
     // Nobody had it before, so whoever missed the answer asks as if it were new.
@@ -63,11 +72,8 @@ async fn whoever_waited_for_a_late_commit_is_not_thrown_out_for_asking_again() {
 async fn whoever_asks_again_while_a_late_commit_is_on_its_way_is_not_thrown_out() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
-    rig.store.set(Mood::Held);
-    let first = rig.submit(Some(1), refresh(&grant));
-    rig.until(|| rig.store.held() == 1).await;
     // The store can be reached again, and this commit is not yet decided.
-    rig.clock.advance(40_000);
+    let first = late_refresh(&rig, &grant).await;
     let second = rig.submit(Some(2), refresh(&grant));
     rig.settle().await;
     rig.store.let_go().await;
@@ -102,10 +108,7 @@ async fn what_a_late_commit_leads_to_is_not_late_itself() {
 async fn whoever_waited_for_a_commit_of_unknown_fate_is_not_thrown_out_either() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
-    rig.store.set(Mood::Held);
-    let asked = rig.submit(Some(1), refresh(&grant));
-    rig.until(|| rig.store.held() == 1).await;
-    rig.clock.advance(40_000);
+    let asked = late_refresh(&rig, &grant).await;
     for (commit, answer) in rig.store.take_held() {
         rig.store.inner.commit(commit).await.unwrap();
         answer.send(Err(StoreError::CommitUnknown)).unwrap();

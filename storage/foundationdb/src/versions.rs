@@ -78,7 +78,7 @@ impl Asked {
 #[derive(Default)]
 pub(crate) struct Versions {
     known: Mutex<HashMap<(Region, Slot), Known>>,
-    /// Commits of no one slot, the newest last: one may be vouched on.
+    /// Commits of no one slot, the newest first: one may be vouched on.
     others: Mutex<VecDeque<(i64, Instant)>>,
     /// Until when versions are asked for.
     cautious: Mutex<Option<Instant>>,

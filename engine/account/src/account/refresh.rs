@@ -60,9 +60,7 @@ impl Account {
             }
         }
     }
-}
 
-impl Account {
     /// Whoever asked for a successor that became durable late had no answer, and
     /// asks again with the token that it replaced: the time for that begins now,
     /// since nobody can have had the successor before.

@@ -47,10 +47,9 @@ pub(crate) struct Desk {
     replies: Vec<(u64, Held, Answer)>,
     durable: u64,
     draft: Draft,
-    under_way: Option<Prepared>,
-    /// When what is under way was decided, and when what was late and is not
-    /// told to the account yet, in Unix milliseconds.
-    decided_ms: Option<u64>,
+    under_way: Option<UnderWay>,
+    /// When what became durable late was decided, in Unix milliseconds, until
+    /// the account is told.
     late: Option<u64>,
     soundness: Soundness,
     /// The account while the store is out of reach.
@@ -59,6 +58,14 @@ pub(crate) struct Desk {
     /// How often the state was thrown away: work begun before that is not
     /// this account's any more.
     life: u64,
+}
+
+/// A commit on its way.
+struct UnderWay {
+    prepared: Prepared,
+    /// When the first of it was decided that somebody waits for, in Unix
+    /// milliseconds.
+    decided_ms: Option<u64>,
 }
 
 enum Phase {
@@ -133,7 +140,6 @@ impl Desk {
             durable: 0,
             draft: Draft::default(),
             under_way: None,
-            decided_ms: None,
             late: None,
             soundness: Soundness::Sound,
             shadow: None,

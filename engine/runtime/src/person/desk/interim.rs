@@ -88,13 +88,15 @@ impl Desk {
     /// Whether a successor of a session's refresh token waits to be durable:
     /// nobody has had it.
     pub(super) fn is_replacing(&self, session: SessionId) -> bool {
-        let of_session = |answer: &Answer| matches!(answer, Answer::Reply(Reply::Refreshed(grant)) if grant.session == session);
-        self.replies.iter().any(|(_, _, answer)| of_session(answer))
+        self.replies.iter().any(|(_, _, answer)| match answer {
+            Answer::Reply(Reply::Refreshed(grant)) => grant.session == session,
+            _ => false,
+        })
     }
 
     fn is_replaced_in_what_is_under_way(&self, session: SessionId) -> bool {
         let under_way = self.under_way.as_ref();
-        let Some((record, _)) = under_way.and_then(|prepared| prepared.written.as_ref()) else {
+        let Some((record, _)) = under_way.and_then(|one| one.prepared.written.as_ref()) else {
             return false;
         };
         let replaced = self.shared.directory.with_warm(self.user, |warm| {

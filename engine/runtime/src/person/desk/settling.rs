@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_account::{Input, Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
-use super::{Desk, Phase};
+use super::{Desk, Phase, UnderWay};
 use crate::admission::{Counted, Limit};
 use crate::answer::{Answer, Failure};
 use crate::person::Message;
@@ -38,7 +38,6 @@ impl Desk {
         let Some(draft) = self.draft.take() else {
             return;
         };
-        self.decided_ms = decided_ms;
         let prepared = commit::prepare(&self.shared, home, self.epoch, account, key.clone(), draft);
         let Ok(mut prepared) = prepared else {
             // A record over its limit or a key that is gone: nothing was written.
@@ -49,7 +48,10 @@ impl Desk {
             .shared
             .store
             .commit(std::mem::take(&mut prepared.commit));
-        self.under_way = Some(prepared);
+        self.under_way = Some(UnderWay {
+            prepared,
+            decided_ms,
+        });
         let myself = self.myself.clone();
         let counted = Counted::count(&self.shared.admission.commits);
         let shared = Arc::clone(&self.shared);
@@ -82,12 +84,15 @@ impl Desk {
     /// The commit under way is on disk: checks read it from now on, and only
     /// then do its replies leave.
     fn durable(&mut self) {
-        let Some(prepared) = self.under_way.take() else {
+        let Some(UnderWay {
+            prepared,
+            decided_ms,
+        }) = self.under_way.take()
+        else {
             return;
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
-        let decided_ms = self.decided_ms.take();
         let late = decided_ms.filter(|decided_ms| self.is_late(*decided_ms));
         self.late = late.or(self.late);
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
@@ -136,8 +141,8 @@ impl Desk {
 
     /// What is not durable yet is late already when it was decided long ago.
     pub(super) fn late_so_far(&mut self) {
-        let decided = [self.decided_ms, self.draft.since_ms()];
-        let since = decided.into_iter().flatten().min();
+        let under_way = self.under_way.as_ref().and_then(|one| one.decided_ms);
+        let since = under_way.into_iter().chain(self.draft.since_ms()).min();
         if let Some(since) = since.filter(|since_ms| self.is_late(*since_ms)) {
             self.input(Input::Late { since });
         }
@@ -176,7 +181,7 @@ impl Desk {
 
     /// Only the rows of identifiers are conditional: somebody has one of them.
     fn conflict(&mut self) {
-        let entering = self.under_way.take().map(|prepared| prepared.entering);
+        let entering = self.under_way.take().map(|one| one.prepared.entering);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
                 Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_))
@@ -197,7 +202,7 @@ impl Desk {
     /// What is warm is still what was durable before, and nobody was told
     /// anything newer: checks may be answered from it.
     fn look_up(&mut self) {
-        let (Some(home), Some(prepared)) = (self.home, &self.under_way) else {
+        let (Some(home), Some(UnderWay { prepared, .. })) = (self.home, &self.under_way) else {
             return self.start_over(Failure::Unknown);
         };
         self.phase = Phase::Resolving;
@@ -260,7 +265,6 @@ impl Desk {
     fn start_over(&mut self, failure: Failure) {
         self.dismiss(failure);
         self.under_way = None;
-        self.decided_ms = None;
         self.settling = None;
         self.durable = 0;
         self.load();
