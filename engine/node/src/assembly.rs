@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate_cluster::{Identity, Lease};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts};
-use tidegate_storage_fjall::{FjallStore, Options};
+use tidegate_storage_fjall::{Absent, FjallStore, Options};
 use tokio::runtime::Runtime;
 
 use crate::backend::Backend;
@@ -22,10 +22,28 @@ use crate::whereabouts::{Nowhere, Whereabouts};
 pub(crate) const READS: u16 = 2;
 
 /// A journal holds a row for whoever was signed out while the store was away.
-const JOURNAL: Options = Options {
-    cache_bytes: 1024 * 1024,
-    read_threads: 1,
-};
+fn journal_options(absent: Absent) -> Options {
+    Options {
+        cache_bytes: 1024 * 1024,
+        read_threads: 1,
+        absent,
+        ..Options::default()
+    }
+}
+
+/// Opens a node's journal. What it holds was promised to people, so one that is
+/// away is not begun anew where there was one: the folder says so.
+fn open_journal(folder: &Folder) -> Result<FjallStore, ServeError> {
+    let absent = match folder.has_journal() {
+        true => Absent::Refuse,
+        false => Absent::Create,
+    };
+    let journal = FjallStore::open(&folder.journal(), &journal_options(absent))?;
+    folder
+        .set_has_journal()
+        .map_err(system("the folder's mark of its journal"))?;
+    Ok(journal)
+}
 
 /// A node without its endpoint: its engine, and who runs it. A node of a
 /// cluster owns nothing until it joins.
@@ -49,7 +67,7 @@ pub(crate) fn assemble(
             (member.ownership(), Some(member))
         }
     };
-    let journal = FjallStore::open(&folder.journal(), &JOURNAL)?;
+    let journal = open_journal(folder)?;
     let interims = runtime.block_on(Interims::open(Arc::new(journal)));
     let interims = interims.map_err(ServeError::Journal)?;
     let peppers = Arc::clone(&deployment.peppers);

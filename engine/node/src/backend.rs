@@ -11,7 +11,7 @@ use metrics::counter;
 use thiserror::Error;
 use tidegate_runtime::ports::Entropy;
 use tidegate_storage_api::Store;
-use tidegate_storage_fjall::{FjallStore, Health, OpenError, Options};
+use tidegate_storage_fjall::{Absent, FjallStore, Health, OpenError, Options};
 #[cfg(feature = "foundationdb")]
 use tidegate_storage_foundationdb::{FoundationStore, Layout};
 
@@ -53,8 +53,26 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// Opens the store of a folder. An embedded one is made when there is none.
+    /// Opens the store of a folder, which is there.
     pub(crate) fn open(
+        folder: &Folder,
+        config: &Config,
+        entropy: &dyn Entropy,
+    ) -> Result<Backend, BackendError> {
+        Backend::open_or(Absent::Refuse, folder, config, entropy)
+    }
+
+    /// Opens the store of a folder; an embedded one is made when there is none.
+    pub(crate) fn create(
+        folder: &Folder,
+        config: &Config,
+        entropy: &dyn Entropy,
+    ) -> Result<Backend, BackendError> {
+        Backend::open_or(Absent::Create, folder, config, entropy)
+    }
+
+    fn open_or(
+        absent: Absent,
         folder: &Folder,
         config: &Config,
         entropy: &dyn Entropy,
@@ -64,6 +82,8 @@ impl Backend {
                 let options = Options {
                     cache_bytes: config.node.cache_mib * 1024 * 1024,
                     read_threads: config.node.read_threads,
+                    absent,
+                    ..Options::default()
                 };
                 let store = FjallStore::open(&folder.store(), &options)?;
                 Ok(Backend::Embedded(Arc::new(store)))

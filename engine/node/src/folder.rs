@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A node's folder.
@@ -42,6 +42,27 @@ impl Folder {
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")
+    }
+
+    /// Whether the node has had a journal. Folders of older programs do not say.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
+        self.journal_mark().exists()
+    }
+
+    /// Says that the node has a journal from now on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_has_journal(&self) -> io::Result<()> {
+        match write_private(&self.journal_mark(), b"") {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            written => written,
+        }
+    }
+
+    fn journal_mark(&self) -> PathBuf {
+        self.root.join("journal.made")
     }
 
     /// A certificate: `ca`, `node`, or `gateway-NAME`.
@@ -100,6 +121,15 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(parent) => std::fs::File::open(parent)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Makes a folder, and those above it, which its owner alone may enter.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path)
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

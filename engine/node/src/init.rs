@@ -18,7 +18,7 @@ use crate::deployment::{
     GatewayRow, KeyFault, LEASE_MS, PersonKeys, StoreRow, TenantPolicy, TenantRow, VersionRow, hex,
     key_file, make_key, tenant_context, write,
 };
-use crate::folder::{Folder, write_private, write_public};
+use crate::folder::{Folder, make_private_folder, write_private, write_public};
 use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
 use crate::regions::{
     Brought, RegionError, RegionRef, refuse_taken, refuse_wrong_key, register, registration,
@@ -136,7 +136,7 @@ pub async fn init(
     }
     // An embedded store makes its folder, and the folders above it.
     make_folders(folder)?;
-    let store = Backend::open(folder, &config, entropy)?.store();
+    let store = Backend::create(folder, &config, entropy)?.store();
     match store.get(RowKey::system(SystemPart::Store)).await {
         Ok(None) => {}
         Ok(Some(_)) => return Err(InitError::Deployed),
@@ -215,7 +215,7 @@ impl Joining {
 pub(crate) fn make_folders(folder: &Folder) -> Result<(), InitError> {
     for part in ["", "tls", "secrets"] {
         let path = folder.root().join(part);
-        let made = std::fs::create_dir_all(&path);
+        let made = make_private_folder(&path);
         made.map_err(|source| InitError::Write { path, source })?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Running a node: assembly, readiness, drain.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -251,9 +251,21 @@ fn metrics_handle() -> PrometheusHandle {
 /// nobody reads half an address.
 fn publish_address(folder: &Folder, address: SocketAddr) -> Result<(), ServeError> {
     let half = folder.address().with_extension("new");
+    let address = reached_here(address);
     std::fs::write(&half, format!("{address}\n"))
         .and_then(|()| std::fs::rename(&half, folder.address()))
         .map_err(system("the address file"))
+}
+
+/// Where commands on this machine reach a node: nothing can be sent to the
+/// address that stands for all of them.
+fn reached_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Takes nothing new, lets what is under way finish, for at most `drain_ms`.

@@ -3,14 +3,17 @@
 //! without the keys, a copy of the rows names nobody.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use fjall::{Database, KeyspaceCreateOptions, PersistMode, Readable};
 use thiserror::Error;
 use tidegate_storage_api::{Key, StoreError};
 
+use crate::integrity::Verify;
 use crate::key_file::KeyFile;
-use crate::rows::{MetaError, Rows};
+use crate::rows::{Absent, MetaError, NEWEST, Rows, build, take_over};
+use crate::store::{FjallStore, Options};
 
 /// Why a copy was not made or not put back.
 #[derive(Debug, Error)]
@@ -34,9 +37,27 @@ pub enum BackupError {
         /// What was wrong, without any stored data.
         reason: String,
     },
+    /// Rows and keys must be able to be kept apart.
+    #[error("rows and keys go into two folders, neither inside the other")]
+    Nested,
     /// The copying broke off.
     #[error("the copying broke off; see the log")]
     Broken,
+    /// A folder cannot be made or moved to its place.
+    #[error("the folder cannot be made: {0}")]
+    Folder(#[from] io::Error),
+}
+
+/// Folders that are worth nothing unless all of it is done.
+struct Made<'a>(Vec<&'a Path>);
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // The error that is on its way says why.
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
 }
 
 /// Names the sum of the keys that belong to a copy of the rows.
@@ -50,9 +71,20 @@ impl Rows {
             if path.exists() {
                 return Err(BackupError::Exists(path.to_owned()));
             }
-            std::fs::create_dir_all(path).map_err(|source| io_error(path, source))?;
         }
-        self.copy(rows_to, keys_to).map_err(|error| match error {
+        if rows_to.starts_with(keys_to) || keys_to.starts_with(rows_to) {
+            return Err(BackupError::Nested);
+        }
+        let mut made = Made(Vec::new());
+        for path in [rows_to, keys_to] {
+            private_folder(path).map_err(|source| io_error(path, source))?;
+            made.0.push(path);
+        }
+        let copied = self.copy(rows_to, keys_to);
+        if copied.is_ok() {
+            made.0.clear();
+        }
+        copied.map_err(|error| match error {
             MetaError::Fjall(fjall::Error::Io(source)) | MetaError::Io(source) => {
                 io_error(rows_to, source)
             }
@@ -70,13 +102,16 @@ impl Rows {
             .open()?;
         let rows = target.keyspace("rows", KeyspaceCreateOptions::default)?;
         let meta = target.keyspace("meta", KeyspaceCreateOptions::default)?;
-        let copied_keys = KeyFile::open(keys_to)?;
+        let copied_keys = KeyFile::create(keys_to)?;
         let mut keys = copied_keys.edit();
         let (snapshot, sequence) = (self.database.snapshot(), self.sequence()?);
         let mut copied = 0u64;
         let mut ingestion = rows.start_ingestion()?;
         for row in snapshot.iter(&self.rows) {
             let (key, value) = row.into_inner()?;
+            if key.as_ref() == NEWEST {
+                continue;
+            }
             let person_key = Key::from_stored(&key);
             if !person_key.is_person_key() {
                 ingestion.write(key, value)?;
@@ -130,6 +165,9 @@ impl Rows {
         let mut found = 0u64;
         for row in self.rows.iter() {
             let (key, value) = row.into_inner()?;
+            if key.as_ref() == NEWEST {
+                continue;
+            }
             let key = Key::from_stored(&key);
             let readable = self.resolve(&key, &value).map_err(unreadable)?;
             found += u64::from(readable.is_some());
@@ -152,37 +190,79 @@ fn unreadable(_: StoreError) -> MetaError {
 }
 
 /// Puts a backup where a store is to be; how many rows it has. The backup
-/// stays as it is.
+/// stays as it is. Nothing is at `store` before everything is, and `ready` has
+/// done with the store what must be done before it is served; what an earlier
+/// attempt left half done is begun anew.
 ///
 /// # Errors
-/// [`BackupError`]; what was begun at `store` is taken away again.
-pub fn restore(rows: &Path, keys: &Path, store: &Path) -> Result<u64, BackupError> {
+/// [`BackupError`], or what `ready` says; nothing is left behind.
+pub fn restore<E: From<BackupError> + From<io::Error>>(
+    rows: &Path,
+    keys: &Path,
+    store: &Path,
+    ready: impl FnOnce(FjallStore) -> Result<(), E>,
+) -> Result<u64, E> {
     if store.exists() {
-        return Err(BackupError::Exists(store.to_owned()));
+        return Err(BackupError::Exists(store.to_owned()).into());
     }
-    let restored = copy_folder(rows, &store.join("rows"))
-        .and_then(|()| copy_folder(keys, &store.join("keys")))
-        .and_then(|()| {
-            let damaged = |error: MetaError| BackupError::Damaged {
-                path: rows.to_owned(),
-                reason: match error {
-                    MetaError::Unreadable(what) => what.to_owned(),
-                    other => format!("{other:?}"),
-                },
-            };
-            let opened = Rows::open(store, CACHE_BYTES).map_err(damaged)?;
-            opened.take_up().map_err(damaged)
-        });
-    if restored.is_err() {
-        // What was begun is worth nothing; the error says why.
-        let _ = std::fs::remove_dir_all(store);
-    }
-    restored
+    build(store, "restoring", |half| {
+        let found = put_back(rows, keys, half)?;
+        let options = Options {
+            absent: Absent::Refuse,
+            verify: Verify::UpTo(0),
+            ..Options::default()
+        };
+        let opened = FjallStore::open(half, &options);
+        ready(opened.map_err(|error| BackupError::Damaged {
+            path: rows.to_owned(),
+            reason: error.to_string(),
+        })?)?;
+        Ok(found)
+    })
+}
+
+fn put_back(rows: &Path, keys: &Path, half: &Path) -> Result<u64, BackupError> {
+    copy_folder(rows, &half.join("rows"))?;
+    copy_folder(keys, &half.join("keys"))?;
+    let taken = take_over(half, CACHE_BYTES, Rows::take_up);
+    taken.map_err(|error| match error {
+        // What is wrong with the copy is wrong with what was copied.
+        MetaError::Fault(fault) => BackupError::Damaged {
+            path: origin(&fault.path, half, rows, keys),
+            reason: fault.reason,
+        },
+        MetaError::Unreadable(what) => BackupError::Damaged {
+            path: rows.to_owned(),
+            reason: what.to_owned(),
+        },
+        other => BackupError::Damaged {
+            path: rows.to_owned(),
+            reason: format!("{other:?}"),
+        },
+    })
+}
+
+/// Where a file of the half that is being put back was copied from.
+fn origin(path: &Path, half: &Path, rows: &Path, keys: &Path) -> PathBuf {
+    let from = |part: &str, origin: &Path| {
+        let inner = path.strip_prefix(half.join(part)).ok()?;
+        Some(origin.join(inner))
+    };
+    from("rows", rows)
+        .or_else(|| from("keys", keys))
+        .unwrap_or_else(|| rows.to_owned())
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), BackupError> {
     let reading = |source| io_error(from, source);
-    std::fs::create_dir_all(to).map_err(|source| io_error(to, source))?;
+    private_folder(to).map_err(|source| io_error(to, source))?;
     for entry in std::fs::read_dir(from).map_err(reading)? {
         let entry = entry.map_err(reading)?;
         let (path, target) = (entry.path(), to.join(entry.file_name()));
@@ -209,8 +289,12 @@ fn io_error(path: &Path, source: io::Error) -> BackupError {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::{FjallStore, Options};
+    use crate::key_file::FILE;
     use tidegate_storage_api::{Commit, KeyRange, Region, Slot, Store, SystemPart};
+
+    fn restored(rows: &Path, keys: &Path, store: &Path) -> Result<u64, BackupError> {
+        restore(rows, keys, store, |_| Ok(()))
+    }
 
     fn person_key(user: u8) -> Key {
         Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[user; 16])
@@ -248,7 +332,10 @@ mod tests {
             .put(Key::system(SystemPart::Tenant(1)), vec![0]);
         store.commit(later).await.unwrap();
         drop(store);
-        assert_eq!(restore(&at("rows"), &at("keys"), &at("back")).unwrap(), 199);
+        assert_eq!(
+            restored(&at("rows"), &at("keys"), &at("back")).unwrap(),
+            199
+        );
         let back = FjallStore::open(&at("back"), &Options::default()).unwrap();
         assert_eq!(back.range(everything(), 10_000).await.unwrap(), before);
         back.commit(Commit::default().put(person_key(7), vec![1; 72]))
@@ -267,13 +354,13 @@ mod tests {
         store.commit(newcomer).await.unwrap();
         store.backup(&at("rows-2"), &at("keys-2")).unwrap();
         for (rows, keys) in [("rows", "keys-2"), ("rows-2", "keys")] {
-            let refused = restore(&at(rows), &at(keys), &at("back"));
+            let refused = restored(&at(rows), &at(keys), &at("back"));
             let why = refused.unwrap_err().to_string();
             assert!(why.contains("the keys are of another backup"), "{why}");
             assert!(!at("back").exists());
         }
         assert_eq!(
-            restore(&at("rows-2"), &at("keys-2"), &at("back")).unwrap(),
+            restored(&at("rows-2"), &at("keys-2"), &at("back")).unwrap(),
             200
         );
     }
@@ -284,7 +371,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let store = filled(&at("store")).await;
         store.backup(&at("rows"), &at("keys")).unwrap();
-        let bytes = std::fs::read(at("keys").join("person.keys")).unwrap();
+        let bytes = std::fs::read(at("keys").join(FILE)).unwrap();
         assert!(bytes.windows(72).any(|window| window == [8; 72]));
         assert!(!bytes.windows(72).any(|window| window == [7; 72]));
     }
@@ -297,14 +384,14 @@ mod tests {
         store.backup(&at("rows"), &at("keys")).unwrap();
         let again = store.backup(&at("rows"), &at("other"));
         assert!(matches!(again, Err(BackupError::Exists(path)) if path == at("rows")));
-        let over = restore(&at("rows"), &at("keys"), &at("store"));
+        let over = restored(&at("rows"), &at("keys"), &at("store"));
         assert!(matches!(over, Err(BackupError::Exists(_))));
         let file = std::fs::OpenOptions::new()
             .write(true)
-            .open(at("keys").join("person.keys"))
+            .open(at("keys").join(FILE))
             .unwrap();
         file.set_len(128 * 50).unwrap();
-        let half = restore(&at("rows"), &at("keys"), &at("back"));
+        let half = restored(&at("rows"), &at("keys"), &at("back"));
         assert!(matches!(half, Err(BackupError::Damaged { .. })), "{half:?}");
         assert!(!at("back").exists());
     }

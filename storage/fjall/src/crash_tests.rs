@@ -173,8 +173,12 @@ impl World {
     /// The acknowledged commits that are not there any more, or a store that
     /// does not open at all, which counts as everything lost.
     fn lost(&self) -> usize {
-        let Ok(store) = FjallStore::open(&self.store(), &Options::default()) else {
-            return self.acknowledged.len();
+        let store = match FjallStore::open(&self.store(), &Options::default()) {
+            Ok(store) => store,
+            Err(error) => {
+                println!("does not open: {error}");
+                return self.acknowledged.len();
+            }
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()

@@ -1,12 +1,20 @@
 //! The rows on disk: reading them, and writing one group.
 
-use std::path::Path;
+mod opening;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, PersistMode};
 use tidegate_storage_api::{Key, KeyRange, StoreError};
 
-use crate::key_file::{KeyFile, PLACE_ROW_BYTES, Place};
+use crate::integrity::Fault;
+use crate::integrity::journal::{CHAIN, Chain, SEQUENCE};
+use crate::key_file::{Header, KeyFile, Place};
+use crate::mark::StoreId;
+
+pub use opening::Absent;
+pub(crate) use opening::{build, is_held, take_over};
 
 pub(crate) const FORMAT: u32 = 1;
 const FIRST_GENERATION: u32 = 1;
@@ -15,6 +23,13 @@ const REPLACED: &str = "replaced";
 /// Names how many places there were when the newest group with new keys was
 /// written.
 const PLACES: &str = "places";
+/// Names the newest group that changed a key.
+const KEYS_SEQUENCE: &str = "keys_sequence";
+/// Names the id that rows, keys and mark share.
+const STORE_ID: &str = "store_id";
+/// A row that every group writes among the rows, behind every key of the
+/// interface: how far this keyspace is can be read from it.
+pub(crate) const NEWEST: [u8; 3] = [0xFF; 3];
 
 /// The rows of the store and the file of wrapped person keys beside them.
 ///
@@ -24,14 +39,26 @@ pub(crate) struct Rows {
     pub(crate) rows: Keyspace,
     pub(crate) meta: Keyspace,
     keys: KeyFile,
+    id: StoreId,
+    /// Where the key file's header is.
+    header: u64,
+    /// The number that fjall gave the newest group.
+    newest: AtomicU64,
 }
 
 #[derive(Debug)]
 pub(crate) enum MetaError {
     Fjall(fjall::Error),
     Io(std::io::Error),
-    NewerFormat { found: u32, known: u32 },
+    NewerFormat {
+        found: u32,
+        known: u32,
+    },
     Unreadable(&'static str),
+    /// There is no store, and none is to be made.
+    Missing,
+    /// A file is not what it was when commits were acknowledged.
+    Fault(Fault),
 }
 
 impl From<fjall::Error> for MetaError {
@@ -46,6 +73,12 @@ impl From<std::io::Error> for MetaError {
     }
 }
 
+impl From<Fault> for MetaError {
+    fn from(fault: Fault) -> MetaError {
+        MetaError::Fault(fault)
+    }
+}
+
 /// What one group writes: `None` deletes.
 pub(crate) struct GroupWrites<'a> {
     pub(crate) rows: &'a mut dyn Iterator<Item = (&'a Key, &'a Option<Bytes>)>,
@@ -54,51 +87,9 @@ pub(crate) struct GroupWrites<'a> {
 }
 
 impl Rows {
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Rows, MetaError> {
-        std::fs::create_dir_all(folder)?;
-        let database = Database::builder(folder.join("rows"))
-            .cache_size(cache_bytes)
-            .worker_threads(1)
-            .open()?;
-        let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
-        let meta = database.keyspace("meta", KeyspaceCreateOptions::default)?;
-        let keys = KeyFile::open(&folder.join("keys"))?;
-        let rows = Rows {
-            database,
-            rows,
-            meta,
-            keys,
-        };
-        rows.check_format()?;
-        rows.destroy_replaced()?;
-        rows.destroy_unreferenced()?;
-        Ok(rows)
-    }
-
-    /// Destroys once more what the newest group with replaced keys replaced: a
-    /// crash can have come before that was durable.
-    fn destroy_replaced(&self) -> Result<(), MetaError> {
-        let Some(places) = self.meta.get(REPLACED)? else {
-            return Ok(());
-        };
-        let mut keys = self.keys.edit();
-        for place in places.chunks_exact(PLACE_ROW_BYTES) {
-            if let Some(place) = Place::from_row(place) {
-                keys.destroy(place)?;
-            }
-        }
-        Ok(keys.sync()?)
-    }
-
-    /// Destroys the keys that were written for rows which never came: nobody
-    /// would destroy them with their person.
-    fn destroy_unreferenced(&self) -> Result<(), MetaError> {
-        let Some(places) = self.number(PLACES)? else {
-            return Ok(());
-        };
-        let mut keys = self.keys.edit();
-        keys.destroy_from(places)?;
-        Ok(keys.sync()?)
+    /// The number that fjall gave the newest group.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Acquire)
     }
 
     pub(crate) fn keys_sum(&self) -> Result<u64, MetaError> {
@@ -107,7 +98,7 @@ impl Rows {
 
     fn check_format(&self) -> Result<(), MetaError> {
         match self.number("format")? {
-            None => self.set_format(FORMAT),
+            None => Err(MetaError::Unreadable("it names no format")),
             Some(found) if found > u64::from(FORMAT) => Err(MetaError::NewerFormat {
                 found: u32::try_from(found).unwrap_or(u32::MAX),
                 known: FORMAT,
@@ -124,7 +115,7 @@ impl Rows {
 
     /// The sequence of the newest group on disk.
     pub(crate) fn sequence(&self) -> Result<u64, MetaError> {
-        Ok(self.number("sequence")?.unwrap_or(0))
+        Ok(self.number(SEQUENCE)?.unwrap_or(0))
     }
 
     pub(crate) fn generation(&self) -> Result<u32, MetaError> {
@@ -166,6 +157,9 @@ impl Rows {
                 break;
             }
             let (key, value) = row.into_inner().map_err(read_error)?;
+            if key.as_ref() == NEWEST {
+                continue;
+            }
             let key = Key::from_stored(&key);
             if let Some(value) = self.resolve(&key, &value)? {
                 found.push((key, value));
@@ -192,10 +186,22 @@ impl Rows {
         let mut batch = self.database.batch().durability(group.sync);
         let mut keys = self.keys.edit();
         let (mut replaced, before) = (Vec::new(), keys.places());
+        let header = Header {
+            id: self.id,
+            sequence: group.sequence,
+            places: before,
+        };
+        let mut keyed = false;
         for (key, value) in group.rows {
+            if key.is_person_key() && !keyed {
+                keys.set_header(self.header, &header)?;
+                keyed = true;
+            }
             match value {
                 None => {
                     if let Some(place) = self.place_of(key)? {
+                        // The header must not be younger than what it explains.
+                        keys.sync()?;
                         keys.destroy(place)?;
                     }
                     batch.remove(&self.rows, key.as_bytes());
@@ -209,7 +215,12 @@ impl Rows {
             }
         }
         keys.sync()?;
-        batch.insert(&self.meta, "sequence", group.sequence.to_be_bytes());
+        let sequence = group.sequence.to_be_bytes();
+        batch.insert(&self.meta, SEQUENCE, sequence);
+        batch.insert(&self.rows, NEWEST, sequence);
+        if keyed {
+            batch.insert(&self.meta, KEYS_SEQUENCE, sequence);
+        }
         if keys.places() > before {
             batch.insert(&self.meta, PLACES, keys.places().to_be_bytes());
         }
@@ -217,11 +228,25 @@ impl Rows {
             let places: Vec<u8> = replaced.iter().flat_map(|place| place.to_row()).collect();
             batch.insert(&self.meta, REPLACED, places);
         }
-        batch.commit()?;
+        self.commit_chained(batch)?;
         for place in replaced {
             keys.destroy(place)?;
         }
         Ok(keys.sync()?)
+    }
+
+    /// Commits a batch of the commit thread with what ties it to the one before.
+    fn commit_chained(&self, mut batch: fjall::OwnedWriteBatch) -> Result<(), fjall::Error> {
+        let chain = Chain {
+            floor: self.database.seqno(),
+            before: self.newest(),
+        };
+        batch.insert(&self.meta, CHAIN, chain.to_row());
+        batch.commit()?;
+        // Nothing else writes, so the number is the one below the next.
+        self.newest
+            .store(self.database.seqno() - 1, Ordering::Release);
+        Ok(())
     }
 
     fn place_of(&self, key: &Key) -> Result<Option<Place>, fjall::Error> {

@@ -8,8 +8,9 @@ use thiserror::Error;
 use tidegate_storage_api::{Commit, Key, KeyRange, Stamp, Store, StoreError, StoreFuture};
 
 use crate::backup::BackupError;
+use crate::integrity::Verify;
 use crate::reader::Reader;
-use crate::rows::{MetaError, Rows};
+use crate::rows::{Absent, MetaError, Rows, is_held};
 use crate::writer::{Health, SyncOrder, Writer};
 
 /// How a store uses the machine.
@@ -19,13 +20,22 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Threads that read.
     pub read_threads: usize,
+    /// What is done where there is no store.
+    pub absent: Absent,
+    /// How much of the tables is read at opening.
+    pub verify: Verify,
 }
+
+/// Tables beyond this are not read at every opening, in bytes.
+const VERIFIED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 128 * 1024 * 1024,
             read_threads: 2,
+            absent: Absent::Create,
+            verify: Verify::UpTo(VERIFIED_BYTES),
         }
     }
 }
@@ -36,6 +46,9 @@ pub enum OpenError {
     /// Another process has the folder open.
     #[error("the store in {0} is in use by another process")]
     InUse(PathBuf),
+    /// There is none.
+    #[error("there is no store in {0}")]
+    Missing(PathBuf),
     /// The folder was written by a newer version of Tidegate.
     #[error("the store in {path} has format {found}; this version reads up to {known}")]
     NewerFormat {
@@ -46,10 +59,11 @@ pub enum OpenError {
         /// The newest format that this version reads.
         known: u32,
     },
-    /// The folder holds something that is not a whole store.
-    #[error("the store in {path} cannot be read: {reason}")]
+    /// A file is missing, damaged, or not of this store or this time. Nothing
+    /// was changed: with the right file in its place the store opens.
+    #[error("{path}: {reason}; nothing was changed: put the right file in its place")]
     Damaged {
-        /// The store's folder.
+        /// The file, or the folder where no single file is to blame.
         path: PathBuf,
         /// What was wrong, without any stored data.
         reason: String,
@@ -72,8 +86,9 @@ pub struct FjallStore {
 }
 
 impl FjallStore {
-    /// Opens the folder, making it when it does not exist: `rows/` for the
-    /// rows and `keys/` for the wrapped person keys.
+    /// Opens the folder: `rows/` for the rows, `keys/` for the wrapped person
+    /// keys, `acknowledged` for how far commits were acknowledged. Before
+    /// anything is changed, all of it is held against each other.
     ///
     /// # Errors
     /// [`OpenError`]; a folder that another process holds is `InUse`.
@@ -86,9 +101,10 @@ impl FjallStore {
         options: &Options,
         order: SyncOrder,
     ) -> Result<FjallStore, OpenError> {
-        let opened = Rows::open(folder, options.cache_bytes);
-        let rows = Arc::new(opened.map_err(|error| describe(folder, error))?);
-        let started = Writer::start(Arc::clone(&rows), order).and_then(|writer| {
+        let opened = Rows::open(folder, options.cache_bytes, options.absent, options.verify);
+        let opened = opened.map_err(|error| describe(folder, error))?;
+        let rows = Arc::new(opened.rows);
+        let started = Writer::start(Arc::clone(&rows), opened.mark, order).and_then(|writer| {
             let reader = Reader::start(Arc::clone(&rows), options.read_threads)?;
             Ok(FjallStore {
                 rows,
@@ -104,6 +120,15 @@ impl FjallStore {
 }
 
 impl FjallStore {
+    /// Whether a process has the store of a folder open. Takes its lock for no
+    /// longer than asking needs, and makes nothing.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_in_use(folder: &Path) -> std::io::Result<bool> {
+        is_held(&folder.join("rows"))
+    }
+
     /// Copies the store as it is at one moment, while it serves, into two
     /// folders that do not exist yet; how many rows. Takes as long as reading
     /// everything: call it where blocking is allowed.
@@ -147,6 +172,11 @@ fn describe(folder: &Path, error: MetaError) -> OpenError {
             path,
             reason: other.to_string(),
         },
+        MetaError::Missing => OpenError::Missing(path),
+        MetaError::Fault(fault) => OpenError::Damaged {
+            path: fault.path,
+            reason: fault.reason,
+        },
         MetaError::NewerFormat { found, known } => OpenError::NewerFormat { path, found, known },
         MetaError::Unreadable(what) => OpenError::Damaged {
             path,
@@ -177,6 +207,7 @@ impl Store for FjallStore {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::key_file::{HEADER_PLACES, Header, KeyFile};
     use tidegate_storage_api::{Region, Slot};
 
     tidegate_storage_api::conformance_tests!(|| async {
@@ -244,7 +275,8 @@ mod tests {
         drop(store);
         // The power was cut before the destruction was on the disk.
         let mut after = std::fs::read(&file).unwrap();
-        after[..before.len()].copy_from_slice(&before);
+        let header = usize::try_from(HEADER_PLACES).unwrap() * 128;
+        after[header..before.len()].copy_from_slice(&before[header..]);
         std::fs::write(&file, &after).unwrap();
 
         let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
@@ -259,37 +291,91 @@ mod tests {
         }
     }
 
+    /// Writes a key behind those of a closed store; `said` is what its header
+    /// says of the group that it belongs to.
+    fn write_key(folder: &Path, said: Option<u64>) {
+        let keys = KeyFile::open(&folder.join("keys")).unwrap();
+        let header = keys.header(0).unwrap().unwrap();
+        let mut edit = keys.edit();
+        if let Some(sequence) = said {
+            let places = edit.places();
+            edit.set_header(
+                0,
+                &Header {
+                    sequence,
+                    places,
+                    ..header
+                },
+            )
+            .unwrap();
+        }
+        edit.append(&[0xEE; 72]).unwrap();
+        edit.sync().unwrap();
+    }
+
+    fn holds_that_key(folder: &Path) -> bool {
+        let bytes = std::fs::read(folder.join("keys/person.keys")).unwrap();
+        bytes.windows(72).any(|window| window == [0xEE; 72])
+    }
+
     #[tokio::test]
-    async fn a_key_whose_row_never_came_is_destroyed_at_the_next_opening() {
+    async fn the_keys_of_a_group_that_was_never_finished_are_destroyed_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[1; 16]);
-        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let open = || FjallStore::open(folder.path(), &Options::default());
+        let store = open().unwrap();
         let first = Commit::default().put(key.clone(), vec![0xA1; 72]);
         store.commit(first).await.unwrap();
         drop(store);
-        // The power was cut after the next key, and before the row that names it.
-        let file = folder.path().join("keys/person.keys");
-        let mut bytes = std::fs::read(&file).unwrap();
-        let whole = bytes.len();
-        bytes.extend_from_within(..);
-        bytes[whole..].iter_mut().for_each(|byte| *byte |= 0x0F);
-        std::fs::write(&file, &bytes).unwrap();
+        // Nothing says which group it is of, so its row may be what is missing.
+        write_key(folder.path(), None);
+        let store = open().unwrap();
+        assert!(holds_that_key(folder.path()));
+        assert_eq!(
+            store.get(key.clone()).await,
+            Ok(Some(vec![0xA1; 72].into()))
+        );
+        store
+            .commit(Commit::default().put(key.clone(), vec![0xB2; 72]))
+            .await
+            .unwrap();
+        drop(store);
+        // The power was cut after the next group's key, and before its row.
+        write_key(folder.path(), Some(3));
+        let store = open().unwrap();
+        let bytes = std::fs::read(folder.path().join("keys/person.keys")).unwrap();
+        assert!(bytes[bytes.len() - 128..].iter().all(|byte| *byte == 0));
+        assert_eq!(store.get(key).await, Ok(Some(vec![0xB2; 72].into())));
+    }
 
-        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
-        let after = std::fs::read(&file).unwrap();
-        assert_eq!(after[..whole], bytes[..whole]);
-        assert!(after[whole..].iter().all(|byte| *byte == 0));
-        assert_eq!(store.get(key).await, Ok(Some(vec![0xA1; 72].into())));
+    #[tokio::test]
+    async fn keys_that_are_more_than_one_group_ahead_of_the_rows_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |user: u8| Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[user; 16]);
+        let open = || FjallStore::open(folder.path(), &Options::default());
+        let store = open().unwrap();
+        store
+            .commit(Commit::default().put(key(1), vec![1; 72]))
+            .await
+            .unwrap();
+        drop(store);
+        // As after rows, and the mark with them, were put back from an older copy.
+        write_key(folder.path(), Some(2));
+        write_key(folder.path(), Some(3));
+        let refused = open().err().unwrap().to_string();
+        assert!(
+            refused.contains("newer than the rows by more than one group"),
+            "{refused}"
+        );
+        assert!(holds_that_key(folder.path()));
     }
 
     #[tokio::test]
     async fn a_folder_of_a_newer_format_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         drop(FjallStore::open(folder.path(), &Options::default()).unwrap());
-        Rows::open(folder.path(), 1 << 20)
-            .unwrap()
-            .set_format(9)
-            .unwrap();
+        let opened = Rows::open(folder.path(), 1 << 20, Absent::Refuse, Verify::Everything);
+        opened.unwrap().rows.set_format(9).unwrap();
         let refused = FjallStore::open(folder.path(), &Options::default());
         let Err(OpenError::NewerFormat { found, known, .. }) = refused else {
             unreachable!("a newer format was opened");

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use fjall::PersistMode;
 use tidegate_storage_api::{Commit, Stamp, StoreError};
 use tokio::sync::oneshot;
 
 use crate::group::Group;
+use crate::mark::MarkFile;
 use crate::rows::{GroupWrites, MetaError, Rows};
 
 /// How many commits may wait; a further one is refused as `Unavailable`.
 const COMMITS_WAITING_MAX: usize = 16_384;
 /// How many commits one group takes, which bounds the memory of a group.
 const GROUP_MAX: usize = 4_096;
+/// After how long without a commit the mark is made durable.
+const MARK_IDLE: Duration = Duration::from_millis(100);
 
 /// When a group is synced and when its commits are acknowledged. The wrong
 /// orders exist in tests alone, which show that they lose commits.
@@ -47,9 +51,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(rows: Arc<Rows>, order: SyncOrder) -> io::Result<Writer> {
+    pub(crate) fn start(rows: Arc<Rows>, mark: MarkFile, order: SyncOrder) -> io::Result<Writer> {
         let (requests, waiting) = sync_channel(COMMITS_WAITING_MAX);
-        let mut scribe = Scribe::new(rows, order)?;
+        let mut scribe = Scribe::new(rows, mark, order)?;
         let groups_written = Arc::clone(&scribe.groups_written);
         let failed = Arc::clone(&scribe.failed);
         let thread = thread::Builder::new()
@@ -117,6 +121,7 @@ pub enum Health {
 
 struct Scribe {
     rows: Arc<Rows>,
+    mark: MarkFile,
     groups_written: Arc<AtomicU64>,
     order: SyncOrder,
     generation: u32,
@@ -125,12 +130,13 @@ struct Scribe {
 }
 
 impl Scribe {
-    fn new(rows: Arc<Rows>, order: SyncOrder) -> io::Result<Scribe> {
+    fn new(rows: Arc<Rows>, mark: MarkFile, order: SyncOrder) -> io::Result<Scribe> {
         let unreadable = |error: MetaError| io::Error::other(format!("{error:?}"));
         let generation = rows.generation().map_err(unreadable)?;
         let sequence = rows.sequence().map_err(unreadable)?;
         Ok(Scribe {
             rows,
+            mark,
             groups_written: Arc::default(),
             order,
             generation,
@@ -140,7 +146,7 @@ impl Scribe {
     }
 
     fn work(&mut self, waiting: &Receiver<Request>) {
-        while let Ok(first) = waiting.recv() {
+        while let Some(first) = self.next(waiting) {
             let mut requests = vec![first];
             while requests.len() < GROUP_MAX {
                 match waiting.try_recv() {
@@ -150,6 +156,19 @@ impl Scribe {
             }
             self.write_group(requests);
         }
+    }
+
+    /// The next commit. The mark is made durable whenever nothing comes for a
+    /// moment, and at the end: commits never wait for it.
+    fn next(&mut self, waiting: &Receiver<Request>) -> Option<Request> {
+        if let Ok(request) = waiting.recv_timeout(MARK_IDLE) {
+            return Some(request);
+        }
+        if let Err(error) = self.mark.sync() {
+            tracing::error!(event = "store.mark_failed", %error);
+            self.failed.store(true, Ordering::Release);
+        }
+        waiting.recv().ok()
     }
 
     fn write_group(&mut self, requests: Vec<Request>) {
@@ -181,7 +200,7 @@ impl Scribe {
         answer(decided.into_iter());
     }
 
-    fn write(&self, group: &Group<'_>) -> Result<(), fjall::Error> {
+    fn write(&mut self, group: &Group<'_>) -> Result<(), fjall::Error> {
         let sync = match self.order {
             SyncOrder::SyncThenAcknowledge => Some(PersistMode::SyncAll),
             #[cfg(test)]
@@ -196,6 +215,7 @@ impl Scribe {
             sequence: group.sequence(),
             sync,
         })?;
+        self.mark.advance(group.sequence(), self.rows.newest())?;
         self.groups_written.fetch_add(1, Ordering::Relaxed);
         #[cfg(test)]
         if self.order == SyncOrder::AcknowledgeThenSync {

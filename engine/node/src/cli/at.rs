@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tidegate_client::{Client, Decision, Operated, Options};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
-use tidegate_storage_fjall::{FjallStore, Options as StoreOptions};
+use tidegate_storage_fjall::FjallStore;
 
 use super::output::{self, Format};
 use super::person::block_on;
@@ -82,10 +82,12 @@ impl At {
                     address.with_context(|| format!("{} holds no address", file.display()));
                 let address = address?;
                 // A node that was killed left its address behind.
-                let opened = FjallStore::open(&self.folder().journal(), &StoreOptions::default());
-                Ok(match opened {
-                    Ok(_) => Place::Folder,
-                    Err(_) => Place::Node(address),
+                let journal = self.folder().journal();
+                let held = FjallStore::is_in_use(&journal)
+                    .with_context(|| format!("{} cannot be read", journal.display()))?;
+                Ok(match held {
+                    false => Place::Folder,
+                    true => Place::Node(address),
                 })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Place::Folder),

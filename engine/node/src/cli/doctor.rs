@@ -13,7 +13,7 @@ use serde_json::json;
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
 use tidegate_storage_api::StoreError;
-use tidegate_storage_fjall::{FjallStore, OpenError, Options};
+use tidegate_storage_fjall::{FjallStore, OpenError};
 
 use super::person::block_on;
 use super::{NO, YES, output};
@@ -131,9 +131,9 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     findings.extend(udp_buffers());
     let address = std::fs::read_to_string(folder.address());
     // A running node holds its journal, whatever its store is.
-    let journal = FjallStore::open(&folder.journal(), &Options::default());
-    match (journal, address) {
-        (Err(OpenError::InUse(_)), Ok(address)) => findings.push(good(format!(
+    let held = FjallStore::is_in_use(&folder.journal());
+    match (held, address) {
+        (Ok(true), Ok(address)) => findings.push(good(format!(
             "a node runs at {}: its store and ports are not tried",
             address.trim()
         ))),
@@ -313,7 +313,15 @@ fn store(folder: &Folder, config: &Config) -> Finding {
                 BackendError::Embedded(OpenError::NewerFormat { .. }) => {
                     "run the version that wrote it, or a later one"
                 }
-                BackendError::Embedded(_) => "restore a backup (docs/operations.md)",
+                BackendError::Embedded(OpenError::Missing(_)) => {
+                    "mount what holds it, or restore a backup (docs/operations.md)"
+                }
+                BackendError::Embedded(OpenError::Damaged { .. }) => {
+                    "put the right file in its place, or restore a backup (docs/operations.md)"
+                }
+                BackendError::Embedded(OpenError::Io { .. }) => {
+                    "see to the disk; the store itself was not found damaged"
+                }
                 _ => "the section `storage` of config.toml says how FoundationDB is reached",
             };
             return fault(error.to_string(), mend);

@@ -2,12 +2,14 @@
 //! plane; when no node runs in the folder, they are carried out on the folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
+use tidegate_storage_fjall::FjallStore;
 
 use super::at::{At, Place, format_of, object};
 use super::person::block_on;
@@ -324,9 +326,13 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
              (docs/operations.md)"
         );
     }
-    let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store())?;
-    let backend = Backend::open(&folder, &config, &OsEntropy)?;
-    block_on(restored::make_ready(&backend))??;
+    // Nothing is there to be served before it was made ready.
+    let ready = |store: FjallStore| -> anyhow::Result<()> {
+        let backend = Backend::Embedded(Arc::new(store));
+        block_on(restored::make_ready(&backend))??;
+        Ok(())
+    };
+    let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store(), ready)?;
     let format = format_of(args.json);
     output::print(format, &object(json!({ "rows": rows })));
     Ok(YES)

@@ -142,6 +142,23 @@ impl Node {
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
+        Node::of(child, &line)
+    }
+
+    /// A node that was told to serve: ready, or what it said when it refused.
+    pub(crate) fn ready_or_refused(mut child: Child) -> (Option<Node>, String) {
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        if !line.is_empty() {
+            return (Some(Node::of(child, &line)), String::new());
+        }
+        let refused = child.wait_with_output().unwrap();
+        assert!(!refused.status.success(), "{refused:?}");
+        (None, String::from_utf8(refused.stderr).unwrap())
+    }
+
+    fn of(child: Child, line: &str) -> Node {
         let word = |name: &str| {
             let mut words = line.split_whitespace();
             let word = words.find_map(|word| word.strip_prefix(name));

@@ -70,7 +70,9 @@ pub(super) fn cut(log: &Path, before: &Before, roll: &mut impl FnMut(u64) -> u64
         let kind = words.next().unwrap();
         let ino: u64 = words.next().unwrap().parse().unwrap();
         if matches!(kind, "O" | "C") {
-            let path = PathBuf::from(line.splitn(3, ' ').nth(2).unwrap());
+            // A store is made under another name and moved to its place.
+            let path = line.splitn(3, ' ').nth(2).unwrap();
+            let path = PathBuf::from(path.replace("/store.making", "/store"));
             match path.is_dir() {
                 true => drop(folders.insert(ino, path)),
                 false => open(&mut files, before, ino, path, kind == "C"),
