@@ -135,6 +135,7 @@ async fn signed_in() -> (Engine, Grant) {
 async fn ask(engine: &Engine, task: Task) -> Answer {
     let (answer, answered) = tokio::sync::oneshot::channel();
     let request = Request {
+        gateway: tidegate_runtime::GatewayId::default(),
         max_age_ms: 0,
         known_epoch: 0,
         tenant: TenantId::of_name("default"),

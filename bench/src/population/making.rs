@@ -120,6 +120,7 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
 fn ask(engine: &Engine, task: Task) -> oneshot::Receiver<Answer> {
     let (answer, answered) = oneshot::channel();
     let request = Request {
+        gateway: tidegate_runtime::GatewayId::default(),
         max_age_ms: 0,
         known_epoch: 0,
         tenant: TenantId::of_name("default"),

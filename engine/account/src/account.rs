@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use crate::audit::{Act, Audit};
 use crate::command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, Effect, PendingId, Request,
-    Reservation, SessionProof, Ticket,
+    Reservation, SessionProof, SignIn, Ticket,
 };
 use crate::digest::IndexHash;
 use crate::digest::SecretHash;
@@ -94,6 +94,9 @@ pub struct Changes {
     /// Identifiers that the person has no more: their texts go, and their index
     /// rows where they were held.
     pub released: Vec<IdentifierRow>,
+    /// Identifiers that the person merely claims again: their index rows go and
+    /// their texts stay.
+    pub fallen: Vec<IdentifierRow>,
     /// Index rows that are kept under a new hash.
     pub moved: Vec<Moved>,
     /// Events to append.
@@ -148,6 +151,7 @@ impl Changes {
         self.texts.extend(later.texts);
         self.held.extend(later.held);
         self.released.extend(later.released);
+        self.fallen.extend(later.fallen);
         self.moved.extend(later.moved);
         self.events.extend(later.events);
         self.audits.extend(later.audits);
@@ -198,6 +202,9 @@ struct Pending {
 enum Work {
     SignUp(Vec<ClaimedIdentifier>),
     SignIn(sign_in::Attempt),
+    /// A sign-in that waits for those under way: whether it may be verified
+    /// depends on how they come out.
+    Queued(SignIn),
     Upgrade,
     /// Is this the account's password?
     Verify(verify::Attempt),
@@ -469,11 +476,14 @@ impl Account {
         let reply = match work {
             Work::SignUp(identifiers) => self.hashed(&request, identifiers, completion, step),
             Work::SignIn(attempt) => self.verified(attempt, &completion, &request, step),
+            // No work was begun for it that could be done.
+            Work::Queued(_) => busy(&completion),
             Work::Upgrade => return self.upgraded(completion, step),
             Work::Verify(attempt) => match self.compared(attempt, &completion, &request, step) {
                 verify::Next::Reply(reply) => reply,
                 verify::Next::Hash(attempt) => {
-                    return self.hash_replacement(attempt, request, tickets, step);
+                    self.hash_replacement(attempt, request, tickets, step);
+                    return self.admit_queued(step);
                 }
             },
             Work::TakeOver(attempt) => self.replaced(&attempt, completion, &request, step),
@@ -484,6 +494,7 @@ impl Account {
         for ticket in tickets {
             step.reply(ticket, reply.clone());
         }
+        self.admit_queued(step);
     }
 
     fn start(&mut self, request: Request, work: Work) -> PendingId {
@@ -493,7 +504,11 @@ impl Account {
             id,
             tickets: match work {
                 Work::Upgrade => Vec::new(),
-                _ => [request.ticket].into(),
+                Work::SignUp(_)
+                | Work::SignIn(_)
+                | Work::Queued(_)
+                | Work::Verify(_)
+                | Work::TakeOver(_) => [request.ticket].into(),
             },
             request,
             work,

@@ -8,7 +8,12 @@ use crate::record::v1::Guesses;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Admit,
-    Hold { retry_after_ms: u64 },
+    /// So many are being verified that one more could be one too many: it is
+    /// judged again when one of them is known.
+    Wait,
+    Hold {
+        retry_after_ms: u64,
+    },
 }
 
 impl Guesses {
@@ -16,25 +21,23 @@ impl Guesses {
     pub(crate) fn admit(&self, under_way: u16, now_ms: u64, policy: &GuessPolicy) -> Admission {
         #[cfg(tidegate_planted)]
         let under_way = crate::planted::under_way(under_way);
-        let charged = self.remembered(now_ms, policy).saturating_add(under_way);
-        let Some(over) = charged.checked_sub(policy.free) else {
+        let failures = self.remembered(now_ms, policy);
+        if failures.saturating_add(under_way) < policy.free {
             return Admission::Admit;
-        };
-        let wait_ms = wait_ms(over, policy);
-        if under_way > 0 {
-            // The charge of an attempt under way is newer than any failure.
-            return Admission::Hold {
-                retry_after_ms: wait_ms,
-            };
         }
-        match self.since_failure(now_ms) {
-            // A failure in the far future was written while the date was wrong,
-            // and must not hold its person off until then. It still counts.
-            _ if self.failed_at > now_ms.saturating_add(policy.cap_ms) => Admission::Admit,
-            since if since >= wait_ms => Admission::Admit,
-            since => Admission::Hold {
-                retry_after_ms: wait_ms - since,
+        // Only what failed is told as too many: an attempt under way may be right.
+        let held_ms = failures.checked_sub(policy.free).map_or(0, |over| {
+            wait_ms(over, policy).saturating_sub(self.since_failure(now_ms))
+        });
+        // A failure in the far future was written while the date was wrong, and
+        // must not hold its person off until then. It still counts.
+        let misdated = self.failed_at > now_ms.saturating_add(policy.cap_ms);
+        match held_ms {
+            held_ms if held_ms > 0 && !misdated => Admission::Hold {
+                retry_after_ms: held_ms,
             },
+            _ if under_way > 0 => Admission::Wait,
+            _ => Admission::Admit,
         }
     }
 
@@ -111,6 +114,7 @@ mod tests {
                     guesses.fail(now, &policy);
                 }
                 Admission::Hold { retry_after_ms } => now += retry_after_ms,
+                Admission::Wait => unreachable!("nothing is under way"),
             }
         }
         let bound = u64::from(policy.free) + 7 + 1 + month_ms / policy.cap_ms;

@@ -59,6 +59,6 @@ pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };
 pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy};
-pub use reply::{Grant, Refusal, Reply, SessionInfo, Verification};
+pub use reply::{Grant, Judged, Refusal, Reply, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};

@@ -11,6 +11,11 @@ pub struct Policy {
     pub guess: GuessPolicy,
     /// Guessing from one source.
     pub source: SourcePolicy,
+    /// Accounts made from one source, whatever becomes of them.
+    pub sign_ups: SourcePolicy,
+    /// Guessing from sources that are not named, or from which nobody was seen to
+    /// sign in: for each gateway and for each tenant.
+    pub crowd: SourcePolicy,
     /// For this long a claimed identifier can be verified.
     pub claim_ms: u64,
     /// For this long answers are given while the store is out of reach; 0
@@ -40,6 +45,9 @@ pub struct SessionPolicy {
     pub idle_ms: u64,
     /// A session ends this long after its sign-in, used or not.
     pub lifetime_ms: u64,
+    /// For this long after its sign-in a session may change what recovers the
+    /// account.
+    pub fresh_ms: u64,
     /// For this long a rotated refresh token still returns its successor.
     pub refresh_retry_ms: u64,
 }
@@ -62,10 +70,9 @@ pub struct GuessPolicy {
 }
 
 /// The bound on what one source (an address, or what a gateway calls one) may
-/// try: `free` attempts at once, and one more every `refill_ms`. A success
-/// takes its attempt back. In any time `T` one source thus fails at most
-/// `free + T / refill_ms` times, and a node that restarts or forgets it adds
-/// its local allowance.
+/// try: `free` attempts at once, and one more every `refill_ms`. A success costs
+/// nothing. In any time `T` one source thus fails at most `free + T / refill_ms`
+/// times, and a node that restarts or forgets it adds its local allowance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePolicy {
     /// Attempts at once; 0 for no bound.
@@ -101,6 +108,7 @@ impl Default for Policy {
             session: SessionPolicy {
                 idle_ms: 30 * DAY_MS,
                 lifetime_ms: 365 * DAY_MS,
+                fresh_ms: 15 * MINUTE_MS,
                 refresh_retry_ms: 30_000,
             },
             guess: GuessPolicy {
@@ -112,6 +120,14 @@ impl Default for Policy {
             source: SourcePolicy {
                 free: 100,
                 refill_ms: 10_000,
+            },
+            sign_ups: SourcePolicy {
+                free: 1_000,
+                refill_ms: 5_000,
+            },
+            crowd: SourcePolicy {
+                free: 300,
+                refill_ms: 200,
             },
             claim_ms: 3 * DAY_MS,
             grace_ms: 5 * MINUTE_MS,

@@ -80,11 +80,49 @@ pub enum Refusal {
     ClaimExpired,
     /// The account has as many of these as it can have.
     LimitReached,
+    /// The session's sign-in is too long ago for this: a fresh one is asked for.
+    StaleSignIn,
     /// The hashing pool has no room; nothing was verified or charged.
     Busy {
         /// When there may be.
         retry_after_ms: u32,
     },
+}
+
+/// What a refusal says about guessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// A secret was compared, and it was wrong.
+    Wrong,
+    /// Nothing was compared, because too much was wrong before.
+    Held,
+    /// Nothing was compared, or what was compared was right.
+    Nothing,
+}
+
+impl Refusal {
+    /// What it says about guessing: what whoever asked is charged for.
+    #[must_use]
+    pub fn judged(self) -> Judged {
+        match self {
+            Refusal::InvalidCredentials | Refusal::InvalidToken | Refusal::RefreshReused => {
+                Judged::Wrong
+            }
+            Refusal::Throttled { .. } => Judged::Held,
+            Refusal::SessionExpired
+            | Refusal::AccountLocked
+            | Refusal::AccountSuspended
+            | Refusal::IdentifierTaken
+            | Refusal::PasswordTooShort
+            | Refusal::IdempotencyReused
+            | Refusal::StatusConflict
+            | Refusal::UnknownAccount
+            | Refusal::ClaimExpired
+            | Refusal::LimitReached
+            | Refusal::StaleSignIn
+            | Refusal::Busy { .. } => Judged::Nothing,
+        }
+    }
 }
 
 /// What a sign-in or a refresh hands out.

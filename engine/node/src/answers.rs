@@ -249,6 +249,7 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::UnknownAccount => (Code::UnknownAccount, 0),
         Refusal::ClaimExpired => (Code::ClaimExpired, 0),
         Refusal::LimitReached => (Code::LimitReached, 0),
+        Refusal::StaleSignIn => (Code::StaleSignIn, 0),
         Refusal::Busy { retry_after_ms } => (Code::Busy, retry_after_ms.max(RETRY_AFTER_MS)),
     }
 }

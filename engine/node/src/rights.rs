@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use tidegate_account::{Administrator, TenantId};
+use tidegate_runtime::GatewayId;
 use tidegate_wire::Plane;
 use tokio::sync::watch;
 
@@ -23,6 +24,9 @@ pub(crate) enum Right {
     Admin,
     /// Run the deployment.
     Operator,
+    /// No plane, but a duty: whoever signs up or in through this gateway comes
+    /// from a source that it names.
+    Sourced,
 }
 
 impl Right {
@@ -38,6 +42,7 @@ impl Right {
 /// A gateway or an operator that may connect.
 pub(crate) struct Gateway {
     name: String,
+    id: GatewayId,
     rights: RwLock<Arc<Rights>>,
     /// Whether it still may, for its open connections.
     standing: watch::Sender<Standing>,
@@ -63,6 +68,7 @@ impl Gateway {
     pub(crate) fn new(row: &GatewayRow) -> Gateway {
         Gateway {
             name: row.name.clone(),
+            id: GatewayId::of_name(&row.name),
             rights: RwLock::new(Arc::new(Rights::of(row))),
             standing: watch::Sender::new(Standing::Good),
             connections: AtomicUsize::new(0),
@@ -86,6 +92,15 @@ impl Gateway {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn id(&self) -> GatewayId {
+        self.id
+    }
+
+    /// Whether it must say where people come from.
+    pub(crate) fn names_sources(&self) -> bool {
+        self.with(|rights| rights.rights.contains(&Right::Sourced))
     }
 
     /// As whom it answers for what it does.

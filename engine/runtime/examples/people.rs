@@ -281,6 +281,7 @@ impl World {
                 let started = Instant::now();
                 self.engine.submit(
                     Request {
+                        gateway: tidegate_runtime::GatewayId::default(),
                         max_age_ms: 0,
                         known_epoch: 0,
                         tenant: tenant(),
@@ -338,6 +339,7 @@ fn hot(people: u64) {
         };
         engine.submit(
             Request {
+                gateway: tidegate_runtime::GatewayId::default(),
                 max_age_ms: 0,
                 known_epoch: 0,
                 tenant: tenant(),
@@ -418,6 +420,7 @@ fn sources(sources: u64) {
         let (answer, answered) = tokio::sync::oneshot::channel();
         world.engine.submit(
             Request {
+                gateway: tidegate_runtime::GatewayId::default(),
                 max_age_ms: 0,
                 known_epoch: 0,
                 tenant: tenant(),

@@ -1,6 +1,7 @@
 //! The engine: what a node calls.
 
 mod borders;
+mod charging;
 mod registration;
 
 pub use registration::Verification;
@@ -22,6 +23,7 @@ use crate::admission::{Admission, Class, Limit};
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
+use crate::crowd::Crowds;
 use crate::directory::{Directory, Place, Seated};
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
@@ -81,6 +83,8 @@ pub enum StartError {
 pub struct Request {
     /// The tenant in whose name it comes.
     pub tenant: TenantId,
+    /// The gateway that it comes through.
+    pub gateway: GatewayId,
     /// How it stands to others when not everything can be served.
     pub class: Class,
     /// What tells a repeat.
@@ -265,6 +269,7 @@ impl Engine {
             formats: parts.formats,
             regions: parts.regions,
             sources: Sources::new(parts.limits.sources),
+            crowds: Crowds::default(),
             retention: parts.retention,
             date: tokio::sync::Mutex::default(),
             clock: parts.clock,
@@ -331,6 +336,7 @@ impl Engine {
         }
         let Request {
             tenant,
+            gateway,
             class: _,
             idempotency,
             deadline_ms,
@@ -340,6 +346,7 @@ impl Engine {
         } = request;
         let errand = Errand {
             tenant,
+            gateway,
             idempotency,
             deadline_ms,
             max_age_ms,
@@ -538,10 +545,26 @@ impl Engine {
     }
 }
 
+/// A gateway, by a hash of its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatewayId(pub u64);
+
+impl GatewayId {
+    /// The id of a gateway's name.
+    #[must_use]
+    pub fn of_name(name: &str) -> GatewayId {
+        let hash = tidegate_account::tagged("tg-gateway-1", &[name.as_bytes()]);
+        let mut id = [0; 8];
+        id.copy_from_slice(&hash[..8]);
+        GatewayId(u64::from_be_bytes(id))
+    }
+}
+
 /// A request without its task.
 #[derive(Clone)]
 struct Errand {
     tenant: TenantId,
+    gateway: GatewayId,
     idempotency: Option<Idempotency>,
     deadline_ms: u64,
     max_age_ms: u32,

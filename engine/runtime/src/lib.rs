@@ -13,6 +13,7 @@ mod admission;
 mod answer;
 mod check;
 mod contact;
+mod crowd;
 mod date;
 mod directory;
 mod engine;
@@ -40,7 +41,9 @@ mod warm;
 pub use admission::{Class, Limit};
 pub use answer::{Answer, Failure, Responder};
 pub use check::{Ask, Checked, Outcome};
-pub use engine::{Checks, Engine, Parts, Prepared, Request, StartError, Task, Verification};
+pub use engine::{
+    Checks, Engine, GatewayId, Parts, Prepared, Request, StartError, Task, Verification,
+};
 pub use formats::Formats;
 pub use hashing::{HashingLine, HashingOptions, HashingPool, Peppers};
 pub use histogram::{Histogram, render as render_histograms};

@@ -11,6 +11,7 @@ use crate::admission::{Admission, Limit};
 use crate::answer::Failure;
 use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
+use crate::crowd::Crowds;
 use crate::date::Date;
 use crate::directory::Directory;
 use crate::formats::Formats;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) due: Sender<UserId>,
     pub(crate) admission: Admission,
     pub(crate) sources: Sources,
+    pub(crate) crowds: Crowds,
     pub(crate) contact: Contact,
     pub(crate) lookups: Lookups,
     pub(crate) interims: Interims,

@@ -1,27 +1,34 @@
 //! What each source of requests has tried: the generic cell rate algorithm
 //! (ITU-T I.371) in a table of fixed size, settled with a durable row.
 //!
+//! An attempt is charged before anything is done for it, and what it was is
+//! said when it is known: a success takes its charge back, a wrong guess keeps
+//! it. An attempt that would be one too many only because of others under way
+//! waits until one of them is known; only what failed is told as too many.
+//!
 //! A source that tries little is counted in memory alone. One that tries more
 //! than its local allowance is settled: its row is read, and written ahead of
-//! what it has tried, before the attempt goes on. A node that restarts, or
-//! that forgets a source to make room, thus adds at most the local allowance
-//! to the stated bound.
-//!
-//! Row, format 1: version u8 | free of debt at u64 LE, in Unix milliseconds.
+//! what it has tried, before the attempt goes on, once for all that wait. A node
+//! that restarts, or that forgets a source to make room, thus adds at most the
+//! local allowance to the stated bound.
+
+mod place;
+mod row;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use tidegate_account::SourcePolicy;
-use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError};
+use tidegate_storage_api::{Key as RowKey, Region, Store, StoreError};
+use tokio::sync::Notify;
 
-const VERSION: u8 = 1;
-const PLACES: usize = 8;
+use self::place::{PLACES, Place, Table};
+pub(crate) use self::row::read_row;
+use crate::ports::Clock;
+
 const SHARDS: usize = 64;
 /// Attempts that are counted in memory before a source is settled, and by
-/// which its row runs ahead.
+/// which its row runs ahead at least.
 pub const LOCAL_ALLOWANCE: u32 = 8;
-const SETTLE_TRIES: usize = 4;
 
 /// Where a request comes from, as its gateway says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,32 +51,29 @@ impl Origin {
     }
 }
 
-/// One source's count.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    key: [u8; 16],
-    /// When the source is free of debt.
-    due_ms: u64,
-    /// What the durable row says; 0 before it was read.
-    settled_ms: u64,
-}
-
-type Bucket = [Place; PLACES];
-
 /// Every source that is counted here. Its memory is fixed: where there is no
 /// room, the source with the least debt is forgotten.
 pub(crate) struct Sources {
-    shards: Box<[Mutex<Box<[Bucket]>>]>,
+    shards: Box<[Shard]>,
+}
+
+struct Shard {
+    table: Mutex<Table>,
+    /// Told whenever an attempt of one of its sources is known, or settled.
+    known: Notify,
 }
 
 /// How an attempt stands.
 enum Standing {
     /// Charged, and the row covers it.
     Charged,
-    /// Charged in memory; the row must be brought ahead of this first.
+    /// Charged in memory; the row must be brought ahead by so much first.
     Unsettled {
         due_ms: u64,
+        ahead_ms: u64,
     },
+    /// Not charged: it depends on what is under way.
+    Wait,
     Held {
         retry_after_ms: u64,
     },
@@ -82,62 +86,113 @@ pub(crate) enum Charge {
     Held { retry_after_ms: u64 },
 }
 
+/// What became of an attempt that was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concluded {
+    /// It was right: nothing is owed, and the source is known for it.
+    Right,
+    /// Nothing was judged: nothing is owed.
+    Returned,
+    /// It stays charged.
+    Kept,
+}
+
+/// What a source is charged under.
+#[derive(Clone, Copy)]
+pub(crate) struct Account<'a> {
+    /// The source's keyed hash.
+    pub(crate) hash: &'a [u8; 32],
+    pub(crate) policy: &'a SourcePolicy,
+}
+
 impl Sources {
-    /// Makes room for about this many sources, 32 bytes each.
+    /// Makes room for about this many sources, 48 bytes each.
     pub(crate) fn new(sources: usize) -> Sources {
         let buckets = sources.div_ceil(PLACES * SHARDS).max(1);
-        let shard = |_| Mutex::new(vec![Bucket::default(); buckets].into_boxed_slice());
+        let shard = |_| Shard {
+            table: Mutex::new(Table::new(buckets)),
+            known: Notify::new(),
+        };
         Sources {
             shards: (0..SHARDS).map(shard).collect(),
         }
     }
 
-    /// Charges an attempt before anything is done for it. Without a store a
-    /// source has what it may try before it is settled, and no more.
+    /// Charges an attempt before anything is done for it; waits while that
+    /// depends on others under way. Without a store a source has what it may try
+    /// before it is settled, and no more.
     pub(crate) async fn charge(
         &self,
-        hash: &[u8; 32],
-        policy: &SourcePolicy,
-        now_ms: u64,
+        account: Account<'_>,
+        clock: &dyn Clock,
         region: Region,
         store: Option<&dyn Store>,
     ) -> Result<Charge, StoreError> {
-        if policy.free == 0 {
+        if account.policy.free == 0 {
             return Ok(Charge::Charged);
         }
-        let due_ms = match self.try_charge(hash, policy, now_ms) {
-            Standing::Charged => return Ok(Charge::Charged),
-            Standing::Held { retry_after_ms } => return Ok(Charge::Held { retry_after_ms }),
-            Standing::Unsettled { due_ms } => due_ms,
-        };
-        let ahead_ms = due_ms + u64::from(LOCAL_ALLOWANCE) * policy.refill_ms;
-        let key = RowKey::throttle(region, hash);
-        let settled = match store {
-            Some(store) => settle(store, key, now_ms, ahead_ms).await,
-            None => Err(StoreError::Unavailable),
-        };
-        let Ok(before_ms) = settled else {
-            self.refund(hash, policy);
-            return Err(settled.err().unwrap_or(StoreError::Unavailable));
-        };
-        Ok(self.settled(hash, policy, now_ms, before_ms, ahead_ms))
-    }
-
-    /// Takes an attempt back: it was a success, or nothing came of it.
-    pub(crate) fn refund(&self, hash: &[u8; 32], policy: &SourcePolicy) {
-        let mut shard = self.shard(hash);
-        if let Some(place) = find(bucket(&mut shard, hash), hash) {
-            place.due_ms = place.due_ms.saturating_sub(policy.refill_ms);
+        let shard = self.shard(account.hash);
+        loop {
+            // Registered before the look, so that nothing is missed between.
+            let mut known = std::pin::pin!(shard.known.notified());
+            known.as_mut().enable();
+            let now_ms = clock.unix_ms();
+            let (due_ms, ahead_ms) = match shard.try_charge(account, now_ms) {
+                Standing::Charged => return Ok(Charge::Charged),
+                Standing::Held { retry_after_ms } => return Ok(Charge::Held { retry_after_ms }),
+                Standing::Wait => {
+                    known.await;
+                    continue;
+                }
+                Standing::Unsettled { due_ms, ahead_ms } => (due_ms, ahead_ms),
+            };
+            let key = RowKey::throttle(region, account.hash);
+            let until_ms = due_ms.saturating_add(ahead_ms);
+            let settled = match store {
+                Some(store) => row::settle(store, key, now_ms, until_ms).await,
+                None => Err(StoreError::Unavailable),
+            };
+            return shard.settled(account, now_ms, settled, until_ms);
         }
     }
 
-    fn try_charge(&self, hash: &[u8; 32], policy: &SourcePolicy, now_ms: u64) -> Standing {
-        let mut shard = self.shard(hash);
-        let bucket = bucket(&mut shard, hash);
-        let place = match bucket.iter().position(|place| place.key == key_of(hash)) {
-            Some(found) => &mut bucket[found],
-            None => take_place(bucket, hash),
-        };
+    /// Says what became of an attempt that was charged.
+    pub(crate) fn conclude(&self, account: Account<'_>, now_ms: u64, outcome: Concluded) {
+        let shard = self.shard(account.hash);
+        if let Some(place) = shard.table().find(account.hash) {
+            place.under_way = place.under_way.saturating_sub(1);
+            match outcome {
+                Concluded::Kept => {}
+                Concluded::Returned => place.give_back(account.policy),
+                Concluded::Right => {
+                    place.give_back(account.policy);
+                    place.right_ms = now_ms;
+                }
+            }
+        }
+        shard.known.notify_waiters();
+    }
+
+    /// Whether somebody has signed in from there within this time.
+    pub(crate) fn is_known(&self, hash: &[u8; 32], now_ms: u64, within_ms: u64) -> bool {
+        let mut table = self.shard(hash).table();
+        let right_ms = table.find(hash).map_or(0, |place| place.right_ms);
+        right_ms > 0 && now_ms.saturating_sub(right_ms) < within_ms
+    }
+
+    fn shard(&self, hash: &[u8; 32]) -> &Shard {
+        &self.shards[usize::from(hash[31]) % SHARDS]
+    }
+}
+
+impl Shard {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_charge(&self, Account { hash, policy }: Account<'_>, now_ms: u64) -> Standing {
+        let mut table = self.table();
+        let place = table.place(hash);
         let most_ms = u64::from(policy.free) * policy.refill_ms;
         // Nobody owes more than everything: a clock that went back far makes
         // it look so.
@@ -145,129 +200,88 @@ impl Sources {
         let due_ms = place.due_ms + policy.refill_ms;
         let debt_ms = due_ms - now_ms;
         if debt_ms > most_ms {
-            return Standing::Held {
-                retry_after_ms: debt_ms - most_ms,
+            return match place.under_way {
+                0 => Standing::Held {
+                    retry_after_ms: debt_ms - most_ms,
+                },
+                _ if debt_ms.saturating_sub(place.under_way_ms(policy)) <= most_ms => {
+                    Standing::Wait
+                }
+                _ => Standing::Held {
+                    retry_after_ms: debt_ms - most_ms,
+                },
             };
         }
-        place.due_ms = due_ms;
         let local_ms = u64::from(LOCAL_ALLOWANCE) * policy.refill_ms;
-        match debt_ms <= local_ms || due_ms <= place.settled_ms {
-            true => Standing::Charged,
-            false => Standing::Unsettled { due_ms },
+        let covered = debt_ms <= local_ms || due_ms <= place.settled_ms;
+        if !covered && place.settling {
+            return Standing::Wait;
+        }
+        place.due_ms = due_ms;
+        place.under_way = place.under_way.saturating_add(1);
+        if covered {
+            return Standing::Charged;
+        }
+        place.settling = true;
+        // The busier it is, the further ahead: one row for many attempts.
+        Standing::Unsettled {
+            due_ms,
+            ahead_ms: local_ms.max(place.under_way_ms(policy)),
         }
     }
 
     /// Takes over what the row said and says now.
     fn settled(
         &self,
-        hash: &[u8; 32],
+        Account { hash, policy }: Account<'_>,
+        now_ms: u64,
+        settled: Result<u64, StoreError>,
+        until_ms: u64,
+    ) -> Result<Charge, StoreError> {
+        let charge = match self.table().find(hash) {
+            // Forgotten meanwhile; the row has it.
+            None => settled.map(|_| Charge::Charged),
+            Some(place) => {
+                place.settling = false;
+                settled
+                    .inspect_err(|_| place.withdraw(policy))
+                    .map(|before_ms| place.settle(policy, now_ms, before_ms, until_ms))
+            }
+        };
+        self.known.notify_waiters();
+        charge
+    }
+}
+
+impl Place {
+    fn settle(
+        &mut self,
         policy: &SourcePolicy,
         now_ms: u64,
         before_ms: u64,
-        ahead_ms: u64,
+        until_ms: u64,
     ) -> Charge {
-        let mut shard = self.shard(hash);
-        let Some(place) = find(bucket(&mut shard, hash), hash) else {
-            // Forgotten meanwhile; the row has it.
-            return Charge::Charged;
-        };
         let most_ms = now_ms + u64::from(policy.free) * policy.refill_ms;
-        if place.settled_ms == 0 && before_ms > place.due_ms {
+        if self.settled_ms == 0 && before_ms > self.due_ms {
             // An earlier life of this node counted more than this one.
-            place.due_ms = before_ms.min(most_ms) + policy.refill_ms;
+            self.due_ms = before_ms.min(most_ms) + policy.refill_ms;
         }
-        place.settled_ms = place.settled_ms.max(ahead_ms).max(before_ms);
-        match place.due_ms.checked_sub(most_ms) {
+        self.settled_ms = self.settled_ms.max(until_ms).max(before_ms);
+        match self.due_ms.checked_sub(most_ms) {
             None | Some(0) => Charge::Charged,
-            Some(retry_after_ms) => Charge::Held { retry_after_ms },
+            Some(retry_after_ms) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                Charge::Held { retry_after_ms }
+            }
         }
-    }
-
-    fn shard(&self, hash: &[u8; 32]) -> MutexGuard<'_, Box<[Bucket]>> {
-        let shard = &self.shards[usize::from(hash[31]) % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn key_of(hash: &[u8; 32]) -> [u8; 16] {
-    let mut key = [0; 16];
-    key.copy_from_slice(&hash[..16]);
-    key
-}
-
-fn bucket<'a>(shard: &'a mut Box<[Bucket]>, hash: &[u8; 32]) -> &'a mut Bucket {
-    let [a, b, c, d] = [hash[16], hash[17], hash[18], hash[19]];
-    let number = u32::from_le_bytes([a, b, c, d]) as usize % shard.len();
-    &mut shard[number]
-}
-
-fn find<'a>(bucket: &'a mut Bucket, hash: &[u8; 32]) -> Option<&'a mut Place> {
-    bucket.iter_mut().find(|place| place.key == key_of(hash))
-}
-
-/// The place with the least debt becomes this source's.
-fn take_place<'a>(bucket: &'a mut Bucket, hash: &[u8; 32]) -> &'a mut Place {
-    let debts = bucket.iter().enumerate();
-    let least = debts.min_by_key(|(_, place)| place.due_ms);
-    let place = &mut bucket[least.map_or(0, |(number, _)| number)];
-    *place = Place {
-        key: key_of(hash),
-        ..Place::default()
-    };
-    place
-}
-
-/// Brings a source's row to `ahead_ms`, never back; what it said before.
-async fn settle(
-    store: &dyn Store,
-    key: RowKey,
-    now_ms: u64,
-    ahead_ms: u64,
-) -> Result<u64, StoreError> {
-    for _ in 0..SETTLE_TRIES {
-        let row = store.get(key.clone()).await?;
-        let before_ms = row.as_deref().map_or(Ok(0), read_row)?;
-        if before_ms >= ahead_ms {
-            return Ok(before_ms);
-        }
-        let ahead_ms = ahead_ms.max(before_ms).max(now_ms);
-        let check = match row {
-            None => Check::Absent(key.clone()),
-            Some(row) => Check::Value(key.clone(), row),
-        };
-        let commit = Commit::default().check(check);
-        let written = store.commit(commit.put(key.clone(), write_row(ahead_ms)));
-        match written.await {
-            Ok(_) => return Ok(before_ms),
-            // Another attempt of this source has settled, or the fate is not
-            // known: read again.
-            Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(StoreError::Unavailable)
-}
-
-fn write_row(due_ms: u64) -> Bytes {
-    let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(&due_ms.to_le_bytes());
-    bytes.into()
-}
-
-/// When a row's source is free of debt.
-pub(crate) fn read_row(bytes: &[u8]) -> Result<u64, StoreError> {
-    match bytes {
-        [VERSION, due_ms @ ..] => {
-            let due_ms = due_ms.try_into().map_err(|_| StoreError::Corrupt)?;
-            Ok(u64::from_le_bytes(due_ms))
-        }
-        _ => Err(StoreError::Corrupt),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use tidegate_storage_api::Commit;
     use tidegate_storage_api::MemoryStore;
 
     const POLICY: SourcePolicy = SourcePolicy {
@@ -280,10 +294,50 @@ mod tests {
         tidegate_account::tagged("tg-test-source", &[&source.to_le_bytes()])
     }
 
+    struct At(u64);
+
+    impl Clock for At {
+        fn unix_ms(&self) -> u64 {
+            self.0
+        }
+
+        fn monotonic_ms(&self) -> u64 {
+            self.0
+        }
+
+        fn sleep(&self, _: u64) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    /// One attempt, known to be wrong as soon as it was charged.
     async fn charge(sources: &Sources, store: &dyn Store, source: u32, now_ms: u64) -> Charge {
+        attempt(sources, store, source, now_ms, Concluded::Kept).await
+    }
+
+    async fn attempt(
+        sources: &Sources,
+        store: &dyn Store,
+        source: u32,
+        now_ms: u64,
+        outcome: Concluded,
+    ) -> Charge {
         let hash = hash(source);
-        let charged = sources.charge(&hash, &POLICY, now_ms, Region::FIRST, Some(store));
-        charged.await.unwrap()
+        let account = Account {
+            hash: &hash,
+            policy: &POLICY,
+        };
+        let clock = At(now_ms);
+        let charged = sources.charge(account, &clock, Region::FIRST, Some(store));
+        let charged = charged.await.unwrap();
+        if charged == Charge::Charged {
+            // What is decided about it takes its time.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            sources.conclude(account, now_ms, outcome);
+        }
+        charged
     }
 
     /// How many of so many attempts at one moment are let through.
@@ -311,12 +365,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_success_takes_its_attempt_back() {
+    async fn a_success_costs_nothing_and_makes_the_source_known() {
         let (sources, store) = (Sources::new(100), MemoryStore::new());
+        assert!(!sources.is_known(&hash(1), START, 1_000));
         for _ in 0..1_000 {
-            assert_eq!(charge(&sources, &store, 1, START).await, Charge::Charged);
-            sources.refund(&hash(1), &POLICY);
+            let charged = attempt(&sources, &store, 1, START, Concluded::Right).await;
+            assert_eq!(charged, Charge::Charged);
         }
+        assert!(sources.is_known(&hash(1), START + 999, 1_000));
+        assert!(!sources.is_known(&hash(1), START + 1_000, 1_000));
+    }
+
+    #[tokio::test]
+    async fn a_rush_of_right_attempts_from_one_source_all_pass() {
+        for at_once in [10, 60, 150, 500] {
+            let (sources, store) = (Sources::new(100), MemoryStore::new());
+            let attempts =
+                (0..at_once).map(|_| attempt(&sources, &store, 1, START, Concluded::Right));
+            let outcomes = futures_util::future::join_all(attempts).await;
+            assert!(outcomes.iter().all(|charge| *charge == Charge::Charged));
+            // Nothing is owed afterwards.
+            assert_eq!(burst(&sources, &store, START, 100).await, 20);
+        }
+    }
+
+    #[tokio::test]
+    async fn right_ones_among_the_wrong_do_not_widen_the_bound() {
+        let (sources, store) = (Sources::new(100), MemoryStore::new());
+        let attempts = (0..300).map(|n| {
+            let outcome = match n % 3 {
+                0 => Concluded::Right,
+                _ => Concluded::Kept,
+            };
+            let sources = &sources;
+            let store = &store;
+            async move { (outcome, attempt(sources, store, 1, START, outcome).await) }
+        });
+        let outcomes = futures_util::future::join_all(attempts).await;
+        let wrong = |(outcome, charge): &&(Concluded, Charge)| {
+            (*outcome, *charge) == (Concluded::Kept, Charge::Charged)
+        };
+        assert_eq!(outcomes.iter().filter(wrong).count(), 20);
     }
 
     #[tokio::test]
@@ -378,7 +467,12 @@ mod tests {
         assert_eq!(burst(&sources, &Down, START, LOCAL_ALLOWANCE).await, 8);
         for _ in 0..50 {
             let hash = hash(1);
-            let charged = sources.charge(&hash, &POLICY, START, Region::FIRST, Some(&Down));
+            let account = Account {
+                hash: &hash,
+                policy: &POLICY,
+            };
+            let clock = At(START);
+            let charged = sources.charge(account, &clock, Region::FIRST, Some(&Down));
             assert_eq!(charged.await, Err(StoreError::Unavailable));
         }
     }

@@ -150,6 +150,7 @@ async fn passwords_that_would_be_hashed_too_late_are_refused_before_they_begin()
     let rig = Rig::new().await;
     rig.signed_up("ada").await;
     let request = |remaining_ms| Request {
+        gateway: tidegate_runtime::GatewayId::default(),
         max_age_ms: 0,
         known_epoch: 0,
         tenant: rig.tenant,

@@ -266,6 +266,7 @@ async fn work_that_nobody_waits_for_any_more_is_not_begun() {
         rig.cpu.hashes.load(std::sync::atomic::Ordering::SeqCst),
     );
     let answer = rig.submit_request(Request {
+        gateway: tidegate_runtime::GatewayId::default(),
         max_age_ms: 0,
         known_epoch: 0,
         tenant: rig.tenant,

@@ -81,6 +81,8 @@ codes! {
     ClaimExpired = 109, "claim_expired", No, "The account does not claim this identifier, or no longer.";
     /// The account has as many of these as it can have.
     LimitReached = 110, "limit_reached", No, "The account has as many of these as it can have.";
+    /// The session's sign-in is too long ago for this.
+    StaleSignIn = 111, "stale_sign_in", No, "The sign-in is too long ago for this; sign in again first.";
 
     /// The frame or message cannot be read.
     Malformed = 200, "malformed", Fault, "The message cannot be read.";

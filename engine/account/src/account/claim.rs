@@ -9,6 +9,7 @@ use crate::identifier::IdentifierKind;
 use crate::record::v1::Hold;
 use crate::record::{IDENTIFIERS_MAX, IdentifierRow};
 use crate::reply::{Refusal, Reply};
+use crate::status::Status;
 
 impl Account {
     pub(super) fn claim(
@@ -18,13 +19,26 @@ impl Account {
         claimed: ClaimedIdentifier,
         step: &mut Step<'_>,
     ) -> Reply {
-        if let Err(refusal) = self.prove(request, by, step.now_ms) {
-            return Reply::No(refusal);
-        }
+        let place = match self.prove(request, by, step.now_ms) {
+            Ok(place) => place,
+            Err(refusal) => return Reply::No(refusal),
+        };
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::InvalidToken);
         };
+        match person.check.status {
+            Status::Active => {}
+            Status::Locked => return Reply::No(Refusal::AccountLocked),
+            Status::Suspended => return Reply::No(Refusal::AccountSuspended),
+            Status::StandIn => return Reply::No(Refusal::InvalidToken),
+        }
         let now_ms = step.now_ms;
+        // What recovers the account is not added on the word of a session that
+        // somebody may have taken since its sign-in (SP 800-63B-4, 4.1.3).
+        let signed_in_at = person.check.sessions[place].created_at;
+        if now_ms.saturating_sub(signed_in_at) > step.policy.session.fresh_ms {
+            return Reply::No(Refusal::StaleSignIn);
+        }
         person.drop_claims(step, |row| row.is_over(now_ms));
         let rows = &mut person.sealed.identifiers;
         let until = step.now_ms.saturating_add(step.policy.claim_ms);

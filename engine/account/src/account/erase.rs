@@ -28,7 +28,9 @@ impl Account {
         // What began while there was somebody must find nobody.
         for Pending { tickets, work, .. } in self.pending.drain(..) {
             let refusal = match work {
-                Work::SignUp(_) | Work::SignIn(_) | Work::Upgrade => Refusal::InvalidCredentials,
+                Work::SignUp(_) | Work::SignIn(_) | Work::Queued(_) | Work::Upgrade => {
+                    Refusal::InvalidCredentials
+                }
                 Work::Verify(_) | Work::TakeOver(_) => Refusal::UnknownAccount,
             };
             for ticket in tickets {

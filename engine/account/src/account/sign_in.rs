@@ -32,6 +32,15 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
+    fn of(lane: Lane, sign_in: SignIn) -> (Attempt, Password) {
+        let attempt = Attempt {
+            lane,
+            password: sign_in.password.clone(),
+            remember: sign_in.remember,
+        };
+        (attempt, sign_in.password)
+    }
+
     pub(super) fn lane(&self) -> Lane {
         self.lane
     }
@@ -70,47 +79,96 @@ impl Account {
         if person.is_some_and(|person| person.check.tenant != request.tenant.0) {
             return step.reply(request.ticket, Reply::No(Refusal::InvalidCredentials));
         }
-        let lane = person.map_or(Lane::Strangers, |person| {
-            person.sealed.lane(sign_in.device.as_ref())
-        });
+        let lane = self.lane(&sign_in);
         let stored = person.and_then(Person::stored_hash);
-        if let Err(retry_after_ms) = self.admit(lane, sign_in.source, step) {
-            let refusal = Refusal::Throttled { retry_after_ms };
-            return step.reply(request.ticket, Reply::No(refusal));
+        match self.admit(lane, sign_in.source, step) {
+            Admission::Hold { retry_after_ms } => {
+                let refusal = Refusal::Throttled { retry_after_ms };
+                step.reply(request.ticket, Reply::No(refusal));
+            }
+            Admission::Wait => {
+                self.start(request, Work::Queued(sign_in));
+            }
+            Admission::Admit => {
+                let (attempt, password) = Attempt::of(lane, sign_in);
+                let pending = self.start(request, Work::SignIn(attempt));
+                step.output.effects.push(Effect::VerifyPassword {
+                    pending,
+                    password,
+                    stored,
+                });
+            }
         }
-        let attempt = Attempt {
-            lane,
-            password: sign_in.password.clone(),
-            remember: sign_in.remember,
+    }
+
+    /// Judges those that wait, in the order in which they came, after something
+    /// under way is known.
+    pub(super) fn admit_queued(&mut self, step: &mut Step<'_>) {
+        loop {
+            let queued = |pending: &super::Pending| matches!(pending.work, Work::Queued(_));
+            // Work that ends is swapped out, so places say nothing of order.
+            let waiting = self.pending.iter().enumerate();
+            let first = waiting
+                .filter(|(_, pending)| queued(pending))
+                .min_by_key(|(_, pending)| pending.id);
+            let Some((place, _)) = first else {
+                return;
+            };
+            let Work::Queued(sign_in) = &self.pending[place].work else {
+                return;
+            };
+            let lane = self.lane(sign_in);
+            match self.admit(lane, sign_in.source, step) {
+                Admission::Wait => return,
+                Admission::Hold { retry_after_ms } => {
+                    let refusal = Refusal::Throttled { retry_after_ms };
+                    for ticket in self.pending.swap_remove(place).tickets {
+                        step.reply(ticket, Reply::No(refusal));
+                    }
+                }
+                Admission::Admit => self.begin_queued(place, lane, step),
+            }
+        }
+    }
+
+    fn begin_queued(&mut self, place: usize, lane: Lane, step: &mut Step<'_>) {
+        let stored = self.person.as_ref().and_then(Person::stored_hash);
+        let pending = &mut self.pending[place];
+        // An upgrade has nobody who waits and stands in for a moment.
+        let Work::Queued(sign_in) = core::mem::replace(&mut pending.work, Work::Upgrade) else {
+            return;
         };
-        let pending = self.start(request, Work::SignIn(attempt));
+        let (attempt, password) = Attempt::of(lane, sign_in);
+        pending.work = Work::SignIn(attempt);
         step.output.effects.push(Effect::VerifyPassword {
-            pending,
-            password: sign_in.password,
+            pending: pending.id,
+            password,
             stored,
         });
     }
 
-    /// Whether one more attempt of this lane may be verified; how long to wait
-    /// if not.
-    pub(super) fn admit(&self, lane: Lane, source: Source, step: &Step<'_>) -> Result<(), u64> {
+    fn lane(&self, sign_in: &SignIn) -> Lane {
+        self.person.as_ref().map_or(Lane::Strangers, |person| {
+            person.sealed.lane(sign_in.device.as_ref())
+        })
+    }
+
+    /// Whether one more attempt of this lane may be verified.
+    pub(super) fn admit(&self, lane: Lane, source: Source, step: &Step<'_>) -> Admission {
         if let (Lane::Strangers, Source::Held { retry_after_ms }) = (lane, source) {
-            return Err(retry_after_ms);
+            return Admission::Hold { retry_after_ms };
         }
         let nothing = Guesses::default();
         let person = self.person.as_ref();
         let guesses = person.map_or(&nothing, |person| person.sealed.guesses(lane));
-        match guesses.admit(self.under_way(lane), step.now_ms, &step.policy.guess) {
-            Admission::Admit => Ok(()),
-            Admission::Hold { retry_after_ms } => Err(retry_after_ms),
-        }
+        guesses.admit(self.under_way(lane), step.now_ms, &step.policy.guess)
     }
 
     fn under_way(&self, lane: Lane) -> u16 {
         let of_lane = |pending: &&super::Pending| match &pending.work {
             Work::SignIn(other) => other.lane == lane,
             Work::Verify(_) => lane == Lane::Strangers,
-            Work::SignUp(_) | Work::Upgrade | Work::TakeOver(_) => false,
+            Work::SignUp(_) | Work::Queued(_) | Work::Upgrade | Work::TakeOver(_) => false,
         };
         let under_way = self.pending.iter().filter(of_lane).count();
         u16::try_from(under_way).unwrap_or(u16::MAX)

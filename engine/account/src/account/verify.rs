@@ -1,12 +1,16 @@
-//! Taking an identifier as shown. Who verifies wins: unless a session or the
-//! password shows that the same person set the account up, everything that was
-//! set up before is dropped. An account that somebody prepared with another's
-//! address is thus worth nothing to whoever prepared it (A. Sudhodanan,
-//! A. Paverd, "Pre-hijacked accounts", USENIX Security 2022).
+//! Taking an identifier as shown. Who verifies wins what is theirs: an account
+//! that somebody prepared with another's address is worth nothing to whoever
+//! prepared it (A. Sudhodanan, A. Paverd, "Pre-hijacked accounts", USENIX
+//! Security 2022), and an account that is somebody's is never given away for an
+//! address that it merely claims. What follows of what is a table
+//! ([`decision`]).
+
+mod decision;
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use self::decision::{Decision, Shown, Standing, decide, outlives_recovery};
 use super::{Account, Held, Pending, Person, Step, Work, busy};
 use crate::audit::Act;
 use crate::command::{
@@ -15,7 +19,7 @@ use crate::command::{
 };
 use crate::device::Lane;
 use crate::event::{EndReason, EventKind};
-use crate::identifier::IdentifierKind;
+use crate::guess::Admission;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::v1::{Guesses, Hold, PasswordRow};
 use crate::reply::{Refusal, Reply, Verification};
@@ -26,6 +30,9 @@ pub(super) struct Attempt {
     identifier: ClaimedIdentifier,
     password: Password,
     by: Administrator,
+    /// How the account stood when it was admitted: a guess at an established
+    /// one is charged, whatever has become of the claim meanwhile.
+    standing: Standing,
 }
 
 /// What a comparison leads to.
@@ -35,25 +42,12 @@ pub(super) enum Next {
     Hash(Attempt),
 }
 
-/// What verifying an identifier may do to the rest of the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// A claim, and nothing else was ever verified: whoever verifies it takes
-    /// the account.
-    First,
-    /// A claim of an account that somebody has verified before: a stranger
-    /// gets nothing of it, and must make an account of their own.
-    Further,
-    /// Verified before: whoever has it recovers the account.
-    Again,
-}
-
 impl Account {
     pub(super) fn verify(&mut self, request: Request, verify: Verify, step: &mut Step<'_>) {
-        let proven = match &verify.session {
-            None => None,
+        let shown = match &verify.session {
+            None => Shown::ByAnybody,
             Some(session) => match self.prove(&request, session, step.now_ms) {
-                Ok(_) => Some(Verification::Confirmed),
+                Ok(_) => Shown::ByOwner,
                 Err(refusal) => return step.reply(request.ticket, Reply::No(refusal)),
             },
         };
@@ -61,29 +55,36 @@ impl Account {
             Ok(standing) => standing,
             Err(refusal) => return step.reply(request.ticket, Reply::No(refusal)),
         };
-        let held = self.admit(Lane::Strangers, Source::Clear, step);
-        let reply = match (proven, verify.password, standing) {
-            (Some(_), _, _) | (None, None, Standing::Again) => {
-                self.confirm(&request, &verify.identifier, &verify.by, step)
-            }
-            (None, None, Standing::First) => {
-                self.take_over(&request, &verify.identifier, &verify.by, None, step)
-            }
-            (None, None, Standing::Further) => Reply::No(Refusal::InvalidCredentials),
-            (None, Some(_), Standing::Further) if held.is_err() => {
-                let retry_after_ms = held.err().unwrap_or_default();
-                Reply::No(Refusal::Throttled { retry_after_ms })
-            }
-            (None, Some(password), _) => {
+        let (identifier, by) = (verify.identifier, verify.by);
+        let reply = match (shown, verify.password) {
+            (Shown::ByAnybody, Some(password)) => {
+                if let Err(refusal) = self.admit_comparison(standing, step) {
+                    return step.reply(request.ticket, Reply::No(refusal));
+                }
                 let attempt = Attempt {
-                    identifier: verify.identifier,
+                    identifier,
                     password,
-                    by: verify.by,
+                    by,
+                    standing,
                 };
                 return self.compare(attempt, request, step);
             }
+            (Shown::ByAnybody, None) | (Shown::ByOwner, _) => {
+                self.concluded(shown, &request, &identifier, &by, step)
+            }
         };
         self.settle(&request, reply, step);
+    }
+
+    /// A password of an established account is guessed here as at a sign-in.
+    fn admit_comparison(&self, standing: Standing, step: &Step<'_>) -> Result<(), Refusal> {
+        match (standing, self.admit(Lane::Strangers, Source::Clear, step)) {
+            (Standing::Unused | Standing::Holder, _) | (_, Admission::Admit) => Ok(()),
+            (Standing::Established, Admission::Wait) => Err(Refusal::Busy { retry_after_ms: 0 }),
+            (Standing::Established, Admission::Hold { retry_after_ms }) => {
+                Err(Refusal::Throttled { retry_after_ms })
+            }
+        }
     }
 
     fn compare(&mut self, attempt: Attempt, request: Request, step: &mut Step<'_>) {
@@ -107,27 +108,29 @@ impl Account {
         let Completion::Verified(check) = completion else {
             return Next::Reply(busy(completion));
         };
-        let standing = match self.standing(request, &attempt.identifier, step.now_ms) {
+        let shown = match check {
+            PasswordCheck::Match => Shown::ByOwner,
+            PasswordCheck::Mismatch => Shown::ByAnybody,
+        };
+        if (shown, attempt.standing) == (Shown::ByAnybody, Standing::Established)
+            && let Some(person) = self.person_of(request)
+        {
+            let strangers = &mut person.sealed.strangers;
+            strangers.fail(step.now_ms, &step.policy.guess);
+            step.event(EventKind::SignInFailed);
+        }
+        let identifier = &attempt.identifier;
+        let standing = match self.standing(request, identifier, step.now_ms) {
             Ok(standing) => standing,
             Err(refusal) => return Next::Reply(Reply::No(refusal)),
         };
-        match (check, standing) {
-            (PasswordCheck::Match, _) => {
-                Next::Reply(self.confirm(request, &attempt.identifier, &attempt.by, step))
-            }
-            (PasswordCheck::Mismatch, Standing::Further) => {
-                if let Some(person) = &mut self.person {
-                    let strangers = &mut person.sealed.strangers;
-                    strangers.fail(step.now_ms, &step.policy.guess);
-                    step.event(EventKind::SignInFailed);
-                }
-                Next::Reply(Reply::No(Refusal::InvalidCredentials))
-            }
-            (PasswordCheck::Mismatch, Standing::First | Standing::Again) => {
-                match attempt.password.chars() < step.policy.password.min_chars {
-                    true => Next::Reply(Reply::No(Refusal::PasswordTooShort)),
-                    false => Next::Hash(attempt),
-                }
+        match self.decision(request, standing, shown) {
+            Decision::TakeOver => match attempt.password.chars() < step.policy.password.min_chars {
+                true => Next::Reply(Reply::No(Refusal::PasswordTooShort)),
+                false => Next::Hash(attempt),
+            },
+            Decision::Confirm | Decision::DropClaim | Decision::Refuse(_) => {
+                Next::Reply(self.concluded(shown, request, identifier, &attempt.by, step))
             }
         }
     }
@@ -162,16 +165,20 @@ impl Account {
         let Completion::Hashed(hash) = completion else {
             return busy(&completion);
         };
-        match self.standing(request, &attempt.identifier, step.now_ms) {
-            Err(refusal) => Reply::No(refusal),
-            Ok(Standing::Further) => Reply::No(Refusal::InvalidCredentials),
-            Ok(Standing::First | Standing::Again) => {
-                let identifier = &attempt.identifier;
-                self.take_over(request, identifier, &attempt.by, Some(hash), step)
+        let standing = match self.standing(request, &attempt.identifier, step.now_ms) {
+            Ok(standing) => standing,
+            Err(refusal) => return Reply::No(refusal),
+        };
+        let (identifier, by) = (&attempt.identifier, &attempt.by);
+        match self.decision(request, standing, Shown::ByAnybody) {
+            Decision::TakeOver => self.take_over(request, identifier, by, Some(hash), step),
+            Decision::Confirm | Decision::DropClaim | Decision::Refuse(_) => {
+                self.concluded(Shown::ByAnybody, request, identifier, by, step)
             }
         }
     }
 
+    /// How the account stands to an identifier now.
     fn standing(
         &mut self,
         request: &Request,
@@ -183,32 +190,54 @@ impl Account {
         let mut live = rows.iter().filter(|row| !row.is_over(now_ms));
         let row = live.find(|row| row.is(identifier));
         let row = row.ok_or(Refusal::ClaimExpired)?;
-        // A user name is taken, not shown: it makes nobody the owner.
-        let mut shown = rows
-            .iter()
-            .filter(|row| row.is_held() && row.kind != IdentifierKind::Username);
-        Ok(match (row.hold, shown.next()) {
-            (Hold::Held { .. }, _) => Standing::Again,
-            (Hold::Claimed { .. }, Some(_)) => Standing::Further,
-            (Hold::Claimed { .. }, None) => Standing::First,
+        let used = !person.check.sessions.is_empty() || !person.sealed.devices.is_empty();
+        let owned = used || rows.iter().any(super::IdentifierRow::is_held);
+        Ok(match (row.hold, owned) {
+            (Hold::Held { .. }, _) => Standing::Holder,
+            (Hold::Claimed { .. }, true) => Standing::Established,
+            (Hold::Claimed { .. }, false) => Standing::Unused,
         })
     }
 
-    /// The same person set up and verifies: everything stays.
-    fn confirm(
+    fn decision(&mut self, request: &Request, standing: Standing, shown: Shown) -> Decision {
+        match self.person_of(request) {
+            None => Decision::Refuse(Refusal::UnknownAccount),
+            Some(person) => decide(standing, person.check.status, shown),
+        }
+    }
+
+    /// Carries out what follows where no new password is to be hashed.
+    fn concluded(
         &mut self,
+        shown: Shown,
         request: &Request,
         identifier: &ClaimedIdentifier,
         by: &Administrator,
         step: &mut Step<'_>,
     ) -> Reply {
-        if let Some(person) = self.person_of(request) {
-            person.hold(identifier, by, Verification::Confirmed, step);
+        let standing = match self.standing(request, identifier, step.now_ms) {
+            Ok(standing) => standing,
+            Err(refusal) => return Reply::No(refusal),
+        };
+        match self.decision(request, standing, shown) {
+            Decision::Refuse(refusal) => Reply::No(refusal),
+            Decision::TakeOver => self.take_over(request, identifier, by, None, step),
+            Decision::Confirm => {
+                if let Some(person) = self.person_of(request) {
+                    person.hold(identifier, by, Verification::Confirmed, step);
+                }
+                Reply::Verified(Verification::Confirmed)
+            }
+            Decision::DropClaim => {
+                if let Some(person) = self.person_of(request) {
+                    person.drop_claims(step, |row| row.is(identifier) && !row.is_held());
+                }
+                Reply::No(Refusal::ClaimExpired)
+            }
         }
-        Reply::Verified(Verification::Confirmed)
     }
 
-    /// Somebody else verifies: what was set up before is dropped.
+    /// Somebody else than before has the account: what was set up is dropped.
     fn take_over(
         &mut self,
         request: &Request,
@@ -217,13 +246,10 @@ impl Account {
         hash: Option<PasswordHash>,
         step: &mut Step<'_>,
     ) -> Reply {
-        let standing = self.standing(request, identifier, step.now_ms);
         // What began under the old password must not end in a session.
-        let old = |pending: &mut Pending| {
-            matches!(
-                pending.work,
-                Work::SignIn(_) | Work::Upgrade | Work::Verify(_)
-            )
+        let old = |pending: &mut Pending| match pending.work {
+            Work::SignIn(_) | Work::Queued(_) | Work::Upgrade | Work::Verify(_) => true,
+            Work::SignUp(_) | Work::TakeOver(_) => false,
         };
         for pending in self.pending.extract_if(.., old) {
             for ticket in pending.tickets {
@@ -233,11 +259,8 @@ impl Account {
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::UnknownAccount);
         };
-        let ours = |row: &crate::record::IdentifierRow| row.is(identifier);
-        person.drop_claims(step, |row| match standing {
-            Ok(Standing::Again) => !ours(row) && !row.is_held(),
-            _ => !ours(row),
-        });
+        person.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
+        person.fall_back(identifier, step);
         for session in person.check.sessions.drain(..) {
             step.event(EventKind::SessionEnded(session.id, EndReason::TakenOver));
         }
@@ -280,5 +303,25 @@ impl Person {
         }
         step.event(EventKind::IdentifierVerified(row.kind, verification));
         step.audit(by, Act::IdentifierVerified(row.kind, verification));
+    }
+
+    /// Turns what was added after the identifier that recovers the account back
+    /// into claims, which open nothing until they are shown again.
+    fn fall_back(&mut self, identifier: &ClaimedIdentifier, step: &mut Step<'_>) {
+        let until = step.now_ms.saturating_add(step.policy.claim_ms);
+        let rows = &mut self.sealed.identifiers;
+        let recovering = rows.iter().find(|row| row.is(identifier));
+        let Some(Hold::Held { since }) = recovering.map(|row| row.hold) else {
+            return;
+        };
+        for row in rows {
+            if row.is(identifier) || outlives_recovery(row, since) {
+                continue;
+            }
+            step.change().fallen.push(row.clone());
+            row.hold = Hold::Claimed { until };
+            row.directory = None;
+            step.event(EventKind::IdentifierDropped(row.kind));
+        }
     }
 }

@@ -135,6 +135,7 @@ impl<'a> Batch<'a> {
                 Ok(()) => {
                     let asked = Asked {
                         head,
+                        gateway: self.gateway.id(),
                         opcode: Opcode::Check,
                         idempotency: None,
                         task: Task::Check(waiting.prepared.ask().clone()),

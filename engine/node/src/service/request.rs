@@ -10,8 +10,8 @@ use tidegate_account::{
     UserId, tagged,
 };
 use tidegate_runtime::{
-    Answer, Ask, Class as EngineClass, Failure, Origin, Request as Submission, Responder, Task,
-    Verification,
+    Answer, Ask, Class as EngineClass, Failure, GatewayId, Origin, Request as Submission,
+    Responder, Task, Verification,
 };
 use tidegate_wire::{
     ArchivedSecretBytes, Class, Code, Opcode, Request, RequestHead, Requested, v1,
@@ -127,6 +127,7 @@ pub(super) fn take(
         _ => {
             let asked = Asked {
                 head: request.head,
+                gateway: gateway.id(),
                 opcode: request.opcode,
                 idempotency: idempotency_of(request),
                 task: task_of(request, gateway)?,
@@ -140,6 +141,7 @@ pub(super) fn take(
 /// What goes to the engine.
 pub(super) struct Asked {
     pub(super) head: RequestHead,
+    pub(super) gateway: GatewayId,
     pub(super) opcode: Opcode,
     pub(super) idempotency: Option<Idempotency>,
     pub(super) task: Task,
@@ -151,6 +153,7 @@ pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies
     let remaining_ms = u64::from(asked.head.remaining_ms);
     let submission = Submission {
         tenant: TenantId(asked.head.tenant),
+        gateway: asked.gateway,
         class: class_of(class),
         idempotency: asked.idempotency,
         deadline_ms: service.clock.monotonic_ms().saturating_add(remaining_ms),
@@ -214,7 +217,7 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
             Task::SignUp {
                 identifiers,
                 password: password(body.password.as_str())?,
-                origin: body.source.as_ref().map(origin).transpose()?,
+                origin: named(body.source.as_ref(), gateway)?,
             }
         }
         Requested::SignIn(body) => Task::SignIn {
@@ -229,7 +232,7 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
                 1 => Remember::Device,
                 _ => return Err(Code::Malformed.into()),
             },
-            origin: body.source.as_ref().map(origin).transpose()?,
+            origin: named(body.source.as_ref(), gateway)?,
         },
         Requested::Refresh(body) => account(
             body.user,
@@ -301,6 +304,18 @@ fn class_of(class: Class) -> EngineClass {
         Class::Refresh => EngineClass::Refresh,
         Class::Password => EngineClass::Password,
         Class::Registration => EngineClass::Registration,
+    }
+}
+
+/// The source that a gateway names, which some must.
+fn named(
+    source: Option<&v1::ArchivedSource>,
+    gateway: &Gateway,
+) -> Result<Option<Origin>, NotTaken> {
+    match source {
+        None if gateway.names_sources() => Err(Code::NotPermitted.into()),
+        None => Ok(None),
+        Some(source) => origin(source).map(Some),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Requests that name a person by an identifier: sign-in, sign-up, verifying.
 
-use std::sync::Arc;
-
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
     Administrator, ClaimedIdentifier, Command, Completion, Identifier, IdentifierKind, IndexHash,
@@ -10,13 +8,14 @@ use tidegate_account::{
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
+use super::charging::Charged;
 use super::{Engine, Errand};
 use crate::answer::{Answer, Failure, Responder};
 use crate::identifiers::{Hashes, IndexRow};
 use crate::ports::{HashDone, HashJob};
 use crate::regions::Home;
-use crate::sources::{Charge, Origin};
-use crate::tenants::{Tenant, pretend};
+use crate::sources::Origin;
+use crate::tenants::pretend;
 
 /// A verification, before its identifier is hashed.
 #[derive(Debug)]
@@ -40,9 +39,9 @@ impl Engine {
         origin: Option<Origin>,
         responder: Responder,
     ) {
-        let responder = match self.charge(&errand, origin).await {
+        let responder = match self.charge_guess(&errand, origin).await {
             Ok(Charged::Nothing) => responder,
-            Ok(Charged::Attempt(hash)) => self.refunding(&errand, hash, responder),
+            Ok(Charged::Attempt(attempt)) => self.concluding_guess(attempt, responder),
             Ok(Charged::Held(retry_after_ms)) => {
                 if sign_in.device.is_none() {
                     let refusal = Refusal::Throttled { retry_after_ms };
@@ -153,14 +152,15 @@ impl Engine {
         if let Some(home) = self.pinned_elsewhere(errand.tenant) {
             return responder.answer(Answer::Failed(Failure::WrongRegion(home)), 0);
         }
-        match self.charge(&errand, origin).await {
-            Ok(Charged::Nothing | Charged::Attempt(_)) => {}
+        let responder = match self.charge_sign_up(&errand, origin).await {
+            Ok(Charged::Nothing) => responder,
+            Ok(Charged::Attempt(attempt)) => self.concluding_sign_up(attempt, responder),
             Ok(Charged::Held(retry_after_ms)) => {
                 let refusal = Refusal::Throttled { retry_after_ms };
                 return responder.answer(Answer::Reply(Reply::No(refusal)), 0);
             }
             Err(failure) => return responder.answer(Answer::Failed(failure), 0),
-        }
+        };
         let keys = &self.shared.index_keys;
         let claims = identifiers
             .into_iter()
@@ -281,58 +281,6 @@ impl Engine {
         }
         Ok(found)
     }
-
-    async fn charge(&self, errand: &Errand, origin: Option<Origin>) -> Result<Charged, Failure> {
-        let shared = &self.shared;
-        let (Some(origin), Some(tenant)) = (origin, shared.tenants.get(errand.tenant)) else {
-            return Ok(Charged::Nothing);
-        };
-        let hash = shared.index_keys.source(errand.tenant, &origin.to_bytes());
-        let (now_ms, region) = (shared.clock.unix_ms(), shared.ownership.region());
-        let policy = &tenant.policy.source;
-        let store = (!shared.is_cut_off()).then_some(&*shared.store);
-        let charge = shared.sources.charge(&hash, policy, now_ms, region, store);
-        match charge.await {
-            Ok(Charge::Charged) => Ok(Charged::Attempt(hash)),
-            Ok(Charge::Held { retry_after_ms }) => {
-                shared.meters.sources_held.increment(1);
-                Ok(Charged::Held(retry_after_ms))
-            }
-            Err(StoreError::Corrupt) => Err(Failure::Corrupt),
-            Err(_) => Err(Failure::Unavailable),
-        }
-    }
-
-    /// Gives a source its attempt back unless it was a wrong guess.
-    fn refunding(&self, errand: &Errand, hash: [u8; 32], responder: Responder) -> Responder {
-        let (shared, tenant) = (Arc::clone(&self.shared), errand.tenant);
-        Responder::new(move |answer, epoch| {
-            let guessed = matches!(
-                answer,
-                Answer::Reply(Reply::No(
-                    Refusal::InvalidCredentials | Refusal::Throttled { .. }
-                )) | Answer::Interim {
-                    reply: InterimReply::Unsaid | InterimReply::No(Refusal::InvalidCredentials),
-                    ..
-                }
-            );
-            let tenant: Option<Arc<Tenant>> = shared.tenants.get(tenant);
-            if let Some(tenant) = tenant.filter(|_| !guessed) {
-                shared.sources.refund(&hash, &tenant.policy.source);
-            }
-            responder.answer(answer, epoch);
-        })
-    }
-}
-
-/// What was charged to the source of a request.
-enum Charged {
-    /// The gateway names no source.
-    Nothing,
-    /// One attempt, under this hash.
-    Attempt([u8; 32]),
-    /// It must wait so long.
-    Held(u64),
 }
 
 enum Name {

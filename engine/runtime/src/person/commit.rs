@@ -200,7 +200,8 @@ fn removal(
     for moved in &changes.moved {
         commit = commit.delete(RowKey::identifier(home.region, &moved.from.0));
     }
-    for row in changes.released.iter().filter(|row| row.is_held()) {
+    let released = changes.released.iter().filter(|row| row.is_held());
+    for row in released.chain(&changes.fallen) {
         shared.lookups.forget(&IndexHash(row.hash));
         commit = commit.delete(RowKey::identifier(home.region, &row.hash));
         commit = leave_directory(shared, home, row, commit);
@@ -259,6 +260,11 @@ impl Writing<'_> {
                 commit = commit.delete(index(&row.hash));
                 commit = leave_directory(self.shared, self.home, row, commit);
             }
+        }
+        for row in &changes.fallen {
+            self.shared.lookups.forget(&IndexHash(row.hash));
+            commit = commit.delete(index(&row.hash));
+            commit = leave_directory(self.shared, self.home, row, commit);
         }
         for (number, claimed) in &changes.texts {
             let context = text::context(self.tenant, user, *number);

@@ -503,6 +503,7 @@ impl Rig {
             request: [0; 32],
         });
         let request = Request {
+            gateway: tidegate_runtime::GatewayId::default(),
             tenant: self.tenant,
             class: class_of(&task),
             idempotency,

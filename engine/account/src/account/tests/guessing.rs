@@ -3,21 +3,23 @@ use super::*;
 #[test]
 fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowance() {
     let mut world = World::signed_up();
-    let mut held = 0;
     for n in 0..1_000 {
         let output = world.send(
             None,
             sign_in(&std::format!("guess {n}"), None, Remember::Nothing),
         );
-        held += output.replies.len();
+        assert!(output.replies.is_empty(), "nothing has failed yet");
     }
     let free = usize::from(world.policy.guess.free);
-    assert_eq!((world.waiting.len(), held), (free, 1_000 - free));
+    assert_eq!(world.waiting.len(), free);
+    let mut held = 0;
     for _ in 0..free {
-        let output = world.work();
-        let refusal = output.replies[0].1.clone().refused();
+        let replies = world.work().replies;
+        let refusal = replies[0].1.clone().refused();
         assert_eq!(refusal, Refusal::InvalidCredentials);
+        held += replies.len() - 1;
     }
+    assert_eq!((world.waiting.len(), held), (0, 1_000 - free));
     assert_eq!(
         world.sign_in(PASSWORD).refused(),
         Refusal::Throttled {
@@ -25,6 +27,48 @@ fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowance() {
         }
     );
     assert_eq!(world.verified, free);
+}
+
+#[test]
+fn however_many_right_sign_ins_come_at_once_all_get_in() {
+    for (failures, at_once) in [(0, 6), (0, 20), (3, 32), (4, 32)] {
+        let mut world = World::signed_up();
+        for _ in 0..failures {
+            world.sign_in("wrong").refused();
+        }
+        for _ in 0..at_once {
+            let sent = world.send(None, sign_in(PASSWORD, None, Remember::Nothing));
+            assert!(sent.replies.is_empty());
+        }
+        let free = usize::from(world.policy.guess.free);
+        let mut granted = 0;
+        while !world.waiting.is_empty() {
+            assert!(world.waiting.len() <= free - failures);
+            granted += world.work().replies.len();
+        }
+        assert_eq!((granted, world.sessions()), (at_once, at_once.min(50)));
+    }
+}
+
+#[test]
+fn right_and_wrong_at_once_spend_no_more_than_the_allowance_on_the_wrong_ones() {
+    let mut world = World::signed_up();
+    for n in 0..60 {
+        let password = match n % 3 {
+            0 => PASSWORD,
+            _ => "wrong",
+        };
+        world.send(None, sign_in(password, None, Remember::Nothing));
+    }
+    let mut wrong = 0;
+    while !world.waiting.is_empty() {
+        let replies = world.work().replies;
+        let refused = replies.iter().map(|(_, reply)| reply.clone());
+        let refused =
+            refused.filter(|reply| matches!(reply, Reply::No(Refusal::InvalidCredentials)));
+        wrong += refused.count();
+    }
+    assert_eq!(wrong, usize::from(world.policy.guess.free));
 }
 
 #[test]

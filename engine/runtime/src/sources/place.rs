@@ -1,0 +1,85 @@
+//! The table that sources are counted in: buckets of a few places, whose
+//! memory never grows.
+
+use tidegate_account::SourcePolicy;
+
+/// Places of a bucket.
+pub(super) const PLACES: usize = 8;
+
+/// One source's count.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    key: [u8; 16],
+    /// When the source is free of debt.
+    pub(super) due_ms: u64,
+    /// What the durable row says; 0 before it was read.
+    pub(super) settled_ms: u64,
+    /// When somebody last signed in from there; 0: not that it is remembered.
+    pub(super) right_ms: u64,
+    /// Attempts that are charged and not known yet.
+    pub(super) under_way: u32,
+    /// Whether its row is being written.
+    pub(super) settling: bool,
+}
+
+impl Place {
+    /// The debt of what is under way.
+    pub(super) fn under_way_ms(&self, policy: &SourcePolicy) -> u64 {
+        u64::from(self.under_way) * policy.refill_ms
+    }
+
+    pub(super) fn give_back(&mut self, policy: &SourcePolicy) {
+        self.due_ms = self.due_ms.saturating_sub(policy.refill_ms);
+    }
+
+    /// Takes an attempt back as if it had not come.
+    pub(super) fn withdraw(&mut self, policy: &SourcePolicy) {
+        self.give_back(policy);
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+type Bucket = [Place; PLACES];
+
+pub(super) struct Table(Box<[Bucket]>);
+
+impl Table {
+    pub(super) fn new(buckets: usize) -> Table {
+        Table(vec![Bucket::default(); buckets].into_boxed_slice())
+    }
+
+    fn bucket(&mut self, hash: &[u8; 32]) -> &mut Bucket {
+        let [a, b, c, d] = [hash[16], hash[17], hash[18], hash[19]];
+        let number = u32::from_le_bytes([a, b, c, d]) as usize % self.0.len();
+        &mut self.0[number]
+    }
+
+    pub(super) fn find(&mut self, hash: &[u8; 32]) -> Option<&mut Place> {
+        let key = key_of(hash);
+        self.bucket(hash).iter_mut().find(|place| place.key == key)
+    }
+
+    /// The source's place: its own, or that of the source with the least debt,
+    /// of which nothing is under way where there is one.
+    pub(super) fn place(&mut self, hash: &[u8; 32]) -> &mut Place {
+        let key = key_of(hash);
+        let bucket = self.bucket(hash);
+        if let Some(found) = bucket.iter().position(|place| place.key == key) {
+            return &mut bucket[found];
+        }
+        let places = bucket.iter().enumerate();
+        let least = places.min_by_key(|(_, place)| (place.under_way > 0, place.due_ms));
+        let place = &mut bucket[least.map_or(0, |(number, _)| number)];
+        *place = Place {
+            key,
+            ..Place::default()
+        };
+        place
+    }
+}
+
+fn key_of(hash: &[u8; 32]) -> [u8; 16] {
+    let mut key = [0; 16];
+    key.copy_from_slice(&hash[..16]);
+    key
+}
