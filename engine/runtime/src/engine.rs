@@ -26,6 +26,7 @@ use crate::directory::{Directory, Place, Seated};
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
+use crate::lates::Lates;
 use crate::limits::Limits;
 use crate::lookups::Lookups;
 use crate::meters::{Degraded, Meters};
@@ -276,6 +277,7 @@ impl Engine {
             admission: Admission::default(),
             contact: Contact::default(),
             lookups: Lookups::new(parts.limits.lookups),
+            lates: Lates::new(parts.limits.late_people),
             interims: parts.interims,
             limits: parts.limits,
         });

@@ -21,6 +21,7 @@ mod hashing;
 mod histogram;
 mod identifiers;
 mod interims;
+mod lates;
 mod limits;
 mod lookups;
 mod meters;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ractor::ActorRef;
-use tidegate_account::{SecretHash, TenantId, UserId};
+use tidegate_account::{Late, SecretHash, TenantId, UserId};
 use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
+use crate::lates::Lates;
 use crate::limits::Limits;
 use crate::lookups::Lookups;
 use crate::meters::Meters;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) sources: Sources,
     pub(crate) contact: Contact,
     pub(crate) lookups: Lookups,
+    pub(crate) lates: Lates,
     pub(crate) interims: Interims,
     pub(crate) retention: Retention,
     /// What the sweeper knows of the date; none before its first walk.
@@ -151,6 +153,16 @@ impl Shared {
             write_behind,
             epoch,
         })
+    }
+
+    /// Nobody could answer this person for a while.
+    pub(crate) fn late(&self, user: UserId, late: Late) {
+        self.lates.add(user, late, self.clock.monotonic_ms());
+    }
+
+    /// For how long nobody could answer this person, if that was lately.
+    pub(crate) fn late_of(&self, user: UserId) -> Option<Late> {
+        self.lates.of(user, self.clock.monotonic_ms())
     }
 
     /// For how long answers are given while the store is out of reach.
