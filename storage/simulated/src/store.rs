@@ -18,7 +18,7 @@ use crate::latency::Latency;
 const LOOK_NS: u64 = 50_000_000;
 /// How long a read, or a read version, may take before it is given up, whether
 /// the database is slow or away. Commits have no such limit.
-const READ_NS: u64 = 1_000_000_000;
+const READ_NS: u64 = 4_000_000_000;
 /// How often a commit is tried anew when all its conditions hold after all.
 const TRIES: usize = 5;
 /// A cached read version is given up this long before it is too old.
