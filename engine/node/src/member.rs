@@ -112,13 +112,6 @@ impl Member {
         *self.owned.gone.borrow() == Presence::Gone
     }
 
-    /// Waits until everything is given away.
-    pub async fn gone(&self) {
-        let mut gone = self.owned.gone.subscribe();
-        // The sender lives as long as this does.
-        let _ = gone.wait_for(|presence| *presence == Presence::Gone).await;
-    }
-
     /// Where gateways reach it: to be told before it starts, when it was not
     /// known before.
     pub fn reached_at(&self, address: String) {

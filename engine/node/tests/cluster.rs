@@ -272,7 +272,19 @@ mod cases {
         for person in &people {
             yes(patient(&dirs[0], &nodes[1]).check(&person.session).await);
         }
-        let unknown = run(&["drain", "node-9", "--json", "--dir", dirs[0].text()], "");
+        let drain = |name: &str| run(&["drain", name, "--json", "--dir", dirs[0].text()], "");
+        assert_eq!(
+            json(&drain("node-3")),
+            serde_json::json!({"drained": "node-3", "slots": 0})
+        );
+        let last = drain("node-1");
+        assert_eq!(last.status.code(), Some(1));
+        assert_eq!(json(&last)["code"], "last_node");
+        assert!(nodes[0].get("/health/ready").ends_with("ready\n"));
+        for person in &people {
+            yes(client.check(&person.session).await);
+        }
+        let unknown = drain("node-9");
         assert_eq!(unknown.status.code(), Some(1));
         assert_eq!(json(&unknown)["code"], "unknown");
     }

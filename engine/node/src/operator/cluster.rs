@@ -13,9 +13,11 @@ use crate::deployment::{DeploymentError, ROWS_MAX};
 
 /// How long an order to drain waits until everything is given away.
 const DRAIN_MS: u64 = 20_000;
-/// How often a node looks for what changed on another.
+/// How often it is looked whether it is.
+const LOOK_MS: u64 = 20;
 /// How often is looked which regions there are.
 const REGIONS_EVERY_MS: u64 = 10_000;
+/// How often a node looks for what changed on another.
 const NEWS_EVERY_MS: u64 = 500;
 
 /// A cluster as one of its nodes sees it.
@@ -193,19 +195,25 @@ impl Operator {
             let message = "this node is alone: end it with SIGTERM, which drains it";
             return Ok(no("not_clustered", message));
         };
+        if member.is_alone() && !member.is_gone() {
+            let message = "no other node serves, so nobody would take over: start another one \
+                           first, or end this one with SIGTERM";
+            return Ok(no("last_node", message));
+        }
         let name = self.deployment.config.cluster.node.clone();
         let commit = self.audited(Commit::default(), by, "node.drain", &name)?;
         self.store().commit(commit).await?;
         member.leave();
-        let gone = self.clock.sleep(DRAIN_MS);
-        tokio::select! {
-            biased;
-            () = member.gone() => {}
-            () = gone => {}
+        let until_ms = self.clock.monotonic_ms().saturating_add(DRAIN_MS);
+        // Those who were to take over may be drained at the same time.
+        while !member.is_gone() && !member.is_alone() && self.clock.monotonic_ms() < until_ms {
+            self.clock.sleep(LOOK_MS).await;
         }
-        Ok(Said::Done(
-            json!({ "drained": name, "slots": member.held() }),
-        ))
+        Ok(Said::Done(match member.held() {
+            0 => json!({ "drained": name, "slots": 0 }),
+            // It goes on giving away, as soon as there is somebody.
+            slots => json!({ "draining": name, "slots": slots }),
+        }))
     }
 }
 
