@@ -336,6 +336,7 @@ mod cases {
         assert_eq!(made.status.code(), Some(2));
         let told = String::from_utf8(made.stderr).unwrap();
         assert!(told.contains("holds a deployment already"), "{told}");
+        assert!(!other.path().exists());
         let node = Node::start(&dir);
         let bundle = dir.path().with_extension("bundle");
         let path = bundle.to_str().unwrap();
@@ -375,6 +376,24 @@ mod cases {
         let told = String::from_utf8(refused.stderr).unwrap();
         assert!(told.contains("in use by another process"), "{told}");
         assert!(node.terminate().success());
+        // One that was broken off stands in nobody's way but that of a new one.
+        let moving = || Key::system(SystemPart::Move);
+        let begun = Commit::default().put(moving(), &b"of another store"[..]);
+        store().commit(begun).await.unwrap();
+        let other = Dir::empty();
+        let made = run(
+            &[&["init", "--dir", other.text()], &strs(&flags())[..]].concat(),
+            "",
+        );
+        assert_eq!(made.status.code(), Some(2));
+        let told = String::from_utf8(made.stderr).unwrap();
+        assert!(told.contains("repeat `tidegate move`"), "{told}");
+        assert!(!other.path().exists());
+        let taken = mover();
+        let told = String::from_utf8(taken.stderr).unwrap();
+        assert!(told.contains("holds another deployment"), "{told}");
+        let given_up = Commit::default().delete(moving());
+        store().commit(given_up).await.unwrap();
         let moved = json(&mover());
         assert_eq!(moved["rows"], moved["compared"]);
         assert!(moved["rows"].as_u64().unwrap() > 4_096, "{moved}");

@@ -243,6 +243,29 @@ fn a_command_on_the_folder_of_a_node_that_starts_does_not_end_it() {
 }
 
 #[test]
+fn an_init_that_cannot_be_leaves_nothing() {
+    let dir = Dir::empty();
+    let file = dir.path().with_extension("cluster");
+    std::fs::write(&file, "no:body@127.0.0.1:1\n").unwrap();
+    let args = [
+        "init",
+        "--dir",
+        dir.text(),
+        "--cluster-file",
+        file.to_str().unwrap(),
+        "--client-library",
+        "/nowhere/libfdb_c.so",
+    ];
+    let message = refused(&args);
+    assert!(message.contains("FoundationDB"), "{message}");
+    assert!(!dir.path().exists());
+    // A folder that somebody made stays, and stays empty.
+    std::fs::create_dir(dir.path()).unwrap();
+    refused(&args);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn what_a_node_cannot_run_on_is_told() {
     let dir = Dir::new();
     let nowhere = dir.path().join("nowhere");
