@@ -124,6 +124,20 @@ impl Member {
         self.membership().held()
     }
 
+    /// The lowest and the highest epoch under which it holds slots.
+    #[must_use]
+    pub(crate) fn epochs(&self) -> Option<(u64, u64)> {
+        let owned = self.membership().owned();
+        let epochs = || owned.iter().map(|(_, epoch)| *epoch);
+        epochs().min().zip(epochs().max())
+    }
+
+    /// Where gateways reach it.
+    #[must_use]
+    pub(crate) fn address(&self) -> String {
+        self.membership().address().to_owned()
+    }
+
     /// For how long each other node's row has not changed, as this node saw
     /// it, in milliseconds; `now_ms` by the clock it was started with.
     #[must_use]
