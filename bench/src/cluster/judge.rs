@@ -119,7 +119,7 @@ impl Tally {
         let code = match error {
             CallError::NotDone { code, .. } => code.name().to_owned(),
             CallError::Unknown { code } => format!("unknown: {}", code.name()),
-            CallError::Unreachable => "no answer".to_owned(),
+            CallError::Unreachable | CallError::NoAnswer { .. } => "no answer".to_owned(),
             other => other.to_string(),
         };
         *self

@@ -31,6 +31,7 @@ use crate::limits::Limits;
 use crate::lookups::Lookups;
 use crate::meters::{Degraded, Meters};
 use crate::ownership::Ownership;
+use crate::pace::Pace;
 use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::regions::{self, Regions};
@@ -277,6 +278,7 @@ impl Engine {
             admission: Admission::default(),
             contact: Contact::default(),
             lookups: Lookups::new(parts.limits.lookups),
+            pace: Pace::default(),
             lates: Lates::new(parts.limits.late_people),
             interims: parts.interims,
             limits: parts.limits,
@@ -412,6 +414,13 @@ impl Engine {
     #[must_use]
     pub fn interim_people(&self) -> usize {
         self.shared.interims.people_count()
+    }
+
+    /// The longest that a commit took lately, in milliseconds, at least 1; 0 when
+    /// there was none.
+    #[must_use]
+    pub fn commits_ms(&self) -> u32 {
+        self.shared.pace.most_ms(self.shared.clock.monotonic_ms())
     }
 
     /// The slots in which somebody is hot.

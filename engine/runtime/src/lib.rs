@@ -26,6 +26,7 @@ mod limits;
 mod lookups;
 mod meters;
 mod ownership;
+mod pace;
 mod person;
 mod regions;
 mod rekeying;

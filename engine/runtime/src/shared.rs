@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::lookups::Lookups;
 use crate::meters::Meters;
 use crate::ownership::{Lease, Ownership};
+use crate::pace::Pace;
 use crate::person::Message;
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::regions::Regions;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) contact: Contact,
     pub(crate) lookups: Lookups,
     pub(crate) lates: Lates,
+    pub(crate) pace: Pace,
     pub(crate) interims: Interims,
     pub(crate) retention: Retention,
     /// What the sweeper knows of the date; none before its first walk.

@@ -58,7 +58,7 @@ fn said(error: &CallError) -> (&'static str, String, Option<u32>) {
         } => (code.name(), code.message().into(), Some(*retry_after_ms)),
         CallError::Unknown { code } => (code.name(), code.message().into(), None),
         CallError::WrongRegion { .. } => ("wrong_region", words(), None),
-        CallError::Unreachable => ("unreachable", words(), None),
+        CallError::Unreachable | CallError::NoAnswer { .. } => ("unreachable", words(), None),
         CallError::BadAnswer => ("bad_answer", words(), None),
         CallError::TooLarge => ("too_large", words(), None),
         CallError::NoRandomness => ("no_randomness", words(), None),

@@ -61,6 +61,8 @@ impl Desk {
             drop(counted);
             let took_us = shared.clock.monotonic_us().saturating_sub(begun_us);
             shared.meters.commit_durations.record_us(took_us);
+            let now_ms = shared.clock.monotonic_ms();
+            shared.pace.took(took_us / 1_000, now_ms);
             let _ = myself.send_message(Message::Committed(outcome));
         });
     }
