@@ -163,7 +163,8 @@ mod place {
     /// The status once every slot is where it should be.
     pub(super) fn settled(dir: &Dir, node: &Node) -> Value {
         until("that every slot is in its place", || {
-            Some(status(dir, node)).filter(|status| status["moving"] == 0)
+            Some(status(dir, node))
+                .filter(|status| status["moving"] == 0 && status["old"].is_null())
         })
     }
 
