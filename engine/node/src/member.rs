@@ -94,7 +94,7 @@ impl Member {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives everything away; done when [`Member::gone`] ends.
+    /// Gives everything away; done when [`Member::is_gone`] says so.
     pub fn leave(&self) {
         // The next tick carries out what follows from it.
         self.membership().leave();
