@@ -9,6 +9,7 @@ mod happenings;
 mod judge;
 mod restore;
 mod rig;
+mod slowing;
 mod storm;
 
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub(crate) enum Happening {
     Upgrade,
     /// FoundationDB is killed, and started again after half a minute.
     Outage,
+    /// FoundationDB takes 10, 100 and 500 times as long, and then one node does.
+    Slow,
     /// 64 clients refresh one token at once, through different nodes, while
     /// its owner hands over, and while its owner is killed.
     Storm,
@@ -79,6 +82,9 @@ pub(crate) struct Ground {
     /// What draws and arrivals follow from.
     #[arg(long, default_value_t = 1, global = true)]
     seed: u64,
+    /// Threads beside everything that only compute: a machine that is busy.
+    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    busy: usize,
     /// The older program (`tidegate`), for `upgrade`.
     #[arg(long, value_name = "FILE", global = true)]
     older: Option<PathBuf>,
@@ -104,6 +110,7 @@ pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     );
     let runtime = crate::run::runtime()?;
     let ground = &args.ground;
+    let _busy = slowing::Busy::begin(ground.busy);
     let faults = runtime.block_on(async {
         let local = tokio::task::LocalSet::new();
         match args.happening {

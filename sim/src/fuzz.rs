@@ -73,6 +73,34 @@ fn network_fault(seed: u64, nodes: u64) -> Option<String> {
     }
 }
 
+/// In every other world the store is slow for a while, for one node or for all,
+/// and in half of these right after it was away for longer than a refresh can
+/// be repeated. Drawn apart, as network faults are.
+fn slowness(seed: u64, nodes: u64) -> Vec<String> {
+    let stream = Stream::new(seed, "fuzz-slow", 0);
+    let slow = |at_s: u64, for_s: u64| {
+        let times = 10 * [1, 3, 10, 30, 100][usize::try_from(stream.below(5)).unwrap_or(0)];
+        let head = format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {for_s}\n");
+        let node = match stream.below(nodes + 1) {
+            0 => String::new(),
+            node => format!("node = {node}\n"),
+        };
+        format!("{head}what = \"store-slow\"\ntimes = {times}\n{node}")
+    };
+    match stream.below(4) {
+        0 => {
+            let (at_s, away_s) = (2 + stream.below(3), 31 + stream.below(3));
+            let away =
+                format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {away_s}\nwhat = \"store-down\"\n");
+            vec![away, slow(at_s + away_s, 1 + stream.below(7))]
+        }
+        1 => (0..1 + stream.below(3))
+            .map(|_| slow(2 + stream.below(20), 1 + stream.below(20)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Who else comes, and whose sessions are short. Drawn apart, as network faults
 /// are.
 fn more_people(seed: u64, people: u64) -> (String, String) {
@@ -151,6 +179,7 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
     let count = part(6);
     let mut faults: Vec<String> = (0..count).map(|_| fault(&stream, nodes)).collect();
     faults.extend(network_fault(seed, nodes));
+    faults.extend(slowness(seed, nodes));
     (text, faults)
 }
 

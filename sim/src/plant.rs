@@ -74,6 +74,8 @@ impl Plant {
         Plant::Engine(Bug::TenthLost),
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::PublishedLate),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::LateForgotten),
     ];
 
     /// Plants what is inside the engine, for this whole process.
@@ -110,6 +112,7 @@ impl Plant {
                 Bug::GuessUncounted => "guess-uncounted",
                 Bug::TenthLost => "tenth-lost",
                 Bug::PublishedLate => "published-late",
+                Bug::LateForgotten => "late-forgotten",
             },
         }
     }

@@ -17,6 +17,7 @@ use tidegate_storage_simulated::{Costs as StoreCosts, Latency, UnknownFates};
 use tokio::sync::Semaphore;
 
 use crate::calibration::{Calibration, FOUNDATIONDB};
+use crate::random::to_u64;
 use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;
@@ -490,8 +491,9 @@ pub(crate) enum What {
     Drain { node: u32 },
     /// The store answers nobody.
     StoreDown,
-    /// Everything at the store takes so many times as long.
-    StoreSlow { times: f64 },
+    /// Everything at the store takes so many times as long, for one node or for
+    /// all.
+    StoreSlow { times: f64, node: Option<u32> },
     /// The store recovers: what was under way is of unknown fate.
     StoreRecovery,
     /// No gateway reaches a node; the store does.
@@ -540,8 +542,8 @@ impl TryFrom<FaultRow> for Fault {
             (FaultKind::Drain, Some(node), None, None) => What::Drain { node },
             (FaultKind::StoreDown, None, None, None) => What::StoreDown,
             (FaultKind::StoreRecovery, None, None, None) => What::StoreRecovery,
-            (FaultKind::StoreSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
-                What::StoreSlow { times }
+            (FaultKind::StoreSlow, node, Some(times), None) if (1.0..=1e4).contains(&times) => {
+                What::StoreSlow { times, node }
             }
             (FaultKind::Unreachable, Some(node), None, None) => What::Unreachable { node },
             (FaultKind::NetworkSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
@@ -551,7 +553,8 @@ impl TryFrom<FaultRow> for Fault {
             _ => {
                 return Err(
                     "expected `node` with kill, pause, cut-off, drain, unreachable and date, `times` \
-                     (1 to 10000) with store-slow and network-slow, `by_s` with date, and nothing else"
+                     (1 to 10000) with store-slow and network-slow, `by_s` with date, `node` with \
+                     store-slow when it is so for one node only, and nothing else"
                         .into(),
                 );
             }
@@ -573,7 +576,13 @@ impl What {
             What::CutOff { node } => format!("node {node} cannot reach the store"),
             What::Drain { node } => format!("node {node} is drained and replaced"),
             What::StoreDown => "the store is away".to_owned(),
-            What::StoreSlow { times } => format!("the store takes {times} times as long"),
+            What::StoreSlow { times, node: None } => {
+                format!("the store takes {times} times as long")
+            }
+            What::StoreSlow {
+                times,
+                node: Some(node),
+            } => format!("the store takes {times} times as long for node {node}"),
             What::StoreRecovery => "the store recovers".to_owned(),
             What::Unreachable { node } => format!("no gateway reaches node {node}"),
             What::NetworkSlow { times } => format!("the network takes {times} times as long"),
@@ -686,9 +695,12 @@ impl Scenario {
                 | What::CutOff { node }
                 | What::Drain { node }
                 | What::Unreachable { node }
-                | What::Date { node, .. } => node,
+                | What::Date { node, .. }
+                | What::StoreSlow {
+                    node: Some(node), ..
+                } => node,
                 What::StoreDown
-                | What::StoreSlow { .. }
+                | What::StoreSlow { node: None, .. }
                 | What::StoreRecovery
                 | What::NetworkSlow { .. } => 1,
             };
@@ -730,6 +742,23 @@ impl Scenario {
             _ => 0,
         });
         off.sum()
+    }
+
+    /// For how long nothing that is asked may reach a node that goes on
+    /// afterwards, in milliseconds.
+    pub(crate) fn silence_ms(&self) -> u64 {
+        let silent = self.fault.iter().map(|fault| match fault.what {
+            What::Pause { .. } | What::Unreachable { .. } => to_u64(fault.for_s.0 * 1e3),
+            What::Kill { .. }
+            | What::CutOff { .. }
+            | What::Drain { .. }
+            | What::StoreDown
+            | What::StoreSlow { .. }
+            | What::StoreRecovery
+            | What::NetworkSlow { .. }
+            | What::Date { .. } => 0,
+        });
+        silent.sum()
     }
 
     /// Nodes that come during the night.

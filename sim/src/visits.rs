@@ -48,8 +48,14 @@ pub(crate) struct Crowd {
     pub(crate) returns: Mutex<BTreeMap<u64, u32>>,
     /// How far two nodes' dates may be apart.
     pub(crate) dates_apart_ms: u64,
+    /// For how long nothing that is asked may reach a node.
+    pub(crate) silence_ms: u64,
     pub(crate) patience: Patience,
     pub(crate) stream: Stream,
+    /// When whoever had no answer asks again.
+    pub(crate) again: Stream,
+    /// When the night ends.
+    pub(crate) ends_ns: u64,
     /// Those who hold something else than at the beginning.
     pub(crate) holdings: Mutex<BTreeMap<u64, Holding>>,
     pub(crate) newcomers: std::sync::atomic::AtomicU64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_account::{Policy, SessionPolicy};
-use tidegate_storage_simulated::{Cluster, Genesis, Load};
+use tidegate_storage_simulated::{Cluster, Genesis, Load, Slowness, Whom};
 use tokio::runtime::{Builder, RngSeed, Runtime};
 
 use crate::agenda::Agenda;
@@ -230,8 +230,11 @@ impl World {
             devices: Mutex::default(),
             returns: Mutex::default(),
             dates_apart_ms: scenario.dates_apart_ms(),
+            silence_ms: scenario.silence_ms(),
             patience: scenario.patience,
             stream: stream("people"),
+            again: stream("again"),
+            ends_ns: origin_ns(scenario) + to_u64(scenario.length_s() * 1e9),
             holdings: Mutex::default(),
             newcomers: AtomicU64::new(0),
             guesses_free: u64::from(policy.guess.free),
@@ -462,7 +465,7 @@ impl World {
                 }
             }
             What::StoreDown => cluster.stop(),
-            What::StoreSlow { times } => cluster.slow_down(to_u64(times * 100.0)),
+            What::StoreSlow { times, node } => cluster.slow_down(slowness(times, node)),
             What::StoreRecovery => cluster.recover(),
             What::Unreachable { node } => {
                 let (node, network) = (u64::from(node), &self.making.network);
@@ -511,13 +514,20 @@ impl World {
             }
             What::NetworkSlow { .. } => self.making.network.clog(100),
             What::StoreDown => cluster.start(),
-            What::StoreSlow { .. } => cluster.slow_down(100),
+            What::StoreSlow { times, node } => cluster.speed_up(slowness(times, node)),
             What::Date { node, .. } => {
                 if let Some(node) = self.node(node) {
                     node.clock.jump(0);
                 }
             }
         }
+    }
+}
+
+fn slowness(times: f64, node: Option<u32>) -> Slowness {
+    Slowness {
+        whom: node.map_or(Whom::All, Whom::Client),
+        percent: to_u64(times * 100.0),
     }
 }
 

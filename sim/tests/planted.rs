@@ -8,12 +8,13 @@ use tidegate_sim::{Plant, fuzz_one};
 /// Within so many seeds, from the first on, every planted bug is found.
 const SEEDS: u64 = 8;
 
-const ENGINE: [&str; 5] = [
+const ENGINE: [&str; 6] = [
     "reuse-undetected",
     "second-successor",
     "guess-uncounted",
     "tenth-lost",
     "published-late",
+    "late-forgotten",
 ];
 
 /// One after the other: what is planted is planted in the whole process.

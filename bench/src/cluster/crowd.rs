@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tidegate_client::{CallError, Client, Decision, Granted, Knowledge, RevokeScope, SignIn};
 
-use super::judge::{Person, Session, Tally, code};
+use super::judge::{Person, Session, Stale, Tally, after_the_end, code};
 use super::rig::Rig;
 use crate::load::Ticker;
 use crate::population;
@@ -194,6 +194,7 @@ impl Crowd {
             let person = &self.people.borrow()[index];
             (person.session.clone(), person.state)
         };
+        let asked_ns = self.now_ns();
         let answer = self.client.check(&session).await;
         let (now_ns, after) = (self.now_ns(), self.state(index));
         let mut tally = self.tally.borrow_mut();
@@ -206,10 +207,12 @@ impl Crowd {
                 tally.wrong(format!("a check named somebody else than {index}"));
             }
             (Decision::Yes(checked), Session::Ended { at_ns }) => {
-                let stale_ms = now_ns.saturating_sub(at_ns) / 1_000_000;
-                match checked.knowledge {
-                    Knowledge::Current => tally.stale_ms.0 = tally.stale_ms.0.max(stale_ms),
-                    _ => tally.stale_ms.1 = tally.stale_ms.1.max(stale_ms),
+                match after_the_end(checked.knowledge, at_ns, asked_ns) {
+                    Stale::Wrong(what) => tally.wrong(what),
+                    Stale::Marked => {
+                        let stale_ms = now_ns.saturating_sub(at_ns) / 1_000_000;
+                        tally.stale_ms = tally.stale_ms.max(stale_ms);
+                    }
                 }
             }
             (Decision::No(refusal), Session::Alive) if after == Session::Alive => {

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use rustix::process::Pid;
 
 use super::Ground;
 
@@ -73,6 +74,13 @@ impl Database {
         let child = child.with_context(|| format!("{:?} cannot be run", self.fdbserver))?;
         self.child = Some(child);
         Ok(())
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> anyhow::Result<Pid> {
+        let child = self.child.as_ref().context("the server does not run")?;
+        let id = i32::try_from(child.id())?;
+        Pid::from_raw(id).context("no process")
     }
 
     /// SIGKILL.

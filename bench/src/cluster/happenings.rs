@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::crowd::{Crowd, EVENING};
 use super::rig::{NODES, Program, Rig};
+use super::slowing::Slowed;
 use super::{Ground, Happening};
 
 /// Before anything happens.
@@ -19,6 +20,12 @@ const AFTER: Duration = Duration::from_secs(10);
 const OUTAGE: Duration = Duration::from_secs(30);
 /// How long a killed node is away.
 const DEAD: Duration = Duration::from_secs(15);
+/// How long something is slow.
+const SLOW: Duration = Duration::from_secs(20);
+/// How many times as long FoundationDB takes, one after the other.
+const TIMES: [u32; 3] = [10, 100, 500];
+/// How many times as long a node takes.
+const NODE_TIMES: u32 = 100;
 /// Whom it happens to.
 const VICTIM: usize = 1;
 
@@ -102,6 +109,7 @@ async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::R
                 restart(rig, member, crowd).await?;
             }
         }
+        Happening::Slow => slow(rig, crowd).await?,
         Happening::Outage => {
             let before = rig.status(0)?;
             let phase = crowd.phase();
@@ -116,6 +124,33 @@ async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::R
             println!("before it\n{}\nafter it", nodes(&before));
             println!("{}", nodes(&after));
         }
+    }
+    Ok(())
+}
+
+/// FoundationDB gets a small part of its time, and then one node.
+async fn slow(rig: &mut Rig, crowd: &Crowd) -> anyhow::Result<()> {
+    for times in TIMES {
+        let phase = crowd.phase();
+        let slowed = Slowed::begin(rig.database.pid()?, times);
+        tokio::time::sleep(SLOW).await;
+        slowed.end().await?;
+        crowd.tell(
+            &phase,
+            &format!("FoundationDB became {times} times as slow"),
+        );
+        let phase = crowd.phase();
+        tokio::time::sleep(AFTER).await;
+        crowd.tell(&phase, "it was as quick as before");
+    }
+    let phase = crowd.phase();
+    let slowed = Slowed::begin(rig.members[VICTIM].pid()?, NODE_TIMES);
+    tokio::time::sleep(SLOW).await;
+    slowed.end().await?;
+    crowd.tell(&phase, &format!("a node became {NODE_TIMES} times as slow"));
+    rig.settled().await?;
+    for (number, member) in (1..).zip(&mut rig.members) {
+        ensure!(member.runs()?, "node-{number} ended by itself");
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_client::{CallError, Code, Decision};
+use tidegate_client::{CallError, Code, Decision, Knowledge};
 use tidegate_wire::{RefreshToken, SessionToken};
 
 /// Somebody's session, as far as the answers tell.
@@ -52,13 +52,46 @@ impl Kind {
 pub(crate) struct Tally {
     pub(crate) kinds: BTreeMap<&'static str, Kind>,
     pub(crate) wrong: Vec<String>,
-    /// Checks that said yes to a session whose end was acknowledged: how long
-    /// after, at most, in milliseconds. Unmarked, and marked `degraded`.
-    pub(crate) stale_ms: (u64, u64),
+    /// Checks that said yes to a session whose end was acknowledged, marked as
+    /// resting on what was so before: how long after, at most, in milliseconds.
+    pub(crate) stale_ms: u64,
     /// When, of those who had to wait long, the last one was answered.
     pub(crate) waited_until_ns: u64,
     /// How many had to.
     pub(crate) waited: u64,
+}
+
+/// What a yes is worth to a session whose end was acknowledged before anybody
+/// asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    Wrong(String),
+    /// It says that it rests on what was so before the end.
+    Marked,
+}
+
+/// By how much two clocks and a way between them may differ.
+const SLACK_MS: u64 = 50;
+
+/// The end was acknowledged at `ended_ns`, and the check was asked later. Whoever
+/// owns the session by then has published its end, and whoever owned it before
+/// answers unmarked only as long as nobody else can own it.
+pub(crate) fn after_the_end(knowledge: Knowledge, ended_ns: u64, asked_ns: u64) -> Stale {
+    let since_ms = asked_ns.saturating_sub(ended_ns) / 1_000_000;
+    match knowledge {
+        Knowledge::Current => Stale::Wrong(format!(
+            "an unmarked yes to a session that had ended {since_ms} ms before"
+        )),
+        Knowledge::Degraded { age_ms } | Knowledge::Provisional { age_ms } => {
+            match u64::from(age_ms) + SLACK_MS < since_ms {
+                true => Stale::Wrong(format!(
+                    "a yes that rests on what was so {age_ms} ms before, to a session that had \
+                     ended {since_ms} ms before"
+                )),
+                false => Stale::Marked,
+            }
+        }
+    }
 }
 
 /// Whoever waits longer than this was without an owner.
@@ -86,7 +119,7 @@ impl Tally {
         let code = match error {
             CallError::NotDone { code, .. } => code.name().to_owned(),
             CallError::Unknown { code } => format!("unknown: {}", code.name()),
-            CallError::Unreachable => "no answer".to_owned(),
+            CallError::Unreachable | CallError::NoAnswer { .. } => "no answer".to_owned(),
             other => other.to_string(),
         };
         *self
@@ -136,10 +169,10 @@ impl Tally {
             .iter()
             .take(10)
             .for_each(|what| println!("  {what}"));
-        if self.stale_ms != (0, 0) {
-            let (plain, marked) = self.stale_ms;
+        if self.stale_ms > 0 {
             println!(
-                "yes to a session that had ended: {plain} ms after its end at most, marked degraded {marked} ms"
+                "yes to a session that had ended, marked as what was so before: {} ms after its end at most",
+                self.stale_ms
             );
         }
     }
@@ -150,5 +183,37 @@ pub(crate) fn code<T>(decision: &Decision<T>) -> Option<Code> {
     match decision {
         Decision::Yes(_) => None,
         Decision::No(refusal) => Some(refusal.code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_yes_to_an_ended_session_is_right_that_does_not_say_it_is_from_before() {
+        let end_ns = 5_000_000_000;
+        let judged = |knowledge, after_ms: u64| match after_the_end(
+            knowledge,
+            end_ns,
+            end_ns + after_ms * 1_000_000,
+        ) {
+            Stale::Wrong(_) => "wrong",
+            Stale::Marked => "marked",
+        };
+        let degraded = Knowledge::Degraded { age_ms: 1_000 };
+        let provisional = Knowledge::Provisional { age_ms: 1_000 };
+        let table = [
+            (Knowledge::Current, 0, "wrong"),
+            (Knowledge::Current, 3_000, "wrong"),
+            (degraded, 0, "marked"),
+            (degraded, 1_050, "marked"),
+            (degraded, 1_051, "wrong"),
+            (provisional, 1_050, "marked"),
+            (provisional, 1_051, "wrong"),
+        ];
+        for (knowledge, after_ms, expected) in table {
+            assert_eq!(judged(knowledge, after_ms), expected, "{after_ms} ms");
+        }
     }
 }

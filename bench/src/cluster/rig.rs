@@ -36,7 +36,7 @@ pub(crate) enum Program {
 }
 
 impl Member {
-    fn pid(&self) -> anyhow::Result<Pid> {
+    pub(crate) fn pid(&self) -> anyhow::Result<Pid> {
         let node = self.node.as_ref().context("the node does not run")?;
         let id = i32::try_from(node.id())?;
         Pid::from_raw(id).context("no process")
@@ -44,6 +44,12 @@ impl Member {
 
     pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         Ok(kill_process(self.pid()?, signal)?)
+    }
+
+    /// Whether it has not ended by itself.
+    pub(crate) fn runs(&mut self) -> anyhow::Result<bool> {
+        let node = self.node.as_mut().context("the node does not run")?;
+        Ok(node.ended()?.is_none())
     }
 
     /// SIGKILL.
@@ -224,7 +230,8 @@ impl Rig {
         for _ in 0..SETTLE_S * 5 {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let status = self.status(running)?;
-            if status["moving"] == 0 {
+            // What a node knows without the store may not be so any more.
+            if status["moving"] == 0 && status["old"].is_null() {
                 return Ok(status);
             }
         }

@@ -58,12 +58,9 @@ pub enum Input {
     Touched(Vec<(SessionId, u64)>),
     /// Make the uses durable, when there are any.
     WriteBehind,
-    /// What was decided since then, in Unix milliseconds, became durable only
-    /// now, and no answer to it left before.
-    Late {
-        /// When the first of it was decided.
-        since: u64,
-    },
+    /// For some time nobody could be answered. Changes nothing by itself; the
+    /// next change carries it along.
+    Late(Late),
     /// Drop what is over: sessions, claims, outcomes, the account itself when
     /// nobody needs it any more.
     Sweep,
@@ -71,6 +68,16 @@ pub enum Input {
     Rekey(Rekey),
     /// Take over what was decided while the store was out of reach.
     Adopt(Vec<Interim>),
+}
+
+/// A wait that does not count where a person was given a time to ask again
+/// in, in Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// When it began.
+    pub since: u64,
+    /// When it was over: answers could leave again.
+    pub landed: u64,
 }
 
 /// What one input led to. Replies must wait until the changes are durable.
@@ -349,7 +356,7 @@ impl Account {
                 step.change();
             }
             Input::WriteBehind => {}
-            Input::Late { since } => self.late(since, &mut step),
+            Input::Late(late) => self.late(late, step.policy),
             Input::Sweep => self.sweep(&mut step),
             Input::Rekey(rekey) => self.rekey(&rekey, &mut step),
             Input::Adopt(decided) => self.adopt(decided, &mut step),

@@ -41,7 +41,7 @@ mod table;
 
 pub use account::{
     Account, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim, InterimAccount,
-    InterimInput, InterimOutput, InterimReply, Moved, Output, Provisional, Rekey,
+    InterimInput, InterimOutput, InterimReply, Late, Moved, Output, Provisional, Rekey,
 };
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{

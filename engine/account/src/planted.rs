@@ -23,6 +23,8 @@ pub enum Bug {
     TenthLost = 4,
     /// A change is answered before checks can read it.
     PublishedLate = 5,
+    /// That nobody could be answered for a while is forgotten with the actor.
+    LateForgotten = 6,
 }
 
 static PLANTED: AtomicU8 = AtomicU8::new(0);

@@ -216,6 +216,12 @@ impl Membership {
         self.identity.address = address;
     }
 
+    /// Where gateways reach it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.identity.address
+    }
+
     /// Whether no other node lives, as far as this one knows.
     #[must_use]
     pub fn is_alone(&self) -> bool {

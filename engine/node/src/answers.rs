@@ -16,11 +16,18 @@ const RETRY_AFTER_MS: u32 = 250;
 /// The same after a revocation that is not durable yet.
 const ENDED_RETRY_AFTER_MS: u32 = 1_000;
 
-/// Appends the frame of an answer.
-pub(crate) fn write(out: &mut BytesMut, correlation: u64, answer: Answer, epoch: u64) {
+/// Appends the frame of an answer. A yes about an account says how long the
+/// node's commits take.
+pub(crate) fn write(
+    out: &mut BytesMut,
+    correlation: u64,
+    answer: Answer,
+    epoch: u64,
+    commits_ms: u32,
+) {
     match answer {
         Answer::Checked(outcome) => write_check(out, correlation, outcome, epoch),
-        Answer::Reply(reply) => write_account(out, correlation, reply, epoch),
+        Answer::Reply(reply) => write_account(out, correlation, reply, (epoch, commits_ms)),
         Answer::Interim { reply, age_ms } => write_interim(out, correlation, reply, age_ms, epoch),
         Answer::Failed(failure) => {
             let (code, retry_after_ms) = match failure {
@@ -77,28 +84,40 @@ fn write_interim(
             };
             say(out, &head, &v1::Revoked { count });
         }
-        InterimReply::Durable(reply) => write_account(out, correlation, reply, epoch),
-        InterimReply::No(refusal) => write_account(out, correlation, Reply::No(refusal), epoch),
+        InterimReply::Durable(reply) => write_account(out, correlation, reply, (epoch, 0)),
+        InterimReply::No(refusal) => {
+            write_account(out, correlation, Reply::No(refusal), (epoch, 0));
+        }
         InterimReply::Unsaid | InterimReply::Unavailable => {
             refuse(out, correlation, Code::Unavailable, RETRY_AFTER_MS, epoch);
         }
     }
 }
 
-fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64) {
+fn write_account(
+    out: &mut BytesMut,
+    correlation: u64,
+    reply: Reply,
+    (epoch, commits_ms): (u64, u32),
+) {
+    let head = ReplyHead {
+        retry_after_ms: commits_ms,
+        ..head(correlation, Code::Ok, epoch)
+    };
+    let head = &head;
     match reply {
         Reply::SignedUp(user) => {
             let user = *user.as_bytes();
-            yes(out, correlation, epoch, &v1::SignedUp { user });
+            say(out, head, &v1::SignedUp { user });
         }
         Reply::SignedIn(grant) | Reply::Refreshed(grant) => {
-            yes(out, correlation, epoch, &granted_body(&grant));
+            say(out, head, &granted_body(&grant));
         }
         Reply::Sessions(sessions) => {
             let sessions = sessions.iter().map(session_row).collect();
-            yes(out, correlation, epoch, &v1::SessionList { sessions });
+            say(out, head, &v1::SessionList { sessions });
         }
-        Reply::Revoked(count) => yes(out, correlation, epoch, &v1::Revoked { count }),
+        Reply::Revoked(count) => say(out, head, &v1::Revoked { count }),
         Reply::StatusSet(status) => {
             let status = match status {
                 Status::Active => 1,
@@ -107,16 +126,16 @@ fn write_account(out: &mut BytesMut, correlation: u64, reply: Reply, epoch: u64)
                 // Nobody's status is ever set.
                 Status::StandIn => 0,
             };
-            yes(out, correlation, epoch, &v1::StatusSet { status });
+            say(out, head, &v1::StatusSet { status });
         }
-        Reply::Erased(at) => yes(out, correlation, epoch, &v1::Erased { at }),
-        Reply::Claimed(until) => yes(out, correlation, epoch, &v1::Claimed { until }),
+        Reply::Erased(at) => say(out, head, &v1::Erased { at }),
+        Reply::Claimed(until) => say(out, head, &v1::Claimed { until }),
         Reply::Verified(verification) => {
             let verification = match verification {
                 Verification::Confirmed => 1,
                 Verification::TakenOver => 2,
             };
-            yes(out, correlation, epoch, &v1::Verified { verification });
+            say(out, head, &v1::Verified { verification });
         }
         // A turn in the line of the hashing: nobody else was given it.
         Reply::No(Refusal::Busy { retry_after_ms }) if retry_after_ms > 0 => {
@@ -317,7 +336,7 @@ mod tests {
     fn a_turn_is_told_as_it_was_given() {
         let told = |refusal: Refusal| {
             let mut out = BytesMut::new();
-            write_account(&mut out, u64::MAX, Reply::No(refusal), 1);
+            write_account(&mut out, u64::MAX, Reply::No(refusal), (1, 7));
             let reply = tidegate_wire::decode_reply(&out).unwrap();
             (reply.code, reply.head.retry_after_ms)
         };
@@ -325,5 +344,20 @@ mod tests {
         assert_eq!(told(busy(1_234)), (Code::Busy, 1_234));
         // Nothing is known of the wait: spread as everywhere.
         assert!(told(busy(0)).1 > RETRY_AFTER_MS);
+    }
+
+    #[test]
+    fn a_yes_says_how_long_commits_take_and_nothing_else_does() {
+        let told = |answer: Answer| {
+            let mut out = BytesMut::new();
+            write(&mut out, 1, answer, 1, 1_800);
+            let reply = tidegate_wire::decode_reply(&out).unwrap();
+            (reply.code, reply.head.retry_after_ms)
+        };
+        assert_eq!(told(Answer::Reply(Reply::Revoked(1))), (Code::Ok, 1_800));
+        let no = Answer::Reply(Reply::No(Refusal::InvalidToken));
+        assert_eq!(told(no), (Code::InvalidToken, 0));
+        let corrupt = Answer::Failed(Failure::Corrupt);
+        assert_eq!(told(corrupt), (Code::Corrupt, 0));
     }
 }

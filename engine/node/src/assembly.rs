@@ -14,6 +14,7 @@ use crate::deployment::Deployment;
 use crate::folder::Folder;
 use crate::member::{Member, node_id};
 use crate::operator::Operator;
+use crate::patience::when_free;
 use crate::serve::{ServeError, system};
 use crate::service::{ServerCertificate, Service};
 use crate::whereabouts::{Nowhere, Whereabouts};
@@ -29,6 +30,16 @@ fn journal_options(absent: Absent) -> Options {
         absent,
         ..Options::default()
     }
+}
+
+/// Where a node writes down what it decides while the store is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Journal {
+    /// In its folder, which it holds from then on.
+    Own,
+    /// Nowhere: nobody is served, and whoever serves from the folder is left
+    /// alone.
+    None,
 }
 
 /// Opens a node's journal. What it holds was promised to people, so one that is
@@ -50,11 +61,11 @@ fn open_journal(folder: &Folder) -> Result<FjallStore, ServeError> {
 pub(crate) fn assemble(
     folder: &Folder,
     config: &Config,
-    backend: Backend,
+    deployment: Deployment,
+    journal: Journal,
     runtime: &Runtime,
     clock: &Arc<dyn Clock>,
 ) -> Result<Operator, ServeError> {
-    let deployment = runtime.block_on(Deployment::open(folder, config, backend))?;
     let store = deployment.backend.store();
     let (ownership, member) = match deployment.backend {
         Backend::Embedded(_) => {
@@ -67,9 +78,14 @@ pub(crate) fn assemble(
             (member.ownership(), Some(member))
         }
     };
-    let journal = open_journal(folder)?;
-    let interims = runtime.block_on(Interims::open(Arc::new(journal)));
-    let interims = interims.map_err(ServeError::Journal)?;
+    let interims = match journal {
+        Journal::None => Interims::in_memory(),
+        Journal::Own => {
+            let journal = runtime.block_on(when_free(&**clock, || open_journal(folder)))?;
+            let interims = runtime.block_on(Interims::open(Arc::new(journal)));
+            interims.map_err(ServeError::Journal)?
+        }
+    };
     let peppers = Arc::clone(&deployment.peppers);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;

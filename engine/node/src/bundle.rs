@@ -16,7 +16,7 @@ use crate::certificates::{Identity, Issued, Role};
 use crate::config::{Config, ConfigError, Overrides, StorageConfig};
 use crate::deployment::{Deployment, DeploymentError, KeyFault, hex, key_file, store_row};
 use crate::folder::{Folder, write_private, write_public};
-use crate::init::{InitError, finish, make_folders, written};
+use crate::init::{Before, InitError, finish, make_folders, written};
 use crate::issuing::{IssuingError, Put, issue_to, read_ca};
 use crate::member::node_id;
 
@@ -155,6 +155,21 @@ pub async fn join(
     let config = config.valid(&folder.config())?;
     let backend = Backend::open(folder, &config, entropy).map_err(InitError::Open)?;
     refuse_taken(&*backend.store(), &config.cluster.node, clock).await?;
+    let before = Before::of(folder);
+    let filled = fill(folder, &config, backend, (&bundle, from), clock).await;
+    filled.inspect_err(|_| before.bring_back(folder))?;
+    Ok(finish(folder, &config, entropy)?)
+}
+
+/// Writes what a bundle holds into a folder, and sees to it that it belongs to
+/// the store.
+async fn fill(
+    folder: &Folder,
+    config: &Config,
+    backend: Backend,
+    (bundle, from): (&Bundle, &Path),
+    clock: &dyn Clock,
+) -> Result<(), BundleError> {
     make_folders(folder)?;
     let now_s = i64::try_from(clock.unix_ms() / 1000).unwrap_or(i64::MAX);
     let ca = Issued {
@@ -174,8 +189,8 @@ pub async fn join(
         written(folder.secret(name), |path| write_private(path, &*bytes))?;
     }
     // Before the folder counts as whole: are these the keys of this store?
-    Deployment::open(folder, &config, backend).await?;
-    Ok(finish(folder, &config, entropy)?)
+    Deployment::open(folder, config, backend).await?;
+    Ok(())
 }
 
 fn read(from: &Path) -> Result<Bundle, BundleError> {

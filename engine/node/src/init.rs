@@ -1,5 +1,7 @@
 //! Making a node's folder.
 
+mod ground;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::assembly::READS;
 use crate::backend::{Backend, BackendError, open_directory};
 use crate::certificates::{CertificateError, Identity, Role, make_ca};
-use crate::config::{Config, ConfigError, Overrides};
+use crate::config::{Config, ConfigError, Overrides, StorageConfig};
 use crate::deployment::{
     GatewayRow, KeyFault, LEASE_MS, PersonKeys, StoreRow, TenantPolicy, TenantRow, VersionRow, hex,
     key_file, make_key, tenant_context, write,
@@ -24,6 +26,7 @@ use crate::regions::{
     Brought, RegionError, RegionRef, refuse_taken, refuse_wrong_key, register, registration,
 };
 use crate::rights::Right;
+use ground::refuse_occupied;
 
 /// The tenant that `init` makes.
 pub const DEFAULT_TENANT: &str = "default";
@@ -44,6 +47,20 @@ pub enum InitError {
          its nodes, then `tidegate init --join`"
     )]
     Deployed,
+    /// An embedded store was on its way here.
+    #[error(
+        "an embedded store was being moved into this FoundationDB cluster, and that was broken \
+         off: repeat `tidegate move` in its folder; or give it up by emptying the database with \
+         fdbcli: `writemode on; clearrange tg th; clearrange tk tl`"
+    )]
+    Moving,
+    /// There are rows without the deployment that they belong to.
+    #[error(
+        "this FoundationDB cluster holds a part of a deployment, as a restore that was broken off \
+         leaves one: finish it, or empty the database with fdbcli: \
+         `writemode on; clearrange tg th; clearrange tk tl`"
+    )]
+    Occupied,
     /// A file cannot be written.
     #[error("{path}: {source}")]
     Write {
@@ -120,7 +137,8 @@ pub struct NewRegion {
 /// tenant and gateway `default`. Never overwrites anything.
 ///
 /// # Errors
-/// [`InitError`]; a folder that was begun and not finished is left behind.
+/// [`InitError`]. What was made by then is removed, unless rows were written, or
+/// may have been: the keys to them are in the folder.
 pub async fn init(
     folder: &Folder,
     overrides: &Overrides,
@@ -134,18 +152,85 @@ pub async fn init(
     if folder.config().exists() || folder.store().exists() {
         return Err(InitError::Exists(folder.root().to_owned()));
     }
-    // An embedded store makes its folder, and the folders above it.
-    make_folders(folder)?;
-    let store = Backend::create(folder, &config, entropy)?.store();
-    match store.get(RowKey::system(SystemPart::Store)).await {
-        Ok(None) => {}
-        Ok(Some(_)) => return Err(InitError::Deployed),
-        Err(StoreError::Unavailable) => return Err(InitError::Away),
+    let before = Before::of(folder);
+    let begun = begin(folder, &config, founding, clock, entropy).await;
+    let Begun {
+        store,
+        rows,
+        joining,
+    } = begun.inspect_err(|_| before.bring_back(folder))?;
+    let written = store.commit(rows).await;
+    if let Err(error) = written
+        && error != StoreError::CommitUnknown
+    {
+        drop(store);
+        before.bring_back(folder);
+    }
+    match written {
+        Ok(_) => {}
+        Err(StoreError::Conflict) => return Err(InitError::Deployed),
         Err(error) => return Err(error.into()),
     }
+    if let Some(joining) = &joining {
+        register(&*joining.directory, &joining.region).await?;
+    }
+    finish(folder, &config, entropy)
+}
+
+/// What was there before a folder was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Nothing,
+    /// A folder, which is somebody's.
+    Something,
+}
+
+impl Before {
+    pub(crate) fn of(folder: &Folder) -> Before {
+        match folder.root().exists() {
+            true => Before::Something,
+            false => Before::Nothing,
+        }
+    }
+
+    /// Removes what was begun and leads nowhere.
+    pub(crate) fn bring_back(self, folder: &Folder) {
+        match self {
+            Before::Something => {}
+            Before::Nothing => {
+                // What cannot be removed misleads nobody: it has no configuration.
+                let _ = std::fs::remove_dir_all(folder.root());
+            }
+        }
+    }
+}
+
+/// A deployment whose keys and certificates are written, and whose rows are
+/// not.
+struct Begun {
+    store: Arc<dyn Store>,
+    rows: Commit,
+    joining: Option<Joining>,
+}
+
+async fn begin(
+    folder: &Folder,
+    config: &Config,
+    founding: &Founding,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Begun, InitError> {
+    match &config.storage {
+        // It makes its folder, and the folders above it.
+        StorageConfig::Embedded {} => make_folders(folder)?,
+        StorageConfig::Foundationdb(_) => {}
+    }
+    let store = Backend::create(folder, config, entropy)?.store();
+    refuse_occupied(&*store).await?;
+    make_folders(folder)?;
     let joining = match &founding.region {
         None => None,
-        Some(region) => Some(Joining::begin(folder, &config, region, entropy).await?),
+        Some(region) => Some(Joining::begin(folder, config, region, entropy).await?),
     };
     let issued = certificates(folder, clock)?;
     let (master, master_ref) = make_key(folder, "master", 1, entropy)?;
@@ -164,11 +249,12 @@ pub async fn init(
         raising: None,
     };
     let formats = (&store_row, &version_row);
-    rows(&*store, formats, &master, &issued, entropy).await?;
-    if let Some(joining) = &joining {
-        register(&*joining.directory, &joining.region).await?;
-    }
-    finish(folder, &config, entropy)
+    let rows = rows(formats, &master, &issued, entropy)?;
+    Ok(Begun {
+        store,
+        rows,
+        joining,
+    })
 }
 
 /// A region on its way into the directory.
@@ -280,13 +366,12 @@ pub(crate) fn written(
     write(&path).map_err(|source| InitError::Write { path, source })
 }
 
-async fn rows(
-    store: &dyn Store,
+fn rows(
     (store_row, version_row): (&StoreRow, &VersionRow),
     master: &dyn Master,
     issued: &Issued,
     entropy: &dyn Entropy,
-) -> Result<(), InitError> {
+) -> Result<Commit, InitError> {
     let tenant = TenantId::of_name(DEFAULT_TENANT);
     let mut nonce = [0; 24];
     nonce.copy_from_slice(&entropy.seed()[..24]);
@@ -313,17 +398,14 @@ async fn rows(
     let tenant_key = RowKey::system(SystemPart::Tenant(tenant.0));
     let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
     let operator_key = RowKey::system(SystemPart::Gateway(DEFAULT_OPERATOR));
-    let commit = Commit::default()
+    Ok(Commit::default()
         .check(Check::Absent(RowKey::system(SystemPart::Store)))
+        .check(Check::Absent(RowKey::system(SystemPart::Move)))
         .put(RowKey::system(SystemPart::Store), row_of(store_row)?)
         .put(RowKey::system(SystemPart::Version), row_of(version_row)?)
         .put(tenant_key, row_of(&tenant_row)?)
         .put(gateway_key, row_of(&gateway_row)?)
-        .put(operator_key, row_of(&operator_row)?);
-    match store.commit(commit).await {
-        Err(StoreError::Conflict) => Err(InitError::Deployed),
-        outcome => Ok(outcome.map(|_| ())?),
-    }
+        .put(operator_key, row_of(&operator_row)?))
 }
 
 fn row_of<T: serde::Serialize>(row: &T) -> Result<Vec<u8>, InitError> {

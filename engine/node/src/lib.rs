@@ -17,6 +17,7 @@ pub mod issuing;
 mod member;
 mod moving;
 mod operator;
+mod patience;
 mod regions;
 mod restored;
 mod rights;

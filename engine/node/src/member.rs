@@ -94,7 +94,7 @@ impl Member {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives everything away; done when [`Member::gone`] ends.
+    /// Gives everything away; done when [`Member::is_gone`] says so.
     pub fn leave(&self) {
         // The next tick carries out what follows from it.
         self.membership().leave();
@@ -112,13 +112,6 @@ impl Member {
         *self.owned.gone.borrow() == Presence::Gone
     }
 
-    /// Waits until everything is given away.
-    pub async fn gone(&self) {
-        let mut gone = self.owned.gone.subscribe();
-        // The sender lives as long as this does.
-        let _ = gone.wait_for(|presence| *presence == Presence::Gone).await;
-    }
-
     /// Where gateways reach it: to be told before it starts, when it was not
     /// known before.
     pub fn reached_at(&self, address: String) {
@@ -129,6 +122,20 @@ impl Member {
     #[must_use]
     pub fn held(&self) -> usize {
         self.membership().held()
+    }
+
+    /// The lowest and the highest epoch under which it holds slots.
+    #[must_use]
+    pub(crate) fn epochs(&self) -> Option<(u64, u64)> {
+        let owned = self.membership().owned();
+        let epochs = || owned.iter().map(|(_, epoch)| *epoch);
+        epochs().min().zip(epochs().max())
+    }
+
+    /// Where gateways reach it.
+    #[must_use]
+    pub(crate) fn address(&self) -> String {
+        self.membership().address().to_owned()
     }
 
     /// For how long each other node's row has not changed, as this node saw

@@ -126,9 +126,13 @@ async fn copy_store(from: &dyn Store, to: &dyn Store, row: StoreRow) -> Result<M
     let bytes = write(&row).ok_or(MoveError::Row)?;
     let commit = Commit::default()
         .check(Check::Value(moving_key(), mark.into()))
+        .check(Check::Absent(RowKey::system(SystemPart::Store)))
         .delete(moving_key())
         .put(RowKey::system(SystemPart::Store), bytes);
-    to.commit(commit).await?;
+    match to.commit(commit).await {
+        Err(StoreError::Conflict) => return Err(MoveError::Taken),
+        outcome => outcome?,
+    };
     Ok(Moved {
         rows,
         compared,

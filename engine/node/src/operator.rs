@@ -11,7 +11,7 @@ mod upgrade;
 
 #[cfg(test)]
 pub(crate) use cluster::NodeStatus;
-pub(crate) use cluster::Status;
+pub(crate) use cluster::{Old, Status};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,6 +117,8 @@ pub(crate) struct Operator {
     pub(crate) member: Option<Arc<Member>>,
     /// Orders change rows that they read before, one after the other.
     pub(crate) one_at_a_time: Arc<tokio::sync::Mutex<()>>,
+    /// What the store said last of how things stand.
+    last: Arc<cluster::Last>,
     pub(crate) walk: Arc<rotation::Walk>,
 }
 
@@ -139,13 +141,33 @@ impl Operator {
             actors,
             member,
             one_at_a_time: Arc::default(),
+            last: Arc::default(),
             walk: Arc::default(),
         }
     }
 
     /// Carries an order out, on the word of `by`.
     pub(crate) async fn carry_out(&self, by: &str, order: Order) -> Result<Said, OperatorError> {
-        let _alone = self.one_at_a_time.lock().await;
+        let _alone = match order {
+            // It changes nothing, and says how things stand while another order
+            // waits for something.
+            Order::Status => None,
+            Order::TenantAdd { .. }
+            | Order::TenantSet { .. }
+            | Order::TenantList
+            | Order::GatewayAdd { .. }
+            | Order::GatewayTrust { .. }
+            | Order::GatewayRevoke { .. }
+            | Order::GatewayList
+            | Order::CertificateReload
+            | Order::KeysRotate { .. }
+            | Order::KeysStatus
+            | Order::Backup { .. }
+            | Order::Audit { .. }
+            | Order::UpgradeStatus
+            | Order::UpgradeFinish
+            | Order::Drain => Some(self.one_at_a_time.lock().await),
+        };
         match order {
             Order::TenantAdd { name, policy } => self.tenant_add(by, name, policy).await,
             Order::TenantSet { name, policy } => self.tenant_set(by, &name, policy).await,

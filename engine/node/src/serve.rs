@@ -9,25 +9,24 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
-use tidegate_storage_api::{Key as RowKey, StoreError, SystemPart};
+use tidegate_storage_api::StoreError;
 use tidegate_storage_fjall::OpenError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Admin};
-use crate::assembly::{READS, assemble, serving};
+use crate::assembly::{Journal, READS, assemble, serving};
 use crate::backend::{Backend, BackendError};
 use crate::config::{Config, ConfigError};
-use crate::deployment::{DeploymentError, KeyFault, key_file, refuse_newer};
+use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file, refuse_newer};
 use crate::folder::Folder;
 use crate::member::Member;
 use crate::operator::Operator;
+use crate::patience::{patiently, when_free};
 use crate::service::{Endpoint, EndpointError, Service};
 
 /// How long the last answers have to leave before connections close.
 const LINGER_MS: u64 = 100;
-/// How long until a store that did not answer is asked again.
-const ASK_AGAIN_MS: u64 = 1_000;
 /// How often it is looked whether the cluster took the node in or let it go.
 const LOOK_MS: u64 = 20;
 
@@ -83,6 +82,26 @@ pub enum ServeError {
     },
 }
 
+impl ServeError {
+    /// Whether the store did not answer, as it may later.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(
+            self,
+            ServeError::Store(StoreError::Unavailable)
+                | ServeError::Deployment(DeploymentError::Store(StoreError::Unavailable))
+        )
+    }
+
+    /// Whether another process has open what this one needs.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(
+            self,
+            ServeError::OpenJournal(OpenError::InUse(_))
+                | ServeError::Open(BackendError::Embedded(OpenError::InUse(_)))
+        )
+    }
+}
+
 pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {
     move |source| ServeError::System { what, source }
 }
@@ -110,15 +129,24 @@ pub fn serve(
         .map_err(system("the actors' threads"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let backend = Backend::open(folder, &config, &OsEntropy)?;
-    if runtime.block_on(answers(&backend, &*clock, &mut signals)) == Asked::Ended {
+    let backend = runtime.block_on(when_free(&*clock, || {
+        Backend::open(folder, &config, &OsEntropy).map_err(ServeError::from)
+    }))?;
+    let read = runtime.block_on(patiently(
+        &*clock,
+        async || signals.any().await,
+        async || {
+            let read = Deployment::open(folder, &config, backend.clone()).await;
+            read.map_err(ServeError::from)
+        },
+    ));
+    let Some(deployment) = read? else {
         return Ok(());
-    }
-    let operator = assemble(folder, &config, backend, &runtime, &clock)?;
+    };
+    drop(backend);
+    let operator = assemble(folder, &config, deployment, Journal::Own, &runtime, &clock)?;
     let service = serving(&operator, &config);
-    if let Err(error) = runtime.block_on(operator.resume()) {
-        tracing::error!(event = "rotation.not_resumed", %error);
-    }
+    operator.resume();
     let listen = options.listen.unwrap_or(config.node.listen);
     let reset = key_file(&folder.secret("reset"))?;
     let endpoint = Endpoint::start(
@@ -146,7 +174,17 @@ pub fn serve(
         if runtime.block_on(joined) == Asked::Ended {
             return Ok(());
         }
-        runtime.block_on(refuse_newer(operator.deployment.store(), READS))?;
+        let read = runtime.block_on(patiently(
+            &*clock,
+            async || signals.any().await,
+            async || {
+                let read = refuse_newer(operator.deployment.store(), READS).await;
+                read.map_err(ServeError::from)
+            },
+        ));
+        if read?.is_none() {
+            return Ok(());
+        }
     }
     operator.follow_regions();
     publish_address(folder, endpoint.address)?;
@@ -187,23 +225,6 @@ enum Asked {
     Answered,
     /// A signal came first.
     Ended,
-}
-
-/// Waits until the store answers.
-async fn answers(backend: &Backend, clock: &dyn Clock, signals: &mut Signals) -> Asked {
-    let store = backend.store();
-    loop {
-        let asked = store.get(RowKey::system(SystemPart::Store));
-        if !matches!(asked.await, Err(StoreError::Unavailable)) {
-            return Asked::Answered;
-        }
-        tracing::warn!(event = "store.awaited");
-        tokio::select! {
-            biased;
-            () = signals.any() => return Asked::Ended,
-            () = clock.sleep(ASK_AGAIN_MS) => {}
-        }
-    }
 }
 
 /// Takes part in the cluster from now on; waits until the node is in.

@@ -31,6 +31,7 @@ macro_rules! with_cases {
             the_older_version_is_written_until_an_upgrade_is_finished,
             a_node_that_cannot_read_what_the_others_write_any_more_ends_itself,
             a_node_waits_for_its_store_and_ends_when_it_is_told,
+            the_block_of_the_document_works_as_it_is_pasted,
             two_regions_share_a_directory_and_nothing_else,
             a_region_serves_its_own_while_the_directory_is_away,
         )
@@ -163,7 +164,8 @@ mod place {
     /// The status once every slot is where it should be.
     pub(super) fn settled(dir: &Dir, node: &Node) -> Value {
         until("that every slot is in its place", || {
-            Some(status(dir, node)).filter(|status| status["moving"] == 0)
+            Some(status(dir, node))
+                .filter(|status| status["moving"] == 0 && status["old"].is_null())
         })
     }
 
@@ -272,7 +274,19 @@ mod cases {
         for person in &people {
             yes(patient(&dirs[0], &nodes[1]).check(&person.session).await);
         }
-        let unknown = run(&["drain", "node-9", "--json", "--dir", dirs[0].text()], "");
+        let drain = |name: &str| run(&["drain", name, "--json", "--dir", dirs[0].text()], "");
+        assert_eq!(
+            json(&drain("node-3")),
+            serde_json::json!({"drained": "node-3", "slots": 0})
+        );
+        let last = drain("node-1");
+        assert_eq!(last.status.code(), Some(1));
+        assert_eq!(json(&last)["code"], "last_node");
+        assert!(nodes[0].get("/health/ready").ends_with("ready\n"));
+        for person in &people {
+            yes(client.check(&person.session).await);
+        }
+        let unknown = drain("node-9");
         assert_eq!(unknown.status.code(), Some(1));
         assert_eq!(json(&unknown)["code"], "unknown");
     }
@@ -324,6 +338,7 @@ mod cases {
         assert_eq!(made.status.code(), Some(2));
         let told = String::from_utf8(made.stderr).unwrap();
         assert!(told.contains("holds a deployment already"), "{told}");
+        assert!(!other.path().exists());
         let node = Node::start(&dir);
         let bundle = dir.path().with_extension("bundle");
         let path = bundle.to_str().unwrap();
@@ -363,6 +378,24 @@ mod cases {
         let told = String::from_utf8(refused.stderr).unwrap();
         assert!(told.contains("in use by another process"), "{told}");
         assert!(node.terminate().success());
+        // One that was broken off stands in nobody's way but that of a new one.
+        let moving = || Key::system(SystemPart::Move);
+        let begun = Commit::default().put(moving(), &b"of another store"[..]);
+        store().commit(begun).await.unwrap();
+        let other = Dir::empty();
+        let made = run(
+            &[&["init", "--dir", other.text()], &strs(&flags())[..]].concat(),
+            "",
+        );
+        assert_eq!(made.status.code(), Some(2));
+        let told = String::from_utf8(made.stderr).unwrap();
+        assert!(told.contains("repeat `tidegate move`"), "{told}");
+        assert!(!other.path().exists());
+        let taken = mover();
+        let told = String::from_utf8(taken.stderr).unwrap();
+        assert!(told.contains("holds another deployment"), "{told}");
+        let given_up = Commit::default().delete(moving());
+        store().commit(given_up).await.unwrap();
         let moved = json(&mover());
         assert_eq!(moved["rows"], moved["compared"]);
         assert!(moved["rows"].as_u64().unwrap() > 4_096, "{moved}");
@@ -625,5 +658,81 @@ mod cases {
         let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         assert!(child.wait().unwrap().success());
+    }
+
+    /// The block as it stands in the document, but for the build, for the ports,
+    /// which others may have, and for where FoundationDB is.
+    fn block() -> String {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cluster.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let block = page.split("```sh\n").nth(1).unwrap();
+        let block = block.split("```").next().unwrap();
+        // The shell is somewhere else.
+        let whole = |flag: String| match std::fs::canonicalize(&flag) {
+            Ok(path) => path.to_str().unwrap().to_owned(),
+            Err(_) => flag,
+        };
+        let flags: Vec<String> = flags().into_iter().map(whole).collect();
+        let lines = block.lines().filter(|line| !line.starts_with("cargo "));
+        let lines = lines.map(|line| match line.split_once("--cluster-file fdb.cluster") {
+            Some((before, after)) => format!("{before}{}{after}", flags.join(" ")),
+            None => line.to_owned(),
+        });
+        let mut block = lines.collect::<Vec<_>>().join("\n");
+        for port in ["7501", "7502", "7503", "7601", "7602", "7603"] {
+            block = block.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:0");
+        }
+        block
+    }
+
+    pub(super) async fn the_block_of_the_document_works_as_it_is_pasted() {
+        let dir = Dir::empty();
+        let place = dir.path();
+        std::fs::create_dir(&place).unwrap();
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_tidegate"));
+        let mut path = program.parent().unwrap().as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap());
+        let script = format!("{}\njobs -p > pids\nwait\n", block());
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(&place)
+            .env("PATH", path)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(log_of(&place)).unwrap())
+            .spawn()
+            .unwrap();
+        let node = |name: &str| {
+            let there = place.join(name).join("address");
+            std::fs::read_to_string(there).ok()
+        };
+        until("that all three nodes serve", || {
+            let _ = run(&["--version"], "");
+            ["n1", "n2", "n3"]
+                .into_iter()
+                .all(|name| node(name).is_some())
+                .then_some(())
+        });
+        let n1 = place.join("n1");
+        until("that each has its share", || {
+            let status = json(&run(
+                &["status", "--json", "--dir", n1.to_str().unwrap()],
+                "",
+            ));
+            let nodes = status["nodes"].as_array()?;
+            let serving = |node: &serde_json::Value| node["state"] == "serving";
+            (nodes.len() == 3 && nodes.iter().all(serving)).then_some(())
+        });
+        let pids = std::fs::read_to_string(place.join("pids")).unwrap();
+        let pids: Vec<i32> = pids
+            .lines()
+            .map(|pid| pid.trim().parse().unwrap())
+            .collect();
+        assert_eq!(pids.len(), 3, "{pids:?}");
+        for pid in pids {
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        }
+        assert!(shell.wait().unwrap().success());
     }
 }

@@ -222,6 +222,50 @@ fn refused(args: &[&str]) -> String {
 }
 
 #[test]
+fn a_command_on_the_folder_of_a_node_that_starts_does_not_end_it() {
+    let dir = Dir::new();
+    for _ in 0..3 {
+        let child = tidegate(&["serve", "--dir", dir.text()])
+            .args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whichever of the two comes first: this may find the folder in use.
+        let _ = run(&["status", "--dir", dir.text(), "--json"], "");
+        let (node, refused) = Node::ready_or_refused(child);
+        let node = node.unwrap_or_else(|| panic!("{refused}"));
+        let (status, told) = asked(&dir, "status", &[], "");
+        let state = told["nodes"][0]["state"].as_str();
+        assert_eq!((status, state), (0, Some("alone")));
+        assert!(node.terminate().success());
+    }
+}
+
+#[test]
+fn an_init_that_cannot_be_leaves_nothing() {
+    let dir = Dir::empty();
+    let file = dir.path().with_extension("cluster");
+    std::fs::write(&file, "no:body@127.0.0.1:1\n").unwrap();
+    let args = [
+        "init",
+        "--dir",
+        dir.text(),
+        "--cluster-file",
+        file.to_str().unwrap(),
+        "--client-library",
+        "/nowhere/libfdb_c.so",
+    ];
+    let message = refused(&args);
+    assert!(message.contains("FoundationDB"), "{message}");
+    assert!(!dir.path().exists());
+    // A folder that somebody made stays, and stays empty.
+    std::fs::create_dir(dir.path()).unwrap();
+    refused(&args);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn what_a_node_cannot_run_on_is_told() {
     let dir = Dir::new();
     let nowhere = dir.path().join("nowhere");

@@ -28,10 +28,12 @@ use crate::directory::{Directory, Place, Seated};
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
+use crate::lates::Lates;
 use crate::limits::Limits;
 use crate::lookups::Lookups;
 use crate::meters::{Degraded, Meters};
 use crate::ownership::Ownership;
+use crate::pace::Pace;
 use crate::person::{Job, Message, PersonActor, What};
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::regions::{self, Regions};
@@ -281,6 +283,8 @@ impl Engine {
             admission: Admission::default(),
             contact: Contact::default(),
             lookups: Lookups::new(parts.limits.lookups),
+            pace: Pace::default(),
+            lates: Lates::new(parts.limits.late_people),
             interims: parts.interims,
             limits: parts.limits,
         });
@@ -417,6 +421,13 @@ impl Engine {
     #[must_use]
     pub fn interim_people(&self) -> usize {
         self.shared.interims.people_count()
+    }
+
+    /// The longest that a commit took lately, in milliseconds, at least 1; 0 when
+    /// there was none.
+    #[must_use]
+    pub fn commits_ms(&self) -> u32 {
+        self.shared.pace.most_ms(self.shared.clock.monotonic_ms())
     }
 
     /// The slots in which somebody is hot.

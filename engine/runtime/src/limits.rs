@@ -30,6 +30,10 @@ pub struct Limits {
     /// Identifiers whose last look-up is remembered for sign-ins while the store
     /// is out of reach, about 64 bytes each.
     pub lookups: usize,
+    /// People who could not be answered for a while and whose time to ask again
+    /// was put off, about 100 bytes each; beyond, those longest known are
+    /// forgotten.
+    pub late_people: usize,
     /// People of whom decisions are kept that were made while the store was out
     /// of reach; beyond, they are refused.
     pub interim_people: usize,
@@ -54,6 +58,7 @@ impl Default for Limits {
             write_behind_queue: 100_000,
             write_behind_per_s: 2_000,
             lookups: 1_000_000,
+            late_people: 1_000_000,
             interim_people: 200_000,
             settle_per_s: 500,
             retry_after_ms: 250,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ractor::ActorRef;
-use tidegate_account::{SecretHash, TenantId, UserId};
+use tidegate_account::{Late, SecretHash, TenantId, UserId};
 use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
@@ -17,10 +17,12 @@ use crate::directory::Directory;
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
+use crate::lates::Lates;
 use crate::limits::Limits;
 use crate::lookups::Lookups;
 use crate::meters::Meters;
 use crate::ownership::{Lease, Ownership};
+use crate::pace::Pace;
 use crate::person::Message;
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::regions::Regions;
@@ -49,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) crowds: Crowds,
     pub(crate) contact: Contact,
     pub(crate) lookups: Lookups,
+    pub(crate) lates: Lates,
+    pub(crate) pace: Pace,
     pub(crate) interims: Interims,
     pub(crate) retention: Retention,
     /// What the sweeper knows of the date; none before its first walk.
@@ -153,6 +157,20 @@ impl Shared {
             write_behind,
             epoch,
         })
+    }
+
+    /// Nobody could answer this person for a while.
+    pub(crate) fn late(&self, user: UserId, late: Late) {
+        self.lates.add(user, late, self.clock.monotonic_ms());
+    }
+
+    /// For how long nobody could answer this person, if that was lately.
+    pub(crate) fn late_of(&self, user: UserId) -> Option<Late> {
+        #[cfg(tidegate_planted)]
+        if tidegate_account::planted::is(tidegate_account::planted::Bug::LateForgotten) {
+            return None;
+        }
+        self.lates.of(user, self.clock.monotonic_ms())
     }
 
     /// For how long answers are given while the store is out of reach.

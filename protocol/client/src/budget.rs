@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use tidegate_wire::Class;
+
 /// What one call earns and what one retry costs, in tenths of a retry.
 const EARNED: i64 = 1;
 const COST: i64 = 10;
@@ -37,6 +39,37 @@ impl Budget {
     }
 }
 
+/// A budget for each class, so that none is spent by another's retries.
+pub(crate) struct Budgets {
+    protection: Budget,
+    check: Budget,
+    refresh: Budget,
+    password: Budget,
+    registration: Budget,
+}
+
+impl Budgets {
+    pub(crate) fn full() -> Budgets {
+        Budgets {
+            protection: Budget::full(),
+            check: Budget::full(),
+            refresh: Budget::full(),
+            password: Budget::full(),
+            registration: Budget::full(),
+        }
+    }
+
+    pub(crate) fn of(&self, class: Class) -> &Budget {
+        match class {
+            Class::Protection => &self.protection,
+            Class::Check => &self.check,
+            Class::Refresh => &self.refresh,
+            Class::Password => &self.password,
+            Class::Registration => &self.registration,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +84,15 @@ mod tests {
         assert_eq!([budget.spend(), budget.spend()], [true, false]);
         (0..1_000).for_each(|_| budget.earn());
         assert_eq!((0..50).filter(|_| budget.spend()).count(), 10);
+    }
+
+    #[test]
+    fn what_one_class_spends_is_no_others() {
+        let budgets = Budgets::full();
+        while budgets.of(Class::Refresh).spend() {}
+        for class in Class::ALL {
+            let spent = class == Class::Refresh;
+            assert_eq!(budgets.of(class).spend(), !spent, "{class:?}");
+        }
     }
 }

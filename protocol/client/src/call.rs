@@ -9,8 +9,8 @@ use tidegate_wire::{
     encode_request, v1,
 };
 
-use crate::budget::Budget;
-use crate::decision::{CallError, Decision, Refusal};
+use crate::budget::Budgets;
+use crate::decision::{CallError, Decision, Over, Refusal};
 use crate::routes::{Answered, Probe, Routes, Silence};
 use crate::surroundings::{Deadline, World};
 use crate::transport::{Asked, Gone};
@@ -18,7 +18,8 @@ use crate::transport::{Asked, Gone};
 const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
 /// The least and the most that an attempt is waited for, where the answer comes
-/// from memory or after one commit.
+/// from memory or after one commit; more where the node says that its commits
+/// take longer.
 const SHORT_MS: (u32, u32) = (250, 1_000);
 /// The same where it can wait in a line to be hashed.
 const LONG_MS: (u32, u32) = (500, 5_000);
@@ -67,7 +68,7 @@ pub(crate) struct Caller {
     pub(crate) deadline_ms: u32,
     pub(crate) max_age_ms: u32,
     pub(crate) hedge_ms: Option<u32>,
-    pub(crate) budget: Budget,
+    pub(crate) budgets: Budgets,
     pub(crate) next_correlation: AtomicU64,
 }
 
@@ -125,6 +126,17 @@ enum Cost {
     /// call is no restart any more.
     FreeTwice,
     Paid,
+    /// The same, and it has been.
+    Spent,
+}
+
+/// Why an attempt was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GivenUp {
+    /// Its node answers nobody, or its time is over.
+    Silent,
+    /// Its node answers others; another attempt is paid for.
+    Replaced,
 }
 
 const FREE_RETRIES: u32 = 2;
@@ -136,6 +148,16 @@ fn again(error: CallError, wait_ms: u32) -> Attempt {
         cost: Cost::Paid,
         sent: Sent::Maybe,
     })
+}
+
+/// How an attempt is waited for.
+struct Wait {
+    patience_ms: u32,
+    /// Until the call's deadline.
+    left_ms: u32,
+    node: usize,
+    asked_ms: u64,
+    class: Class,
 }
 
 /// A call, but for what it says.
@@ -174,8 +196,22 @@ impl Caller {
             deadline,
         } = call;
         let mut fate = Fate::NotDone;
-        self.budget.earn();
-        let (mut attempts, mut lost) = (0u32, 0u32);
+        let budget = self.budgets.of(opcode.class());
+        budget.earn();
+        let (mut attempts, mut lost, mut asked) = (0u32, 0u32, 0u32);
+        let began_ms = world.now_ms();
+        let ended = |error: CallError, asked: u32, over: Over| match error {
+            CallError::Unreachable if asked > 0 => {
+                let waited_ms = world.now_ms().saturating_sub(began_ms);
+                let waited_ms = u32::try_from(waited_ms).unwrap_or(u32::MAX);
+                CallError::NoAnswer {
+                    waited_ms,
+                    asked,
+                    over,
+                }
+            }
+            error => error,
+        };
         let mut target = Target {
             named: slot,
             slot,
@@ -196,28 +232,32 @@ impl Caller {
             if opcode.needs_idempotency_key() && !matches!(retry.error, CallError::NotDone { .. }) {
                 fate = fate.after(retry.sent);
             }
+            asked += match retry.sent {
+                Sent::Nothing => 0,
+                Sent::Maybe => 1,
+            };
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
             // What costs a node next to nothing is spread, and not slowed down.
             let cap = match retry.cost {
                 Cost::Free => NOBODY_MS,
-                Cost::FreeTwice | Cost::Paid => BACKOFF_CAP_MS,
+                Cost::FreeTwice | Cost::Paid | Cost::Spent => BACKOFF_CAP_MS,
             };
             let wait = retry.wait_ms.max(1);
             let wait = wait.saturating_add(world.up_to(backoff.min(cap)));
             if wait >= world.remaining_ms(deadline) {
-                return Err(fate.of(retry.error));
+                return Err(ended(fate.of(retry.error), asked, Over::Deadline));
             }
             let free = match retry.cost {
-                Cost::Free => true,
+                Cost::Free | Cost::Spent => true,
                 Cost::FreeTwice => {
                     lost += 1;
                     lost <= FREE_RETRIES
                 }
                 Cost::Paid => false,
             };
-            let affordable = free || self.budget.spend();
+            let affordable = free || budget.spend();
             if !affordable {
-                return Err(fate.of(retry.error));
+                return Err(ended(fate.of(retry.error), asked, Over::Retries));
             }
             attempts += 1;
             world.wait_ms(wait).await;
@@ -259,7 +299,7 @@ impl Caller {
         if let Some(probe) = way.probe {
             self.look_whether_it_answers(probe);
         }
-        let patience = Caller::patience(opcode, left);
+        let patience = Caller::patience(opcode, left, self.routes.commits_ms(way.node));
         let asked_ms = self.world.now_ms();
         let asked = way.lane.ask(head.correlation, frame.freeze());
         let other = way.other.as_ref().filter(|_| opcode == Opcode::Check);
@@ -276,29 +316,37 @@ impl Caller {
             Some(other?.ask(correlation, frame.freeze()))
         };
         let asked = self.hedged(other.and(self.hedge_ms), asked, again);
-        let asked = self.patiently(patience, way.node, asked).await;
+        let wait = Wait {
+            patience_ms: patience,
+            left_ms: left,
+            node: way.node,
+            asked_ms,
+            class: opcode.class(),
+        };
+        let asked = self.patiently(wait, asked).await;
         let mut cost = Cost::Paid;
-        if !matches!(asked, Some(Ok(_))) {
+        if !matches!(asked, Ok(Ok(_))) {
             // Another node may know better, or own the slot by now.
             let now_ms = self.world.now_ms();
             let silence = self
                 .routes
                 .unanswered(target.slot, way.node, asked_ms, now_ms);
             target.not = Some(way.node);
-            cost = match (silence, way.probing) {
-                (Silence::OfAll, true) => Cost::Free,
-                (Silence::OfAll, false) => Cost::FreeTwice,
-                (Silence::OfOne, _) => Cost::Paid,
+            cost = match (silence, way.probing, &asked) {
+                (_, _, Err(GivenUp::Replaced)) => Cost::Spent,
+                (Silence::OfAll, true, _) => Cost::Free,
+                (Silence::OfAll, false, _) => Cost::FreeTwice,
+                (Silence::OfOne, _, _) => Cost::Paid,
             };
         }
         match asked {
-            None => Ok(Attempt::Again(Retry {
+            Err(_) => Ok(Attempt::Again(Retry {
                 error: CallError::Unreachable,
                 wait_ms: 0,
                 cost,
                 sent: Sent::Maybe,
             })),
-            Some(Err(gone)) => Ok(Attempt::Again(Retry {
+            Ok(Err(gone)) => Ok(Attempt::Again(Retry {
                 error: CallError::Unreachable,
                 wait_ms: 0,
                 cost: match gone {
@@ -310,7 +358,7 @@ impl Caller {
                     Gone::AfterSending => Sent::Maybe,
                 },
             })),
-            Some(Ok(frame)) => self.judge(frame, way.node, target),
+            Ok(Ok(frame)) => self.judge(frame, way.node, target),
         }
     }
 
@@ -360,7 +408,9 @@ impl Caller {
         if let Some(answer) = self.world.within(hedge_ms, &mut first).await {
             return answer;
         }
-        let second = self.budget.spend().then(again).flatten();
+        // Only checks are asked twice.
+        let affordable = self.budgets.of(Class::Check).spend();
+        let second = affordable.then(again).flatten();
         let Some(mut second) = second else {
             return first.await;
         };
@@ -379,37 +429,47 @@ impl Caller {
 
     /// Waits for an answer for so long, and no longer than until the node is
     /// found to answer nobody: a line in front of the hashing is waited in, a
-    /// node that is gone is not.
-    async fn patiently<T>(
-        &self,
-        patience_ms: u32,
-        node: usize,
-        asked: impl Future<Output = T>,
-    ) -> Option<T> {
+    /// node that is gone is not. An attempt at a node that answers others is
+    /// given up only for another one that can be paid; where none can, the
+    /// answer may yet come.
+    async fn patiently<T>(&self, wait: Wait, asked: impl Future<Output = T>) -> Result<T, GivenUp> {
         let mut asked = std::pin::pin!(asked);
-        let mut left_ms = patience_ms;
-        while left_ms > 0 {
-            let slice_ms = left_ms.min(SHORT_MS.1);
-            if let Some(answer) = self.world.within(slice_ms, &mut asked).await {
-                return Some(answer);
+        let (mut waited_ms, mut limit_ms) = (0, wait.patience_ms);
+        loop {
+            while waited_ms < limit_ms {
+                let slice_ms = (limit_ms - waited_ms).min(SHORT_MS.1);
+                if let Some(answer) = self.world.within(slice_ms, &mut asked).await {
+                    return Ok(answer);
+                }
+                waited_ms += slice_ms;
+                if self.routes.is_silent(wait.node) {
+                    return Err(GivenUp::Silent);
+                }
             }
-            if self.routes.is_silent(node) {
-                return None;
+            let answers = self.routes.has_answered_since(wait.node, wait.asked_ms);
+            if waited_ms >= wait.left_ms || !answers {
+                return Err(GivenUp::Silent);
             }
-            left_ms -= slice_ms;
+            if self.budgets.of(wait.class).spend() {
+                return Err(GivenUp::Replaced);
+            }
+            limit_ms = wait.left_ms;
         }
-        None
     }
 
     /// How long an attempt is waited for: a part of what is left, so that a
     /// request which was lost can be repeated.
-    fn patience(opcode: Opcode, left_ms: u32) -> u32 {
+    fn patience(opcode: Opcode, left_ms: u32, commits_ms: u32) -> u32 {
         let of = |part: u32, (least, most): (u32, u32)| part.clamp(least, most).min(left_ms);
         match (opcode, opcode.class()) {
             // An order takes as long as it takes.
             (Opcode::Operate, _) => left_ms,
             (_, Class::Password | Class::Registration) => of(left_ms / 2, LONG_MS),
-            (_, Class::Protection | Class::Check | Class::Refresh) => of(left_ms / 4, SHORT_MS),
+            (_, Class::Check) => of(left_ms / 4, SHORT_MS),
+            (_, Class::Protection | Class::Refresh) => {
+                let slow = commits_ms.saturating_mul(2).saturating_add(SHORT_MS.0);
+                of(left_ms / 4, (SHORT_MS.0, SHORT_MS.1.max(slow)))
+            }
         }
     }
 
@@ -422,6 +482,9 @@ impl Caller {
             node,
             epoch: reply.head.epoch,
             code: reply.code,
+            commits_ms: (reply.code == Code::Ok)
+                .then_some(reply.head.retry_after_ms)
+                .filter(|ms| *ms > 0),
             now_ms,
         });
         if let Some(region) = reply.elsewhere().map_err(|_| CallError::BadAnswer)? {

@@ -9,7 +9,7 @@ use tidegate_wire::{
     tenant_id, v1,
 };
 
-use crate::budget::Budget;
+use crate::budget::Budgets;
 use crate::call::Caller;
 use crate::connection::lanes;
 use crate::decision::{
@@ -206,7 +206,7 @@ impl Client {
                 deadline_ms: ways.deadline_ms,
                 max_age_ms: ways.max_age_ms,
                 hedge_ms: ways.hedge_ms,
-                budget: Budget::full(),
+                budgets: Budgets::full(),
                 next_correlation: AtomicU64::new(1),
             })),
         }

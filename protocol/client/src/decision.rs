@@ -35,10 +35,20 @@ pub struct Refusal {
 /// The answer is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// No node answered before the deadline. If something was done all the
-    /// same, a repeat with the same key ([`crate::Client::with_key`]) finds it.
-    #[error("no node answered before the deadline")]
+    /// No node could be reached, and nothing was asked.
+    #[error("no node could be reached")]
     Unreachable,
+    /// A node was asked and did not answer in time. If something was done all the
+    /// same, a repeat with the same key ([`crate::Client::with_key`]) finds it.
+    #[error("no answer in {waited_ms} ms, asked {asked} times: {over}")]
+    NoAnswer {
+        /// How long was waited, in milliseconds.
+        waited_ms: u32,
+        /// How often a node was asked.
+        asked: u32,
+        /// Why no longer, or no more often.
+        over: Over,
+    },
     /// The node refused for now; nothing was done.
     #[error("not done: {} ({})", .code.message(), .code.name())]
     NotDone {
@@ -69,6 +79,17 @@ pub enum CallError {
     /// The system gave no randomness for an idempotency key; nothing was sent.
     #[error("the system gives no randomness")]
     NoRandomness,
+}
+
+/// Why a call was not tried any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Over {
+    /// Its deadline came.
+    #[error("the deadline came")]
+    Deadline,
+    /// So many calls of its class were tried again that this one was not.
+    #[error("the budget for retries is spent")]
+    Retries,
 }
 
 /// What a yes rests on.

@@ -21,8 +21,8 @@ mod transport;
 pub use client::{Client, Identifier, SignIn, Verify, Ways};
 pub use connection::lanes;
 pub use decision::{
-    CallError, Checked, Decision, Granted, Knowledge, Operated, Refusal, RevokeScope, Session,
-    StatusChange, Verification,
+    CallError, Checked, Decision, Granted, Knowledge, Operated, Over, Refusal, RevokeScope,
+    Session, StatusChange, Verification,
 };
 pub use options::{Options, SetupError, quic_config, quic_config_by};
 pub use routes::{Reach, Seed};

@@ -55,6 +55,8 @@ struct Node {
     /// It answered nothing that was asked of it lately; when it was asked last
     /// to find out whether it does again.
     silent_since_ms: Option<u64>,
+    /// How long its commits take at most at the moment, by its own word.
+    commits_ms: u32,
 }
 
 /// How long a silent node is left alone before somebody asks it again.
@@ -70,6 +72,7 @@ impl Node {
             turn: 0,
             answered_ms: 0,
             silent_since_ms: None,
+            commits_ms: 0,
         }
     }
 
@@ -172,6 +175,8 @@ pub(crate) struct Answered {
     /// The epoch under which it serves the person.
     pub(crate) epoch: u64,
     pub(crate) code: Code,
+    /// How long the node's commits take, where it says so.
+    pub(crate) commits_ms: Option<u32>,
     pub(crate) now_ms: u64,
 }
 
@@ -282,6 +287,16 @@ impl Routes {
         }
     }
 
+    /// Whether a node has answered anything since then.
+    pub(crate) fn has_answered_since(&self, node: usize, asked_ms: u64) -> bool {
+        self.state().nodes[node].answered_ms > asked_ms
+    }
+
+    /// How long a node's commits take at most at the moment, as far as it said.
+    pub(crate) fn commits_ms(&self, node: usize) -> u32 {
+        self.state().nodes[node].commits_ms
+    }
+
     /// Whether a node was found to answer nothing.
     pub(crate) fn is_silent(&self, node: usize) -> bool {
         self.state().nodes[node].silent_since_ms.is_some()
@@ -305,6 +320,7 @@ impl Routes {
         let mut state = self.state();
         let answering = &mut state.nodes[answered.node];
         (answering.answered_ms, answering.silent_since_ms) = (answered.now_ms, None);
+        answering.commits_ms = answered.commits_ms.unwrap_or(answering.commits_ms);
         if let Some(slot) = answered.named.filter(|_| answered.epoch > 0) {
             let place = usize::from(slot) % SLOTS;
             if answered.epoch >= state.epochs[place] {
@@ -373,6 +389,7 @@ mod tests {
             node,
             epoch,
             code,
+            commits_ms: None,
             now_ms,
         });
     }

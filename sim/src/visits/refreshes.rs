@@ -3,8 +3,13 @@
 use tidegate_client::{CallError, Code, Decision, Granted, Knowledge};
 use tidegate_wire::Class;
 
-use super::{Crowd, Standing, is_over};
+use super::{Crowd, Holding, Standing, is_over};
 use crate::diary::Who;
+
+/// For how long a refresh can be repeated.
+const REPEAT_MS: u64 = 30_000;
+/// A call and the pause after it take no longer.
+const BETWEEN_MS: u64 = 15_000;
 
 impl Crowd {
     pub(super) async fn refresh(&self) {
@@ -15,7 +20,41 @@ impl Crowd {
         let outcome = self
             .call(Class::Refresh, Who::Person(person), refresh)
             .await;
+        if outcome.is_ok() || !self.repeats_count() {
+            return self.refreshed(person, &outcome);
+        }
+        let outcome = self.ask_again(person, &holding).await;
         self.refreshed(person, &outcome);
+        if !matches!(&outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current)
+        {
+            // Whoever was told to keep the token, by a node that had not heard of
+            // its replacement, may be out of time.
+            self.changed(person, |holding| holding.standing = Standing::Ending);
+        }
+    }
+
+    /// Whether whoever asks again soon is sure to reach a node in time.
+    fn repeats_count(&self) -> bool {
+        self.silence_ms + self.dates_apart_ms + BETWEEN_MS < REPEAT_MS
+    }
+
+    /// Whoever had no answer asks with the same token until there is one.
+    async fn ask_again(
+        &self,
+        person: u64,
+        holding: &Holding,
+    ) -> Result<Decision<Granted>, CallError> {
+        loop {
+            let pause_ms = 1_000 + self.again.below(4_000);
+            self.agenda.sleep_ns(pause_ms * 1_000_000).await;
+            let refresh = self.client().refresh(&holding.refresh);
+            let outcome = self
+                .call(Class::Refresh, Who::Person(person), refresh)
+                .await;
+            if outcome.is_ok() || self.agenda.now_ns() >= self.ends_ns {
+                return outcome;
+            }
+        }
     }
 
     /// A token that was replaced, and whose successor was used: whoever presents
@@ -84,9 +123,8 @@ impl Crowd {
                 self.wrong(&format!("a refresh token was refused: {code}"), person);
                 self.changed(person, |holding| holding.standing = Standing::Ending);
             }
-            // The token may have been replaced: whoever comes again within the
-            // time for repeats gets the same successor; afterwards the family
-            // ends. So nothing is known.
+            // The token may have been replaced: afterwards the family ends, so
+            // nothing is known.
             Err(_) => self.changed(person, |holding| holding.standing = Standing::Ending),
         }
     }

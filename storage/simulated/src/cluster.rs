@@ -39,6 +39,33 @@ pub struct UnknownFates {
     pub later: u32,
 }
 
+/// Everything takes longer for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slowness {
+    /// For whom.
+    pub whom: Whom,
+    /// So many times as long, in percent; at least 100.
+    pub percent: u64,
+}
+
+/// Which clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All of them: the database is slow.
+    All,
+    /// One: its way to the database is.
+    Client(u32),
+}
+
+impl Slowness {
+    fn is_felt_by(&self, client: u32) -> bool {
+        match self.whom {
+            Whom::All => true,
+            Whom::Client(number) => number == client,
+        }
+    }
+}
+
 /// What the database did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -67,8 +94,8 @@ pub struct Cluster {
 pub(crate) struct State {
     pub(crate) database: Database,
     pub(crate) costs: Costs,
-    /// Everything takes so many times as long, in percent.
-    pub(crate) slow_percent: u64,
+    /// What is slow at the moment; for each client the worst of it counts.
+    slow: Vec<Slowness>,
     down: bool,
     unreachable: BTreeSet<u32>,
     pub(crate) unknown: UnknownFates,
@@ -98,7 +125,7 @@ impl Cluster {
             state: Mutex::new(State {
                 database: Database::new(genesis),
                 costs,
-                slow_percent: 100,
+                slow: Vec::new(),
                 down: false,
                 unreachable: BTreeSet::new(),
                 unknown: UnknownFates::default(),
@@ -151,9 +178,18 @@ impl Cluster {
         self.state().unreachable.remove(&client);
     }
 
-    /// Everything takes so many times as long, in percent; 100 is as usual.
-    pub fn slow_down(&self, percent: u64) {
-        self.state().slow_percent = percent.max(1);
+    /// Something is slow from now on, beside whatever is already.
+    pub fn slow_down(&self, slowness: Slowness) {
+        self.state().slow.push(slowness);
+    }
+
+    /// It is over.
+    pub fn speed_up(&self, slowness: Slowness) {
+        let mut state = self.state();
+        let place = state.slow.iter().position(|one| *one == slowness);
+        if let Some(place) = place {
+            state.slow.remove(place);
+        }
     }
 
     /// How often fates stay unknown from now on.
@@ -199,8 +235,11 @@ impl State {
         self.database.decide(commit, read_version, now_ns)
     }
 
-    pub(crate) fn takes_ns(&self, latency: Latency, random: u64) -> u64 {
-        latency.draw_ns(random) * self.slow_percent / 100
+    /// How long something takes for a client.
+    pub(crate) fn takes_ns(&self, client: u32, latency: Latency, random: u64) -> u64 {
+        let felt = self.slow.iter().filter(|slow| slow.is_felt_by(client));
+        let percent = felt.map(|slow| slow.percent).max();
+        latency.draw_ns(random) * percent.unwrap_or(100).max(100) / 100
     }
 
     /// How long a read waits for those before it.

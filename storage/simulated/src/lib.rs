@@ -19,7 +19,7 @@ mod latency;
 mod store;
 mod world;
 
-pub use cluster::{Cluster, Costs, Load, UnknownFates, Witness};
+pub use cluster::{Cluster, Costs, Load, Slowness, UnknownFates, Whom, Witness};
 pub use database::Genesis;
 pub use latency::Latency;
 pub use store::SimulatedStore;

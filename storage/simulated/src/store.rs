@@ -16,8 +16,9 @@ use crate::latency::Latency;
 
 /// How often somebody who cannot reach the database looks whether it is back.
 const LOOK_NS: u64 = 50_000_000;
-/// How long nothing is sent before it is given up.
-const GIVE_UP_NS: u64 = 1_000_000_000;
+/// How long a read, or a read version, may take before it is given up, whether
+/// the database is slow or away. Commits have no such limit.
+const READ_NS: u64 = 4_000_000_000;
 /// How often a commit is tried anew when all its conditions hold after all.
 const TRIES: usize = 5;
 /// A cached read version is given up this long before it is too old.
@@ -122,12 +123,32 @@ impl Way {
         self.cluster.world.sleep_ns(ns).await;
     }
 
-    async fn takes(&self, latency: impl FnOnce(&crate::Costs) -> Latency) {
+    /// Until when something is waited for that is asked for now.
+    fn limit_ns(&self) -> u64 {
+        self.now_ns() + READ_NS
+    }
+
+    /// Lets pass what something takes, and gives it up when its time is over.
+    async fn takes(
+        &self,
+        latency: impl FnOnce(&crate::Costs) -> Latency,
+        until_ns: u64,
+    ) -> Result<(), StoreError> {
         let ns = {
             let state = self.cluster.state();
-            state.takes_ns(latency(&state.costs), self.cluster.world.draw())
+            let latency = latency(&state.costs);
+            state.takes_ns(self.client, latency, self.cluster.world.draw())
         };
-        self.sleep_ns(ns).await;
+        self.passes(ns, until_ns).await
+    }
+
+    async fn passes(&self, ns: u64, until_ns: u64) -> Result<(), StoreError> {
+        let left_ns = until_ns.saturating_sub(self.now_ns());
+        self.sleep_ns(ns.min(left_ns)).await;
+        match ns > left_ns {
+            true => Err(StoreError::Unavailable),
+            false => Ok(()),
+        }
     }
 
     fn reaches(&self) -> bool {
@@ -136,8 +157,7 @@ impl Way {
 
     /// Waits until the database can be reached. What is not sent yet is given
     /// up after a while; what was sent is not.
-    async fn reached(&self) -> Result<(), StoreError> {
-        let until_ns = self.now_ns() + GIVE_UP_NS;
+    async fn reached(&self, until_ns: u64) -> Result<(), StoreError> {
         while !self.reaches() {
             if self.now_ns() >= until_ns {
                 return Err(StoreError::Unavailable);
@@ -150,9 +170,10 @@ impl Way {
     /// The way to a read and the wait for it. What is read is as it was at the
     /// read version, however late it is told.
     async fn reading<T>(&self, read: impl FnOnce(&Database) -> T) -> Result<T, StoreError> {
-        self.fresh_version().await?;
+        let until_ns = self.limit_ns();
+        self.version(until_ns).await?;
         let found = read(&self.cluster.state().database);
-        self.takes(|costs| costs.read).await;
+        self.takes(|costs| costs.read, until_ns).await?;
         let turn_ns = {
             let now_ns = self.now_ns();
             let mut state = self.cluster.state();
@@ -160,16 +181,20 @@ impl Way {
             state.read_turn_ns(now_ns)
         };
         if turn_ns > 0 {
-            self.sleep_ns(turn_ns).await;
+            self.passes(turn_ns, until_ns).await?;
         }
-        self.reached().await?;
+        self.reached(until_ns).await?;
         Ok(found)
     }
 
     async fn fresh_version(&self) -> Result<u64, StoreError> {
-        self.reached().await?;
-        self.takes(|costs| costs.read_version).await;
-        self.reached().await?;
+        self.version(self.limit_ns()).await
+    }
+
+    async fn version(&self, until_ns: u64) -> Result<u64, StoreError> {
+        self.reached(until_ns).await?;
+        self.takes(|costs| costs.read_version, until_ns).await?;
+        self.reached(until_ns).await?;
         let now_ns = self.now_ns();
         let mut state = self.cluster.state();
         state.load.read_versions += 1;
@@ -252,8 +277,9 @@ impl Way {
 
     /// Reads the conditions.
     async fn look(&self, commit: &Commit, since: u64) -> Result<(), StoreError> {
-        self.takes(|costs| costs.read).await;
-        self.reached().await?;
+        let until_ns = self.limit_ns();
+        self.takes(|costs| costs.read, until_ns).await?;
+        self.reached(until_ns).await?;
         let found = {
             let mut state = self.cluster.state();
             state.load.reads += commit.checks.len() as u64;
@@ -283,7 +309,8 @@ impl Way {
         let (half_ns, recoveries) = {
             let now_ns = self.now_ns();
             let mut state = self.cluster.state();
-            let ns = state.takes_ns(state.costs.commit, self.cluster.world.draw());
+            let random = self.cluster.world.draw();
+            let ns = state.takes_ns(self.client, state.costs.commit, random);
             let turn_ns = state.commit_turn_ns(now_ns);
             (turn_ns + ns / 2, state.load.recoveries)
         };

@@ -1,10 +1,11 @@
 //! Replacing a refresh token.
 
-use super::{Account, Step};
+use super::{Account, Late, Step};
 use crate::command::{Request, SessionProof};
 use crate::event::{EndReason, EventKind};
 use crate::id::SessionId;
-use crate::record::v1::{Rotated, Session};
+use crate::policy::Policy;
+use crate::record::v1::Session;
 use crate::refresh::{Verdict, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
@@ -61,19 +62,28 @@ impl Account {
         }
     }
 
-    /// Whoever asked for a successor that became durable late had no answer, and
-    /// asks again with the token that it replaced: the time for that begins now,
-    /// since nobody can have had the successor before.
-    pub(super) fn late(&mut self, since: u64, step: &mut Step<'_>) {
+    /// Whoever could still repeat a refresh when the wait began can do so for the
+    /// usual time after it: before, no answer could leave. To be told of the
+    /// same wait again changes nothing.
+    pub(super) fn late(&mut self, late: Late, policy: &Policy) {
+        let first = late.since.saturating_sub(policy.session.refresh_retry_ms);
         let people = self.person.iter_mut();
         let sessions = people.flat_map(|person| &mut person.check.sessions);
-        let rotated = sessions.filter_map(|session| session.rotated.as_mut());
-        let now_ms = step.now_ms;
-        let late = |rotated: &&mut Rotated| (since..now_ms).contains(&rotated.at);
-        for rotated in rotated.filter(late) {
-            rotated.at = now_ms;
-            step.change();
+        for rotated in sessions.filter_map(|session| session.rotated.as_mut()) {
+            if (first..late.landed).contains(&rotated.at) {
+                rotated.at = late.landed;
+            }
         }
+    }
+
+    /// Whether a refresh token was replaced at that time, in Unix milliseconds,
+    /// or later.
+    #[must_use]
+    pub fn rotated_since(&self, since: u64) -> bool {
+        let people = self.person.iter();
+        let sessions = people.flat_map(|person| &person.check.sessions);
+        let mut rotated = sessions.filter_map(|session| session.rotated.as_ref());
+        rotated.any(|rotated| rotated.at >= since)
     }
 }
 

@@ -16,10 +16,11 @@ use tidegate_storage_fjall::FjallStore;
 use super::output::{self, Format};
 use super::person::block_on;
 use super::{NO, YES};
-use crate::assembly::assemble;
+use crate::assembly::{Journal, assemble};
 use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
 use crate::config::Config;
+use crate::deployment::Deployment;
 use crate::folder::Folder;
 use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
 use crate::issuing::file_name;
@@ -135,6 +136,8 @@ impl At {
         // A backup answers when it is done.
         options.deadline_ms = match order {
             Order::Backup { .. } => 6 * 60 * 60 * 1000,
+            // A node that is there says what it knows, whatever the store does.
+            Order::Status => 5_000,
             _ => 30_000,
         };
         let text = serde_json::to_string(order)?;
@@ -172,7 +175,15 @@ impl At {
             .context("a runtime cannot be started")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let backend = Backend::open(&folder, &config, &OsEntropy)?;
-        let operator = assemble(&folder, &config, backend, &runtime, &clock)?;
+        let deployment = runtime.block_on(Deployment::open(&folder, &config, backend))?;
+        let operator = assemble(
+            &folder,
+            &config,
+            deployment,
+            Journal::None,
+            &runtime,
+            &clock,
+        )?;
         let said = runtime.block_on(operator.carry_out("offline", order.clone()))?;
         // A rotation that was begun here is finished by the next node that serves.
         Ok(match said {

@@ -14,7 +14,7 @@ use super::person::block_on;
 use super::{NO, YES};
 use crate::folder::Folder;
 use crate::moving;
-use crate::operator::{Order, Status};
+use crate::operator::{Old, Order, Status};
 
 #[derive(Args)]
 pub(super) struct StatusArgs {
@@ -131,11 +131,37 @@ fn table(status: &Status) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let store = match &status.old {
+        None => format!(
+            "the store answered {} in {} ms",
+            status.asked, status.store_ms
+        ),
+        Some(_) => format!(
+            "the store did not answer {} in {} ms",
+            status.asked, status.store_ms
+        ),
+    };
     lines.push(format!(
-        "{} slots moving, {} of nobody; lease {} ms; the store answered {} in {} ms",
-        status.moving, status.unowned, status.lease_ms, status.asked, status.store_ms
+        "{} slots moving, {} of nobody; lease {} ms; {store}",
+        status.moving, status.unowned, status.lease_ms
     ));
+    lines.extend(status.old.map(old));
     lines
+}
+
+/// What is to be thought of a status that is not the store's.
+fn old(old: Old) -> String {
+    let seconds = |ms: u64| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100);
+    let heard = old.heard_ms.map_or(String::new(), |ms| {
+        format!("the node's last renewal was {} ago; ", seconds(ms))
+    });
+    match old.as_of_ms {
+        Some(ms) => format!(
+            "{heard}nodes and slots are as they were {} ago",
+            seconds(ms)
+        ),
+        None => format!("{heard}the node knows only of itself"),
+    }
 }
 
 pub(super) fn drain(args: &DrainArgs) -> anyhow::Result<u8> {
@@ -189,6 +215,7 @@ mod tests {
             unowned: 0,
             moving: 3,
             store_ms: 9,
+            old: None,
         };
         assert_eq!(
             table(&status).join("\n"),
@@ -198,5 +225,35 @@ a        serving  4096   1-7     140 ms     2     1      10.0.0.1:7443
 north-2  serving  0      -       140 ms     2     1      10.0.0.1:7443
 3 slots moving, 0 of nobody; lease 3000 ms; the store answered a in 9 ms"
         );
+        let last = |as_of_ms, heard_ms| {
+            let old = Some(Old { as_of_ms, heard_ms });
+            let status = Status {
+                old,
+                ..status.clone()
+            };
+            let lines = table(&status);
+            lines[lines.len() - 2..].join("\n")
+        };
+        assert_eq!(
+            last(Some(14_050), Some(12_300)),
+            "\
+3 slots moving, 0 of nobody; lease 3000 ms; the store did not answer a in 9 ms
+the node's last renewal was 12.3 s ago; nodes and slots are as they were 14.0 s ago"
+        );
+        assert_eq!(
+            last(None, None),
+            "\
+3 slots moving, 0 of nobody; lease 3000 ms; the store did not answer a in 9 ms
+the node knows only of itself"
+        );
+    }
+
+    #[test]
+    fn an_answer_of_an_older_node_is_read_and_a_newer_one_says_nothing_new_while_all_is_well() {
+        let older =
+            r#"{"asked":"a","lease_ms":3000,"nodes":[],"unowned":0,"moving":0,"store_ms":1}"#;
+        let status: Status = serde_json::from_str(older).unwrap();
+        assert_eq!(status.old, None);
+        assert_eq!(serde_json::to_string(&status).unwrap(), older);
     }
 }

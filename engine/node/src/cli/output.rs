@@ -41,21 +41,27 @@ pub(super) fn answer(
             NO
         }
         Err(error) => {
-            let (code, retry_after_ms) = match error {
-                CallError::NotDone {
-                    code,
-                    retry_after_ms,
-                } => (code.name(), Some(retry_after_ms)),
-                CallError::Unknown { code } => (code.name(), None),
-                CallError::WrongRegion { .. } => ("wrong_region", None),
-                CallError::Unreachable => ("unreachable", None),
-                CallError::BadAnswer => ("bad_answer", None),
-                CallError::TooLarge => ("too_large", None),
-                CallError::NoRandomness => ("no_randomness", None),
-            };
-            refusal(format, code, &error.to_string(), retry_after_ms);
+            let (code, message, retry_after_ms) = said(&error);
+            refusal(format, code, &message, retry_after_ms);
             UNKNOWN
         }
+    }
+}
+
+/// The code, what it means, and when to try again.
+fn said(error: &CallError) -> (&'static str, String, Option<u32>) {
+    let words = || error.to_string();
+    match error {
+        CallError::NotDone {
+            code,
+            retry_after_ms,
+        } => (code.name(), code.message().into(), Some(*retry_after_ms)),
+        CallError::Unknown { code } => (code.name(), code.message().into(), None),
+        CallError::WrongRegion { .. } => ("wrong_region", words(), None),
+        CallError::Unreachable | CallError::NoAnswer { .. } => ("unreachable", words(), None),
+        CallError::BadAnswer => ("bad_answer", words(), None),
+        CallError::TooLarge => ("too_large", words(), None),
+        CallError::NoRandomness => ("no_randomness", words(), None),
     }
 }
 
@@ -93,5 +99,33 @@ pub(super) fn print(format: Format, fields: &Map<String, Value>) {
             }
             other => line(&format!("{name}: {other}")),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_client::Code;
+
+    use super::*;
+
+    #[test]
+    fn no_message_repeats_the_code_that_stands_before_it() {
+        let unknown = Code::Unknown;
+        let busy = Code::Busy;
+        let errors = [
+            CallError::Unknown { code: unknown },
+            CallError::NotDone {
+                code: busy,
+                retry_after_ms: 250,
+            },
+        ];
+        let expected = [
+            ("unknown", unknown.message().to_owned(), None),
+            ("busy", busy.message().to_owned(), Some(250)),
+        ];
+        assert_eq!(errors.each_ref().map(said), expected);
+        for (code, message, _) in expected {
+            assert!(!message.contains(&format!("({code})")), "{message}");
+        }
     }
 }

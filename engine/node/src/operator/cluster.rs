@@ -1,21 +1,27 @@
 //! The nodes: how they stand, and emptying one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tidegate_cluster::{NodeId, NodeRow, NodeState, owner_among};
-use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Slot};
+use tidegate_cluster::{NodeId, NodeRow, NodeState, Standing, owner_among};
+use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Slot, StoreError};
 
 use super::{Operator, OperatorError, Said, no};
 use crate::assembly::READS;
 use crate::deployment::{DeploymentError, ROWS_MAX};
+use crate::member::{Member, node_id};
 
+/// How long the store is waited for before the node says what it knows itself.
+const STATUS_MS: u64 = 1_500;
 /// How long an order to drain waits until everything is given away.
 const DRAIN_MS: u64 = 20_000;
-/// How often a node looks for what changed on another.
+/// How often it is looked whether it is.
+const LOOK_MS: u64 = 20;
 /// How often is looked which regions there are.
 const REGIONS_EVERY_MS: u64 = 10_000;
+/// How often a node looks for what changed on another.
 const NEWS_EVERY_MS: u64 = 500;
 
 /// A cluster as one of its nodes sees it.
@@ -31,8 +37,37 @@ pub(crate) struct Status {
     pub(crate) unowned: usize,
     /// Slots whose owner is not the one who should own them.
     pub(crate) moving: usize,
-    /// How long the store took to answer, in milliseconds.
+    /// How long the store took to answer, or was waited for, in milliseconds.
     pub(crate) store_ms: u64,
+    /// Where the store did not answer: how old this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) old: Option<Old>,
+}
+
+/// What rests on what was so earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Old {
+    /// How long ago nodes and slots were so, in milliseconds; without it, only
+    /// what the node knows of itself is said.
+    pub(crate) as_of_ms: Option<u64>,
+    /// How long ago the store took the node's last renewal, in milliseconds.
+    pub(crate) heard_ms: Option<u64>,
+}
+
+/// What the store said last of how things stand, and when, in monotonic
+/// milliseconds.
+#[derive(Default)]
+pub(super) struct Last(Mutex<Option<(u64, Status)>>);
+
+impl Last {
+    fn put(&self, now_ms: u64, status: Status) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, status));
+    }
+
+    fn get(&self) -> Option<(u64, Status)> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
 }
 
 /// One node.
@@ -44,7 +79,7 @@ pub(crate) struct NodeStatus {
     /// `alone`, `serving`, `draining`, `left`, `silent` (not yet taken for gone by all),
     /// or `expelled`.
     pub(crate) state: String,
-    /// How often it was started.
+    /// How often it was started; 0 when that is not known.
     pub(crate) life: u64,
     /// Slots that it owns.
     pub(crate) slots: usize,
@@ -57,9 +92,85 @@ pub(crate) struct NodeStatus {
 }
 
 impl Operator {
+    /// How things stand: as the store says, or, when it does not answer soon, as
+    /// the node knows.
     pub(super) async fn status(&self) -> Result<Said, OperatorError> {
+        let read = tokio::select! {
+            biased;
+            read = self.read_status() => read,
+            () = self.clock.sleep(STATUS_MS) => Err(StoreError::Unavailable.into()),
+        };
+        let status = match (read, &self.member) {
+            (Ok(status), _) => {
+                self.last.put(self.clock.monotonic_ms(), status.clone());
+                status
+            }
+            (Err(OperatorError::Store(StoreError::Unavailable)), Some(member))
+                if member.is_in() =>
+            {
+                self.known_status(member)
+            }
+            (Err(error), _) => return Err(error),
+        };
+        Ok(Said::Done(json!(status)))
+    }
+
+    /// What the store said last, or else what the node knows of itself, with what
+    /// it has seen of leases since.
+    fn known_status(&self, member: &Member) -> Status {
+        let now_ms = self.clock.monotonic_ms();
+        let (as_of_ms, mut status) = match self.last.get() {
+            Some((at_ms, status)) => (Some(now_ms.saturating_sub(at_ms)), status),
+            None => (None, self.own_status(member)),
+        };
+        let ages = self.lease_ages();
+        for node in &mut status.nodes {
+            let age_ms = ages.get(&node_id(&node.node)).copied();
+            node.lease_age_ms = age_ms.or(node.lease_age_ms);
+        }
+        Status {
+            store_ms: STATUS_MS,
+            old: Some(Old {
+                as_of_ms,
+                heard_ms: ages.get(&member.id()).copied(),
+            }),
+            ..status
+        }
+    }
+
+    /// A status with this node alone, whose row was not read.
+    fn own_status(&self, member: &Member) -> Status {
+        let config = &self.deployment.config;
+        let held = member.held();
+        let node = NodeStatus {
+            node: config.cluster.node.clone(),
+            address: member.address(),
+            state: match member.standing() {
+                Standing::Member => "serving",
+                Standing::Leaving => "draining",
+                Standing::Outside => "expelled",
+            }
+            .to_owned(),
+            life: 0,
+            slots: held,
+            epochs: member.epochs(),
+            lease_age_ms: None,
+            reads: READS,
+        };
+        Status {
+            asked: config.cluster.node.clone(),
+            lease_ms: self.deployment.lease_ms,
+            nodes: vec![node],
+            unowned: 0,
+            moving: 0,
+            store_ms: 0,
+            old: None,
+        }
+    }
+
+    async fn read_status(&self) -> Result<Status, OperatorError> {
         if self.member.is_none() {
-            return Ok(Said::Done(json!(self.alone().await?)));
+            return self.alone().await;
         }
         let began_ms = self.clock.monotonic_ms();
         let rows = self.node_rows().await?;
@@ -105,15 +216,15 @@ impl Operator {
         let moving = Slot::all()
             .zip(&fences)
             .filter(|(slot, fence)| known(fence) != owner_among(*slot, &serving));
-        let status = Status {
+        Ok(Status {
             asked: self.deployment.config.cluster.node.clone(),
             lease_ms: self.deployment.lease_ms,
             unowned: fences.iter().filter(|fence| known(fence).is_none()).count(),
             moving: moving.count(),
             nodes,
             store_ms,
-        };
-        Ok(Said::Done(json!(status)))
+            old: None,
+        })
     }
 
     /// What there is to say of the one node of an embedded store.
@@ -139,6 +250,7 @@ impl Operator {
             unowned: 0,
             moving: 0,
             store_ms: self.clock.monotonic_ms().saturating_sub(began_ms),
+            old: None,
         })
     }
 
@@ -193,19 +305,25 @@ impl Operator {
             let message = "this node is alone: end it with SIGTERM, which drains it";
             return Ok(no("not_clustered", message));
         };
+        if member.is_alone() && !member.is_gone() {
+            let message = "no other node serves, so nobody would take over: start another one \
+                           first, or end this one with SIGTERM";
+            return Ok(no("last_node", message));
+        }
         let name = self.deployment.config.cluster.node.clone();
         let commit = self.audited(Commit::default(), by, "node.drain", &name)?;
         self.store().commit(commit).await?;
         member.leave();
-        let gone = self.clock.sleep(DRAIN_MS);
-        tokio::select! {
-            biased;
-            () = member.gone() => {}
-            () = gone => {}
+        let until_ms = self.clock.monotonic_ms().saturating_add(DRAIN_MS);
+        // Those who were to take over may be drained at the same time.
+        while !member.is_gone() && !member.is_alone() && self.clock.monotonic_ms() < until_ms {
+            self.clock.sleep(LOOK_MS).await;
         }
-        Ok(Said::Done(
-            json!({ "drained": name, "slots": member.held() }),
-        ))
+        Ok(Said::Done(match member.held() {
+            0 => json!({ "drained": name, "slots": 0 }),
+            // It goes on giving away, as soon as there is somebody.
+            slots => json!({ "draining": name, "slots": slots }),
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use metrics::{Gauge, gauge};
 use serde_json::json;
 use tidegate_account::TenantId;
 use tidegate_runtime::{IndexKey, Master, Rekeyed};
-use tidegate_storage_api::{Commit, Key as RowKey, Slot, SystemPart};
+use tidegate_storage_api::{Commit, Key as RowKey, Slot, StoreError, SystemPart};
 
 use super::tenant::tenant_key;
 use super::{Operator, OperatorError, Said, no};
@@ -20,6 +20,8 @@ use crate::deployment::{
 /// How long commits that were prepared under the old key may still be under
 /// way when the walk begins.
 const SETTLE_MS: u64 = 5_000;
+/// How long until a store that did not answer is asked again.
+const ASK_AGAIN_MS: u64 = 1_000;
 /// How often a slot is tried before its people count as failed.
 const TRIES: u32 = 3;
 /// After so many slots the walk's place is written down.
@@ -87,12 +89,25 @@ impl Operator {
         })))
     }
 
-    /// Goes on with a rotation that an earlier process did not finish.
-    pub(crate) async fn resume(&self) -> Result<(), OperatorError> {
-        if self.rotation().await?.is_some() {
-            self.walk_on();
-        }
-        Ok(())
+    /// Goes on with a rotation that an earlier process did not finish, as soon as
+    /// the store tells whether there is one.
+    pub(crate) fn resume(&self) {
+        let operator = self.clone();
+        self.actors.spawn(async move {
+            loop {
+                match operator.rotation().await {
+                    Ok(None) => return,
+                    Ok(Some(_)) => return operator.walk_on(),
+                    Err(OperatorError::Store(StoreError::Unavailable)) => {
+                        tracing::warn!(event = "store.awaited");
+                    }
+                    Err(error) => {
+                        return tracing::error!(event = "rotation.not_resumed", %error);
+                    }
+                }
+                operator.clock.sleep(ASK_AGAIN_MS).await;
+            }
+        });
     }
 
     pub(super) async fn rotation(&self) -> Result<Option<RotationRow>, OperatorError> {

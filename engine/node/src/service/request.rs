@@ -83,17 +83,22 @@ impl Replies {
         }
     }
 
-    /// A responder that sends its answer through the stream.
-    fn responder(&mut self, correlation: u64, done: impl FnOnce() + Send + 'static) -> Responder {
+    /// A responder that sends its answer through the stream; `done` is called
+    /// first, and says how long commits take.
+    fn responder(
+        &mut self,
+        correlation: u64,
+        done: impl FnOnce() -> u32 + Send + 'static,
+    ) -> Responder {
         let later = self.later(correlation);
         let whereabouts = Arc::clone(&self.whereabouts);
         Responder::new(move |answer, epoch| {
-            done();
+            let commits_ms = done();
             later.send(|out, correlation| match answer {
                 Answer::Failed(Failure::NotOwner(slot)) => {
                     answers::elsewhere(out, correlation, slot, whereabouts.elsewhere(slot));
                 }
-                answer => answers::write(out, correlation, answer, epoch),
+                answer => answers::write(out, correlation, answer, epoch, commits_ms),
             });
         })
     }
@@ -163,8 +168,10 @@ pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies
     };
     let durations = service.meters.durations[class as usize].clone();
     let clock = Arc::clone(&service.clock);
+    let engine = service.engine.clone();
     let responder = replies.responder(asked.head.correlation, move || {
         durations.record_us(clock.monotonic_us().saturating_sub(started_us));
+        engine.commits_ms()
     });
     service.engine.submit(submission, responder);
 }

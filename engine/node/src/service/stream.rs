@@ -196,10 +196,10 @@ mod tests {
     use tidegate_wire::{Opcode, decode_reply, tenant_id};
 
     use super::*;
-    use crate::assembly::{assemble, serving};
+    use crate::assembly::{Journal, assemble, serving};
     use crate::backend::Backend;
     use crate::config::{Config, Overrides};
-    use crate::deployment::GatewayRow;
+    use crate::deployment::{Deployment, GatewayRow};
     use crate::folder::Folder;
     use crate::rights::Right;
 
@@ -292,7 +292,16 @@ mod tests {
             ))
             .unwrap();
         let backend = Backend::open(&folder, &config, &OsEntropy).unwrap();
-        let operator = assemble(&folder, &config, backend, &runtime, &clock).unwrap();
+        let deployment = runtime.block_on(Deployment::open(&folder, &config, backend));
+        let operator = assemble(
+            &folder,
+            &config,
+            deployment.unwrap(),
+            Journal::None,
+            &runtime,
+            &clock,
+        )
+        .unwrap();
         let service = serving(&operator, &config);
         let gateway = Gateway::new(&GatewayRow {
             name: "everything".into(),

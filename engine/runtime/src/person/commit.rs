@@ -27,17 +27,15 @@ pub(crate) enum Fate {
 #[derive(Default)]
 pub(crate) struct Draft {
     changes: Option<Changes>,
-    /// When the first of them was decided that somebody waits for, in Unix
-    /// milliseconds.
+    /// When the first of them was decided, in Unix milliseconds.
     since_ms: Option<u64>,
     /// The person's key is to be written anew, wrapped like this.
     rewrapped: Option<WrappedKey>,
 }
 
 impl Draft {
-    /// `decided_ms` is none where nobody can wait for the changes.
-    pub(crate) fn add(&mut self, changes: Changes, decided_ms: Option<u64>) {
-        self.since_ms = self.since_ms.or(decided_ms);
+    pub(crate) fn add(&mut self, changes: Changes, decided_ms: u64) {
+        self.since_ms.get_or_insert(decided_ms);
         match &mut self.changes {
             None => self.changes = Some(changes),
             Some(earlier) => earlier.extend(changes),
@@ -54,8 +52,7 @@ impl Draft {
         Some((changes, self.rewrapped.take()))
     }
 
-    /// When the first of the changes was decided that somebody waits for, in
-    /// Unix milliseconds.
+    /// When the first of the changes was decided, in Unix milliseconds.
     pub(crate) fn since_ms(&self) -> Option<u64> {
         self.since_ms
     }

@@ -48,9 +48,6 @@ pub(crate) struct Desk {
     durable: u64,
     draft: Draft,
     under_way: Option<UnderWay>,
-    /// When what became durable late was decided, in Unix milliseconds, until
-    /// the account is told.
-    late: Option<u64>,
     soundness: Soundness,
     /// The account while the store is out of reach.
     shadow: Option<Shadow>,
@@ -63,8 +60,7 @@ pub(crate) struct Desk {
 /// A commit on its way.
 struct UnderWay {
     prepared: Prepared,
-    /// When the first of it was decided that somebody waits for, in Unix
-    /// milliseconds.
+    /// When the first of it was decided, in Unix milliseconds.
     decided_ms: Option<u64>,
 }
 
@@ -140,7 +136,6 @@ impl Desk {
             durable: 0,
             draft: Draft::default(),
             under_way: None,
-            late: None,
             soundness: Soundness::Sound,
             shadow: None,
             settling: None,
@@ -187,11 +182,6 @@ impl Desk {
     }
 
     fn work(&mut self) {
-        if let Phase::Ready { .. } = self.phase
-            && let Some(since) = self.late.take()
-        {
-            self.input(Input::Late { since });
-        }
         while matches!(self.phase, Phase::Ready { .. } | Phase::Refused(_)) {
             let Some(job) = self.queue.pop_front() else {
                 break;
@@ -239,7 +229,7 @@ impl Desk {
         }
         let refreshed = goes_on_with(&what);
         self.adopt(refreshed);
-        if refreshed.is_some_and(|session| self.is_replacing(session)) {
+        if refreshed.is_some() {
             self.late_so_far();
         }
         match what {
@@ -339,7 +329,6 @@ impl Desk {
             return;
         };
         let tenant = tenant_of(&self.shared, account, &input);
-        let awaited = !matches!(input, Input::Late { .. });
         let policy = tenant
             .as_ref()
             .map_or_else(Policy::default, |tenant| tenant.policy.clone());
@@ -348,7 +337,7 @@ impl Desk {
         let mut output = account.handle(now_ms, entropy, &policy, input);
         let revision = account.revision();
         if let Some(changes) = output.changes.take() {
-            self.draft.add(changes, awaited.then_some(now_ms));
+            self.draft.add(changes, now_ms);
         }
         self.output(output, revision, tenant.as_deref());
     }

@@ -146,7 +146,7 @@ async fn asking_once_more_is_paid_from_the_budget() {
         caller.world.within(1_000, asked)
     };
     assert_eq!(hedged().await, Some(Ok(Bytes::new())));
-    while caller.budget.spend() {}
+    while caller.budgets.of(Class::Check).spend() {}
     assert_eq!(hedged().await, None);
 }
 
@@ -199,4 +199,85 @@ async fn what_a_silent_node_was_asked_may_have_been_done() {
         code: Code::Unknown,
     };
     assert_eq!(outcome.map(|_| ()), Err(unknown));
+}
+
+/// An answer that comes when it was waited for so often.
+async fn slow(waits: u32) -> &'static str {
+    let mut left = waits;
+    std::future::poll_fn(move |context| match left {
+        0 => std::task::Poll::Ready("late"),
+        _ => {
+            left -= 1;
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_again_is_waited_for() {
+    let (client, _) = client(None);
+    let caller = &client.regions.first;
+    let wait = || Wait {
+        patience_ms: 1_000,
+        left_ms: 10_000,
+        node: 0,
+        asked_ms: 100,
+        class: Class::Refresh,
+    };
+    // The node answers nobody.
+    let silent = caller.patiently(wait(), slow(5)).await;
+    assert_eq!(silent, Err(GivenUp::Silent));
+    caller.routes.awake(0, 500);
+    for _ in 0..10 {
+        let replaced = caller.patiently(wait(), slow(5)).await;
+        assert_eq!(replaced, Err(GivenUp::Replaced));
+    }
+    // Nothing is left in the budget: commits that take 5 s are waited for.
+    assert_eq!(caller.patiently(wait(), slow(5)).await, Ok("late"));
+    let never = caller.patiently(wait(), slow(20)).await;
+    assert_eq!(never, Err(GivenUp::Silent));
+    assert!(caller.budgets.of(Class::Check).spend());
+}
+
+#[test]
+fn patience_follows_what_commits_take() {
+    let of = |opcode, commits_ms| Caller::patience(opcode, 10_000, commits_ms);
+    assert_eq!(
+        [0, 300, 900].map(|ms| of(Opcode::Refresh, ms)),
+        [1_000, 1_000, 2_050]
+    );
+    // A part of what is left, however slow the store is.
+    assert_eq!(of(Opcode::Revoke, 60_000), 2_500);
+    assert_eq!(of(Opcode::Check, 60_000), 1_000);
+    assert_eq!(of(Opcode::SignIn, 60_000), 5_000);
+}
+
+#[tokio::test]
+async fn whoever_is_not_answered_is_told_what_was_waited_for() {
+    let client = Client::over(Ways {
+        seeds: vec![Seed {
+            address: "one".to_owned(),
+            lanes: vec![Arc::new(Lane(Asks::default(), Answers::Never))],
+        }],
+        reach: Arc::new(Nobody),
+        surroundings: Arc::new(Jumping(AtomicU64::new(0))),
+        tenant: "default".to_owned(),
+        deadline_ms: 5_000,
+        max_age_ms: 0,
+        hedge_ms: None,
+    });
+    let error = client.check(&token()).await.unwrap_err();
+    let CallError::NoAnswer {
+        waited_ms,
+        asked,
+        over: Over::Deadline,
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert!((1..=5_000).contains(&waited_ms) && asked > 0, "{error:?}");
+    let text = format!("no answer in {waited_ms} ms, asked {asked} times: the deadline came");
+    assert_eq!(error.to_string(), text);
 }

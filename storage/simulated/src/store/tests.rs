@@ -5,7 +5,7 @@ use tidegate_storage_api::PersonPart;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::cluster::{Costs, UnknownFates};
+use crate::cluster::{Costs, Slowness, UnknownFates, Whom};
 use crate::world::{Slept, World};
 
 /// A world whose time goes on to the next wait's end whenever a task is ready
@@ -270,4 +270,65 @@ async fn after_a_recovery_commits_go_on_with_fresh_versions() {
     cluster.recover();
     store.commit(change(1, b"y")).await.unwrap();
     assert_eq!(store.get(row(1)).await.unwrap().as_deref(), Some(&b"y"[..]));
+}
+
+#[tokio::test]
+async fn one_client_can_have_a_slow_way_while_others_have_none() {
+    let cluster = cluster();
+    let (slow, quick) = (cluster.client(1), cluster.client(2));
+    claim(&slow, 1).await;
+    let slowness = Slowness {
+        whom: Whom::Client(1),
+        percent: 100_000_000,
+    };
+    cluster.slow_down(slowness);
+    let began_ns = cluster.world.now_ns();
+    assert_eq!(quick.get(row(1)).await, Ok(None));
+    assert!(cluster.world.now_ns() - began_ns < READ_NS);
+    let began_ns = cluster.world.now_ns();
+    assert_eq!(slow.get(row(1)).await, Err(StoreError::Unavailable));
+    assert_eq!(cluster.world.now_ns() - began_ns, READ_NS);
+    cluster.speed_up(slowness);
+    assert_eq!(slow.get(row(1)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_worst_of_what_is_slow_counts_until_it_is_over() {
+    let cluster = cluster();
+    let all = |percent| Slowness {
+        whom: Whom::All,
+        percent,
+    };
+    let takes_ns = || {
+        let latency = Latency::constant(1_000);
+        cluster.state().takes_ns(1, latency, 0)
+    };
+    cluster.slow_down(all(300));
+    cluster.slow_down(all(700));
+    assert_eq!(takes_ns(), 7_000_000);
+    cluster.speed_up(all(700));
+    assert_eq!(takes_ns(), 3_000_000);
+    cluster.speed_up(all(700));
+    cluster.speed_up(all(300));
+    assert_eq!(takes_ns(), 1_000_000);
+}
+
+#[tokio::test]
+async fn a_commit_is_waited_for_longer_than_a_read() {
+    let costs = Costs {
+        commit: Latency::constant(1_250),
+        ..COSTS
+    };
+    let cluster = Cluster::new(Arc::new(Shared(Arc::default())), costs, None);
+    let store = cluster.client(1);
+    claim(&store, 1).await;
+    store.commit(change(1, b"x")).await.unwrap();
+    // At a version that is kept nothing is read.
+    cluster.slow_down(Slowness {
+        whom: Whom::All,
+        percent: 640_000,
+    });
+    let began_ns = cluster.world.now_ns();
+    store.commit(change(1, b"y")).await.unwrap();
+    assert_eq!(cluster.world.now_ns() - began_ns, 8_000_000_000);
 }

@@ -17,6 +17,7 @@ enum Act {
     Revoke(usize, u8),
     Status(u8),
     Wait(u64),
+    Late(u64),
     Crash,
 }
 
@@ -31,6 +32,7 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(index, scope)| Act::Revoke(index.index(1000), scope)),
         1 => (0u8..4).prop_map(Act::Status),
         3 => (0u64..100_000).prop_map(Act::Wait),
+        1 => (0u64..100_000).prop_map(Act::Late),
         1 => Just(Act::Crash),
     ]
 }
@@ -95,6 +97,13 @@ fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
         Act::Wait(ms) => {
             world.now += ms;
             Output::default()
+        }
+        Act::Late(ms) => {
+            let late = Late {
+                since: world.now - ms,
+                landed: world.now,
+            };
+            world.input(Input::Late(late))
         }
         Act::Crash => {
             world.crash();

@@ -101,20 +101,61 @@ fn a_refresh_never_reaches_beyond_the_absolute_end() {
 #[test]
 fn a_successor_that_became_durable_late_is_given_for_its_whole_time_from_then_on() {
     let (mut world, grant) = World::signed_in();
-    let other = world.sign_in(PASSWORD).granted();
-    world.refresh(&other).granted();
-    world.now += 20_000;
+    let older = world.sign_in(PASSWORD).granted();
+    let younger = world.sign_in(PASSWORD).granted();
+    world.refresh(&older).granted();
+    world.now += 2_000;
+    let kept = world.refresh(&younger).granted();
+    world.now += 29_000;
     let since = world.now;
     let successor = world.refresh(&grant).granted();
     world.now += 40_000;
-    assert!(world.input(Input::Late { since }).changes.is_some());
+    let landed = world.now;
+    let late = Late { since, landed };
+    assert!(world.input(Input::Late(late)).changes.is_none());
     world.now += world.policy.session.refresh_retry_ms;
+    // Whoever opens the account later tells it of the same.
+    assert!(world.input(Input::Late(late)).changes.is_none());
     let again = world.refresh(&grant).granted();
     assert!(again.refresh.matches(&successor.refresh));
+    // 29 s before the wait began this one could still be repeated.
+    let again = world.refresh(&younger).granted();
+    assert!(again.refresh.matches(&kept.refresh));
     world.now += 1;
-    assert_eq!(world.refresh(&grant).refused(), Refusal::RefreshReused);
-    // What was rotated before was not late.
-    assert_eq!(world.refresh(&other).refused(), Refusal::RefreshReused);
+    for reused in [&grant, &younger] {
+        assert_eq!(world.refresh(reused).refused(), Refusal::RefreshReused);
+    }
+    // Its time was over when the wait began.
+    assert_eq!(world.refresh(&older).refused(), Refusal::RefreshReused);
+}
+
+#[test]
+fn the_next_change_carries_along_what_was_late() {
+    let (mut world, grant) = World::signed_in();
+    let other = world.sign_in(PASSWORD).granted();
     let since = world.now;
-    assert!(world.input(Input::Late { since }).changes.is_none());
+    let successor = world.refresh(&grant).granted();
+    assert!(world.account.rotated_since(since));
+    assert!(!world.account.rotated_since(since + 1));
+    world.now += 40_000;
+    let landed = world.now;
+    world.input(Input::Late(Late { since, landed }));
+    world.refresh(&other).granted();
+    world.crash();
+    assert!(world.account.rotated_since(landed));
+    world.now += 30_000;
+    let again = world.refresh(&grant).granted();
+    assert!(again.refresh.matches(&successor.refresh));
+}
+
+#[test]
+fn a_wait_brings_no_token_back_whose_successor_was_used() {
+    let (mut world, first) = World::signed_in();
+    let since = world.now;
+    let second = world.refresh(&first).granted();
+    world.refresh(&second).granted();
+    world.now += 40_000;
+    let landed = world.now;
+    world.input(Input::Late(Late { since, landed }));
+    assert_eq!(world.refresh(&first).refused(), Refusal::RefreshReused);
 }

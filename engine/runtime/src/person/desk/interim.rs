@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use tidegate_account::record::View;
 use tidegate_account::{
     Asked, Command, Completion, Effect, Entropy, Input, Interim, InterimAccount, InterimInput,
-    InterimOutput, InterimReply, PendingId, Reply, SessionId, TenantId, Ticket,
+    InterimOutput, InterimReply, PendingId, Policy, Reply, SessionId, TenantId, Ticket,
 };
 
 use super::{Desk, Held};
@@ -62,6 +62,7 @@ impl Desk {
             _ => false,
         };
         if !answerable || !self.has_shadow(tenant, age_ms) {
+            self.not_told(&command);
             return held.answer(unavailable, self.epoch);
         }
         let ticket = Ticket(self.next_ticket);
@@ -131,9 +132,19 @@ impl Desk {
         if key == WrappedKey::NONE {
             return false;
         }
-        let Ok(opened) = load::open(&self.shared, &record, key) else {
+        let Ok(mut opened) = load::open(&self.shared, &record, key) else {
             return false;
         };
+        if let Some(late) = self.shared.late_of(self.user) {
+            let policy = self.shared.tenants.get(tenant);
+            let policy = policy.map_or_else(Policy::default, |tenant| tenant.policy.clone());
+            let entropy = Entropy::new(self.shared.entropy.seed());
+            let now_ms = self.shared.clock.unix_ms();
+            // It changes nothing by itself: there is nothing to commit.
+            opened
+                .account
+                .handle(now_ms, entropy, &policy, Input::Late(late));
+        }
         let decided = self.shared.interims.of(self.user);
         self.shadow = Some(Shadow {
             account: InterimAccount::new(opened.account, &uses, decided),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_account::record::{Corrupt, View};
-use tidegate_account::{Account, ERASURE_BYTES, Erasure, Status};
+use tidegate_account::{Account, ERASURE_BYTES, Erasure, Input, Late, Status};
 use tidegate_storage_api::StoreError;
 
 use super::{Desk, Phase};
@@ -13,6 +13,11 @@ use crate::person::Message;
 use crate::person::load::{self, Loaded, Opened};
 use crate::seal::{WRAPPED_BYTES, WrappedKey};
 use crate::shared::Standing;
+
+/// Who replaced a refresh token no longer ago than this, and is read from the
+/// store, may never have been answered: whoever committed that may have gone
+/// before, and nobody here knows.
+const UNSURE_MS: u64 = 60 * 60 * 1000;
 
 impl Desk {
     /// Opens the warm form, or reads the person from storage.
@@ -112,7 +117,18 @@ impl Desk {
             self.shared.lookups.remember(&hash, self.user);
         }
         self.publish(record.to_vec(), WrappedKey(wrapped));
+        self.unsure(&opened.account);
         Ok(opened)
+    }
+
+    /// Whoever presents the last token now gets its successor, if nobody has used
+    /// that, for the usual time from now on.
+    fn unsure(&self, account: &Account) {
+        let landed = self.shared.clock.unix_ms();
+        let since = landed.saturating_sub(UNSURE_MS);
+        if account.rotated_since(since) {
+            self.shared.late(self.user, Late { since, landed });
+        }
     }
 
     fn opened(&mut self, opened: Result<Opened, StoreError>) {
@@ -123,6 +139,9 @@ impl Desk {
                     account: Box::new(opened.account),
                     key: Some(opened.key),
                 };
+                if let Some(late) = self.shared.late_of(self.user) {
+                    self.input(Input::Late(late));
+                }
             }
             Err(StoreError::Corrupt) => {
                 tracing::error!(event = "person.corrupt", user = %self.user);

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use tidegate_account::{Input, Refusal, Reply};
+use tidegate_account::{Command, Input, Late, Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use super::{Desk, Phase, UnderWay};
 use crate::admission::{Counted, Limit};
 use crate::answer::{Answer, Failure};
-use crate::person::Message;
 use crate::person::commit::{self, Entering, Fate};
+use crate::person::{Message, What};
 use crate::seal::WrappedKey;
 use crate::shared::Standing;
 use crate::warm::{Warm, WarmParts};
@@ -61,6 +61,8 @@ impl Desk {
             drop(counted);
             let took_us = shared.clock.monotonic_us().saturating_sub(begun_us);
             shared.meters.commit_durations.record_us(took_us);
+            let now_ms = shared.clock.monotonic_ms();
+            shared.pace.took(took_us / 1_000, now_ms);
             let _ = myself.send_message(Message::Committed(outcome));
         });
     }
@@ -93,8 +95,6 @@ impl Desk {
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
-        let late = decided_ms.filter(|decided_ms| self.is_late(*decided_ms));
-        self.late = late.or(self.late);
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
             *key = made;
@@ -104,7 +104,18 @@ impl Desk {
             None => self.shared.directory.forget(self.user),
         }
         self.settled();
+        if let Some(since) = decided_ms.filter(|decided_ms| self.is_late(*decided_ms)) {
+            let landed = self.shared.clock.unix_ms();
+            self.late(Late { since, landed });
+        }
         self.release();
+    }
+
+    /// Nobody could be answered for a while: whoever opens the account is told,
+    /// since nothing that is committed says so.
+    fn late(&mut self, late: Late) {
+        self.shared.late(self.user, late);
+        self.input(Input::Late(late));
     }
 
     pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
@@ -141,10 +152,39 @@ impl Desk {
 
     /// What is not durable yet is late already when it was decided long ago.
     pub(super) fn late_so_far(&mut self) {
+        let landed = self.shared.clock.unix_ms();
+        if let Some(since) = self.undurable_since_ms().filter(|ms| self.is_late(*ms)) {
+            self.input(Input::Late(Late { since, landed }));
+        }
+    }
+
+    /// When the first of what is not durable yet was decided.
+    fn undurable_since_ms(&self) -> Option<u64> {
         let under_way = self.under_way.as_ref().and_then(|one| one.decided_ms);
-        let since = under_way.into_iter().chain(self.draft.since_ms()).min();
-        if let Some(since) = since.filter(|since_ms| self.is_late(*since_ms)) {
-            self.input(Input::Late { since });
+        under_way.into_iter().chain(self.draft.since_ms()).min()
+    }
+
+    /// Whoever asked for a refresh in time and is not told may ask again.
+    pub(super) fn not_told(&self, command: &Command) {
+        let is_known = || self.shared.directory.with_warm(self.user, |_| ()).is_some();
+        if matches!(command, Command::Refresh { .. }) && is_known() {
+            let now_ms = self.shared.clock.unix_ms();
+            let late = Late {
+                since: now_ms,
+                landed: now_ms,
+            };
+            self.shared.late(self.user, late);
+        }
+    }
+
+    /// The same for those whose refresh waits for what will not be.
+    fn none_told(&self) {
+        let refreshed =
+            |(_, _, answer): &(_, _, Answer)| matches!(answer, Answer::Reply(Reply::Refreshed(_)));
+        if self.replies.iter().any(refreshed) {
+            let landed = self.shared.clock.unix_ms();
+            let since = self.undurable_since_ms().unwrap_or(landed);
+            self.shared.late(self.user, Late { since, landed });
         }
     }
 
@@ -181,6 +221,7 @@ impl Desk {
 
     /// Only the rows of identifiers are conditional: somebody has one of them.
     fn conflict(&mut self) {
+        self.none_told();
         let entering = self.under_way.take().map(|one| one.prepared.entering);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
@@ -240,6 +281,9 @@ impl Desk {
         self.phase = Phase::Unresolved;
         self.dismiss(Failure::Unknown);
         for job in std::mem::take(&mut self.queue) {
+            if let What::Command { command, .. } = &job.what {
+                self.not_told(command);
+            }
             match job.responder {
                 Some(responder) => {
                     responder.answer(Answer::Failed(Failure::Unavailable), self.epoch);
@@ -274,6 +318,7 @@ impl Desk {
     /// waits for it.
     fn dismiss(&mut self, failure: Failure) {
         let epoch = self.epoch;
+        self.none_told();
         self.life += 1;
         self.draft.take();
         let replies = std::mem::take(&mut self.replies).into_iter();
