@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod certificates;
 pub mod cli;
 pub mod config;
+mod credentials;
 mod demo;
 mod deployment;
 pub mod folder;

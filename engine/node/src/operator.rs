@@ -3,6 +3,7 @@
 //! from a command on its folder.
 
 mod backup;
+mod certificate;
 mod cluster;
 mod gateway;
 mod rotation;
@@ -219,17 +220,6 @@ impl Operator {
         tracing::info!(event = "operator.act", by, act, target);
         let commit = commit.put(key, write(&row).ok_or(OperatorError::Row)?);
         Ok(told(commit, number))
-    }
-
-    async fn certificate_reload(&self, by: &str) -> Result<Said, OperatorError> {
-        match self.certificate.reload() {
-            Ok(()) => {
-                let commit = self.audited(Commit::default(), by, "certificate.reload", "node")?;
-                self.store().commit(commit).await?;
-                Ok(Said::Done(json!({ "reloaded": true })))
-            }
-            Err(error) => Ok(no("invalid", error.to_string())),
-        }
     }
 
     async fn audits(&self, limit: usize) -> Result<Said, OperatorError> {

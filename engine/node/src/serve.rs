@@ -18,6 +18,7 @@ use crate::admin::{self, Admin};
 use crate::assembly::{READS, assemble, serving};
 use crate::backend::{Backend, BackendError};
 use crate::config::{Config, ConfigError};
+use crate::credentials::{self, Trouble, Whose};
 use crate::deployment::{DeploymentError, KeyFault, key_file, refuse_newer};
 use crate::folder::Folder;
 use crate::member::Member;
@@ -46,6 +47,9 @@ pub enum ServeError {
     /// There is no node's folder here.
     #[error("{0} is not a node's folder; `tidegate init` makes one")]
     NoFolder(PathBuf),
+    /// Nobody could connect.
+    #[error("{0}")]
+    Credentials(Trouble),
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -101,6 +105,8 @@ pub fn serve(
         return Err(ServeError::NoFolder(folder.root().to_owned()));
     }
     let config = Config::read(&folder.config())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    refuse_unreachable(folder, &*clock)?;
     let metrics = metrics_handle();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.node.actor_threads)
@@ -108,7 +114,6 @@ pub fn serve(
         .enable_all()
         .build()
         .map_err(system("the actors' threads"))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let backend = Backend::open(folder, &config, &OsEntropy)?;
     if runtime.block_on(answers(&backend, &*clock, &mut signals)) == Asked::Ended {
@@ -149,6 +154,7 @@ pub fn serve(
         runtime.block_on(refuse_newer(operator.deployment.store(), READS))?;
     }
     operator.follow_regions();
+    operator.follow_certificate();
     publish_address(folder, endpoint.address)?;
     ready(endpoint.address, metrics_at);
     tracing::info!(event = "node.ready", quic = %endpoint.address, metrics = %metrics_at);
@@ -171,6 +177,19 @@ pub fn serve(
         End::Asked => Ok(()),
         End::Outdated => Ok(runtime.block_on(refuse_newer(operator.deployment.store(), READS))?),
     }
+}
+
+/// A node to which nobody can connect does not call itself ready. What is
+/// wrong with the certificates of others is theirs, and is said.
+fn refuse_unreachable(folder: &Folder, clock: &dyn Clock) -> Result<(), ServeError> {
+    let now_s = i64::try_from(clock.unix_ms() / 1000).unwrap_or(i64::MAX);
+    for trouble in credentials::examine(folder, now_s) {
+        match trouble.of {
+            Whose::Node => return Err(ServeError::Credentials(trouble)),
+            Whose::Other => tracing::warn!(event = "certificate.unusable", error = %trouble),
+        }
+    }
+    Ok(())
 }
 
 /// Why a node ends.

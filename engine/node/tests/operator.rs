@@ -13,9 +13,9 @@ use rig::{Credentials, Dir, NAME, Node, PASSWORD, Raw, ada, client, connect, jso
 use rig::{frame, head, no, signed_in, yes};
 use serde_json::{Value, json};
 use tidegate_client::{Client, Identifier, Options, SignIn, Verification, Verify};
-use tidegate_node::certificates::{Identity, Role};
+use tidegate_node::certificates::{Identity, Period, Role, issue_for, make_ca};
 use tidegate_node::folder::Folder;
-use tidegate_node::issuing::{Put, issue_to, read_ca};
+use tidegate_node::issuing::{Put, file_name, put_certificate, read_ca};
 use tidegate_wire::{Code, Opcode, v1};
 
 /// Runs an operator's command; its status and what it printed.
@@ -418,19 +418,9 @@ fn the_doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
         "{faults:?}"
     );
     std::fs::write(path("secrets/index-1.key"), key).unwrap();
-    let folder = Folder::at(&dir.path());
-    let ca = read_ca(&folder).unwrap();
-    let identity = Identity {
-        role: Role::Gateway,
-        name: "default".into(),
-    };
-    let renewed_at = |days: i64| {
-        let at_s = now_s() - days * 86_400;
-        issue_to(&folder, &ca, &identity, at_s, Put::Renewed).unwrap();
-    };
-    renewed_at(366);
+    put(&dir, Role::Gateway, "default", (-365 * DAY_S, -DAY_S));
     fault("gateway-default.crt has expired");
-    renewed_at(340);
+    put(&dir, Role::Gateway, "default", (-DAY_S, 25 * DAY_S + 600));
     let warnings = findings(&dir, "warning").1;
     assert!(
         warnings
@@ -455,6 +445,87 @@ fn the_doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("passes = ", "passes = -")).unwrap();
     fault("config.toml");
+}
+
+const DAY_S: i64 = 86_400;
+
+/// Puts a certificate that counts from and until so many seconds from now on.
+fn put(dir: &Dir, role: Role, name: &str, (from_s, until_s): (i64, i64)) {
+    let folder = Folder::at(&dir.path());
+    let identity = Identity {
+        role,
+        name: name.to_owned(),
+    };
+    let period = Period {
+        from_s: now_s() + from_s,
+        until_s: now_s() + until_s,
+    };
+    let issued = issue_for(&read_ca(&folder).unwrap(), &identity, period).unwrap();
+    put_certificate(&folder, &file_name(&identity), &issued, Put::Renewed).unwrap();
+}
+
+/// What `serve` says when it refuses to start.
+fn not_served(dir: &Dir) -> String {
+    let addresses = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+    let serve = ["serve", "--dir", dir.text()];
+    let output = run(&[&serve[..], &addresses].concat(), "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_count_is_named_at_start_and_renewed_on_the_folder() {
+    let dir = Dir::new();
+    dir.configure("node.listen", "\"127.0.0.1:0\"");
+    dir.configure("node.metrics", "\"127.0.0.1:0\"");
+    for (period, words) in [
+        ((-366 * DAY_S, -DAY_S), "node.crt has expired"),
+        ((7_200, 365 * DAY_S), "set this machine's clock"),
+    ] {
+        put(&dir, Role::Node, "node", period);
+        let refused = not_served(&dir);
+        assert!(
+            refused.contains(words) && refused.contains("node.crt"),
+            "{refused}"
+        );
+        let (status, faults) = findings(&dir, "fault");
+        assert_eq!((status, faults.len()), (1, 1), "{faults:?}");
+        assert!(faults[0].contains("node.crt"), "{faults:?}");
+        assert_eq!(done(&dir, &["cert", "renew"]), json!({ "renewed": "node" }));
+        let node = Node::start(&dir);
+        yes(client(&dir, &node).ping().await);
+    }
+    // Of another CA: nobody could connect.
+    let other = Dir::new();
+    for name in ["tls/node.crt", "tls/node.key"] {
+        std::fs::write(dir.path().join(name), other.file(name)).unwrap();
+    }
+    let refused = not_served(&dir);
+    assert!(refused.contains("was not signed by the CA"), "{refused}");
+    done(&dir, &["cert", "renew"]);
+    let ca = make_ca(now_s() - 3_651 * DAY_S).unwrap();
+    put_certificate(&Folder::at(&dir.path()), "ca", &ca, Put::Renewed).unwrap();
+    assert!(not_served(&dir).contains("ca.crt has expired"));
+    let beyond = run(&["cert", "renew", "--dir", dir.text()], "");
+    let message = String::from_utf8(beyond.stderr).unwrap();
+    assert_eq!(beyond.status.code(), Some(2), "{message}");
+    assert!(message.contains("the CA ended on"), "{message}");
+}
+
+#[tokio::test]
+async fn a_running_node_whose_certificate_has_ended_takes_up_what_is_renewed_on_its_folder() {
+    let dir = Dir::new();
+    put(&dir, Role::Node, "node", (-3_600, 15));
+    let node = Node::start(&dir);
+    let who = Credentials::of(&dir, "gateway-default");
+    // Until it has ended.
+    while connect(node.quic, &who).await.is_ok() {}
+    assert_eq!(
+        done(&dir, &["cert", "renew"]),
+        json!({ "renewed": "node", "taken_up": "within 10 s" })
+    );
+    while connect(node.quic, &who).await.is_err() {}
+    yes(client(&dir, &node).ping().await);
 }
 
 fn now_s() -> i64 {

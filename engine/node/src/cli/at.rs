@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Map, Value};
-use tidegate_client::{Client, Decision, Operated, Options};
+use tidegate_client::{CallError, Client, Decision, Operated, Options};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
 use tidegate_storage_fjall::FjallStore;
@@ -48,6 +48,9 @@ pub(super) enum Place {
     Node(SocketAddr),
     Folder,
 }
+
+/// What a node answered.
+pub(super) type Answered = Result<Decision<Operated>, CallError>;
 
 /// What an order came to.
 pub(super) enum Answer {
@@ -116,6 +119,12 @@ impl At {
 
     /// Has a certain node carry an order out.
     pub(super) fn ask_node(&self, address: SocketAddr, order: &Order) -> anyhow::Result<Answer> {
+        let answer = self.operate(address, order)?;
+        self.told(answer)
+    }
+
+    /// Asks a certain node, and prints nothing.
+    pub(super) fn operate(&self, address: SocketAddr, order: &Order) -> anyhow::Result<Answered> {
         let folder = self.folder();
         let operator = Identity {
             role: Role::Operator,
@@ -135,13 +144,20 @@ impl At {
         // A backup answers when it is done.
         options.deadline_ms = match order {
             Order::Backup { .. } => 6 * 60 * 60 * 1000,
+            // The node takes it up by itself, and cannot be reached when its
+            // certificate is over.
+            Order::CertificateReload => 5_000,
             _ => 30_000,
         };
         let text = serde_json::to_string(order)?;
-        let answer = block_on(async {
+        block_on(async {
             let client = Client::new(&options)?;
             anyhow::Ok(client.operate(&text).await)
-        })??;
+        })?
+    }
+
+    /// What an answer came to; prints what is not done.
+    pub(super) fn told(&self, answer: Answered) -> anyhow::Result<Answer> {
         match answer {
             Ok(Decision::Yes(Operated::Done(text))) => {
                 Ok(Answer::Done(object(serde_json::from_str(&text)?)))

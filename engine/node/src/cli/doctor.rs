@@ -18,8 +18,9 @@ use tidegate_storage_fjall::{FjallStore, OpenError};
 use super::person::block_on;
 use super::{NO, YES, output};
 use crate::backend::{Backend, BackendError};
-use crate::certificates::expires_at_s;
+use crate::certificates::{NEW_CA, expires_at_s};
 use crate::config::Config;
+use crate::credentials;
 use crate::deployment::{Deployment, DeploymentError, key_file};
 use crate::folder::Folder;
 
@@ -178,7 +179,13 @@ fn private(path: &Path) -> Option<Finding> {
 }
 
 fn certificates(folder: &Folder) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let now_s = i64::try_from(SystemClock::new().unix_ms() / 1000).unwrap_or(i64::MAX);
+    let troubles = credentials::examine(folder, now_s);
+    let told = troubles.iter().map(|trouble| {
+        let what = format!("{} {}", trouble.file.display(), trouble.what);
+        fault(what, trouble.mend.clone())
+    });
+    let mut findings: Vec<_> = told.collect();
     let entries = std::fs::read_dir(folder.root().join("tls"));
     let mut paths: Vec<_> = entries
         .into_iter()
@@ -187,15 +194,16 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
         .map(|entry| entry.path())
         .collect();
     paths.sort();
-    for needed in [folder.certificate("ca"), folder.certificate("node")] {
-        if !paths.contains(&needed) {
-            let what = format!("{} is missing", needed.display());
-            findings.push(fault(what, "put it back, or `tidegate cert renew`"));
-        }
-    }
     for path in &paths {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("crt") => findings.push(expiry(path)),
+            Some("crt") if troubles.iter().any(|trouble| trouble.file == *path) => {}
+            Some("crt") => {
+                let mend = match *path == folder.certificate("ca") {
+                    true => NEW_CA,
+                    false => "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)",
+                };
+                findings.push(expiry(path, now_s, mend));
+            }
             Some("key") => findings.extend(private(path)),
             _ => {}
         }
@@ -213,18 +221,13 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
     findings
 }
 
-fn expiry(path: &Path) -> Finding {
+fn expiry(path: &Path, now_s: i64, mend: &str) -> Finding {
     let shown = path.display();
     let der = CertificateDer::from_pem_file(path).ok();
     let Some(expires_at_s) = der.and_then(|der| expires_at_s(&der)) else {
-        return fault(
-            format!("{shown} is no certificate"),
-            "`tidegate cert renew`",
-        );
+        return fault(format!("{shown} is no certificate"), mend);
     };
-    let now_s = i64::try_from(SystemClock::new().unix_ms() / 1000).unwrap_or(i64::MAX);
     let days = (expires_at_s - now_s).div_euclid(86_400);
-    let mend = "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)";
     match days {
         ..0 => fault(format!("{shown} has expired"), mend),
         0..RENEW_DAYS => warning(format!("{shown} expires in {days} days"), mend),

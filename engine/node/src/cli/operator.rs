@@ -11,7 +11,7 @@ use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
 use tidegate_storage_fjall::FjallStore;
 
-use super::at::{At, Place, format_of, object};
+use super::at::{Answer, At, Place, format_of, object};
 use super::person::block_on;
 use super::{YES, output};
 use crate::backend::Backend;
@@ -255,13 +255,7 @@ pub(super) fn cert(command: &CertCommand) -> anyhow::Result<u8> {
         (_, Some(name)) => (of(Role::Operator, name), name),
         (None, None) => {
             issue(&folder, &of(Role::Node, "node"), Put::Renewed)?;
-            return match args.at.place()? {
-                Place::Folder => {
-                    output::print(args.at.format(), &object(json!({ "renewed": "node" })));
-                    Ok(YES)
-                }
-                Place::Node(_) => args.at.order(&Order::CertificateReload),
-            };
+            return renewed_node(args);
         }
     };
     if !folder.certificate(&file_name(&identity)).exists() {
@@ -286,6 +280,28 @@ pub(super) fn cert(command: &CertCommand) -> anyhow::Result<u8> {
         }
     }
     Ok(status)
+}
+
+/// Has a running node take its new certificate up at once.
+fn renewed_node(args: &RenewArgs) -> anyhow::Result<u8> {
+    let fields = match args.at.place()? {
+        Place::Folder => object(json!({ "renewed": "node" })),
+        Place::Node(address) => {
+            match args.at.operate(address, &Order::CertificateReload)? {
+                // Nobody reaches a node whose old certificate is over; the node
+                // of this folder looks by itself.
+                Err(_) if args.at.connect.is_none() => {
+                    object(json!({ "renewed": "node", "taken_up": "within 10 s" }))
+                }
+                answer => match args.at.told(answer)? {
+                    Answer::Done(fields) => fields,
+                    Answer::Told(status) => return Ok(status),
+                },
+            }
+        }
+    };
+    output::print(args.at.format(), &fields);
+    Ok(YES)
 }
 
 fn issue(folder: &Folder, identity: &Identity, put: Put) -> anyhow::Result<String> {
