@@ -6,7 +6,7 @@ mod doctor;
 mod input;
 mod node;
 mod operator;
-mod output;
+pub(crate) mod output;
 mod person;
 
 use std::net::SocketAddr;
@@ -140,7 +140,10 @@ struct Connection {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return ExitCode::from(output::heard(output::usage(&told))),
+    };
     let status = match cli.command {
         Command::Init(args) => node::init(&args),
         Command::Bundle(args) => node::bundle(&args),
@@ -171,13 +174,11 @@ pub fn run() -> ExitCode {
         Command::DemoGateway(args) => demo::gateway(&args),
     };
     crate::backend::stop();
-    match status {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            output::error(&error);
-            ExitCode::from(UNKNOWN)
-        }
-    }
+    let status = status.unwrap_or_else(|error| {
+        output::error(&error);
+        UNKNOWN
+    });
+    ExitCode::from(output::heard(status))
 }
 
 #[cfg(test)]

@@ -264,7 +264,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
         },
     };
     serve_node(&folder, &options, |quic, metrics| {
-        output::line(&format!("tidegate ready quic={quic} metrics={metrics}"));
+        output::offered(&format!("tidegate ready quic={quic} metrics={metrics}"));
     })?;
     Ok(YES)
 }
