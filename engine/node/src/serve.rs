@@ -91,6 +91,20 @@ pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Serve
     move |source| ServeError::System { what, source }
 }
 
+/// The runtime of actors. tokio panics where the system refuses it a thread.
+pub(crate) fn actors(threads: usize) -> Result<Runtime, ServeError> {
+    const WHAT: &str = "the actors' threads";
+    let built = std::panic::catch_unwind(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("actors")
+            .enable_all()
+            .build()
+    });
+    let built = built.unwrap_or_else(|_| Err(std::io::Error::other("the system refuses them")));
+    built.map_err(system(WHAT))
+}
+
 /// Runs a node until SIGTERM or SIGINT, then drains it. `ready` is called
 /// once, with the addresses of QUIC and metrics.
 ///
@@ -108,12 +122,7 @@ pub fn serve(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     refuse_unreachable(folder, &*clock)?;
     let metrics = metrics_handle();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.node.actor_threads)
-        .thread_name("actors")
-        .enable_all()
-        .build()
-        .map_err(system("the actors' threads"))?;
+    let runtime = actors(config.node.actor_threads)?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let backend = Backend::open(folder, &config, &OsEntropy)?;
     if runtime.block_on(answers(&backend, &*clock, &mut signals)) == Asked::Ended {

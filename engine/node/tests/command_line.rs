@@ -271,6 +271,34 @@ fn what_a_node_cannot_run_on_is_told() {
 }
 
 #[test]
+fn a_number_out_of_its_range_is_named_by_doctor_and_serve_alike() {
+    let dir = Dir::new();
+    for (key, value, expected) in [
+        ("hashing.threads", "100000", "0 to 1024"),
+        ("node.actor_threads", "0", "1 to 1024"),
+        ("limits.sources", "-1", "0 to 16000000"),
+    ] {
+        let text = std::fs::read_to_string(dir.path().join("config.toml")).unwrap();
+        dir.configure(key, value);
+        let changed = std::fs::read_to_string(dir.path().join("config.toml")).unwrap();
+        let name = key.split('.').nth(1).unwrap();
+        let begins = format!("{name} = {value}");
+        let line = changed.lines().position(|line| line == begins).unwrap() + 1;
+        let words = format!("config.toml:{line}: {key} must be {expected}");
+        let message = refused(&["serve", "--dir", dir.text()]);
+        assert!(message.contains(&words), "{message}");
+        let (status, report) = asked(&dir, "doctor", &[], "");
+        assert_eq!((status, &report["faults"]), (1, &1.into()), "{report}");
+        let what = report["findings"][0]["what"].as_str().unwrap();
+        assert!(what.contains(&words), "{what}");
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    }
+    let rate = ["gateway", "add", "till", "--rate-per-s", "1000001"];
+    assert!(refused(&[&rate[..], &["--dir", dir.text()]].concat()).contains("1000001"));
+    assert!(refused(&["audit", "--limit", "0", "--dir", dir.text()]).contains("--limit"));
+}
+
+#[test]
 fn unknown_flags_and_missing_names_are_refused_by_name() {
     assert!(refused(&["serve", "--lsten", "x"]).contains("--lsten"));
     assert!(refused(&["sign-in"]).contains("--email"));

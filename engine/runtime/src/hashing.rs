@@ -116,9 +116,15 @@ impl HashingPool {
                     shared.work();
                 })
         };
-        let threads = (0..options.threads.max(1)).map(spawn);
-        let threads = threads.collect::<io::Result<_>>()?;
-        Ok(HashingPool { shared, threads })
+        // When one cannot be started, the pool ends those that could.
+        let mut pool = HashingPool {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+        };
+        for number in 0..options.threads.max(1) {
+            pool.threads.push(spawn(number)?);
+        }
+        Ok(pool)
     }
 }
 

@@ -24,6 +24,7 @@ use crate::folder::Folder;
 use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
 use crate::issuing::file_name;
 use crate::operator::{Order, Said};
+use crate::serve::actors;
 
 /// Where the folder is, and how a node is reached.
 #[derive(Args)]
@@ -181,11 +182,7 @@ impl At {
             bail!("{} is not a node's folder", self.dir.display());
         }
         let config = Config::read(&folder.config())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("a runtime cannot be started")?;
+        let runtime = actors(1)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let backend = Backend::open(&folder, &config, &OsEntropy)?;
         let operator = assemble(&folder, &config, backend, &runtime, &clock)?;

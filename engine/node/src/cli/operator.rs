@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tidegate_runtime::ports::Clock;
@@ -16,14 +17,14 @@ use super::person::block_on;
 use super::{YES, output};
 use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
-use crate::config::{Config, StorageConfig};
-use crate::deployment::{GatewayRow, KeyKind, TenantPolicy};
+use crate::config::{Config, StorageConfig, broken_in, line_of};
+use crate::deployment::{GatewayRow, KeyKind, ROWS_MAX, TenantPolicy};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 use crate::issuing::{Put, file_name, issue_to, read_ca};
 use crate::operator::Order;
 use crate::restored;
-use crate::rights::Right;
+use crate::rights::{RATE_MAX_PER_S, Right};
 
 #[derive(Subcommand)]
 pub(super) enum TenantCommand {
@@ -75,7 +76,8 @@ pub(super) struct GatewayArgs {
     #[arg(long = "right", value_name = "RIGHT", default_value = "auth")]
     rights: Vec<Right>,
     /// Requests per second; 0 for no limit.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(..=RATE_MAX_PER_S))]
     rate_per_s: u64,
     #[command(flatten)]
     at: At,
@@ -166,7 +168,8 @@ pub(super) struct RestoredArgs {
 #[derive(Args)]
 pub(super) struct AuditArgs {
     /// How many acts, the newest first.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=ROWS_MAX as u64))]
     limit: usize,
     #[command(flatten)]
     at: At,
@@ -193,6 +196,11 @@ impl TenantArgs {
         };
         let text = std::fs::read_to_string(path);
         let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
+        if let Some((range, expected)) = broken_in(&text) {
+            let line = line_of(&text, range.key).unwrap_or(1);
+            let (path, key) = (path.display(), range.key);
+            bail!("{path}:{line}: {key} must be {expected}");
+        }
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 }
