@@ -4,10 +4,12 @@ mod at;
 mod cluster;
 mod doctor;
 mod input;
+mod logging;
 mod node;
 mod operator;
 pub(crate) mod output;
 mod person;
+mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -303,6 +303,19 @@ pub enum ConfigError {
     },
 }
 
+/// What is wrong with a file, in words of people who write configurations.
+pub(crate) fn plainly(error: &toml::de::Error) -> String {
+    let mut text = error.to_string().trim_end().to_owned();
+    for kind in ["u64", "u32", "u16", "u8", "usize"] {
+        let number = "expected a whole number that is not negative";
+        text = match kind {
+            "u8" => text.replace("expected u8", "expected a whole number, 0 to 255"),
+            kind => text.replace(&format!("expected {kind}"), number),
+        };
+    }
+    text
+}
+
 fn out_of_range(
     path: &Path,
     text: Option<&str>,
@@ -333,7 +346,7 @@ impl Config {
         }
         let config: Config = toml::from_str(&text).map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            message: error.to_string(),
+            message: plainly(&error),
         })?;
         match config.fault() {
             None => Ok(config),

@@ -181,11 +181,19 @@ pub fn serve(
     // An address that leads nowhere would mislead; a missing file misleads nobody.
     let _ = std::fs::remove_file(folder.address());
     drop(endpoint);
-    tracing::info!(event = "node.stopped");
-    match end {
+    let ended = match end {
         End::Asked => Ok(()),
-        End::Outdated => Ok(runtime.block_on(refuse_newer(operator.deployment.store(), READS))?),
+        End::Outdated => runtime.block_on(refuse_newer(operator.deployment.store(), READS)),
+    };
+    runtime.block_on(operator.deployment.backend.settle());
+    tracing::info!(event = "node.stopped");
+    if operator.deployment.backend.may_be_left() {
+        // The system takes a process's memory back at once; we would take
+        // seconds for a million people, one allocation at a time.
+        runtime.shutdown_background();
+        std::mem::forget((operator, service));
     }
+    Ok(ended?)
 }
 
 /// A node to which nobody can connect does not call itself ready. What is

@@ -236,6 +236,11 @@ async fn every_key_is_rotated_while_people_are_served_and_a_kill_in_between_lose
         refused(&dir, &["keys", "rotate", "pepper"]),
         "rotation_under_way"
     );
+    let status = done(&dir, &["keys", "status"]);
+    if let Some(rotation) = status["rotation"].as_object() {
+        assert_eq!(rotation["slots"], 4_096);
+        assert!(rotation["slots_done"].as_u64().unwrap() <= 4_096);
+    }
     let copy = dir.path().join("copy");
     let copy = copy.to_str().unwrap();
     let backup = ["backup", "--rows", copy, "--keys", copy];
@@ -328,7 +333,17 @@ async fn a_tenants_policy_is_its_own_and_applies_at_once() {
     assert!(after.expires_at + 3_600_000 < before.expires_at);
     std::fs::write(&policy, "[sessions]\nidle_ms = 0\n").unwrap();
     let bad = ["tenant", "set", "default", "--policy", policy_text];
-    assert_eq!(refused(&dir, &bad), "invalid_policy");
+    let output = run(&[&bad[..], &["--dir", dir.text()]].concat(), "");
+    let message = String::from_utf8(output.stderr).unwrap();
+    let expected = "policy.toml:2: sessions.idle_ms must be 1000 to";
+    assert!(message.contains(expected), "{message}");
+    std::fs::write(&policy, "home_region = 256\n").unwrap();
+    let output = run(&[&bad[..], &["--dir", dir.text()]].concat(), "");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("expected a whole number, 0 to 255"),
+        "{message}"
+    );
     std::fs::write(&policy, "home_region = 255\n").unwrap();
     assert_eq!(refused(&dir, &bad), "invalid_policy");
     std::fs::write(&policy, "[sesions]\n").unwrap();

@@ -113,3 +113,121 @@ fn a_node_whose_output_is_not_wanted_serves() {
     node.kill().unwrap();
     node.wait().unwrap();
 }
+
+fn words(output: &Output) -> String {
+    String::from_utf8([&output.stdout[..], &output.stderr].concat()).unwrap()
+}
+
+#[test]
+fn text_answers_show_lists_as_tables_and_no_json() {
+    let dir = Dir::new();
+    let _node = Node::start(&dir);
+    let sign_up = ["sign-up", "--dir", dir.text(), "--username", NAME];
+    assert!(run(&sign_up, PASSWORD).status.success());
+    let sign_in = ["sign-in", "--dir", dir.text(), "--username", NAME, "--json"];
+    let granted = json(&run(&sign_in, PASSWORD));
+    let shown = |command: &str, input: &str| {
+        let line: Vec<&str> = command.split(' ').collect();
+        let output = run(&[&line[..], &["--dir", dir.text()]].concat(), input);
+        let text = words(&output);
+        assert!(output.status.success(), "{command}: {text}");
+        assert!(!text.contains(['{', '"', '[']), "{command}: {text}");
+        text
+    };
+    let sessions = shown("sessions", granted["session"].as_str().unwrap());
+    assert!(sessions.contains("SESSION"), "{sessions}");
+    let gateways = shown("gateway list", "");
+    assert!(
+        gateways.contains("NAME") && gateways.contains("auth,admin"),
+        "{gateways}"
+    );
+    shown("tenant list", "");
+    shown("tenant add shop", "");
+    assert!(shown("audit", "").contains("tenant.add"));
+    shown("keys rotate index", "");
+    shown("keys status", "");
+    shown("upgrade status", "");
+}
+
+#[test]
+fn a_system_error_is_said_once() {
+    let dir = Dir::new();
+    let config = dir.path().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::remove_file(&config).unwrap();
+    std::fs::create_dir(&config).unwrap();
+    let nowhere = dir.path().join("nowhere/bundle");
+    let serve = ["serve", "--dir", dir.text()];
+    for args in [
+        &serve[..],
+        &["init", "--dir", "/proc/tidegate"],
+        &[
+            "init",
+            "--join",
+            nowhere.to_str().unwrap(),
+            "--dir",
+            "/proc/tidegate",
+        ],
+        &["cert", "renew", "--dir", "/proc/tidegate"],
+    ] {
+        let output = run(args, "");
+        let told = words(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.matches("os error").count() <= 1, "{told}");
+    }
+    std::fs::remove_dir(&config).unwrap();
+    std::fs::write(&config, text).unwrap();
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let serve = [
+        &serve[..],
+        &["--listen", &taken, "--metrics", "127.0.0.1:0"],
+    ]
+    .concat();
+    let told = words(&run(&serve, ""));
+    assert!(told.matches("os error").count() == 1, "{told}");
+}
+
+#[test]
+fn a_wrong_log_filter_is_refused_and_not_ignored() {
+    let dir = Dir::new();
+    for (filter, word) in [("infoo", "infoo"), ("info,quinn=debgu", "debgu")] {
+        let output = tidegate(&["serve", "--dir", dir.text()])
+            .env("TIDEGATE_LOG", filter)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let told = words(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains("TIDEGATE_LOG") && told.contains(word),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn the_doctor_of_another_user_says_whose_folder_it_is() {
+    let dir = Dir::new();
+    // Only root can give it away.
+    if std::os::unix::fs::chown(dir.path(), Some(65_534), None).is_err() {
+        return;
+    }
+    let output = run(&["doctor", "--dir", dir.text(), "--json"], "");
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(report["faults"], 1, "{report}");
+    let finding = &report["findings"][0];
+    assert!(
+        finding["what"]
+            .as_str()
+            .unwrap()
+            .contains("belongs to user 65534")
+    );
+    assert!(
+        finding["mend"]
+            .as_str()
+            .unwrap()
+            .contains("sudo -u '#65534'")
+    );
+}

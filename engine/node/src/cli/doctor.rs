@@ -1,8 +1,9 @@
 //! `doctor`: what is wrong with a node's folder and machine, and how to mend
 //! it.
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -116,6 +117,9 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<u8> {
 }
 
 fn examine(folder: &Folder) -> Vec<Finding> {
+    if let Some(stranger) = wrong_user(folder) {
+        return vec![stranger];
+    }
     let config = match Config::read(&folder.config()) {
         Ok(config) => config,
         Err(error) => {
@@ -146,17 +150,52 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     findings
 }
 
+/// Another user sees other things than the node does, and leaves files that
+/// the node cannot open.
+fn wrong_user(folder: &Folder) -> Option<Finding> {
+    let root = folder.root();
+    let owner = std::fs::metadata(root).ok()?.uid();
+    let us = rustix::process::geteuid().as_raw();
+    (owner != us).then(|| {
+        let shown = root.display();
+        fault(
+            format!("{shown} belongs to user {owner}, and this is user {us}"),
+            format!("run it as the node's user: sudo -u '#{owner}' tidegate doctor --dir {shown}"),
+        )
+    })
+}
+
+/// How what the system refused is mended.
+fn mend_of(kind: Option<ErrorKind>, otherwise: &'static str) -> &'static str {
+    match kind {
+        Some(ErrorKind::PermissionDenied) => {
+            "give it to the node's user (chown), and to nobody else (chmod 600, folders 700)"
+        }
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => "the disk is full: make room",
+        Some(ErrorKind::ReadOnlyFilesystem) => "it is mounted read-only: remount it",
+        _ => otherwise,
+    }
+}
+
 /// Key files: there, whole, and readable by their owner alone.
 fn secrets(folder: &Folder) -> Vec<Finding> {
     let entries = std::fs::read_dir(folder.root().join("secrets"));
-    let Ok(entries) = entries else {
-        let mend = "put the secrets of this deployment back from where they are kept safe";
-        return vec![fault("the folder secrets/ cannot be read", mend)];
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            let otherwise = "put the secrets of this deployment back from where they are kept safe";
+            let mend = mend_of(Some(error.kind()), otherwise);
+            let what = format!("the folder secrets/ cannot be read: {error}");
+            return vec![fault(what, mend)];
+        }
     };
     let mut findings = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         if let Err(error) = key_file(&path) {
-            let mend = "put the file back from where it is kept safe";
+            let mend = match error.kind {
+                None | Some(ErrorKind::NotFound) => "put the file back from where it is kept safe",
+                kind => mend_of(kind, "look at the disk (the system's log)"),
+            };
             findings.push(fault(error.to_string(), mend));
         }
         findings.extend(private(&path));
@@ -322,9 +361,10 @@ fn store(folder: &Folder, config: &Config) -> Finding {
                 BackendError::Embedded(OpenError::Damaged { .. }) => {
                     "put the right file in its place, or restore a backup (docs/operations.md)"
                 }
-                BackendError::Embedded(OpenError::Io { .. }) => {
-                    "see to the disk; the store itself was not found damaged"
-                }
+                BackendError::Embedded(OpenError::Io { source, .. }) => mend_of(
+                    Some(source.kind()),
+                    "see to the disk; the store itself was not found damaged",
+                ),
                 _ => "the section `storage` of config.toml says how FoundationDB is reached",
             };
             return fault(error.to_string(), mend);
@@ -338,8 +378,13 @@ fn store(folder: &Folder, config: &Config) -> Finding {
             "is FoundationDB up (`fdbcli --exec status`), and the cluster file right?",
         ),
         Ok(Err(error)) => {
-            let mend = "put the secrets of this store back from where they are kept safe";
-            fault(error.to_string(), mend)
+            let otherwise = "put the secrets of this store back from where they are kept safe";
+            let kind = if let DeploymentError::Key(key) = &error {
+                key.kind
+            } else {
+                None
+            };
+            fault(error.to_string(), mend_of(kind, otherwise))
         }
         Err(error) => fault(
             error.to_string(),

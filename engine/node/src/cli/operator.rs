@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -17,7 +17,7 @@ use super::person::block_on;
 use super::{YES, output};
 use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
-use crate::config::{Config, StorageConfig, broken_in, line_of};
+use crate::config::{Config, StorageConfig, broken_in, line_of, plainly};
 use crate::deployment::{GatewayRow, KeyKind, ROWS_MAX, TenantPolicy};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
@@ -201,7 +201,7 @@ impl TenantArgs {
             let (path, key) = (path.display(), range.key);
             bail!("{path}:{line}: {key} must be {expected}");
         }
-        toml::from_str(&text).with_context(|| path.display().to_string())
+        toml::from_str(&text).map_err(|error| anyhow!("{}: {}", path.display(), plainly(&error)))
     }
 }
 

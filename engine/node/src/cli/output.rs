@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 use tidegate_client::{CallError, Decision, Refusal};
 
-use super::{NO, UNKNOWN, YES};
+use super::{NO, UNKNOWN, YES, table};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,21 @@ fn complain(text: &str) {
 }
 
 pub(super) fn error(error: &anyhow::Error) {
-    complain(&format!("{error:#}"));
+    complain(&told(error));
+}
+
+/// The whole chain of causes, each said once: many messages end in their
+/// cause's.
+fn told(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// Prints a help text, the version, or what is wrong with a call.
@@ -90,19 +104,24 @@ pub(super) fn answer(
             NO
         }
         Err(error) => {
-            let (code, retry_after_ms) = match error {
+            // What a code means is not said twice, as the error itself would.
+            let (code, message, retry_after_ms) = match &error {
                 CallError::NotDone {
                     code,
                     retry_after_ms,
-                } => (code.name(), Some(retry_after_ms)),
-                CallError::Unknown { code } => (code.name(), None),
-                CallError::WrongRegion { .. } => ("wrong_region", None),
-                CallError::Unreachable => ("unreachable", None),
-                CallError::BadAnswer => ("bad_answer", None),
-                CallError::TooLarge => ("too_large", None),
-                CallError::NoRandomness => ("no_randomness", None),
+                } => (
+                    code.name(),
+                    code.message().to_owned(),
+                    Some(*retry_after_ms),
+                ),
+                CallError::Unknown { code } => (code.name(), code.message().to_owned(), None),
+                CallError::WrongRegion { .. } => ("wrong_region", error.to_string(), None),
+                CallError::Unreachable => ("unreachable", error.to_string(), None),
+                CallError::BadAnswer => ("bad_answer", error.to_string(), None),
+                CallError::TooLarge => ("too_large", error.to_string(), None),
+                CallError::NoRandomness => ("no_randomness", error.to_string(), None),
             };
-            refusal(format, code, &error.to_string(), retry_after_ms);
+            refusal(format, code, &message, retry_after_ms);
             UNKNOWN
         }
     }
@@ -134,13 +153,28 @@ pub(super) fn refusal(format: Format, code: &str, message: &str, retry_after_ms:
 pub(super) fn print(format: Format, fields: &Map<String, Value>) {
     match format {
         Format::Json => line(&Value::Object(fields.clone()).to_string()),
-        Format::Text => fields.iter().for_each(|(name, value)| match value {
-            Value::String(text) => line(&format!("{name}: {text}")),
-            Value::Array(rows) => {
-                line(&format!("{name}:"));
-                rows.iter().for_each(|row| line(&format!("  {row}")));
-            }
-            other => line(&format!("{name}: {other}")),
-        }),
+        Format::Text => table::text(fields).iter().for_each(|text| line(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{path}: {source}")]
+    struct Written {
+        path: &'static str,
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let source = std::io::Error::from_raw_os_error(2);
+        let error = anyhow::Error::new(Written { path: "a", source });
+        let once = "a: No such file or directory (os error 2)";
+        assert_eq!(told(&error), once);
+        let error = error.context("it cannot be made");
+        assert_eq!(told(&error), format!("it cannot be made: {once}"));
     }
 }
