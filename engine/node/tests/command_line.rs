@@ -318,9 +318,35 @@ fn metrics_and_health_are_shown_and_count() {
         "{metrics}"
     );
     assert!(metrics.contains("tidegate_commits_total 1"), "{metrics}");
-    assert!(node.get("/health/live").starts_with("HTTP/1.1 200"));
-    assert!(node.get("/health/ready").starts_with("HTTP/1.1 200"));
-    assert!(node.get("/else").starts_with("HTTP/1.1 404"));
+    assert!(
+        metrics.contains("content-type: text/plain; version=0.0.4"),
+        "{metrics}"
+    );
+    for (page, status) in [
+        ("/health/live", 200),
+        ("/health/ready", 200),
+        ("/else", 404),
+    ] {
+        let answer = node.get(page);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("content-type: text/plain; charset=utf-8"),
+            "{answer}"
+        );
+    }
+    let head = node.ask("HEAD", "/metrics");
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let posted = node.ask("POST", "/metrics");
+    assert!(
+        posted.starts_with("HTTP/1.1 405") && posted.contains("allow: GET, HEAD"),
+        "{posted}"
+    );
 }
 
 #[test]
