@@ -217,7 +217,7 @@ impl Operator {
         let [a, b, c, d, e, f, g, h, ..] = self.entropy.seed();
         let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let key = RowKey::system(SystemPart::Audit(at, number));
-        tracing::info!(event = "operator.act", by, act, target);
+        tracing::info!(event = "operator.act", by, act, on = target);
         let commit = commit.put(key, write(&row).ok_or(OperatorError::Row)?);
         Ok(told(commit, number))
     }

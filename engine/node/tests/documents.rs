@@ -198,6 +198,72 @@ fn every_log_event_is_written_down_and_every_log_line_has_one() {
     assert_eq!(documented, events);
 }
 
+/// What a call is given, up to the bracket that ends it.
+fn arguments(call: &str) -> Vec<String> {
+    let (mut depth, mut quoted, mut parts) = (0, false, vec![String::new()]);
+    for c in call.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' | '[' | '{' if !quoted => depth += 1,
+            ')' | ']' | '}' if !quoted && depth == 0 => break,
+            ')' | ']' | '}' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().unwrap().push(c);
+    }
+    let parts = parts.iter().map(|part| part.trim().to_owned());
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// Keys that the log's format itself writes.
+const OF_THE_FORMAT: [&str; 10] = [
+    "timestamp",
+    "level",
+    "target",
+    "message",
+    "filename",
+    "line_number",
+    "span",
+    "spans",
+    "threadName",
+    "threadId",
+];
+
+#[test]
+fn no_log_line_writes_a_key_twice() {
+    let mut files = Vec::new();
+    for folder in ["engine", "storage", "protocol"] {
+        sources(&project().join(folder), &mut files);
+    }
+    let mut lines = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            for call in text.split(&format!("tracing::{level}!(")).skip(1) {
+                let mut keys = BTreeSet::new();
+                for argument in arguments(call) {
+                    let shown = path.display();
+                    assert!(
+                        !argument.starts_with('"'),
+                        "a message: {argument} in {shown}"
+                    );
+                    let key = argument.split('=').next().unwrap().trim();
+                    let key = key.trim_start_matches(['%', '?']).to_owned();
+                    assert!(!OF_THE_FORMAT.contains(&&*key), "{argument} in {shown}");
+                    assert!(!key.contains(':'), "{argument} in {shown}");
+                    assert!(keys.insert(key), "{argument} in {shown}");
+                }
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 40, "{lines}");
+}
+
 /// What stands between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
