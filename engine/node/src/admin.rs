@@ -16,6 +16,7 @@ use tidegate_cluster::Standing;
 use tidegate_storage_fjall::Health;
 use tokio::net::TcpListener;
 
+use crate::process;
 use crate::service::Service;
 
 const ACCEPT_AGAIN_MS: u64 = 100;
@@ -61,7 +62,8 @@ pub(crate) async fn serve(admin: Arc<Admin>, listen: SocketAddr) -> std::io::Res
 impl Admin {
     fn render(&self) -> String {
         self.service.observe();
-        self.metrics.render() + &tidegate_runtime::render_histograms()
+        let histograms = tidegate_runtime::render_histograms();
+        self.metrics.render() + &histograms + &process::render()
     }
 }
 

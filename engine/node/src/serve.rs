@@ -17,9 +17,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{self, Admin};
 use crate::assembly::{READS, assemble, serving};
 use crate::backend::{Backend, BackendError};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, StorageConfig};
 use crate::credentials::{self, Trouble, Whose};
 use crate::deployment::{DeploymentError, KeyFault, key_file, refuse_newer};
+use crate::described::describe;
 use crate::folder::Folder;
 use crate::member::Member;
 use crate::operator::Operator;
@@ -121,7 +122,7 @@ pub fn serve(
     let config = Config::read(&folder.config())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     refuse_unreachable(folder, &*clock)?;
-    let metrics = metrics_handle();
+    let metrics = metrics_handle(&config);
     let runtime = actors(config.node.actor_threads)?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let backend = Backend::open(folder, &config, &OsEntropy)?;
@@ -274,12 +275,24 @@ async fn leave(member: &Member, clock: &dyn Clock, drain_ms: u64) {
     tracing::info!(event = "cluster.left", slots = member.held());
 }
 
-fn metrics_handle() -> PrometheusHandle {
+fn metrics_handle(config: &Config) -> PrometheusHandle {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::warn!(event = "metrics.recorder_taken");
     }
+    describe();
+    let storage = match config.storage {
+        StorageConfig::Embedded {} => "embedded",
+        StorageConfig::Foundationdb(_) => "foundationdb",
+    };
+    metrics::gauge!(
+        "tidegate_build_info",
+        "version" => env!("CARGO_PKG_VERSION"),
+        "formats" => READS.to_string(),
+        "storage" => storage
+    )
+    .set(1.0);
     handle
 }
 

@@ -101,7 +101,11 @@ impl Service {
                     .map(|(limit, _)| gauge!("tidegate_waiting", "limit" => limit.name())),
                 durations: Class::ALL.map(|class| {
                     let labels = format!("class=\"{}\"", format!("{class:?}").to_lowercase());
-                    Histogram::new("tidegate_request_seconds", &labels)
+                    Histogram::new(
+                        "tidegate_request_seconds",
+                        "from a frame's arrival to its answer",
+                        &labels,
+                    )
                 }),
             },
         }

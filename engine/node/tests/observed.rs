@@ -1,4 +1,4 @@
-//! What a real node shows of itself: its log.
+//! What a real node shows of itself: its log, and what waits.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,9 +11,10 @@ mod rig;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use rig::{Credentials, Dir, Node, connect, log_of, run};
+use rig::{Credentials, Dir, Node, Raw, connect, frame, head, log_of, run};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use tidegate_wire::{Opcode, Text, v1};
 
 /// A value of which no object has a key twice: `Value` itself takes the last.
 struct Unique;
@@ -113,4 +114,36 @@ async fn every_line_of_the_log_is_json_with_each_key_once() {
             ["certificate.reload", "node"],
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_passwords_that_wait_are_shown() {
+    const ASKED: u8 = 40;
+    let dir = Dir::new();
+    dir.configure("hashing.threads", "1");
+    let node = Node::start(&dir);
+    let waiting = || node.metric("tidegate_waiting{limit=\"hashing\"}");
+    assert_eq!(waiting(), 0);
+    let mut raw = Raw::open(&dir, node.quic).await;
+    for number in 0..ASKED {
+        let mut head = head(Opcode::SignIn);
+        head.idempotency_key = [number + 1; 16];
+        head.remaining_ms = 60_000;
+        let body = v1::SignIn {
+            identifier: v1::Identifier {
+                kind: 3,
+                text: Text(format!("nobody-{number}")),
+            },
+            password: Text("correct horse".into()),
+            device: None,
+            remember: 0,
+            source: None,
+        };
+        raw.write(&frame(&head, &body)).await;
+    }
+    while waiting() == 0 {}
+    for _ in 0..ASKED {
+        raw.read().await.unwrap();
+    }
+    assert_eq!(waiting(), 0);
 }
