@@ -12,7 +12,9 @@ mod rig;
 use rig::{Credentials, Dir, NAME, Node, PASSWORD, Raw, ada, client, connect, json, run};
 use rig::{frame, head, no, signed_in, yes};
 use serde_json::{Value, json};
-use tidegate_client::{Client, Identifier, Options, SignIn, Verification, Verify};
+use tidegate_client::{
+    CallError, Client, Close, Identifier, Options, Refused, SignIn, Verification, Verify,
+};
 use tidegate_node::certificates::{Identity, Period, Role, issue_for, make_ca};
 use tidegate_node::folder::Folder;
 use tidegate_node::issuing::{Put, file_name, put_certificate, read_ca};
@@ -120,7 +122,21 @@ async fn a_revoked_gateway_is_cut_off_at_once_and_stays_out() {
     let mut raw = Raw::open_as(node.quic, &who).await;
     let ping = frame(&head(Opcode::Ping), &v1::Ping {});
     assert_eq!(raw.ask(&ping).await.0, Code::Ok);
+    let till = client_of(&dir, &node, "till", "default");
+    yes(till.ping().await);
     done(&dir, &["gateway", "revoke", "till"]);
+    // Its connection is closed, or it finds nobody when it connects again.
+    let refused_as = [Close::RightsWithdrawn, Close::UnknownGateway];
+    match till.ping().await {
+        Err(CallError::Refused {
+            reason: Refused::Closed(close),
+        }) => assert!(refused_as.contains(&close), "{close:?}"),
+        other => panic!("{other:?}"),
+    }
+    let sign_in = ["sign-in", "--gateway", "till", "--username", NAME, "--json"];
+    let output = run(&[&sign_in[..], &["--dir", dir.text()]].concat(), PASSWORD);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["code"], "unknown_gateway");
     assert_eq!(closed_with(&raw.connection).await, 0x13);
     let again = connect(node.quic, &who).await.unwrap();
     assert_eq!(closed_with(&again).await, 0x11);

@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::decision::{CallError, Decision, Refusal};
 use crate::routes::{Answered, Probe, Routes, Silence};
 use crate::surroundings::{Deadline, World};
-use crate::transport::{Asked, Gone};
+use crate::transport::{Asked, Gone, Lasts};
 
 const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
@@ -277,6 +277,11 @@ impl Caller {
         };
         let asked = self.hedged(other.and(self.hedge_ms), asked, again);
         let asked = self.patiently(patience, way.node, asked).await;
+        if let Some(Err(Gone::Refused(reason))) = asked
+            && reason.lasts() == Lasts::Everywhere
+        {
+            return Err(CallError::Refused { reason });
+        }
         let mut cost = Cost::Paid;
         if !matches!(asked, Some(Ok(_))) {
             // Another node may know better, or own the slot by now.
@@ -298,18 +303,21 @@ impl Caller {
                 cost,
                 sent: Sent::Maybe,
             })),
-            Some(Err(gone)) => Ok(Attempt::Again(Retry {
-                error: CallError::Unreachable,
-                wait_ms: 0,
-                cost: match gone {
-                    Gone::BeforeSending => Cost::Free,
-                    Gone::AfterSending => Cost::FreeTwice,
-                },
-                sent: match gone {
-                    Gone::BeforeSending => Sent::Nothing,
-                    Gone::AfterSending => Sent::Maybe,
-                },
-            })),
+            Some(Err(gone)) => {
+                let (error, cost, sent) = match gone {
+                    Gone::BeforeSending => (CallError::Unreachable, Cost::Free, Sent::Nothing),
+                    Gone::AfterSending => (CallError::Unreachable, Cost::FreeTwice, Sent::Maybe),
+                    Gone::Refused(reason) => {
+                        (CallError::Refused { reason }, Cost::Paid, Sent::Maybe)
+                    }
+                };
+                Ok(Attempt::Again(Retry {
+                    error,
+                    wait_ms: 0,
+                    cost,
+                    sent,
+                }))
+            }
             Some(Ok(frame)) => self.judge(frame, way.node, target),
         }
     }

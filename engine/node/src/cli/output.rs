@@ -116,6 +116,7 @@ pub(super) fn answer(
                 ),
                 CallError::Unknown { code } => (code.name(), code.message().to_owned(), None),
                 CallError::WrongRegion { .. } => ("wrong_region", error.to_string(), None),
+                CallError::Refused { reason } => (reason.name(), reason.message().to_owned(), None),
                 CallError::Unreachable => ("unreachable", error.to_string(), None),
                 CallError::BadAnswer => ("bad_answer", error.to_string(), None),
                 CallError::TooLarge => ("too_large", error.to_string(), None),
