@@ -242,7 +242,7 @@ pub(crate) fn is_name(text: &str) -> bool {
         .bytes()
         .next()
         .is_some_and(|byte| byte.is_ascii_alphanumeric());
-    starts && text.len() <= 63 && text.bytes().all(fits)
+    starts && !text.ends_with('-') && text.len() <= 63 && text.bytes().all(fits)
 }
 
 pub(crate) const NAME_RULE: &str =
@@ -254,10 +254,21 @@ mod tests {
 
     #[test]
     fn names_fit_into_files_and_certificates() {
-        for name in ["a", "shop-1", "0", &"x".repeat(63)] {
+        for name in ["a", "shop-1", "a--b", "0", &"x".repeat(63)] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", "-a", "A", "a/b", "a.b", "ä", "a b", &"x".repeat(64)] {
+        for name in [
+            "",
+            "-",
+            "-a",
+            "a-",
+            "A",
+            "a/b",
+            "a.b",
+            "ä",
+            "a b",
+            &"x".repeat(64),
+        ] {
             assert!(!is_name(name), "{name}");
         }
     }

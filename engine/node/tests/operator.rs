@@ -66,6 +66,8 @@ async fn tenants_and_gateways_are_added_while_the_node_serves_and_while_it_does_
     );
     assert_eq!(refused(&dir, &["tenant", "add", "shop"]), "exists");
     assert_eq!(refused(&dir, &["tenant", "add", "Shop!"]), "invalid_name");
+    assert_eq!(refused(&dir, &["tenant", "add", "shop-"]), "invalid_name");
+    assert_eq!(refused(&dir, &["gateway", "add", "till-"]), "invalid_name");
     let nobody = ["gateway", "add", "till", "--tenant", "nobody"];
     assert_eq!(refused(&dir, &nobody), "unknown");
     assert!(!dir.path().join("tls/gateway-till.crt").exists());
@@ -303,6 +305,14 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     let (rows, keys) = (rows.to_str().unwrap(), keys.to_str().unwrap());
     std::fs::create_dir(dir.path().join("b")).unwrap();
     let backup = ["backup", "--rows", rows, "--keys", keys];
+    let (file, below) = (dir.path().join("b/file"), dir.path().join("b/file/keys"));
+    std::fs::write(&file, b"in the way").unwrap();
+    let inner = format!("{rows}/keys");
+    for keys in [rows, &inner, below.to_str().unwrap()] {
+        let (status, told) = order(&dir, &["backup", "--rows", rows, "--keys", keys]);
+        assert_eq!((status, &told["code"]), (1, &json!("invalid")), "{told}");
+        assert!(!dir.path().join("b/rows").exists(), "{keys}");
+    }
     let copied = done(&dir, &backup);
     assert!(copied["count"].as_u64().unwrap() > 0, "{copied}");
     assert_eq!(refused(&dir, &backup), "exists");

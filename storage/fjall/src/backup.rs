@@ -49,9 +49,9 @@ pub enum BackupError {
 }
 
 /// Folders that are worth nothing unless all of it is done.
-struct Made<'a>(Vec<&'a Path>);
+struct Made(Vec<PathBuf>);
 
-impl Drop for Made<'_> {
+impl Drop for Made {
     fn drop(&mut self) {
         for path in &self.0 {
             // The error that is on its way says why.
@@ -77,8 +77,9 @@ impl Rows {
         }
         let mut made = Made(Vec::new());
         for path in [rows_to, keys_to] {
+            // With the folders above it that are not there either.
+            made.0.push(first_missing(path));
             private_folder(path).map_err(|source| io_error(path, source))?;
-            made.0.push(path);
         }
         let copied = self.copy(rows_to, keys_to);
         if copied.is_ok() {
@@ -253,6 +254,14 @@ fn origin(path: &Path, half: &Path, rows: &Path, keys: &Path) -> PathBuf {
         .unwrap_or_else(|| rows.to_owned())
 }
 
+/// The outermost folder that is made with this one.
+fn first_missing(path: &Path) -> PathBuf {
+    let missing = path
+        .ancestors()
+        .take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+    missing.last().unwrap_or(path).to_owned()
+}
+
 fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -394,5 +403,37 @@ mod tests {
         let half = restored(&at("rows"), &at("keys"), &at("back"));
         assert!(matches!(half, Err(BackupError::Damaged { .. })), "{half:?}");
         assert!(!at("back").exists());
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_cannot_be_made_leaves_no_folder_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let store = filled(&at("store")).await;
+        for (rows, keys) in [
+            ("b", "b"),
+            ("b", "b/keys"),
+            ("b/rows", "b"),
+            ("c/../b", "c/../b/k"),
+        ] {
+            let nested = store.backup(&at(rows), &at(keys));
+            assert!(matches!(nested, Err(BackupError::Nested)), "{nested:?}");
+        }
+        std::fs::write(at("file"), b"in the way").unwrap();
+        for (rows, keys) in [("new/deep/rows", "file/keys"), ("file/rows", "new/keys")] {
+            let refused = store.backup(&at(rows), &at(keys));
+            assert!(
+                matches!(refused, Err(BackupError::Io { .. })),
+                "{refused:?}"
+            );
+            assert!(!at("new").exists(), "{rows}");
+        }
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["file", "store"]);
+        assert_eq!(store.backup(&at("new/rows"), &at("new/keys")).unwrap(), 199);
     }
 }

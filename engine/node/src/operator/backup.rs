@@ -43,7 +43,15 @@ impl Operator {
                 let message = format!("{} exists already and is left as it is", path.display());
                 return Ok(no("exists", message));
             }
-            Err(error) => return Err(error.into()),
+            // Nothing was made, and it would be the same again.
+            Err(
+                error @ (BackupError::Io { .. } | BackupError::Folder(_) | BackupError::Nested),
+            ) => {
+                return Ok(no("invalid", error.to_string()));
+            }
+            Err(error @ (BackupError::Damaged { .. } | BackupError::Broken)) => {
+                return Err(error.into());
+            }
         };
         let target = rows.display().to_string();
         let commit = self.audited(Commit::default(), by, "backup", &target)?;
