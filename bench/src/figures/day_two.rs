@@ -97,7 +97,11 @@ pub(crate) fn backup(people: usize) {
     drop(node);
     std::fs::remove_dir_all(dir.join("store")).unwrap();
     let started = Instant::now();
-    order(&dir, &[&["restore"][..], &places].concat()).unwrap();
+    order(
+        &dir,
+        &[&["restore", "--gateways", "all"][..], &places].concat(),
+    )
+    .unwrap();
     let took = started.elapsed();
     let node = serve(&dir).unwrap();
     let (at, ready) = (node.at, node.ready_in);

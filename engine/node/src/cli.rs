@@ -9,6 +9,7 @@ mod node;
 mod operator;
 pub(crate) mod output;
 mod person;
+mod restoring;
 mod table;
 
 use std::net::SocketAddr;
@@ -100,10 +101,10 @@ enum Command {
     /// Copy the store while it serves; rows and wrapped keys go apart.
     Backup(operator::BackupArgs),
     /// Put a backup back into a folder that has its secrets and no store.
-    Restore(operator::RestoreArgs),
+    Restore(restoring::RestoreArgs),
     /// Make a store ready that FoundationDB's own tools have put back, before
     /// any node serves from it.
-    Restored(operator::RestoredArgs),
+    Restored(restoring::RestoredArgs),
     /// Show the newest administrative acts on the deployment.
     Audit(operator::AuditArgs),
     /// Look for what is wrong with a node's folder and machine, and say how to
@@ -168,8 +169,8 @@ pub fn run() -> ExitCode {
         Command::Upgrade(command) => cluster::upgrade(&command),
         Command::Move(args) => cluster::move_store(&args),
         Command::Backup(args) => operator::backup(&args),
-        Command::Restore(args) => operator::restore(&args),
-        Command::Restored(args) => operator::restored(&args),
+        Command::Restore(args) => restoring::restore(&args),
+        Command::Restored(args) => restoring::restored(&args),
         Command::Audit(args) => operator::audit(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo => demo::run(),

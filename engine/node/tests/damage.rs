@@ -250,6 +250,8 @@ fn an_interrupted_restore_is_not_served_and_is_repeated_from_the_start() {
         &rows,
         "--keys",
         &keys,
+        "--gateways",
+        "all",
     ];
     let restored = run(&restore, "");
     assert!(restored.status.success(), "{restored:?}");

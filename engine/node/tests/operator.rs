@@ -313,7 +313,9 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
         assert_eq!((status, &told["code"]), (1, &json!("invalid")), "{told}");
         assert!(!dir.path().join("b/rows").exists(), "{keys}");
     }
+    done(&dir, &["gateway", "add", "till"]);
     let copied = done(&dir, &backup);
+    done(&dir, &["gateway", "revoke", "till"]);
     assert!(copied["count"].as_u64().unwrap() > 0, "{copied}");
     assert_eq!(refused(&dir, &backup), "exists");
     let later = SignIn::username("later", PASSWORD);
@@ -330,10 +332,29 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     // The machine burns; secrets and configuration come from where they are kept.
     std::fs::remove_dir_all(dir.path().join("store")).unwrap();
     let restore = ["restore", "--rows", rows, "--keys", keys];
-    assert_eq!(done(&dir, &restore)["rows"], copied["count"]);
+    // Nobody said who may connect.
+    let (status, unsaid) = order(&dir, &restore);
+    assert_eq!((status, &unsaid["code"]), (1, &json!("gateways_unsaid")));
+    for name in ["default", "root", "till"] {
+        assert!(
+            unsaid["message"].as_str().unwrap().contains(name),
+            "{unsaid}"
+        );
+    }
+    let nobodys = [&restore[..], &["--gateways", "default,nobody"]].concat();
+    assert_eq!(refused(&dir, &nobodys), "unknown");
+    assert!(!dir.path().join("store").exists());
+    let restore = [&restore[..], &["--gateways", "default,root"]].concat();
+    let restored = done(&dir, &restore);
+    assert_eq!(restored["rows"], copied["count"]);
+    assert_eq!(restored["gateways_kept"], json!(["default", "root"]));
+    assert_eq!(restored["gateways_revoked"], json!(["till"]));
     let again = run(&[&restore[..], &["--dir", dir.text()]].concat(), "");
     assert_eq!(again.status.code(), Some(2));
-    let _node = Node::start_at(&dir, address);
+    let node = Node::start_at(&dir, address);
+    // Revoked since the copy was made, it stays out.
+    let till = connect(node.quic, &Credentials::of(&dir, "gateway-till")).await;
+    assert_eq!(closed_with(&till.unwrap()).await, 0x11);
     yes(gateway.check(&grant.session).await);
     yes(gateway.refresh(&grant.refresh).await);
     yes(gateway.sign_in(&ada()).await);

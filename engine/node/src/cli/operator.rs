@@ -2,28 +2,23 @@
 //! plane; when no node runs in the folder, they are carried out on the folder.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{OsEntropy, SystemClock};
-use tidegate_storage_fjall::FjallStore;
 
-use super::at::{Answer, At, Place, format_of, object};
-use super::person::block_on;
+use super::at::{Answer, At, Place, object};
 use super::{YES, output};
-use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
-use crate::config::{Config, StorageConfig, broken_in, line_of, plainly};
+use crate::config::{broken_in, line_of, plainly};
 use crate::deployment::{GatewayRow, KeyKind, ROWS_MAX, TenantPolicy};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 use crate::issuing::{Put, file_name, issue_to, read_ca};
 use crate::operator::Order;
-use crate::restored;
 use crate::rights::{RATE_MAX_PER_S, Right};
 
 #[derive(Subcommand)]
@@ -137,32 +132,6 @@ pub(super) struct BackupArgs {
     keys: PathBuf,
     #[command(flatten)]
     at: At,
-}
-
-#[derive(Args)]
-pub(super) struct RestoreArgs {
-    /// The folder with the backup's rows.
-    #[arg(long, value_name = "DIR")]
-    rows: PathBuf,
-    /// The folder with the backup's wrapped keys.
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
-    /// The node's folder: with its secrets, without a store.
-    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
-    dir: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-pub(super) struct RestoredArgs {
-    /// A node's folder; no node of the deployment may run.
-    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
-    dir: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args)]
@@ -336,46 +305,6 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
         rows: absolute(&args.rows)?,
         keys: absolute(&args.keys)?,
     })
-}
-
-pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
-    let folder = Folder::at(&args.dir);
-    if !folder.config().exists() {
-        bail!("{} is not a node's folder", args.dir.display());
-    }
-    let config = Config::read(&folder.config())?;
-    if !matches!(config.storage, StorageConfig::Embedded {}) {
-        bail!(
-            "FoundationDB is restored with its own tools, then `tidegate restored` \
-             (docs/operations.md)"
-        );
-    }
-    // Nothing is there to be served before it was made ready.
-    let ready = |store: FjallStore| -> anyhow::Result<()> {
-        let backend = Backend::Embedded(Arc::new(store));
-        block_on(restored::make_ready(&backend))??;
-        Ok(())
-    };
-    let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store(), ready)?;
-    let format = format_of(args.json);
-    output::print(format, &object(json!({ "rows": rows })));
-    Ok(YES)
-}
-
-/// What a store needs that FoundationDB's tools have put back.
-pub(super) fn restored(args: &RestoredArgs) -> anyhow::Result<u8> {
-    let folder = Folder::at(&args.dir);
-    let config = Config::read(&folder.config())?;
-    let backend = Backend::open(&folder, &config, &OsEntropy)?;
-    let ready = block_on(restored::make_ready(&backend))??;
-    let fields = json!({
-        "generation": ready.generation,
-        "erasures": ready.replayed.erased,
-        "erased_again": ready.replayed.people,
-        "identifiers_freed": ready.replayed.identifiers,
-    });
-    output::print(format_of(args.json), &object(fields));
-    Ok(YES)
 }
 
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {
