@@ -9,7 +9,7 @@ pub(crate) use ranges::{broken_in, line_of};
 pub use storage::{ClusterConfig, FoundationdbConfig, StorageConfig};
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -44,6 +44,8 @@ pub struct Config {
     pub degraded: DegradedConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// Where backups may be made.
+    pub backups: BackupsConfig,
     /// Named limits.
     pub limits: LimitsConfig,
 }
@@ -116,6 +118,22 @@ pub struct SourcesConfig {
     pub free: u32,
     /// How long until one more.
     pub refill_ms: u64,
+}
+
+/// Where backups may be made.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupsConfig {
+    /// Folders below which they may; relative ones are in the node's folder.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Default for BackupsConfig {
+    fn default() -> BackupsConfig {
+        BackupsConfig {
+            folders: vec![PathBuf::from("backups")],
+        }
+    }
 }
 
 /// How long things are kept.
@@ -303,6 +321,10 @@ pub enum ConfigError {
     },
 }
 
+fn goes_back(path: &Path) -> bool {
+    path.components().any(|part| part == Component::ParentDir)
+}
+
 /// What is wrong with a file, in words of people who write configurations.
 pub(crate) fn plainly(error: &toml::de::Error) -> String {
     let mut text = error.to_string().trim_end().to_owned();
@@ -397,6 +419,11 @@ impl Config {
                 crate::operator::is_name(&self.cluster.node),
                 "cluster.node",
                 "1 to 63 small letters, digits and inner hyphens",
+            ),
+            (
+                !self.backups.folders.iter().any(|folder| goes_back(folder)),
+                "backups.folders",
+                "paths without `..`",
             ),
             (
                 sessions.lifetime_ms >= sessions.idle_ms,
@@ -553,6 +580,10 @@ mod tests {
             (
                 "[sessions]\nidle_ms = 2000\nlifetime_ms = 1000",
                 "F:3: sessions.lifetime_ms must be at least sessions.idle_ms",
+            ),
+            (
+                "[backups]\nfolders = [\"../x\"]",
+                "F:2: backups.folders must be paths without `..`",
             ),
             (
                 "[guessing]\nbase_ms = 4000000",

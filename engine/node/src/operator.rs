@@ -6,6 +6,7 @@ mod backup;
 mod certificate;
 mod cluster;
 mod gateway;
+mod places;
 mod rotation;
 mod tenant;
 mod upgrade;

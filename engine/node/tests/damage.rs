@@ -218,6 +218,8 @@ fn a_node_is_never_ready_with_certificates_that_let_nobody_connect() {
 #[test]
 fn an_interrupted_restore_is_not_served_and_is_repeated_from_the_start() {
     let dir = deployment();
+    let parent = dir.path().parent().unwrap().to_owned();
+    dir.configure("backups.folders", &format!("[{parent:?}]"));
     let at = |name: &str| dir.path().with_extension(name).to_str().unwrap().to_owned();
     let (rows, keys) = (at("rows"), at("keys"));
     let backup = run(

@@ -301,17 +301,37 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     let node = Node::start(&dir);
     let gateway = client(&dir, &node);
     let grant = signed_in(&gateway).await;
-    let (rows, keys) = (dir.path().join("b/rows"), dir.path().join("b/keys"));
+    let (rows, keys) = (
+        dir.path().join("backups/rows"),
+        dir.path().join("backups/keys"),
+    );
     let (rows, keys) = (rows.to_str().unwrap(), keys.to_str().unwrap());
-    std::fs::create_dir(dir.path().join("b")).unwrap();
+    std::fs::create_dir(dir.path().join("backups")).unwrap();
     let backup = ["backup", "--rows", rows, "--keys", keys];
-    let (file, below) = (dir.path().join("b/file"), dir.path().join("b/file/keys"));
+    let (file, below) = (
+        dir.path().join("backups/file"),
+        dir.path().join("backups/file/keys"),
+    );
     std::fs::write(&file, b"in the way").unwrap();
     let inner = format!("{rows}/keys");
-    for keys in [rows, &inner, below.to_str().unwrap()] {
+    let inside = dir.path().join("store/rows/copy");
+    let outside = dir.path().with_extension("copy");
+    let out_by = format!("{}/../copy", dir.path().join("backups").display());
+    for keys in [
+        rows,
+        &inner,
+        below.to_str().unwrap(),
+        inside.to_str().unwrap(),
+        outside.to_str().unwrap(),
+        &out_by,
+    ] {
         let (status, told) = order(&dir, &["backup", "--rows", rows, "--keys", keys]);
         assert_eq!((status, &told["code"]), (1, &json!("invalid")), "{told}");
-        assert!(!dir.path().join("b/rows").exists(), "{keys}");
+        assert!(!dir.path().join("backups/rows").exists(), "{keys}");
+        assert!(
+            keys == rows || !std::path::Path::new(keys).exists(),
+            "{keys}"
+        );
     }
     done(&dir, &["gateway", "add", "till"]);
     let copied = done(&dir, &backup);

@@ -1,12 +1,13 @@
 //! A consistent copy of the store while it serves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 use tidegate_storage_api::Commit;
 use tidegate_storage_fjall::BackupError;
 
+use super::places::place;
 use super::{Operator, OperatorError, Said, no};
 use crate::backend::Backend;
 
@@ -32,6 +33,12 @@ impl Operator {
                 let message = "FoundationDB is backed up with its own tools (docs/operations.md)";
                 return Ok(no("not_embedded", message));
             }
+        };
+        let allowed = &self.deployment.config.backups.folders;
+        let place = |path: &Path| place(&self.deployment.folder, allowed, path);
+        let (rows, keys) = match (place(&rows), place(&keys)) {
+            (Ok(rows), Ok(keys)) => (rows, keys),
+            (Err(why), _) | (_, Err(why)) => return Ok(no("invalid", why)),
         };
         let started_ms = self.clock.monotonic_ms();
         let (to_rows, to_keys) = (rows.clone(), keys.clone());
