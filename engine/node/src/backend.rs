@@ -150,6 +150,15 @@ impl Backend {
         }
     }
 
+    /// What the disk said when the store stopped taking changes.
+    pub(crate) fn fault(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Backend::Embedded(store) => store.fault(),
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(_) => None,
+        }
+    }
+
     /// Brings the store's meters up to date.
     pub(crate) fn observe(&self) {
         match self {

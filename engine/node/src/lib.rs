@@ -13,6 +13,7 @@ mod credentials;
 mod demo;
 mod deployment;
 mod described;
+mod disk;
 pub mod folder;
 pub mod init;
 pub mod issuing;

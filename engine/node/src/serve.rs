@@ -1,7 +1,7 @@
 //! Running a node: assembly, readiness, drain.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,6 +21,7 @@ use crate::config::{Config, ConfigError, StorageConfig};
 use crate::credentials::{self, Trouble, Whose};
 use crate::deployment::{DeploymentError, KeyFault, key_file, refuse_newer};
 use crate::described::describe;
+use crate::disk;
 use crate::folder::Folder;
 use crate::member::Member;
 use crate::operator::Operator;
@@ -66,6 +67,14 @@ pub enum ServeError {
     /// The node's own journal cannot be opened.
     #[error(transparent)]
     OpenJournal(#[from] OpenError),
+    /// The disk takes no changes.
+    #[error("{path} cannot be written: {why}")]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: &'static str,
+    },
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -92,6 +101,24 @@ pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Serve
     move |source| ServeError::System { what, source }
 }
 
+pub(crate) fn unwritable(path: &Path, kind: std::io::ErrorKind) -> ServeError {
+    ServeError::Unwritable {
+        path: path.to_owned(),
+        why: disk::mend(kind, path),
+    }
+}
+
+/// Names what is wrong with the disk, where an opening failed by it.
+fn by_disk(error: ServeError) -> ServeError {
+    if let ServeError::Open(BackendError::Embedded(OpenError::Io { path, source }))
+    | ServeError::OpenJournal(OpenError::Io { path, source }) = &error
+        && disk::is_of_the_disk(source.kind())
+    {
+        return unwritable(path, source.kind());
+    }
+    error
+}
+
 /// The runtime of actors. tokio panics where the system refuses it a thread.
 pub(crate) fn actors(threads: usize) -> Result<Runtime, ServeError> {
     const WHAT: &str = "the actors' threads";
@@ -112,6 +139,14 @@ pub(crate) fn actors(threads: usize) -> Result<Runtime, ServeError> {
 /// # Errors
 /// [`ServeError`] when it cannot start.
 pub fn serve(
+    folder: &Folder,
+    options: &ServeOptions,
+    ready: impl FnOnce(SocketAddr, SocketAddr),
+) -> Result<(), ServeError> {
+    run(folder, options, ready).map_err(by_disk)
+}
+
+fn run(
     folder: &Folder,
     options: &ServeOptions,
     ready: impl FnOnce(SocketAddr, SocketAddr),

@@ -1,6 +1,7 @@
 //! `doctor`: what is wrong with a node's folder and machine, and how to mend
 //! it.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -23,6 +24,7 @@ use crate::certificates::{NEW_CA, expires_at_s};
 use crate::config::Config;
 use crate::credentials;
 use crate::deployment::{Deployment, DeploymentError, key_file};
+use crate::disk::{is_read_only, mend};
 use crate::folder::Folder;
 
 /// Certificates are to be renewed this long before they end.
@@ -130,7 +132,7 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     let mut findings = vec![good("the configuration is valid")];
     findings.extend(secrets(folder));
     findings.extend(certificates(folder));
-    findings.extend(disk(folder));
+    findings.extend(disks(folder));
     findings.push(clock());
     findings.push(open_files(&config));
     findings.extend(udp_buffers());
@@ -143,7 +145,10 @@ fn examine(folder: &Folder) -> Vec<Finding> {
             address.trim()
         ))),
         _ => {
-            findings.push(store(folder, &config));
+            // Where nothing can be written, that is what is wrong.
+            if !is_read_only(folder.root()) {
+                findings.push(store(folder, &config));
+            }
             findings.extend(ports(&config));
         }
     }
@@ -165,26 +170,18 @@ fn wrong_user(folder: &Folder) -> Option<Finding> {
     })
 }
 
-/// How what the system refused is mended.
-fn mend_of(kind: Option<ErrorKind>, otherwise: &'static str) -> &'static str {
-    match kind {
-        Some(ErrorKind::PermissionDenied) => {
-            "give it to the node's user (chown), and to nobody else (chmod 600, folders 700)"
-        }
-        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => "the disk is full: make room",
-        Some(ErrorKind::ReadOnlyFilesystem) => "it is mounted read-only: remount it",
-        _ => otherwise,
-    }
-}
-
 /// Key files: there, whole, and readable by their owner alone.
 fn secrets(folder: &Folder) -> Vec<Finding> {
     let entries = std::fs::read_dir(folder.root().join("secrets"));
     let entries = match entries {
         Ok(entries) => entries,
         Err(error) => {
-            let otherwise = "put the secrets of this deployment back from where they are kept safe";
-            let mend = mend_of(Some(error.kind()), otherwise);
+            let mend = match error.kind() {
+                ErrorKind::NotFound => {
+                    "put the secrets of this deployment back from where they are kept safe"
+                }
+                kind => mend(kind, folder.root()),
+            };
             let what = format!("the folder secrets/ cannot be read: {error}");
             return vec![fault(what, mend)];
         }
@@ -194,7 +191,7 @@ fn secrets(folder: &Folder) -> Vec<Finding> {
         if let Err(error) = key_file(&path) {
             let mend = match error.kind {
                 None | Some(ErrorKind::NotFound) => "put the file back from where it is kept safe",
-                kind => mend_of(kind, "look at the disk (the system's log)"),
+                Some(kind) => mend(kind, &path),
             };
             findings.push(fault(error.to_string(), mend));
         }
@@ -274,28 +271,53 @@ fn expiry(path: &Path, now_s: i64, mend: &str) -> Finding {
     }
 }
 
-fn disk(folder: &Folder) -> Vec<Finding> {
-    let root = folder.root();
-    let (Ok(kind), Ok(space)) = (rustix::fs::statfs(root), rustix::fs::statvfs(root)) else {
-        let what = format!("{} cannot be examined", root.display());
+/// The disks on which parts of the folder lie.
+fn disks(folder: &Folder) -> Vec<Finding> {
+    let parts = [
+        folder.root().to_owned(),
+        folder.store(),
+        folder.store().join("keys"),
+        folder.journal(),
+    ];
+    let mut seen = BTreeSet::new();
+    let mut findings = Vec::new();
+    for path in parts {
+        let device = std::fs::metadata(&path).map(|meta| meta.dev());
+        if device.is_ok_and(|device| seen.insert(device)) {
+            findings.extend(disk(&path));
+        }
+    }
+    findings
+}
+
+fn disk(path: &Path) -> Vec<Finding> {
+    let shown = path.display();
+    let (Ok(kind), Ok(space)) = (rustix::fs::statfs(path), rustix::fs::statvfs(path)) else {
+        let what = format!("{shown} cannot be examined");
         return vec![fault(what, "is the disk mounted?")];
     };
+    if is_read_only(path) {
+        let what = format!("{shown} cannot be written");
+        return vec![fault(what, mend(ErrorKind::ReadOnlyFilesystem, path))];
+    }
     let disk = match i128::from(kind.f_type) == TMPFS_MAGIC {
         true => warning(
-            format!("{} lies in memory (tmpfs)", root.display()),
+            format!("{shown} lies in memory (tmpfs)"),
             "every account is lost with the next start of the machine: use a disk",
         ),
-        false => good(format!("{} lies on a disk", root.display())),
+        false => good(format!("{shown} lies on a disk")),
     };
     let percent = (space.f_bavail * 100)
         .checked_div(space.f_blocks)
         .unwrap_or(0);
-    let free = match percent < FREE_PERCENT {
-        true => warning(
-            format!("{percent}% of the disk is free"),
+    let what = format!("{percent}% of the disk of {shown} is free");
+    let free = match percent {
+        _ if space.f_bavail == 0 => fault(what, mend(ErrorKind::StorageFull, path)),
+        0..FREE_PERCENT => warning(
+            what,
             "a full disk ends all changes until the node is started again: make room",
         ),
-        false => good(format!("{percent}% of the disk is free")),
+        _ => good(what),
     };
     vec![disk, free]
 }
@@ -361,10 +383,7 @@ fn store(folder: &Folder, config: &Config) -> Finding {
                 BackendError::Embedded(OpenError::Damaged { .. }) => {
                     "put the right file in its place, or restore a backup (docs/operations.md)"
                 }
-                BackendError::Embedded(OpenError::Io { source, .. }) => mend_of(
-                    Some(source.kind()),
-                    "see to the disk; the store itself was not found damaged",
-                ),
+                BackendError::Embedded(OpenError::Io { path, source }) => mend(source.kind(), path),
                 _ => "the section `storage` of config.toml says how FoundationDB is reached",
             };
             return fault(error.to_string(), mend);
@@ -378,13 +397,17 @@ fn store(folder: &Folder, config: &Config) -> Finding {
             "is FoundationDB up (`fdbcli --exec status`), and the cluster file right?",
         ),
         Ok(Err(error)) => {
-            let otherwise = "put the secrets of this store back from where they are kept safe";
-            let kind = if let DeploymentError::Key(key) = &error {
-                key.kind
-            } else {
-                None
+            let refused = match &error {
+                DeploymentError::Key(key) => key.kind.filter(|kind| *kind != ErrorKind::NotFound),
+                DeploymentError::Store(_)
+                | DeploymentError::Region(_)
+                | DeploymentError::Directory(_)
+                | DeploymentError::Row(_)
+                | DeploymentError::Newer { .. } => None,
             };
-            fault(error.to_string(), mend_of(kind, otherwise))
+            let otherwise = "put the secrets of this store back from where they are kept safe";
+            let mend = refused.map_or(otherwise, |kind| mend(kind, folder.root()));
+            fault(error.to_string(), mend)
         }
         Err(error) => fault(
             error.to_string(),
