@@ -75,6 +75,8 @@ fn every_command_answers_with_its_fields_and_status() {
     let (status, listed) = ask("sessions", &[], session);
     let sessions = listed["sessions"].as_array().unwrap();
     assert_eq!((status, sessions.len()), (0, 2));
+    // Last used first.
+    assert_eq!(sessions[0]["current"], false);
     let other = sessions.iter().find(|row| row["current"] == false).unwrap();
     let (status, revoked) = ask(
         "revoke",
