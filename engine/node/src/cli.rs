@@ -10,13 +10,14 @@ mod operator;
 pub(crate) mod output;
 mod person;
 mod restoring;
+mod shell;
 mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::demo;
 use crate::init::{DEFAULT_GATEWAY, DEFAULT_TENANT};
@@ -110,6 +111,10 @@ enum Command {
     /// Look for what is wrong with a node's folder and machine, and say how to
     /// mend it. Exit status 1 when something is.
     Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete these commands.
+    Completion(shell::CompletionArgs),
+    /// Write the manual pages, one for each command, into a folder.
+    Man(shell::ManArgs),
     /// Show the whole story in a temporary folder: a real node, a real
     /// gateway, SIGKILL in the middle, and every acknowledged change still
     /// there.
@@ -173,6 +178,8 @@ pub fn run() -> ExitCode {
         Command::Restored(args) => restoring::restored(&args),
         Command::Audit(args) => operator::audit(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Completion(args) => shell::completion(&args, &Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Demo => demo::run(),
         Command::DemoGateway(args) => demo::gateway(&args),
     };
@@ -187,17 +194,22 @@ pub fn run() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    fn assert_helpful(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for arg in command.get_arguments() {
+            assert!(arg.get_help().is_some(), "{} {arg}", command.get_name());
+        }
+        command
+            .get_subcommands()
+            .filter(|one| !one.is_hide_set())
+            .for_each(assert_helpful);
+    }
 
     #[test]
     fn the_command_line_is_consistent_and_every_flag_has_a_help_text() {
         Cli::command().debug_assert();
-        for command in Cli::command().get_subcommands() {
-            assert!(command.get_about().is_some(), "{}", command.get_name());
-            for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some(), "{} {arg}", command.get_name());
-            }
-        }
+        assert_helpful(&Cli::command());
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn an_answer_that_cannot_be_written_ends_in_status_2_whatever_the_command() {
             assert_unheard(&[&words[..], &["--dir", dir.text()], flags].concat(), input);
         }
     }
-    for command in ["--help", "--version", "sign-in --help"] {
+    for command in ["--help", "--version", "sign-in --help", "completion bash"] {
         let words: Vec<&str> = command.split(' ').collect();
         assert_unheard(&words, "");
     }
@@ -230,4 +230,40 @@ fn the_doctor_of_another_user_says_whose_folder_it_is() {
             .unwrap()
             .contains("sudo -u '#65534'")
     );
+}
+
+#[test]
+fn every_shell_completes_what_there_is_and_every_command_has_a_manual_page() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&["completion", shell], "");
+        let script = words(&output);
+        assert!(output.status.success(), "{script}");
+        assert!(
+            script.contains("sign-up") && script.contains("rate-per-s"),
+            "{shell}"
+        );
+        assert!(!script.contains("demo-gateway"), "{shell}");
+        if shell == "bash" {
+            let mut read = std::process::Command::new("bash")
+                .arg("-n")
+                .stdin(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdin = read.stdin.take().unwrap();
+            stdin.write_all(script.as_bytes()).unwrap();
+            drop(stdin);
+            assert!(read.wait().unwrap().success());
+        }
+    }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let pages = folder.path().join("man/man1");
+    let made = run(&["man", pages.to_str().unwrap()], "");
+    assert!(made.status.success(), "{made:?}");
+    for page in ["tidegate", "tidegate-sign-in", "tidegate-gateway-add"] {
+        let text = std::fs::read_to_string(pages.join(format!("{page}.1"))).unwrap();
+        assert!(text.contains(".SH SYNOPSIS"), "{page}");
+    }
+    assert!(!pages.join("tidegate-demo-gateway.1").exists());
+    let nowhere = run(&["man", "/proc/tidegate"], "");
+    assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
 }
