@@ -210,7 +210,7 @@ impl Rig {
 
     /// What `tidegate restored` says.
     pub(crate) fn restored(&self) -> anyhow::Result<Value> {
-        node::order(&self.first, &["restored"])
+        node::order(&self.first, &["restored", "--gateways", "all"])
     }
 
     /// A folder that goes with the rig.

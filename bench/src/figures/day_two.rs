@@ -71,12 +71,12 @@ fn bytes_in(folder: &Path) -> u64 {
 }
 
 pub(crate) fn backup(people: usize) {
-    let (scratch, dir) = folder(people);
+    let (_scratch, dir) = folder(people);
     let sessions = sessions(&dir);
     let node = serve(&dir).unwrap();
     let at = node.at;
     show("before", &quiet(&dir, at, &sessions));
-    let (rows, keys) = (scratch.path().join("rows"), scratch.path().join("keys"));
+    let (rows, keys) = (dir.join("backups/rows"), dir.join("backups/keys"));
     let places = [
         "--rows",
         rows.to_str().unwrap(),
@@ -97,7 +97,11 @@ pub(crate) fn backup(people: usize) {
     drop(node);
     std::fs::remove_dir_all(dir.join("store")).unwrap();
     let started = Instant::now();
-    order(&dir, &[&["restore"][..], &places].concat()).unwrap();
+    order(
+        &dir,
+        &[&["restore", "--gateways", "all"][..], &places].concat(),
+    )
+    .unwrap();
     let took = started.elapsed();
     let node = serve(&dir).unwrap();
     let (at, ready) = (node.at, node.ready_in);

@@ -16,6 +16,7 @@ mod verify;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
@@ -575,7 +576,10 @@ impl Account {
                 methods: session.methods,
             })
         });
-        Reply::Sessions(live.collect())
+        let mut live: Vec<SessionInfo> = live.collect();
+        // Last used first; of those used at one time the newest.
+        live.sort_by_key(|one| Reverse((one.used_at, one.created_at, one.id)));
+        Reply::Sessions(live)
     }
 
     fn set_status(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -15,9 +16,13 @@ use tidegate_cluster::Standing;
 use tidegate_storage_fjall::Health;
 use tokio::net::TcpListener;
 
+use crate::process;
 use crate::service::Service;
 
 const ACCEPT_AGAIN_MS: u64 = 100;
+/// Newer Prometheus refuses a page that does not say what it is.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// What the pages show.
 pub(crate) struct Admin {
@@ -57,16 +62,20 @@ pub(crate) async fn serve(admin: Arc<Admin>, listen: SocketAddr) -> std::io::Res
 impl Admin {
     fn render(&self) -> String {
         self.service.observe();
-        self.metrics.render() + &tidegate_runtime::render_histograms()
+        let histograms = tidegate_runtime::render_histograms();
+        self.metrics.render() + &histograms + &process::render()
     }
 }
 
 fn page(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".into());
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        refused.headers_mut().insert(ALLOW, allowed);
+        return refused;
     }
     match request.uri().path() {
-        "/metrics" => text(StatusCode::OK, admin.render()),
+        "/metrics" => typed(StatusCode::OK, PROMETHEUS, admin.render()),
         "/health/live" => text(StatusCode::OK, "live\n".into()),
         "/health/ready" if admin.service.is_draining() => {
             text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into())
@@ -88,7 +97,13 @@ fn page(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    typed(status, PLAIN, body)
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

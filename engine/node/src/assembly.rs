@@ -15,7 +15,7 @@ use crate::folder::Folder;
 use crate::member::{Member, node_id};
 use crate::operator::Operator;
 use crate::patience::when_free;
-use crate::serve::{ServeError, system};
+use crate::serve::{ServeError, system, unwritable};
 use crate::service::{ServerCertificate, Service};
 use crate::whereabouts::{Nowhere, Whereabouts};
 
@@ -69,7 +69,11 @@ pub(crate) fn assemble(
     let store = deployment.backend.store();
     let (ownership, member) = match deployment.backend {
         Backend::Embedded(_) => {
-            let claimed = runtime.block_on(Ownership::claim_all(deployment.region, &*store))?;
+            let claimed = runtime.block_on(Ownership::claim_all(deployment.region, &*store));
+            let claimed = claimed.map_err(|error| match deployment.backend.fault() {
+                Some(kind) => unwritable(&folder.store(), kind),
+                None => ServeError::Store(error),
+            })?;
             (Arc::new(claimed), None)
         }
         #[cfg(feature = "foundationdb")]

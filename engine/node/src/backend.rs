@@ -10,7 +10,7 @@ use std::sync::Arc;
 use metrics::counter;
 use thiserror::Error;
 use tidegate_runtime::ports::Entropy;
-use tidegate_storage_api::Store;
+use tidegate_storage_api::{Commit, Store};
 use tidegate_storage_fjall::{Absent, FjallStore, Health, OpenError, Options};
 #[cfg(feature = "foundationdb")]
 use tidegate_storage_foundationdb::{FoundationStore, Layout};
@@ -126,6 +126,36 @@ impl Backend {
             // It is away or it is there; it does not break for this node alone.
             #[cfg(feature = "foundationdb")]
             Backend::Foundationdb(_) => Health::Good,
+        }
+    }
+
+    /// Waits until every commit that was taken up is durable.
+    pub(crate) async fn settle(&self) {
+        match self {
+            // Commits go first in, first out, so an empty one comes after all.
+            // A store that has failed says so, and has nothing to wait for.
+            Backend::Embedded(store) => drop(store.commit(Commit::default()).await),
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(_) => {}
+        }
+    }
+
+    /// Whether the process may end while the store is open, once it is settled.
+    pub(crate) fn may_be_left(&self) -> bool {
+        match self {
+            Backend::Embedded(_) => true,
+            // Its network has to be stopped first.
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(_) => false,
+        }
+    }
+
+    /// What the disk said when the store stopped taking changes.
+    pub(crate) fn fault(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Backend::Embedded(store) => store.fault(),
+            #[cfg(feature = "foundationdb")]
+            Backend::Foundationdb(_) => None,
         }
     }
 

@@ -7,16 +7,20 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 /// The name that every node's certificate carries.
-const NODE_NAME: &str = "node.tidegate";
+pub(crate) const NODE_NAME: &str = "node.tidegate";
 const CA_DAYS: i64 = 3_650;
 const LEAF_DAYS: i64 = 365;
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 86_400;
 const URI_SCHEME: &str = "tidegate://";
 
 /// What somebody is. Roles are not interchangeable.
@@ -63,6 +67,9 @@ pub enum CertificateError {
     /// It could not be made.
     #[error("the certificate cannot be made: {0}")]
     Make(#[from] rcgen::Error),
+    /// The CA cannot answer for a certificate of this time.
+    #[error("{0}")]
+    Authority(String),
     /// It is not one of ours.
     #[error("the certificate does not say who it is for")]
     Nameless,
@@ -77,7 +84,7 @@ pub fn make_ca(now_s: i64) -> Result<Issued, CertificateError> {
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     name(&mut params, "Tidegate CA");
-    validity(&mut params, now_s, CA_DAYS)?;
+    validity(&mut params, Period::days(now_s, CA_DAYS))?;
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
     Ok(Issued {
@@ -86,11 +93,47 @@ pub fn make_ca(now_s: i64) -> Result<Issued, CertificateError> {
     })
 }
 
-/// Makes a certificate for somebody, signed by the CA.
+/// Makes a certificate for somebody, signed by the CA, for a year or until the
+/// CA itself ends.
+///
+/// # Errors
+/// [`CertificateError::Make`]; [`CertificateError::Authority`] when the CA does
+/// not count at this time.
+pub fn issue(ca: &Issued, identity: &Identity, now_s: i64) -> Result<Issued, CertificateError> {
+    let der = CertificateDer::from_pem_slice(ca.certificate.as_bytes()).ok();
+    let authority = der.and_then(|der| Period::of(&der));
+    let authority =
+        authority.ok_or_else(|| CertificateError::Authority("the CA is no certificate".into()))?;
+    match authority.standing(now_s) {
+        Standing::Counts => {}
+        Standing::NotYet => {
+            return Err(CertificateError::Authority(format!(
+                "the CA counts from {} on: is this machine's clock right?",
+                date(authority.from_s)
+            )));
+        }
+        Standing::Over => {
+            return Err(CertificateError::Authority(format!(
+                "the CA ended on {}, and what it signs is worth nothing: {NEW_CA}",
+                date(authority.until_s)
+            )));
+        }
+    }
+    let mut period = Period::days(now_s, LEAF_DAYS);
+    period.until_s = period.until_s.min(authority.until_s);
+    issue_for(ca, identity, period)
+}
+
+/// The same for a period of the caller's choice, whether the CA counts in it
+/// or not.
 ///
 /// # Errors
 /// [`CertificateError::Make`].
-pub fn issue(ca: &Issued, identity: &Identity, now_s: i64) -> Result<Issued, CertificateError> {
+pub fn issue_for(
+    ca: &Issued,
+    identity: &Identity,
+    period: Period,
+) -> Result<Issued, CertificateError> {
     let ca_key = KeyPair::from_pem(&ca.key)?;
     let issuer = Issuer::from_ca_cert_pem(&ca.certificate, ca_key)?;
     let mut params = CertificateParams::default();
@@ -109,7 +152,7 @@ pub fn issue(ca: &Issued, identity: &Identity, now_s: i64) -> Result<Issued, Cer
         &mut params,
         &format!("{} {}", identity.role.name(), identity.name),
     );
-    validity(&mut params, now_s, LEAF_DAYS)?;
+    validity(&mut params, period)?;
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
     Ok(Issued {
@@ -125,13 +168,95 @@ fn name(params: &mut CertificateParams, common_name: &str) {
         .push(DnType::CommonName, common_name);
 }
 
-fn validity(params: &mut CertificateParams, now_s: i64, days: i64) -> Result<(), CertificateError> {
-    let now = OffsetDateTime::from_unix_timestamp(now_s);
-    let now = now.map_err(|_| rcgen::Error::Time)?;
-    // Clocks of a deployment differ a little.
-    params.not_before = now - Duration::hours(1);
-    params.not_after = now + Duration::days(days);
+fn validity(params: &mut CertificateParams, period: Period) -> Result<(), CertificateError> {
+    let at = |s| OffsetDateTime::from_unix_timestamp(s).map_err(|_| rcgen::Error::Time);
+    params.not_before = at(period.from_s)?;
+    params.not_after = at(period.until_s)?;
     Ok(())
+}
+
+/// What is to be done when the CA does not count any more.
+pub(crate) const NEW_CA: &str = "a new CA, and new certificates of everybody under it \
+                                 (docs/operations.md, \"A new CA\")";
+
+/// From when until when a certificate counts, in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Its first second.
+    pub from_s: i64,
+    /// Its last second.
+    pub until_s: i64,
+}
+
+/// How a certificate stands at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It counts.
+    Counts,
+    /// It will.
+    NotYet,
+    /// It did.
+    Over,
+}
+
+impl Period {
+    /// So many days from now on.
+    fn days(now_s: i64, days: i64) -> Period {
+        Period {
+            // Clocks of a deployment differ a little.
+            from_s: now_s.saturating_sub(HOUR_S),
+            until_s: now_s.saturating_add(days.saturating_mul(DAY_S)),
+        }
+    }
+
+    /// The period of a certificate (DER).
+    #[must_use]
+    pub fn of(der: &[u8]) -> Option<Period> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let validity = certificate.validity();
+        Some(Period {
+            from_s: validity.not_before.timestamp(),
+            until_s: validity.not_after.timestamp(),
+        })
+    }
+
+    /// How the certificate stands at a time.
+    #[must_use]
+    pub fn standing(self, now_s: i64) -> Standing {
+        if now_s < self.from_s {
+            Standing::NotYet
+        } else if now_s > self.until_s {
+            Standing::Over
+        } else {
+            Standing::Counts
+        }
+    }
+}
+
+/// A time as people write it.
+pub(crate) fn date(unix_s: i64) -> String {
+    match OffsetDateTime::from_unix_timestamp(unix_s) {
+        Ok(at) => format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute()),
+        Err(_) => format!("second {unix_s}"),
+    }
+}
+
+/// Whether a certificate (DER) is a CA's that signed itself. TLS takes whatever
+/// it is given for an anchor, so that a damaged one would let nobody connect.
+pub(crate) fn signs_itself(der: &[u8]) -> bool {
+    let Ok((rest, ca)) = X509Certificate::from_der(der) else {
+        return false;
+    };
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let key: &[u8] = &ca.public_key().subject_public_key.data;
+    let signed: &[u8] = ca.tbs_certificate.as_ref();
+    let signature: &[u8] = &ca.signature_value.data;
+    let verified = provider
+        .signature_verification_algorithms
+        .all
+        .iter()
+        .any(|algorithm| algorithm.verify_signature(key, signed, signature).is_ok());
+    rest.is_empty() && ca.is_ca() && verified
 }
 
 /// SHA-256 of a certificate (DER), hexadecimal: what rights are given to.
@@ -145,8 +270,7 @@ pub fn fingerprint(der: &[u8]) -> String {
 /// When a certificate (DER) ends, in Unix seconds.
 #[must_use]
 pub fn expires_at_s(der: &[u8]) -> Option<i64> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some(certificate.validity().not_after.timestamp())
+    Period::of(der).map(|period| period.until_s)
 }
 
 /// Reads who a certificate (DER) is for.
@@ -184,8 +308,6 @@ fn read_identity(der: &[u8]) -> Option<Identity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
 
     #[test]
     fn a_certificate_says_who_it_is_for() {
@@ -220,5 +342,49 @@ mod tests {
             assert_eq!(read.validity().not_before.timestamp(), now_s - 3_600);
             assert_eq!(fingerprint(&der).len(), 64);
         }
+    }
+
+    #[test]
+    fn no_certificate_outlives_its_ca_and_none_is_made_when_the_ca_does_not_count() {
+        let made_s = 1_800_000_000;
+        let ca = make_ca(made_s).unwrap();
+        let ends_s = made_s + CA_DAYS * DAY_S;
+        let identity = Identity {
+            role: Role::Node,
+            name: "node".into(),
+        };
+        let until_s = |now_s| {
+            let leaf = issue(&ca, &identity, now_s)?;
+            let der = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap();
+            Ok::<_, CertificateError>(Period::of(&der).unwrap().until_s)
+        };
+        assert_eq!(until_s(ends_s - 366 * DAY_S).unwrap(), ends_s - DAY_S);
+        assert_eq!(until_s(ends_s - 3 * DAY_S).unwrap(), ends_s);
+        let over = until_s(ends_s + 1).unwrap_err().to_string();
+        assert!(over.contains("the CA ended on 2037-01-"), "{over}");
+        let early = until_s(made_s - 2 * HOUR_S).unwrap_err().to_string();
+        assert!(early.contains("is this machine's clock right?"), "{early}");
+    }
+
+    #[test]
+    fn a_ca_of_which_one_bit_was_flipped_does_not_sign_itself() {
+        let ca = make_ca(1_800_000_000).unwrap();
+        let der = CertificateDer::from_pem_slice(ca.certificate.as_bytes()).unwrap();
+        assert!(signs_itself(&der));
+        let (_, read) = X509Certificate::from_der(&der).unwrap();
+        let signed = read.tbs_certificate.as_ref().len();
+        for bit in (0..signed * 8).step_by(5) {
+            let mut damaged = der.to_vec();
+            // The part that is signed lies behind four bytes of a head.
+            damaged[4 + bit / 8] ^= 1 << (bit % 8);
+            assert!(!signs_itself(&damaged), "bit {bit}");
+        }
+        let node = Identity {
+            role: Role::Node,
+            name: "node".into(),
+        };
+        let leaf = issue(&ca, &node, 1_800_000_000).unwrap();
+        let der = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap();
+        assert!(!signs_itself(&der));
     }
 }

@@ -4,16 +4,21 @@ mod at;
 mod cluster;
 mod doctor;
 mod input;
+mod logging;
+mod lost;
 mod node;
 mod operator;
-mod output;
+pub(crate) mod output;
 mod person;
+mod restoring;
+mod shell;
+mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::demo;
 use crate::init::{DEFAULT_GATEWAY, DEFAULT_TENANT};
@@ -98,15 +103,19 @@ enum Command {
     /// Copy the store while it serves; rows and wrapped keys go apart.
     Backup(operator::BackupArgs),
     /// Put a backup back into a folder that has its secrets and no store.
-    Restore(operator::RestoreArgs),
+    Restore(restoring::RestoreArgs),
     /// Make a store ready that FoundationDB's own tools have put back, before
     /// any node serves from it.
-    Restored(operator::RestoredArgs),
+    Restored(restoring::RestoredArgs),
     /// Show the newest administrative acts on the deployment.
     Audit(operator::AuditArgs),
     /// Look for what is wrong with a node's folder and machine, and say how to
     /// mend it. Exit status 1 when something is.
     Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete these commands.
+    Completion(shell::CompletionArgs),
+    /// Write the manual pages, one for each command, into a folder.
+    Man(shell::ManArgs),
     /// Show the whole story in a temporary folder: a real node, a real
     /// gateway, SIGKILL in the middle, and every acknowledged change still
     /// there.
@@ -140,7 +149,10 @@ struct Connection {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return ExitCode::from(output::heard(output::usage(&told))),
+    };
     let status = match cli.command {
         Command::Init(args) => node::init(&args),
         Command::Bundle(args) => node::bundle(&args),
@@ -163,37 +175,42 @@ pub fn run() -> ExitCode {
         Command::Upgrade(command) => cluster::upgrade(&command),
         Command::Move(args) => cluster::move_store(&args),
         Command::Backup(args) => operator::backup(&args),
-        Command::Restore(args) => operator::restore(&args),
-        Command::Restored(args) => operator::restored(&args),
+        Command::Restore(args) => restoring::restore(&args),
+        Command::Restored(args) => restoring::restored(&args),
         Command::Audit(args) => operator::audit(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Completion(args) => shell::completion(&args, &Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Demo => demo::run(),
         Command::DemoGateway(args) => demo::gateway(&args),
     };
     crate::backend::stop();
-    match status {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            output::error(&error);
-            ExitCode::from(UNKNOWN)
-        }
-    }
+    let status = status.unwrap_or_else(|error| {
+        output::error(&error);
+        UNKNOWN
+    });
+    ExitCode::from(output::heard(status))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    fn assert_helpful(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for arg in command.get_arguments() {
+            assert!(arg.get_help().is_some(), "{} {arg}", command.get_name());
+        }
+        command
+            .get_subcommands()
+            .filter(|one| !one.is_hide_set())
+            .for_each(assert_helpful);
+    }
 
     #[test]
     fn the_command_line_is_consistent_and_every_flag_has_a_help_text() {
         Cli::command().debug_assert();
-        for command in Cli::command().get_subcommands() {
-            assert!(command.get_about().is_some(), "{}", command.get_name());
-            for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some(), "{} {arg}", command.get_name());
-            }
-        }
+        assert_helpful(&Cli::command());
     }
 
     #[test]

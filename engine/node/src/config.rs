@@ -1,13 +1,15 @@
 //! The node's configuration file.
 
 mod overrides;
+mod ranges;
 mod storage;
 
 pub use overrides::Overrides;
+pub(crate) use ranges::{broken_in, line_of};
 pub use storage::{ClusterConfig, FoundationdbConfig, StorageConfig};
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -42,6 +44,8 @@ pub struct Config {
     pub degraded: DegradedConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// Where backups may be made.
+    pub backups: BackupsConfig,
     /// Named limits.
     pub limits: LimitsConfig,
 }
@@ -114,6 +118,22 @@ pub struct SourcesConfig {
     pub free: u32,
     /// How long until one more.
     pub refill_ms: u64,
+}
+
+/// Where backups may be made.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupsConfig {
+    /// Folders below which they may; relative ones are in the node's folder.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Default for BackupsConfig {
+    fn default() -> BackupsConfig {
+        BackupsConfig {
+            folders: vec![PathBuf::from("backups")],
+        }
+    }
 }
 
 /// How long things are kept.
@@ -290,15 +310,47 @@ pub enum ConfigError {
         message: String,
     },
     /// A value is out of its range.
-    #[error("{path}: {key} must be {expected}")]
+    #[error("{place}: {key} must be {expected}")]
     Value {
-        /// The file.
-        path: PathBuf,
+        /// The file, and the line where the key stands in it.
+        place: String,
         /// The key.
         key: &'static str,
         /// What was expected.
-        expected: &'static str,
+        expected: String,
     },
+}
+
+fn goes_back(path: &Path) -> bool {
+    path.components().any(|part| part == Component::ParentDir)
+}
+
+/// What is wrong with a file, in words of people who write configurations.
+pub(crate) fn plainly(error: &toml::de::Error) -> String {
+    let mut text = error.to_string().trim_end().to_owned();
+    for kind in ["u64", "u32", "u16", "u8", "usize"] {
+        let number = "expected a whole number that is not negative";
+        text = match kind {
+            "u8" => text.replace("expected u8", "expected a whole number, 0 to 255"),
+            kind => text.replace(&format!("expected {kind}"), number),
+        };
+    }
+    text
+}
+
+fn out_of_range(
+    path: &Path,
+    text: Option<&str>,
+    key: &'static str,
+    expected: String,
+) -> ConfigError {
+    let place = path.display().to_string();
+    let line = text.and_then(|text| line_of(text, key));
+    ConfigError::Value {
+        place: line.map_or(place.clone(), |line| format!("{place}:{line}")),
+        key,
+        expected,
+    }
 }
 
 impl Config {
@@ -311,11 +363,17 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
+        if let Some((range, expected)) = broken_in(&text) {
+            return Err(out_of_range(path, Some(&text), range.key, expected));
+        }
         let config: Config = toml::from_str(&text).map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            message: error.to_string(),
+            message: plainly(&error),
         })?;
-        config.valid(path)
+        match config.fault() {
+            None => Ok(config),
+            Some((key, expected)) => Err(out_of_range(path, Some(&text), key, expected)),
+        }
     }
 
     /// The configuration, when its values are in their ranges. `path` is where
@@ -323,11 +381,7 @@ impl Config {
     pub(crate) fn valid(self, path: &Path) -> Result<Config, ConfigError> {
         match self.fault() {
             None => Ok(self),
-            Some((key, expected)) => Err(ConfigError::Value {
-                path: path.to_owned(),
-                key,
-                expected,
-            }),
+            Some((key, expected)) => Err(out_of_range(path, None, key, expected)),
         }
     }
 
@@ -349,18 +403,17 @@ impl Config {
         config
     }
 
-    pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
-        let (hashing, sessions, guessing) = (&self.hashing, &self.sessions, &self.guessing);
-        let rules = [
+    /// The first key that cannot be what it is, and what it must be.
+    pub(crate) fn fault(&self) -> Option<(&'static str, String)> {
+        if let Some(range) = ranges::broken(self) {
+            return Some((range.key, range.expected()));
+        }
+        let (sessions, guessing) = (&self.sessions, &self.guessing);
+        let relations = [
             (
                 self.node.metrics.ip().is_loopback(),
                 "node.metrics",
                 "a loopback address",
-            ),
-            (
-                self.node.actor_threads > 0,
-                "node.actor_threads",
-                "at least 1",
             ),
             (
                 crate::operator::is_name(&self.cluster.node),
@@ -368,65 +421,15 @@ impl Config {
                 "1 to 63 small letters, digits and inner hyphens",
             ),
             (
-                hashing.memory_kib >= 19_456,
-                "hashing.memory_kib",
-                "at least 19456",
-            ),
-            (
-                hashing.memory_kib <= 4_194_304,
-                "hashing.memory_kib",
-                "at most 4194304",
-            ),
-            (hashing.passes >= 2, "hashing.passes", "at least 2"),
-            (hashing.lanes >= 1, "hashing.lanes", "at least 1"),
-            (
-                u64::from(hashing.lanes) * 8 <= u64::from(hashing.memory_kib),
-                "hashing.lanes",
-                "at most an eighth of hashing.memory_kib",
-            ),
-            (
-                hashing.waiting_max >= 1,
-                "hashing.waiting_max",
-                "at least 1",
-            ),
-            (
-                self.node.cache_mib <= 1_048_576,
-                "node.cache_mib",
-                "at most 1048576",
-            ),
-            (
-                self.limits.connections > 0,
-                "limits.connections",
-                "at least 1",
-            ),
-            (
-                self.limits.connections_per_gateway > 0,
-                "limits.connections_per_gateway",
-                "at least 1",
-            ),
-            (
-                self.limits.streams_per_connection > 0,
-                "limits.streams_per_connection",
-                "at least 1",
-            ),
-            (self.limits.commands > 0, "limits.commands", "at least 1"),
-            (hashing.min_chars >= 8, "hashing.min_chars", "at least 8"),
-            (
-                sessions.idle_ms >= 1_000,
-                "sessions.idle_ms",
-                "at least 1000",
+                !self.backups.folders.iter().any(|folder| goes_back(folder)),
+                "backups.folders",
+                "paths without `..`",
             ),
             (
                 sessions.lifetime_ms >= sessions.idle_ms,
                 "sessions.lifetime_ms",
                 "at least sessions.idle_ms",
             ),
-            (
-                (1..=100).contains(&guessing.free),
-                "guessing.free",
-                "1 to 100",
-            ),
-            (guessing.base_ms >= 1, "guessing.base_ms", "at least 1"),
             (
                 guessing.cap_ms >= guessing.base_ms,
                 "guessing.cap_ms",
@@ -437,55 +440,9 @@ impl Config {
                 "guessing.forget_ms",
                 "long enough that pausing gains no guesses (docs/concepts.md)",
             ),
-            (
-                self.limits.frames_per_stream > 0,
-                "limits.frames_per_stream",
-                "at least 1",
-            ),
-            (
-                self.limits.frames_per_connection > 0,
-                "limits.frames_per_connection",
-                "at least 1",
-            ),
-            (
-                self.limits.activations > 0,
-                "limits.activations",
-                "at least 1",
-            ),
-            (self.limits.commits > 0, "limits.commits", "at least 1"),
-            (
-                self.limits.sources <= 100_000_000,
-                "limits.sources",
-                "at most 100000000",
-            ),
-            (
-                self.limits.sweep_rows_per_s > 0,
-                "limits.sweep_rows_per_s",
-                "at least 1",
-            ),
-            (
-                self.sources.refill_ms > 0,
-                "sources.refill_ms",
-                "at least 1",
-            ),
-            (
-                self.degraded.grace_ms <= 86_400_000,
-                "degraded.grace_ms",
-                "at most 86400000",
-            ),
-            (
-                self.retention.claims_ms >= 60_000,
-                "retention.claims_ms",
-                "at least 60000",
-            ),
-            (
-                self.limits.commands_per_person > 0,
-                "limits.commands_per_person",
-                "at least 1",
-            ),
         ];
-        let broken = rules.into_iter().find(|(held, _, _)| !held);
-        broken.map(|(_, key, expected)| (key, expected))
+        let broken = relations.into_iter().find(|(held, _, _)| !held);
+        broken.map(|(_, key, expected)| (key, expected.to_owned()))
     }
 
     /// The rules that accounts follow, with new password hashes under this
@@ -595,32 +552,47 @@ mod tests {
         for (text, message) in [
             (
                 "[hashing]\nmemory_kib = 1024",
-                "F: hashing.memory_kib must be at least 19456",
+                "F:2: hashing.memory_kib must be 19456 to 4194304",
             ),
             (
                 "[hashing]\npasses = 1",
-                "F: hashing.passes must be at least 2",
+                "F:2: hashing.passes must be 2 to 100",
             ),
             (
                 "[node]\nmetrics = \"0.0.0.0:1\"",
-                "F: node.metrics must be a loopback address",
+                "F:2: node.metrics must be a loopback address",
             ),
-            ("[guessing]\nfree = 0", "F: guessing.free must be 1 to 100"),
+            (
+                "[guessing]\nfree = 0",
+                "F:2: guessing.free must be 1 to 100",
+            ),
             (
                 "[hashing]\nwaiting_max = 0",
-                "F: hashing.waiting_max must be at least 1",
+                "F:2: hashing.waiting_max must be 1 to 1000000",
             ),
             (
-                "[hashing]\nlanes = 4000",
-                "F: hashing.lanes must be at most an eighth of hashing.memory_kib",
+                "[hashing]\nlanes = 1025",
+                "F:2: hashing.lanes must be 1 to 1024",
             ),
             (
                 "[node]\ncache_mib = 9000000000000",
-                "F: node.cache_mib must be at most 1048576",
+                "F:2: node.cache_mib must be 0 to 1048576",
+            ),
+            (
+                "[sessions]\nidle_ms = 2000\nlifetime_ms = 1000",
+                "F:3: sessions.lifetime_ms must be at least sessions.idle_ms",
+            ),
+            (
+                "[backups]\nfolders = [\"../x\"]",
+                "F:2: backups.folders must be paths without `..`",
+            ),
+            (
+                "[guessing]\nbase_ms = 4000000",
+                "F: guessing.cap_ms must be at least guessing.base_ms",
             ),
             (
                 "[guessing]\nforget_ms = 3600000",
-                "F: guessing.forget_ms must be long enough that pausing gains no guesses (docs/concepts.md)",
+                "F:2: guessing.forget_ms must be long enough that pausing gains no guesses (docs/concepts.md)",
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), message);

@@ -1,6 +1,5 @@
 //! `tidegate demo`: the whole story, with a real node, a real gateway and
 //! SIGKILL in the middle.
-#![allow(clippy::print_stdout, reason = "this is the command line")]
 
 mod gateway;
 mod node;
@@ -13,6 +12,7 @@ use anyhow::{Context, bail};
 use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
 
+use crate::cli::output;
 pub(crate) use gateway::{GatewayArgs, run as gateway};
 use node::Node;
 
@@ -33,7 +33,7 @@ pub(crate) fn run() -> anyhow::Result<u8> {
         &format!("a node's folder in {}", dir.display()),
     );
     if place.disk == Disk::Memory {
-        println!("          it lies in memory (tmpfs): durability is NOT tested by this run");
+        output::line("          it lies in memory (tmpfs): durability is NOT tested by this run");
     }
     call(&["init", "--dir", path(&dir)?])?;
 
@@ -95,18 +95,18 @@ pub(crate) fn run() -> anyhow::Result<u8> {
 
 fn say(clock: &SystemClock, started: u64, text: &str) {
     let ms = clock.monotonic_ms() - started;
-    println!("{:6} ms {text}", ms);
+    output::line(&format!("{ms:6} ms {text}"));
 }
 
 fn by_hand() {
-    println!(
+    output::line(
         "\nBy hand:\n\
          \x20 tidegate init\n\
          \x20 tidegate serve &   (wait for its line)\n\
          \x20 echo 'correct horse' | tidegate sign-up --username ada\n\
          \x20 echo 'correct horse' | tidegate sign-in --username ada --json\n\
          \x20 echo 'tgs_...' | tidegate check\n\
-         A gateway of your own: protocol/client/examples/gateway.rs"
+         A gateway of your own: protocol/client/examples/gateway.rs",
     );
 }
 

@@ -3,8 +3,10 @@
 //! from a command on its folder.
 
 mod backup;
+mod certificate;
 mod cluster;
 mod gateway;
+mod places;
 mod rotation;
 mod tenant;
 mod upgrade;
@@ -238,20 +240,9 @@ impl Operator {
         let [a, b, c, d, e, f, g, h, ..] = self.entropy.seed();
         let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let key = RowKey::system(SystemPart::Audit(at, number));
-        tracing::info!(event = "operator.act", by, act, target);
+        tracing::info!(event = "operator.act", by, act, on = target);
         let commit = commit.put(key, write(&row).ok_or(OperatorError::Row)?);
         Ok(told(commit, number))
-    }
-
-    async fn certificate_reload(&self, by: &str) -> Result<Said, OperatorError> {
-        match self.certificate.reload() {
-            Ok(()) => {
-                let commit = self.audited(Commit::default(), by, "certificate.reload", "node")?;
-                self.store().commit(commit).await?;
-                Ok(Said::Done(json!({ "reloaded": true })))
-            }
-            Err(error) => Ok(no("invalid", error.to_string())),
-        }
     }
 
     async fn audits(&self, limit: usize) -> Result<Said, OperatorError> {
@@ -274,7 +265,7 @@ pub(crate) fn is_name(text: &str) -> bool {
         .bytes()
         .next()
         .is_some_and(|byte| byte.is_ascii_alphanumeric());
-    starts && text.len() <= 63 && text.bytes().all(fits)
+    starts && !text.ends_with('-') && text.len() <= 63 && text.bytes().all(fits)
 }
 
 pub(crate) const NAME_RULE: &str =
@@ -286,10 +277,21 @@ mod tests {
 
     #[test]
     fn names_fit_into_files_and_certificates() {
-        for name in ["a", "shop-1", "0", &"x".repeat(63)] {
+        for name in ["a", "shop-1", "a--b", "0", &"x".repeat(63)] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", "-a", "A", "a/b", "a.b", "ä", "a b", &"x".repeat(64)] {
+        for name in [
+            "",
+            "-",
+            "-a",
+            "a-",
+            "A",
+            "a/b",
+            "a.b",
+            "ä",
+            "a b",
+            &"x".repeat(64),
+        ] {
             assert!(!is_name(name), "{name}");
         }
     }

@@ -5,8 +5,10 @@
 //! whoever was erased since must not be there again.
 
 mod erasures;
+mod gateways;
 
 use thiserror::Error;
+use tidegate_runtime::ports::{Clock, Entropy};
 use tidegate_storage_api::{
     Check, Commit, Fence, Key as RowKey, Region, Slot, Store, StoreError, SystemPart,
 };
@@ -14,6 +16,7 @@ use tidegate_storage_api::{
 use crate::backend::Backend;
 use crate::deployment::{DeploymentError, StoreRow, store_row, write};
 pub(crate) use erasures::Replayed;
+pub(crate) use gateways::{Judged, Kept, listed};
 
 /// By how much every epoch rises: more than a slot changes its owner in all its
 /// time, and seldom enough for a number of 64 bits.
@@ -46,13 +49,15 @@ impl From<StoreError> for RestoredError {
 }
 
 /// A store that is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     /// In which life of the store events are written from now on, where the
     /// store does not count its lives itself.
     pub(crate) generation: u32,
     /// The erasures that were carried out again.
     pub(crate) replayed: Replayed,
+    /// Who may connect from now on, and who not any more.
+    pub(crate) gateways: Judged,
 }
 
 /// Makes a store ready that was put back; no node may serve from it. It can be
@@ -60,14 +65,23 @@ pub(crate) struct Ready {
 ///
 /// # Errors
 /// [`RestoredError`]; the store is not ready.
-pub(crate) async fn make_ready(backend: &Backend) -> Result<Ready, RestoredError> {
+pub(crate) async fn make_ready(
+    backend: &Backend,
+    kept: &Kept,
+    means: (&dyn Clock, &dyn Entropy),
+) -> Result<Ready, RestoredError> {
     let store = backend.store();
     let old = store_row(&*store).await?;
     backend.follow(&old);
-    ready(&*store, old).await
+    ready(&*store, old, kept, means).await
 }
 
-async fn ready(store: &dyn Store, old: StoreRow) -> Result<Ready, RestoredError> {
+async fn ready(
+    store: &dyn Store,
+    old: StoreRow,
+    kept: &Kept,
+    means: (&dyn Clock, &dyn Entropy),
+) -> Result<Ready, RestoredError> {
     let region = old.region().ok_or(RestoredError::Row)?;
     let replayed = erasures::replay(store, region).await?;
     let row = StoreRow {
@@ -82,10 +96,12 @@ async fn ready(store: &dyn Store, old: StoreRow) -> Result<Ready, RestoredError>
     for slot in Slot::all() {
         commit = raised(store, region, slot, commit).await?;
     }
+    let (commit, gateways) = gateways::judge(store, kept, means, commit).await?;
     store.commit(commit).await?;
     Ok(Ready {
         generation: row.generation,
         replayed,
+        gateways,
     })
 }
 
@@ -111,10 +127,12 @@ async fn raised(
 
 #[cfg(test)]
 mod tests {
+    use tidegate_runtime::{OsEntropy, SystemClock};
     use tidegate_storage_api::MemoryStore;
 
     use super::*;
-    use crate::deployment::{KeyRef, PersonKeys};
+    use crate::deployment::{GatewayRow, KeyRef, PersonKeys};
+    use crate::rights::Right;
 
     #[tokio::test]
     async fn every_epoch_is_above_all_that_anybody_knows_and_events_have_a_new_life() {
@@ -134,15 +152,34 @@ mod tests {
         };
         let fence = RowKey::fence(Region::FIRST, Slot::new(7).unwrap());
         let owned = Fence { epoch: 5, owner: 9 };
+        let gateway = |name: &str| GatewayRow {
+            name: name.to_owned(),
+            tenants: Vec::new(),
+            rights: vec![Right::Auth],
+            rate_per_s: 0,
+            certificates: Vec::new(),
+        };
+        let gateway_key = |name| RowKey::system(SystemPart::Gateway(name));
         let first = Commit::default()
             .put(RowKey::system(SystemPart::Store), write(&row).unwrap())
-            .put(fence.clone(), owned.encode());
+            .put(fence.clone(), owned.encode())
+            .put(gateway_key("till"), write(&gateway("till")).unwrap())
+            .put(gateway_key("web"), write(&gateway("web")).unwrap());
         store.commit(first).await.unwrap();
         let expected = Ready {
             generation: 4,
             replayed: Replayed::default(),
+            gateways: Judged {
+                kept: vec!["web".to_owned()],
+                revoked: vec!["till".to_owned()],
+            },
         };
-        assert_eq!(ready(&store, row).await.unwrap(), expected);
+        let kept: Kept = "web".parse().unwrap();
+        let (clock, entropy) = (SystemClock::new(), OsEntropy);
+        let made = ready(&store, row, &kept, (&clock, &entropy)).await;
+        assert_eq!(made.unwrap(), expected);
+        assert_eq!(store.get(gateway_key("till")).await.unwrap(), None);
+        assert!(store.get(gateway_key("web")).await.unwrap().is_some());
         let stored = store.get(fence).await.unwrap().unwrap();
         let free = Fence {
             epoch: 5 + EPOCHS,

@@ -199,6 +199,9 @@ impl Gateways {
     }
 }
 
+/// The highest rate that can be kept: one request a microsecond.
+pub(crate) const RATE_MAX_PER_S: u64 = 1_000_000;
+
 /// A rate with a burst of one second: the generic cell rate algorithm
 /// (ITU-T I.371) in one word.
 struct Rate {

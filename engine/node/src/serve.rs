@@ -1,7 +1,7 @@
 //! Running a node: assembly, readiness, drain.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,8 +17,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{self, Admin};
 use crate::assembly::{Journal, READS, assemble, serving};
 use crate::backend::{Backend, BackendError};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, StorageConfig};
+use crate::credentials::{self, Trouble, Whose};
 use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file, refuse_newer};
+use crate::described::describe;
+use crate::disk;
 use crate::folder::Folder;
 use crate::member::Member;
 use crate::operator::Operator;
@@ -45,6 +48,9 @@ pub enum ServeError {
     /// There is no node's folder here.
     #[error("{0} is not a node's folder; `tidegate init` makes one")]
     NoFolder(PathBuf),
+    /// Nobody could connect.
+    #[error("{0}")]
+    Credentials(Trouble),
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -60,6 +66,14 @@ pub enum ServeError {
     /// The node's own journal cannot be opened.
     #[error(transparent)]
     OpenJournal(#[from] OpenError),
+    /// The disk takes no changes.
+    #[error("{path} cannot be written: {why}")]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: &'static str,
+    },
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -106,6 +120,38 @@ pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Serve
     move |source| ServeError::System { what, source }
 }
 
+pub(crate) fn unwritable(path: &Path, kind: std::io::ErrorKind) -> ServeError {
+    ServeError::Unwritable {
+        path: path.to_owned(),
+        why: disk::mend(kind, path),
+    }
+}
+
+/// Names what is wrong with the disk, where an opening failed by it.
+fn by_disk(error: ServeError) -> ServeError {
+    if let ServeError::Open(BackendError::Embedded(OpenError::Io { path, source }))
+    | ServeError::OpenJournal(OpenError::Io { path, source }) = &error
+        && disk::is_of_the_disk(source.kind())
+    {
+        return unwritable(path, source.kind());
+    }
+    error
+}
+
+/// The runtime of actors. tokio panics where the system refuses it a thread.
+pub(crate) fn actors(threads: usize) -> Result<Runtime, ServeError> {
+    const WHAT: &str = "the actors' threads";
+    let built = std::panic::catch_unwind(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("actors")
+            .enable_all()
+            .build()
+    });
+    let built = built.unwrap_or_else(|_| Err(std::io::Error::other("the system refuses them")));
+    built.map_err(system(WHAT))
+}
+
 /// Runs a node until SIGTERM or SIGINT, then drains it. `ready` is called
 /// once, with the addresses of QUIC and metrics.
 ///
@@ -116,18 +162,22 @@ pub fn serve(
     options: &ServeOptions,
     ready: impl FnOnce(SocketAddr, SocketAddr),
 ) -> Result<(), ServeError> {
+    run(folder, options, ready).map_err(by_disk)
+}
+
+fn run(
+    folder: &Folder,
+    options: &ServeOptions,
+    ready: impl FnOnce(SocketAddr, SocketAddr),
+) -> Result<(), ServeError> {
     if !folder.config().exists() {
         return Err(ServeError::NoFolder(folder.root().to_owned()));
     }
     let config = Config::read(&folder.config())?;
-    let metrics = metrics_handle();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.node.actor_threads)
-        .thread_name("actors")
-        .enable_all()
-        .build()
-        .map_err(system("the actors' threads"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    refuse_unreachable(folder, &*clock)?;
+    let metrics = metrics_handle(&config);
+    let runtime = actors(config.node.actor_threads)?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let backend = runtime.block_on(when_free(&*clock, || {
         Backend::open(folder, &config, &OsEntropy).map_err(ServeError::from)
@@ -187,6 +237,7 @@ pub fn serve(
         }
     }
     operator.follow_regions();
+    operator.follow_certificate();
     publish_address(folder, endpoint.address)?;
     ready(endpoint.address, metrics_at);
     tracing::info!(event = "node.ready", quic = %endpoint.address, metrics = %metrics_at);
@@ -204,11 +255,32 @@ pub fn serve(
     // An address that leads nowhere would mislead; a missing file misleads nobody.
     let _ = std::fs::remove_file(folder.address());
     drop(endpoint);
-    tracing::info!(event = "node.stopped");
-    match end {
+    let ended = match end {
         End::Asked => Ok(()),
-        End::Outdated => Ok(runtime.block_on(refuse_newer(operator.deployment.store(), READS))?),
+        End::Outdated => runtime.block_on(refuse_newer(operator.deployment.store(), READS)),
+    };
+    runtime.block_on(operator.deployment.backend.settle());
+    tracing::info!(event = "node.stopped");
+    if operator.deployment.backend.may_be_left() {
+        // The system takes a process's memory back at once; we would take
+        // seconds for a million people, one allocation at a time.
+        runtime.shutdown_background();
+        std::mem::forget((operator, service));
     }
+    Ok(ended?)
+}
+
+/// A node to which nobody can connect does not call itself ready. What is
+/// wrong with the certificates of others is theirs, and is said.
+fn refuse_unreachable(folder: &Folder, clock: &dyn Clock) -> Result<(), ServeError> {
+    let now_s = i64::try_from(clock.unix_ms() / 1000).unwrap_or(i64::MAX);
+    for trouble in credentials::examine(folder, now_s) {
+        match trouble.of {
+            Whose::Node => return Err(ServeError::Credentials(trouble)),
+            Whose::Other => tracing::warn!(event = "certificate.unusable", error = %trouble),
+        }
+    }
+    Ok(())
 }
 
 /// Why a node ends.
@@ -259,12 +331,24 @@ async fn leave(member: &Member, clock: &dyn Clock, drain_ms: u64) {
     tracing::info!(event = "cluster.left", slots = member.held());
 }
 
-fn metrics_handle() -> PrometheusHandle {
+fn metrics_handle(config: &Config) -> PrometheusHandle {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::warn!(event = "metrics.recorder_taken");
     }
+    describe();
+    let storage = match config.storage {
+        StorageConfig::Embedded {} => "embedded",
+        StorageConfig::Foundationdb(_) => "foundationdb",
+    };
+    metrics::gauge!(
+        "tidegate_build_info",
+        "version" => env!("CARGO_PKG_VERSION"),
+        "formats" => READS.to_string(),
+        "storage" => storage
+    )
+    .set(1.0);
     handle
 }
 

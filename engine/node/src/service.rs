@@ -23,7 +23,7 @@ use tidegate_cluster::Standing;
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Engine, Histogram, Key};
 use tidegate_storage_fjall::Health;
-use tidegate_wire::{Class, Opcode};
+use tidegate_wire::{Class, Close, Opcode};
 use tokio::sync::{oneshot, watch};
 
 use crate::certificates::expires_at_s;
@@ -101,7 +101,11 @@ impl Service {
                     .map(|(limit, _)| gauge!("tidegate_waiting", "limit" => limit.name())),
                 durations: Class::ALL.map(|class| {
                     let labels = format!("class=\"{}\"", format!("{class:?}").to_lowercase());
-                    Histogram::new("tidegate_request_seconds", &labels)
+                    Histogram::new(
+                        "tidegate_request_seconds",
+                        "from a frame's arrival to its answer",
+                        &labels,
+                    )
                 }),
             },
         }
@@ -307,7 +311,8 @@ async fn accept(
         }
     }
     let clock = Arc::clone(&service.clock);
-    endpoint.close(quinn::VarInt::from_u32(0), b"draining");
+    let code = quinn::VarInt::from_u32(Close::Draining as u32);
+    endpoint.close(code, Close::Draining.name().as_bytes());
     // A peer that does not answer would be waited for over three of its timeouts
     // (RFC 9000, 10.2), and those are long after a storm. It is told by a reset.
     tokio::select! {

@@ -13,7 +13,8 @@ use rig::{
     Credentials, Dir, NAME, Node, PASSWORD, Raw, ada, client, connect, frame, head, no, yes,
 };
 use tidegate_client::{
-    CallError, Client, Code, Decision, RevokeScope, SessionToken, SignIn, StatusChange,
+    CallError, Client, Close, Code, Decision, Options, Refused, RevokeScope, SessionToken, SignIn,
+    StatusChange,
 };
 use tidegate_node::certificates::{Identity, Issued, Role, issue, make_ca};
 use tidegate_wire::{MAX_REQUEST_BYTES, Opcode, SecretBytes, Text, v1};
@@ -429,6 +430,16 @@ async fn strangers_get_nothing_and_crash_nothing() {
         let connection = connect(node.quic, &who).await.unwrap();
         assert_eq!(closed_with(connection).await, code, "{name}");
     }
+    let as_node = Options::new(
+        node.quic,
+        dir.file("tls/ca.crt"),
+        dir.file("tls/node.crt"),
+        dir.file("tls/node.key"),
+        "default",
+    );
+    let refused = Client::new(&as_node).unwrap().ping().await.unwrap_err();
+    let reason = Refused::Closed(Close::NotAGateway);
+    assert_eq!(refused, CallError::Refused { reason });
     yes(client(&dir, &node).ping().await);
 }
 

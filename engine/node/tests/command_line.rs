@@ -75,6 +75,8 @@ fn every_command_answers_with_its_fields_and_status() {
     let (status, listed) = ask("sessions", &[], session);
     let sessions = listed["sessions"].as_array().unwrap();
     assert_eq!((status, sessions.len()), (0, 2));
+    // Last used first.
+    assert_eq!(sessions[0]["current"], false);
     let other = sessions.iter().find(|row| row["current"] == false).unwrap();
     let (status, revoked) = ask(
         "revoke",
@@ -315,6 +317,34 @@ fn what_a_node_cannot_run_on_is_told() {
 }
 
 #[test]
+fn a_number_out_of_its_range_is_named_by_doctor_and_serve_alike() {
+    let dir = Dir::new();
+    for (key, value, expected) in [
+        ("hashing.threads", "100000", "0 to 1024"),
+        ("node.actor_threads", "0", "1 to 1024"),
+        ("limits.sources", "-1", "0 to 16000000"),
+    ] {
+        let text = std::fs::read_to_string(dir.path().join("config.toml")).unwrap();
+        dir.configure(key, value);
+        let changed = std::fs::read_to_string(dir.path().join("config.toml")).unwrap();
+        let name = key.split('.').nth(1).unwrap();
+        let begins = format!("{name} = {value}");
+        let line = changed.lines().position(|line| line == begins).unwrap() + 1;
+        let words = format!("config.toml:{line}: {key} must be {expected}");
+        let message = refused(&["serve", "--dir", dir.text()]);
+        assert!(message.contains(&words), "{message}");
+        let (status, report) = asked(&dir, "doctor", &[], "");
+        assert_eq!((status, &report["faults"]), (1, &1.into()), "{report}");
+        let what = report["findings"][0]["what"].as_str().unwrap();
+        assert!(what.contains(&words), "{what}");
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    }
+    let rate = ["gateway", "add", "till", "--rate-per-s", "1000001"];
+    assert!(refused(&[&rate[..], &["--dir", dir.text()]].concat()).contains("1000001"));
+    assert!(refused(&["audit", "--limit", "0", "--dir", dir.text()]).contains("--limit"));
+}
+
+#[test]
 fn unknown_flags_and_missing_names_are_refused_by_name() {
     assert!(refused(&["serve", "--lsten", "x"]).contains("--lsten"));
     assert!(refused(&["sign-in"]).contains("--email"));
@@ -334,9 +364,35 @@ fn metrics_and_health_are_shown_and_count() {
         "{metrics}"
     );
     assert!(metrics.contains("tidegate_commits_total 1"), "{metrics}");
-    assert!(node.get("/health/live").starts_with("HTTP/1.1 200"));
-    assert!(node.get("/health/ready").starts_with("HTTP/1.1 200"));
-    assert!(node.get("/else").starts_with("HTTP/1.1 404"));
+    assert!(
+        metrics.contains("content-type: text/plain; version=0.0.4"),
+        "{metrics}"
+    );
+    for (page, status) in [
+        ("/health/live", 200),
+        ("/health/ready", 200),
+        ("/else", 404),
+    ] {
+        let answer = node.get(page);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("content-type: text/plain; charset=utf-8"),
+            "{answer}"
+        );
+    }
+    let head = node.ask("HEAD", "/metrics");
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let posted = node.ask("POST", "/metrics");
+    assert!(
+        posted.starts_with("HTTP/1.1 405") && posted.contains("allow: GET, HEAD"),
+        "{posted}"
+    );
 }
 
 #[test]

@@ -30,9 +30,15 @@ impl Dice {
     }
 }
 
-/// What is the node's own: a gateway's and an operator's certificates are not.
+/// The node's certificates and key.
+const OF_THE_NODE: [&str; 3] = ["tls/ca.crt", "tls/node.crt", "tls/node.key"];
+/// How often each of them is damaged.
+const TIMES_EACH: u64 = 8;
+
+/// What is the node's own: a gateway's and an operator's certificates are not,
+/// nor is the CA's private key.
 fn is_the_nodes(name: &Path) -> bool {
-    !name.starts_with("tls")
+    !name.starts_with("tls") || OF_THE_NODE.iter().any(|ours| name == Path::new(ours))
 }
 
 fn files(folder: &Path) -> Files {
@@ -189,8 +195,31 @@ fn a_flipped_bit_or_a_lost_end_is_harmless_or_refused() {
 }
 
 #[test]
+fn a_node_is_never_ready_with_certificates_that_let_nobody_connect() {
+    let dir = deployment();
+    let whole = files(&dir.path());
+    let mut dice = Dice(7);
+    for name in OF_THE_NODE.map(PathBuf::from) {
+        for _ in 0..TIMES_EACH {
+            let mut damaged = whole.clone();
+            let bytes = damaged.get_mut(&name).unwrap();
+            // Within the text between the lines that frame it.
+            let bit = dice.roll((bytes.len() - 80) * 8) + 30 * 8;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            judge(
+                &dir,
+                &damaged,
+                &format!("{}: bit {bit} flipped", name.display()),
+            );
+        }
+    }
+}
+
+#[test]
 fn an_interrupted_restore_is_not_served_and_is_repeated_from_the_start() {
     let dir = deployment();
+    let parent = dir.path().parent().unwrap().to_owned();
+    dir.configure("backups.folders", &format!("[{parent:?}]"));
     let at = |name: &str| dir.path().with_extension(name).to_str().unwrap().to_owned();
     let (rows, keys) = (at("rows"), at("keys"));
     let backup = run(
@@ -223,6 +252,8 @@ fn an_interrupted_restore_is_not_served_and_is_repeated_from_the_start() {
         &rows,
         "--keys",
         &keys,
+        "--gateways",
+        "all",
     ];
     let restored = run(&restore, "");
     assert!(restored.status.success(), "{restored:?}");

@@ -10,9 +10,9 @@
 mod rig;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use rig::{Dir, Node, PASSWORD, ada, client, log_of, no, signed_in, yes};
+use rig::{Dir, Node, PASSWORD, ada, client, log_of, no, signed_in, tidegate, yes};
 use tidegate_client::{CallError, Client, Decision, Knowledge, RevokeScope, SignIn};
 use tidegate_wire::Code;
 
@@ -145,4 +145,51 @@ async fn a_full_disk_ends_changes_until_the_next_start_and_checks_go_on() {
 #[tokio::test]
 async fn an_io_error_on_sync_ends_changes_until_the_next_start_and_checks_go_on() {
     outlives("sync").await;
+}
+
+/// What is said, at the start and by the doctor, on a disk that refuses from the
+/// beginning.
+fn refused_at_start(how: &str, words: &str) {
+    let dir = Dir::new();
+    // There is something in the store, and its ports are its own.
+    dir.configure("node.listen", "\"127.0.0.1:0\"");
+    dir.configure("node.metrics", "\"127.0.0.1:0\"");
+    Node::start(&dir).terminate();
+    let told = dir.path().join("fault");
+    std::fs::write(&told, how).unwrap();
+    let variables = [
+        ("LD_PRELOAD", library(&dir.path())),
+        ("FAULT_FILE", told.clone()),
+        ("FAULT_FOLDER", dir.path().join("store")),
+    ];
+    let mut serve = tidegate(&["serve", "--dir", dir.text()]);
+    let child = serve
+        .envs(variables.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (node, message) = Node::ready_or_refused(child);
+    assert!(node.is_none(), "it serves");
+    assert!(message.contains(words), "{message}");
+    assert!(!message.contains("fate of the commit"), "{message}");
+    let mut doctor = tidegate(&["doctor", "--json", "--dir", dir.text()]);
+    let output = doctor.envs(variables.iter().cloned()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(report.contains(words), "{report}");
+    assert!(!report.contains("restore a backup"), "{report}");
+    std::fs::remove_file(told).unwrap();
+    Node::start(&dir).terminate();
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_named_as_what_it_is() {
+    refused_at_start("full", "the disk is full: make room");
+}
+
+#[test]
+fn a_disk_that_is_mounted_read_only_is_named_as_what_it_is() {
+    refused_at_start("readonly", "it is mounted read-only: remount it");
 }

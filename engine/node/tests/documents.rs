@@ -10,7 +10,9 @@
 mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use rig::{Dir, Node};
 
@@ -64,7 +66,17 @@ fn every_metric_of_a_node_is_written_down_and_every_one_written_down_is_there() 
     let dir = Dir::new();
     let node = Node::start(&dir);
     let page = node.get("/metrics");
-    let documented: BTreeMap<_, _> = rows(&read("docs/metrics.md"), "Metrics")
+    let table = rows(&read("docs/metrics.md"), "Metrics");
+    let helped: BTreeMap<_, _> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '))
+        .collect();
+    for row in &table {
+        let meaning = row[3].split(':').next().unwrap();
+        assert_eq!(helped.get(&*row[0]), Some(&meaning), "{}", row[0]);
+    }
+    assert_eq!(helped.len(), table.len());
+    let documented: BTreeMap<_, _> = table
         .into_iter()
         .map(|row| {
             let labels = row[2].split(' ').filter(|label| !label.is_empty());
@@ -108,7 +120,11 @@ fn every_value_of_a_label_is_written_down() {
     let node = Node::start(&dir);
     let page = node.get("/metrics");
     let document = read("docs/metrics.md");
-    for line in page.lines().filter(|line| line.starts_with("tidegate_")) {
+    let of_us = |line: &&str| {
+        // Which program it is changes with every version.
+        line.starts_with("tidegate_") && !line.starts_with("tidegate_build_info")
+    };
+    for line in page.lines().filter(of_us) {
         let values = line.split('"').skip(1).step_by(2);
         for value in values.filter(|_| !line.contains("le=\"")) {
             assert!(
@@ -124,7 +140,7 @@ fn named(text: &str) -> BTreeSet<String> {
     let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
     let words = text
         .split(word)
-        .filter(|word| word.starts_with("tidegate_"));
+        .filter(|word| word.starts_with("tidegate_") || word.starts_with("process_"));
     let base = |word: &str| {
         let word = word.trim_end_matches("_bucket").trim_end_matches("_count");
         word.to_owned()
@@ -159,6 +175,41 @@ fn the_dashboard_and_the_alerts_load_and_name_metrics_that_exist() {
     }
     assert!(used.is_subset(&metrics), "{:?}", used.difference(&metrics));
     assert!(used.len() > 20);
+}
+
+/// What promtool says of this, when it is on the machine.
+fn promtool(args: &[&str], input: &str) -> Option<std::process::Output> {
+    let mut command = Command::new("promtool");
+    command.args(args).current_dir(project());
+    let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = match streams.stderr(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("promtool: not run, because it is not on this machine");
+            return None;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    Some(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn promtool_has_nothing_to_say_of_a_nodes_page_nor_of_the_alerts() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let answer = node.get("/metrics");
+    let (_, page) = answer.split_once("\r\n\r\n").unwrap();
+    if let Some(said) = promtool(&["check", "metrics"], page) {
+        assert!(said.status.success(), "{said:?}");
+        assert_eq!((said.stdout, said.stderr), (Vec::new(), Vec::new()));
+    }
+    let rules = ["check", "rules", "docs/alerts/tidegate.yml"];
+    if let Some(said) = promtool(&rules, "") {
+        assert!(said.status.success(), "{said:?}");
+    }
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -196,6 +247,72 @@ fn every_log_event_is_written_down_and_every_log_line_has_one() {
         .map(|row| (row[0].clone(), row[1].clone()))
         .collect();
     assert_eq!(documented, events);
+}
+
+/// What a call is given, up to the bracket that ends it.
+fn arguments(call: &str) -> Vec<String> {
+    let (mut depth, mut quoted, mut parts) = (0, false, vec![String::new()]);
+    for c in call.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' | '[' | '{' if !quoted => depth += 1,
+            ')' | ']' | '}' if !quoted && depth == 0 => break,
+            ')' | ']' | '}' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().unwrap().push(c);
+    }
+    let parts = parts.iter().map(|part| part.trim().to_owned());
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// Keys that the log's format itself writes.
+const OF_THE_FORMAT: [&str; 10] = [
+    "timestamp",
+    "level",
+    "target",
+    "message",
+    "filename",
+    "line_number",
+    "span",
+    "spans",
+    "threadName",
+    "threadId",
+];
+
+#[test]
+fn no_log_line_writes_a_key_twice() {
+    let mut files = Vec::new();
+    for folder in ["engine", "storage", "protocol"] {
+        sources(&project().join(folder), &mut files);
+    }
+    let mut lines = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            for call in text.split(&format!("tracing::{level}!(")).skip(1) {
+                let mut keys = BTreeSet::new();
+                for argument in arguments(call) {
+                    let shown = path.display();
+                    assert!(
+                        !argument.starts_with('"'),
+                        "a message: {argument} in {shown}"
+                    );
+                    let key = argument.split('=').next().unwrap().trim();
+                    let key = key.trim_start_matches(['%', '?']).to_owned();
+                    assert!(!OF_THE_FORMAT.contains(&&*key), "{argument} in {shown}");
+                    assert!(!key.contains(':'), "{argument} in {shown}");
+                    assert!(keys.insert(key), "{argument} in {shown}");
+                }
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 40, "{lines}");
 }
 
 /// What stands between backticks.
@@ -265,7 +382,8 @@ fn every_test_that_a_document_names_is_there() {
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let (head, _) = text.split_once("...").unwrap_or((text, ""));
         let sentence = head.matches('_').count() >= 3 && head.chars().all(letters);
-        sentence && !head.starts_with("tidegate_")
+        let metric = head.starts_with("tidegate_") || head.starts_with("process_");
+        sentence && !metric
     };
     // Keys of the configuration and names of metrics end in their units.
     let is_unit = |text: &str| {

@@ -12,10 +12,12 @@ mod rig;
 use rig::{Credentials, Dir, NAME, Node, PASSWORD, Raw, ada, client, connect, json, run};
 use rig::{frame, head, no, signed_in, yes};
 use serde_json::{Value, json};
-use tidegate_client::{Client, Identifier, Options, SignIn, Verification, Verify};
-use tidegate_node::certificates::{Identity, Role};
+use tidegate_client::{
+    CallError, Client, Close, Identifier, Options, Refused, SignIn, Verification, Verify,
+};
+use tidegate_node::certificates::{Identity, Period, Role, issue_for, make_ca};
 use tidegate_node::folder::Folder;
-use tidegate_node::issuing::{Put, issue_to, read_ca};
+use tidegate_node::issuing::{Put, file_name, put_certificate, read_ca};
 use tidegate_wire::{Code, Opcode, v1};
 
 /// Runs an operator's command; its status and what it printed.
@@ -64,6 +66,8 @@ async fn tenants_and_gateways_are_added_while_the_node_serves_and_while_it_does_
     );
     assert_eq!(refused(&dir, &["tenant", "add", "shop"]), "exists");
     assert_eq!(refused(&dir, &["tenant", "add", "Shop!"]), "invalid_name");
+    assert_eq!(refused(&dir, &["tenant", "add", "shop-"]), "invalid_name");
+    assert_eq!(refused(&dir, &["gateway", "add", "till-"]), "invalid_name");
     let nobody = ["gateway", "add", "till", "--tenant", "nobody"];
     assert_eq!(refused(&dir, &nobody), "unknown");
     assert!(!dir.path().join("tls/gateway-till.crt").exists());
@@ -120,7 +124,21 @@ async fn a_revoked_gateway_is_cut_off_at_once_and_stays_out() {
     let mut raw = Raw::open_as(node.quic, &who).await;
     let ping = frame(&head(Opcode::Ping), &v1::Ping {});
     assert_eq!(raw.ask(&ping).await.0, Code::Ok);
+    let till = client_of(&dir, &node, "till", "default");
+    yes(till.ping().await);
     done(&dir, &["gateway", "revoke", "till"]);
+    // Its connection is closed, or it finds nobody when it connects again.
+    let refused_as = [Close::RightsWithdrawn, Close::UnknownGateway];
+    match till.ping().await {
+        Err(CallError::Refused {
+            reason: Refused::Closed(close),
+        }) => assert!(refused_as.contains(&close), "{close:?}"),
+        other => panic!("{other:?}"),
+    }
+    let sign_in = ["sign-in", "--gateway", "till", "--username", NAME, "--json"];
+    let output = run(&[&sign_in[..], &["--dir", dir.text()]].concat(), PASSWORD);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["code"], "unknown_gateway");
     assert_eq!(closed_with(&raw.connection).await, 0x13);
     let again = connect(node.quic, &who).await.unwrap();
     assert_eq!(closed_with(&again).await, 0x11);
@@ -236,6 +254,11 @@ async fn every_key_is_rotated_while_people_are_served_and_a_kill_in_between_lose
         refused(&dir, &["keys", "rotate", "pepper"]),
         "rotation_under_way"
     );
+    let status = done(&dir, &["keys", "status"]);
+    if let Some(rotation) = status["rotation"].as_object() {
+        assert_eq!(rotation["slots"], 4_096);
+        assert!(rotation["slots_done"].as_u64().unwrap() <= 4_096);
+    }
     let copy = dir.path().join("copy");
     let copy = copy.to_str().unwrap();
     let backup = ["backup", "--rows", copy, "--keys", copy];
@@ -278,11 +301,41 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     let node = Node::start(&dir);
     let gateway = client(&dir, &node);
     let grant = signed_in(&gateway).await;
-    let (rows, keys) = (dir.path().join("b/rows"), dir.path().join("b/keys"));
+    let (rows, keys) = (
+        dir.path().join("backups/rows"),
+        dir.path().join("backups/keys"),
+    );
     let (rows, keys) = (rows.to_str().unwrap(), keys.to_str().unwrap());
-    std::fs::create_dir(dir.path().join("b")).unwrap();
+    std::fs::create_dir(dir.path().join("backups")).unwrap();
     let backup = ["backup", "--rows", rows, "--keys", keys];
+    let (file, below) = (
+        dir.path().join("backups/file"),
+        dir.path().join("backups/file/keys"),
+    );
+    std::fs::write(&file, b"in the way").unwrap();
+    let inner = format!("{rows}/keys");
+    let inside = dir.path().join("store/rows/copy");
+    let outside = dir.path().with_extension("copy");
+    let out_by = format!("{}/../copy", dir.path().join("backups").display());
+    for keys in [
+        rows,
+        &inner,
+        below.to_str().unwrap(),
+        inside.to_str().unwrap(),
+        outside.to_str().unwrap(),
+        &out_by,
+    ] {
+        let (status, told) = order(&dir, &["backup", "--rows", rows, "--keys", keys]);
+        assert_eq!((status, &told["code"]), (1, &json!("invalid")), "{told}");
+        assert!(!dir.path().join("backups/rows").exists(), "{keys}");
+        assert!(
+            keys == rows || !std::path::Path::new(keys).exists(),
+            "{keys}"
+        );
+    }
+    done(&dir, &["gateway", "add", "till"]);
     let copied = done(&dir, &backup);
+    done(&dir, &["gateway", "revoke", "till"]);
     assert!(copied["count"].as_u64().unwrap() > 0, "{copied}");
     assert_eq!(refused(&dir, &backup), "exists");
     let later = SignIn::username("later", PASSWORD);
@@ -299,10 +352,29 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     // The machine burns; secrets and configuration come from where they are kept.
     std::fs::remove_dir_all(dir.path().join("store")).unwrap();
     let restore = ["restore", "--rows", rows, "--keys", keys];
-    assert_eq!(done(&dir, &restore)["rows"], copied["count"]);
+    // Nobody said who may connect.
+    let (status, unsaid) = order(&dir, &restore);
+    assert_eq!((status, &unsaid["code"]), (1, &json!("gateways_unsaid")));
+    for name in ["default", "root", "till"] {
+        assert!(
+            unsaid["message"].as_str().unwrap().contains(name),
+            "{unsaid}"
+        );
+    }
+    let nobodys = [&restore[..], &["--gateways", "default,nobody"]].concat();
+    assert_eq!(refused(&dir, &nobodys), "unknown");
+    assert!(!dir.path().join("store").exists());
+    let restore = [&restore[..], &["--gateways", "default,root"]].concat();
+    let restored = done(&dir, &restore);
+    assert_eq!(restored["rows"], copied["count"]);
+    assert_eq!(restored["gateways_kept"], json!(["default", "root"]));
+    assert_eq!(restored["gateways_revoked"], json!(["till"]));
     let again = run(&[&restore[..], &["--dir", dir.text()]].concat(), "");
     assert_eq!(again.status.code(), Some(2));
-    let _node = Node::start_at(&dir, address);
+    let node = Node::start_at(&dir, address);
+    // Revoked since the copy was made, it stays out.
+    let till = connect(node.quic, &Credentials::of(&dir, "gateway-till")).await;
+    assert_eq!(closed_with(&till.unwrap()).await, 0x11);
     yes(gateway.check(&grant.session).await);
     yes(gateway.refresh(&grant.refresh).await);
     yes(gateway.sign_in(&ada()).await);
@@ -328,7 +400,17 @@ async fn a_tenants_policy_is_its_own_and_applies_at_once() {
     assert!(after.expires_at + 3_600_000 < before.expires_at);
     std::fs::write(&policy, "[sessions]\nidle_ms = 0\n").unwrap();
     let bad = ["tenant", "set", "default", "--policy", policy_text];
-    assert_eq!(refused(&dir, &bad), "invalid_policy");
+    let output = run(&[&bad[..], &["--dir", dir.text()]].concat(), "");
+    let message = String::from_utf8(output.stderr).unwrap();
+    let expected = "policy.toml:2: sessions.idle_ms must be 1000 to";
+    assert!(message.contains(expected), "{message}");
+    std::fs::write(&policy, "home_region = 256\n").unwrap();
+    let output = run(&[&bad[..], &["--dir", dir.text()]].concat(), "");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("expected a whole number, 0 to 255"),
+        "{message}"
+    );
     std::fs::write(&policy, "home_region = 255\n").unwrap();
     assert_eq!(refused(&dir, &bad), "invalid_policy");
     std::fs::write(&policy, "[sesions]\n").unwrap();
@@ -418,19 +500,9 @@ fn the_doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
         "{faults:?}"
     );
     std::fs::write(path("secrets/index-1.key"), key).unwrap();
-    let folder = Folder::at(&dir.path());
-    let ca = read_ca(&folder).unwrap();
-    let identity = Identity {
-        role: Role::Gateway,
-        name: "default".into(),
-    };
-    let renewed_at = |days: i64| {
-        let at_s = now_s() - days * 86_400;
-        issue_to(&folder, &ca, &identity, at_s, Put::Renewed).unwrap();
-    };
-    renewed_at(366);
+    put(&dir, Role::Gateway, "default", (-365 * DAY_S, -DAY_S));
     fault("gateway-default.crt has expired");
-    renewed_at(340);
+    put(&dir, Role::Gateway, "default", (-DAY_S, 25 * DAY_S + 600));
     let warnings = findings(&dir, "warning").1;
     assert!(
         warnings
@@ -455,6 +527,87 @@ fn the_doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("passes = ", "passes = -")).unwrap();
     fault("config.toml");
+}
+
+const DAY_S: i64 = 86_400;
+
+/// Puts a certificate that counts from and until so many seconds from now on.
+fn put(dir: &Dir, role: Role, name: &str, (from_s, until_s): (i64, i64)) {
+    let folder = Folder::at(&dir.path());
+    let identity = Identity {
+        role,
+        name: name.to_owned(),
+    };
+    let period = Period {
+        from_s: now_s() + from_s,
+        until_s: now_s() + until_s,
+    };
+    let issued = issue_for(&read_ca(&folder).unwrap(), &identity, period).unwrap();
+    put_certificate(&folder, &file_name(&identity), &issued, Put::Renewed).unwrap();
+}
+
+/// What `serve` says when it refuses to start.
+fn not_served(dir: &Dir) -> String {
+    let addresses = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+    let serve = ["serve", "--dir", dir.text()];
+    let output = run(&[&serve[..], &addresses].concat(), "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_count_is_named_at_start_and_renewed_on_the_folder() {
+    let dir = Dir::new();
+    dir.configure("node.listen", "\"127.0.0.1:0\"");
+    dir.configure("node.metrics", "\"127.0.0.1:0\"");
+    for (period, words) in [
+        ((-366 * DAY_S, -DAY_S), "node.crt has expired"),
+        ((7_200, 365 * DAY_S), "set this machine's clock"),
+    ] {
+        put(&dir, Role::Node, "node", period);
+        let refused = not_served(&dir);
+        assert!(
+            refused.contains(words) && refused.contains("node.crt"),
+            "{refused}"
+        );
+        let (status, faults) = findings(&dir, "fault");
+        assert_eq!((status, faults.len()), (1, 1), "{faults:?}");
+        assert!(faults[0].contains("node.crt"), "{faults:?}");
+        assert_eq!(done(&dir, &["cert", "renew"]), json!({ "renewed": "node" }));
+        let node = Node::start(&dir);
+        yes(client(&dir, &node).ping().await);
+    }
+    // Of another CA: nobody could connect.
+    let other = Dir::new();
+    for name in ["tls/node.crt", "tls/node.key"] {
+        std::fs::write(dir.path().join(name), other.file(name)).unwrap();
+    }
+    let refused = not_served(&dir);
+    assert!(refused.contains("was not signed by the CA"), "{refused}");
+    done(&dir, &["cert", "renew"]);
+    let ca = make_ca(now_s() - 3_651 * DAY_S).unwrap();
+    put_certificate(&Folder::at(&dir.path()), "ca", &ca, Put::Renewed).unwrap();
+    assert!(not_served(&dir).contains("ca.crt has expired"));
+    let beyond = run(&["cert", "renew", "--dir", dir.text()], "");
+    let message = String::from_utf8(beyond.stderr).unwrap();
+    assert_eq!(beyond.status.code(), Some(2), "{message}");
+    assert!(message.contains("the CA ended on"), "{message}");
+}
+
+#[tokio::test]
+async fn a_running_node_whose_certificate_has_ended_takes_up_what_is_renewed_on_its_folder() {
+    let dir = Dir::new();
+    put(&dir, Role::Node, "node", (-3_600, 15));
+    let node = Node::start(&dir);
+    let who = Credentials::of(&dir, "gateway-default");
+    // Until it has ended.
+    while connect(node.quic, &who).await.is_ok() {}
+    assert_eq!(
+        done(&dir, &["cert", "renew"]),
+        json!({ "renewed": "node", "taken_up": "within 10 s" })
+    );
+    while connect(node.quic, &who).await.is_err() {}
+    yes(client(&dir, &node).ping().await);
 }
 
 fn now_s() -> i64 {

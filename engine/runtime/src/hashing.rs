@@ -51,6 +51,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     durations: Histogram,
     refused: metrics::Counter,
+    /// What waits for a thread.
+    waiting: metrics::Gauge,
 }
 
 const NOT_DONE: Completion = Completion::Refused { retry_after_ms: 0 };
@@ -103,8 +105,13 @@ impl HashingPool {
             arrived: Condvar::new(),
             peppers,
             clock,
-            durations: Histogram::new("tidegate_hashing_seconds", ""),
+            durations: Histogram::new(
+                "tidegate_hashing_seconds",
+                "the work on one password, without the wait before it",
+                "",
+            ),
             refused: metrics::counter!("tidegate_refused_total", "limit" => Limit::Hashing.name()),
+            waiting: metrics::gauge!("tidegate_waiting", "limit" => Limit::Hashing.name()),
         });
         let spawn = |number| {
             let shared = Arc::clone(&shared);
@@ -116,9 +123,15 @@ impl HashingPool {
                     shared.work();
                 })
         };
-        let threads = (0..options.threads.max(1)).map(spawn);
-        let threads = threads.collect::<io::Result<_>>()?;
-        Ok(HashingPool { shared, threads })
+        // When one cannot be started, the pool ends those that could.
+        let mut pool = HashingPool {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+        };
+        for number in 0..options.threads.max(1) {
+            pool.threads.push(spawn(number)?);
+        }
+        Ok(pool)
     }
 }
 
@@ -128,7 +141,9 @@ impl Drop for HashingPool {
         let waiting = {
             let mut queue = self.shared.lock();
             queue.state = State::Closed;
-            queue.line.clear()
+            let waiting = queue.line.clear();
+            self.shared.show(&queue);
+            waiting
         };
         drop(waiting);
         self.shared.arrived.notify_all();
@@ -150,6 +165,7 @@ impl Cpu for HashingPool {
         let entered = queue
             .line
             .enter(self.shared.clock.monotonic_us(), job, done);
+        self.shared.show(&queue);
         drop(queue);
         match entered {
             Ok(()) => self.shared.arrived.notify_one(),
@@ -194,10 +210,16 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn show(&self, queue: &Queue) {
+        let waiting = u32::try_from(queue.line.waiting()).unwrap_or(u32::MAX);
+        self.waiting.set(f64::from(waiting));
+    }
+
     fn next(&self) -> Option<(HashJob, HashDone)> {
         let mut queue = self.lock();
         loop {
             if let Some(job) = queue.line.take() {
+                self.show(&queue);
                 return Some(job);
             }
             if queue.state == State::Closed {

@@ -28,6 +28,7 @@ pub struct Histogram(Arc<Cells>);
 
 struct Cells {
     name: &'static str,
+    meaning: &'static str,
     /// As in the text format, without braces: `class="check"`.
     labels: String,
     stripes: [Stripe; STRIPES],
@@ -51,7 +52,7 @@ impl Histogram {
     /// The histogram of this name and these labels, which every caller shares.
     /// Not for a hot path: resolve once, and keep it.
     #[must_use]
-    pub fn new(name: &'static str, labels: &str) -> Histogram {
+    pub fn new(name: &'static str, meaning: &'static str, labels: &str) -> Histogram {
         let mut all = all().lock().unwrap_or_else(PoisonError::into_inner);
         let known = all
             .iter()
@@ -61,6 +62,7 @@ impl Histogram {
         }
         let histogram = Histogram(Arc::new(Cells {
             name,
+            meaning,
             labels: labels.to_owned(),
             stripes: Default::default(),
         }));
@@ -121,6 +123,7 @@ pub fn render() -> String {
     for histogram in histograms {
         if histogram.0.name != last {
             last = histogram.0.name;
+            let _ = writeln!(out, "# HELP {last} {}", histogram.0.meaning);
             let _ = writeln!(out, "# TYPE {last} histogram");
         }
         histogram.render(&mut out);
@@ -135,9 +138,9 @@ mod tests {
     #[test]
     fn durations_fall_into_their_buckets_whichever_thread_counts_them() {
         let name = "test_seconds";
-        let histogram = Histogram::new(name, "class=\"check\"");
+        let histogram = Histogram::new(name, "of this test", "class=\"check\"");
         let threads = (0..4).map(|_| {
-            let histogram = Histogram::new(name, "class=\"check\"");
+            let histogram = Histogram::new(name, "of this test", "class=\"check\"");
             std::thread::spawn(move || {
                 histogram.record_us(10);
                 histogram.record_us(11);

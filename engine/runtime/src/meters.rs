@@ -74,7 +74,11 @@ impl Meters {
             checks_cold: counter!("tidegate_checks_cold_total"),
             commits: counter!("tidegate_commits_total"),
             commits_failed: counter!("tidegate_commits_failed_total"),
-            commit_durations: Histogram::new("tidegate_commit_seconds", ""),
+            commit_durations: Histogram::new(
+                "tidegate_commit_seconds",
+                "from handing a person's commit to the store to its outcome",
+                "",
+            ),
             loads: counter!("tidegate_loads_total"),
             refused: Limit::ALL
                 .map(|limit| counter!("tidegate_refused_total", "limit" => limit.name())),

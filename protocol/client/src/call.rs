@@ -13,7 +13,7 @@ use crate::budget::Budgets;
 use crate::decision::{CallError, Decision, Over, Refusal};
 use crate::routes::{Answered, Probe, Routes, Silence};
 use crate::surroundings::{Deadline, World};
-use crate::transport::{Asked, Gone};
+use crate::transport::{Asked, Gone, Lasts};
 
 const BACKOFF_BASE_MS: u32 = 20;
 const BACKOFF_CAP_MS: u32 = 1_000;
@@ -324,6 +324,11 @@ impl Caller {
             class: opcode.class(),
         };
         let asked = self.patiently(wait, asked).await;
+        if let Ok(Err(Gone::Refused(reason))) = asked
+            && reason.lasts() == Lasts::Everywhere
+        {
+            return Err(CallError::Refused { reason });
+        }
         let mut cost = Cost::Paid;
         if !matches!(asked, Ok(Ok(_))) {
             // Another node may know better, or own the slot by now.
@@ -346,18 +351,21 @@ impl Caller {
                 cost,
                 sent: Sent::Maybe,
             })),
-            Ok(Err(gone)) => Ok(Attempt::Again(Retry {
-                error: CallError::Unreachable,
-                wait_ms: 0,
-                cost: match gone {
-                    Gone::BeforeSending => Cost::Free,
-                    Gone::AfterSending => Cost::FreeTwice,
-                },
-                sent: match gone {
-                    Gone::BeforeSending => Sent::Nothing,
-                    Gone::AfterSending => Sent::Maybe,
-                },
-            })),
+            Ok(Err(gone)) => {
+                let (error, cost, sent) = match gone {
+                    Gone::BeforeSending => (CallError::Unreachable, Cost::Free, Sent::Nothing),
+                    Gone::AfterSending => (CallError::Unreachable, Cost::FreeTwice, Sent::Maybe),
+                    Gone::Refused(reason) => {
+                        (CallError::Refused { reason }, Cost::Paid, Sent::Maybe)
+                    }
+                };
+                Ok(Attempt::Again(Retry {
+                    error,
+                    wait_ms: 0,
+                    cost,
+                    sent,
+                }))
+            }
             Ok(Ok(frame)) => self.judge(frame, way.node, target),
         }
     }

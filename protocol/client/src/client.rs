@@ -354,7 +354,7 @@ impl Client {
             .await
     }
 
-    /// Lists the person's sessions.
+    /// Lists the person's sessions, last used first.
     ///
     /// # Errors
     /// [`CallError`] when no answer is known.

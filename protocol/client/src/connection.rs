@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use tidegate_wire::{MAX_REPLY_BYTES, Splitter, correlation_of};
+use tidegate_wire::{Close, MAX_REPLY_BYTES, Splitter, correlation_of};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::options::NODE_NAME;
-use crate::transport::{Asked, Gone, Transport};
+use crate::transport::{Asked, Gone, Refused, Transport};
 
 /// Frames that may wait to be written.
 const OUTGOING_MAX: usize = 1_024;
@@ -32,6 +32,7 @@ struct Live {
 
 /// Who waits for which answer; closed when the connection is gone.
 struct Waiting {
+    connection: quinn::Connection,
     by_correlation: Mutex<Option<BTreeMap<u64, oneshot::Sender<Bytes>>>>,
 }
 
@@ -66,8 +67,10 @@ impl Lane {
         live.outgoing
             .send(frame)
             .await
-            .map_err(|_| Gone::BeforeSending)?;
-        answer.await.map_err(|_| Gone::AfterSending)
+            .map_err(|_| live.waiting.gone(Gone::BeforeSending))?;
+        answer
+            .await
+            .map_err(|_| live.waiting.gone(Gone::AfterSending))
     }
 
     /// The live connection, made when there is none. One flight however many
@@ -90,14 +93,14 @@ impl Lane {
         })?;
         let connection = connecting.await.map_err(|error| {
             tracing::debug!(event = "client.connect_failed", %error);
-            Gone::BeforeSending
+            refused(&error).map_or(Gone::BeforeSending, Gone::Refused)
         })?;
         let (send, recv) = connection
             .open_bi()
             .await
-            .map_err(|_| Gone::BeforeSending)?;
+            .map_err(|error| refused(&error).map_or(Gone::BeforeSending, Gone::Refused))?;
         let (outgoing, frames) = mpsc::channel(OUTGOING_MAX);
-        let waiting = Arc::new(Waiting::open());
+        let waiting = Arc::new(Waiting::open(connection.clone()));
         tokio::spawn(write(send, frames, Arc::clone(&waiting)));
         tokio::spawn(read(connection, recv, Arc::clone(&waiting)));
         Ok(Live { outgoing, waiting })
@@ -150,8 +153,9 @@ async fn read(connection: quinn::Connection, mut stream: quinn::RecvStream, wait
 }
 
 impl Waiting {
-    fn open() -> Waiting {
+    fn open(connection: quinn::Connection) -> Waiting {
         Waiting {
+            connection,
             by_correlation: Mutex::new(Some(BTreeMap::new())),
         }
     }
@@ -169,11 +173,18 @@ impl Waiting {
     fn enter(&self, correlation: u64) -> Result<oneshot::Receiver<Bytes>, Gone> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.lock();
-        waiting
-            .as_mut()
-            .ok_or(Gone::BeforeSending)?
-            .insert(correlation, sender);
+        match waiting.as_mut() {
+            Some(all) => all.insert(correlation, sender),
+            None => return Err(self.gone(Gone::BeforeSending)),
+        };
         Ok(receiver)
+    }
+
+    /// Why the connection is gone: what the node said, if it said something.
+    fn gone(&self, otherwise: Gone) -> Gone {
+        let reason = self.connection.close_reason();
+        let said = reason.as_ref().and_then(refused);
+        said.map_or(otherwise, Gone::Refused)
     }
 
     fn deliver(&self, frame: Bytes) {
@@ -192,6 +203,37 @@ impl Waiting {
     /// Tells everybody that their answer will not come.
     fn close(&self) {
         drop(self.lock().take());
+    }
+}
+
+/// The alerts of TLS (RFC 8446, 6.2) that say that a certificate is not
+/// accepted: bad, unsupported, revoked, expired or unknown, of an unknown CA,
+/// not signed by whom it names, or none at all.
+const CERTIFICATE_ALERTS: [u64; 8] = [42, 43, 44, 45, 46, 48, 51, 116];
+/// Where they begin among QUIC's codes (RFC 9001, 4.8).
+const ALERTS: u64 = 0x100;
+
+/// What the end of a connection says about who is not accepted by whom.
+fn refused(error: &quinn::ConnectionError) -> Option<Refused> {
+    let of_certificate = |code: u64| {
+        let alert = code.checked_sub(ALERTS)?;
+        CERTIFICATE_ALERTS.contains(&alert).then_some(())
+    };
+    match error {
+        quinn::ConnectionError::ApplicationClosed(close) => {
+            match Close::from_number(close.error_code.into_inner())? {
+                // Another node, or the same one in a moment, answers.
+                Close::Draining => None,
+                close => Some(Refused::Closed(close)),
+            }
+        }
+        quinn::ConnectionError::TransportError(error) => {
+            of_certificate(error.code.into()).map(|()| Refused::NodeCertificate)
+        }
+        quinn::ConnectionError::ConnectionClosed(close) => {
+            of_certificate(close.error_code.into()).map(|()| Refused::OwnCertificate)
+        }
+        _ => None,
     }
 }
 

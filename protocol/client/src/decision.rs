@@ -3,6 +3,8 @@
 use thiserror::Error;
 use tidegate_wire::{Code, DeviceToken, RefreshToken, SessionToken, UserId};
 
+use crate::transport::Refused;
+
 /// Yes or no. Both are answers.
 #[derive(Clone, Debug)]
 pub enum Decision<T> {
@@ -56,6 +58,14 @@ pub enum CallError {
         code: Code,
         /// When to try again.
         retry_after_ms: u32,
+    },
+    /// The node and this client do not accept each other. It is told at once
+    /// where it holds for every node. What was under way when it came may have
+    /// been done.
+    #[error("refused: {} ({})", .reason.message(), .reason.name())]
+    Refused {
+        /// Why.
+        reason: Refused,
     },
     /// Another region is the account's home, and this client knows no node of it
     /// ([`crate::Client::with_region`]); nothing was done.

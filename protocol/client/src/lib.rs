@@ -28,6 +28,6 @@ pub use options::{Options, SetupError, quic_config, quic_config_by};
 pub use routes::{Reach, Seed};
 pub use surroundings::{NoRandomness, Surroundings};
 pub use tidegate_wire::{
-    Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
+    Close, Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
 };
-pub use transport::{Asked, Gone, Transport};
+pub use transport::{Asked, Gone, Refused, Transport};

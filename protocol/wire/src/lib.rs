@@ -7,6 +7,7 @@
 //! Everything that arrives is validated in place: decoding neither copies nor
 //! allocates, and never panics.
 
+mod close;
 mod code;
 mod decode;
 mod encode;
@@ -19,6 +20,7 @@ mod token;
 
 pub mod v1;
 
+pub use close::Close;
 pub use code::{Code, Kind};
 pub use decode::{Fault, Reply, Request, Requested, decode_reply, decode_request};
 pub use encode::{Body, encode_refusal, encode_reply, encode_request};

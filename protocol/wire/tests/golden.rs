@@ -7,7 +7,7 @@ mod samples;
 use std::fmt::Write;
 use std::path::Path;
 
-use tidegate_wire::{Code, Opcode};
+use tidegate_wire::{Close, Code, Opcode};
 
 fn assert_golden(name: &str, text: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -69,4 +69,16 @@ fn every_code_has_the_number_and_name_written_down() {
         assert_eq!(Code::from_number(*code as u16), Some(*code));
     }
     assert_golden("codes.txt", &text);
+}
+
+#[test]
+fn every_reason_to_close_has_the_number_and_name_written_down() {
+    let mut text = String::new();
+    for close in Close::ALL {
+        let number = *close as u32;
+        writeln!(text, "{number} {}", close.name()).unwrap();
+        assert_eq!(Close::from_number(number.into()), Some(*close));
+    }
+    assert_eq!(Close::from_number(1), None);
+    assert_golden("closes.txt", &text);
 }

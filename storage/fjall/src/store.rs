@@ -153,6 +153,12 @@ impl FjallStore {
         self.writer.health()
     }
 
+    /// What the system said when commits ended.
+    #[must_use]
+    pub fn fault(&self) -> Option<std::io::ErrorKind> {
+        self.writer.fault()
+    }
+
     /// How many groups were made durable since the store was opened, each
     /// with one sync of the rows' journal.
     #[must_use]
@@ -161,11 +167,26 @@ impl FjallStore {
     }
 }
 
+/// Whether it is the disk that refuses, whatever is in a file.
+fn is_of_the_disk(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(
+        kind,
+        PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
+    )
+}
+
 fn describe(folder: &Path, error: MetaError) -> OpenError {
     let path = folder.to_owned();
     match error {
         MetaError::Fjall(fjall::Error::Locked) => OpenError::InUse(path),
         MetaError::Fjall(fjall::Error::Io(source)) | MetaError::Io(source) => {
+            OpenError::Io { path, source }
+        }
+        // Other errors of reading a table say that it is not whole.
+        MetaError::Fjall(fjall::Error::Storage(fjall::LsmError::Io(source)))
+            if is_of_the_disk(source.kind()) =>
+        {
             OpenError::Io { path, source }
         }
         MetaError::Fjall(other) => OpenError::Damaged {
@@ -236,6 +257,7 @@ mod tests {
         let store = FjallStore::open_with(folder.path(), &options, SyncOrder::Fail).unwrap();
         assert_eq!(store.commit(put()).await, Err(StoreError::CommitUnknown));
         assert_eq!(store.commit(put()).await, Err(StoreError::Unavailable));
+        assert_eq!(store.fault(), Some(std::io::ErrorKind::Other));
         let found = store.get(key).await.unwrap();
         assert_eq!(found.as_deref(), Some(&b"value"[..]));
     }

@@ -1,9 +1,9 @@
 //! Group commit: one thread, one sync for all commits that wait for it.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ struct Request {
 pub(crate) struct Writer {
     groups_written: Arc<AtomicU64>,
     failed: Arc<AtomicBool>,
+    fault: Arc<OnceLock<io::ErrorKind>>,
     requests: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -56,12 +57,14 @@ impl Writer {
         let mut scribe = Scribe::new(rows, mark, order)?;
         let groups_written = Arc::clone(&scribe.groups_written);
         let failed = Arc::clone(&scribe.failed);
+        let fault = Arc::clone(&scribe.fault);
         let thread = thread::Builder::new()
             .name("store-write".into())
             .spawn(move || scribe.work(&waiting))?;
         Ok(Writer {
             groups_written,
             failed,
+            fault,
             requests: Some(requests),
             thread: Some(thread),
         })
@@ -72,6 +75,11 @@ impl Writer {
             true => Health::Failed,
             false => Health::Good,
         }
+    }
+
+    /// What the system said when a write failed.
+    pub(crate) fn fault(&self) -> Option<io::ErrorKind> {
+        self.fault.get().copied()
     }
 
     pub(crate) fn groups_written(&self) -> u64 {
@@ -127,6 +135,7 @@ struct Scribe {
     generation: u32,
     sequence: u64,
     failed: Arc<AtomicBool>,
+    fault: Arc<OnceLock<io::ErrorKind>>,
 }
 
 impl Scribe {
@@ -142,6 +151,7 @@ impl Scribe {
             generation,
             sequence,
             failed: Arc::default(),
+            fault: Arc::default(),
         })
     }
 
@@ -192,6 +202,14 @@ impl Scribe {
         }
         if let Err(error) = self.write(&group) {
             tracing::error!(event = "store.write_failed", %error);
+            let kind = match &error {
+                fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+                    error.kind()
+                }
+                _ => io::ErrorKind::Other,
+            };
+            // Only the first one says why.
+            let _ = self.fault.set(kind);
             self.failed.store(true, Ordering::Release);
             for (_, outcome) in &mut decided {
                 *outcome = outcome.and(Err(StoreError::CommitUnknown));

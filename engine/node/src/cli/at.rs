@@ -8,14 +8,15 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Map, Value};
-use tidegate_client::{Client, Decision, Operated, Options};
+use tidegate_client::{CallError, Client, Decision, Operated, Options};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
 use tidegate_storage_fjall::FjallStore;
 
+use super::lost::{NodeLost, operate_while_there};
 use super::output::{self, Format};
 use super::person::block_on;
-use super::{NO, YES};
+use super::{NO, UNKNOWN, YES};
 use crate::assembly::{Journal, assemble};
 use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
@@ -25,6 +26,7 @@ use crate::folder::Folder;
 use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
 use crate::issuing::file_name;
 use crate::operator::{Order, Said};
+use crate::serve::actors;
 
 /// Where the folder is, and how a node is reached.
 #[derive(Args)]
@@ -49,6 +51,9 @@ pub(super) enum Place {
     Node(SocketAddr),
     Folder,
 }
+
+/// What a node answered.
+pub(super) type Answered = Result<Decision<Operated>, CallError>;
 
 /// What an order came to.
 pub(super) enum Answer {
@@ -117,6 +122,20 @@ impl At {
 
     /// Has a certain node carry an order out.
     pub(super) fn ask_node(&self, address: SocketAddr, order: &Order) -> anyhow::Result<Answer> {
+        let answer = match self.operate(address, order) {
+            Err(error) if error.is::<NodeLost>() => {
+                let message = "the node stopped answering while it copied; what it had begun is \
+                               no backup: order it again";
+                output::refusal(self.format(), "node_lost", message, None);
+                return Ok(Answer::Told(UNKNOWN));
+            }
+            answer => answer?,
+        };
+        self.told(answer)
+    }
+
+    /// Asks a certain node, and prints nothing.
+    pub(super) fn operate(&self, address: SocketAddr, order: &Order) -> anyhow::Result<Answered> {
         let folder = self.folder();
         let operator = Identity {
             role: Role::Operator,
@@ -136,15 +155,24 @@ impl At {
         // A backup answers when it is done.
         options.deadline_ms = match order {
             Order::Backup { .. } => 6 * 60 * 60 * 1000,
-            // A node that is there says what it knows, whatever the store does.
-            Order::Status => 5_000,
+            // A node that is there says what it knows, whatever the store does;
+            // and it takes a certificate up by itself, and cannot be reached when
+            // its own is over.
+            Order::Status | Order::CertificateReload => 5_000,
             _ => 30_000,
         };
         let text = serde_json::to_string(order)?;
-        let answer = block_on(async {
+        block_on(async {
+            if matches!(order, Order::Backup { .. }) {
+                return operate_while_there(&options, &text, &SystemClock::new()).await;
+            }
             let client = Client::new(&options)?;
             anyhow::Ok(client.operate(&text).await)
-        })??;
+        })?
+    }
+
+    /// What an answer came to; prints what is not done.
+    pub(super) fn told(&self, answer: Answered) -> anyhow::Result<Answer> {
         match answer {
             Ok(Decision::Yes(Operated::Done(text))) => {
                 Ok(Answer::Done(object(serde_json::from_str(&text)?)))
@@ -168,11 +196,7 @@ impl At {
             bail!("{} is not a node's folder", self.dir.display());
         }
         let config = Config::read(&folder.config())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("a runtime cannot be started")?;
+        let runtime = actors(1)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let backend = Backend::open(&folder, &config, &OsEntropy)?;
         let deployment = runtime.block_on(Deployment::open(&folder, &config, backend))?;

@@ -11,6 +11,7 @@ use super::at::{Answer, At, format_of, object};
 use super::node::FoundationdbArgs;
 use super::output::{self, Format};
 use super::person::block_on;
+use super::table::aligned;
 use super::{NO, YES};
 use crate::folder::Folder;
 use crate::moving;
@@ -99,7 +100,7 @@ fn table(status: &Status) -> Vec<String> {
         "READS",
         "ADDRESS",
     ];
-    let mut rows = vec![headings.map(str::to_owned)];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
     for node in &status.nodes {
         let epochs = node
             .epochs
@@ -108,7 +109,7 @@ fn table(status: &Status) -> Vec<String> {
                 false => format!("{low}-{high}"),
             });
         let age = node.lease_age_ms;
-        rows.push([
+        rows.push(vec![
             node.node.clone(),
             node.state.clone(),
             node.slots.to_string(),
@@ -119,18 +120,7 @@ fn table(status: &Status) -> Vec<String> {
             node.address.clone(),
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..headings.len())
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
-    let line = |row: &[String; 8]| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let mut lines = aligned(&rows);
     let store = match &status.old {
         None => format!(
             "the store answered {} in {} ms",

@@ -1,8 +1,10 @@
 //! `doctor`: what is wrong with a node's folder and machine, and how to mend
 //! it.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,9 +20,11 @@ use tidegate_storage_fjall::{FjallStore, OpenError};
 use super::person::block_on;
 use super::{NO, YES, output};
 use crate::backend::{Backend, BackendError};
-use crate::certificates::expires_at_s;
+use crate::certificates::{NEW_CA, expires_at_s};
 use crate::config::Config;
+use crate::credentials;
 use crate::deployment::{Deployment, DeploymentError, key_file};
+use crate::disk::{is_read_only, mend};
 use crate::folder::Folder;
 
 /// Certificates are to be renewed this long before they end.
@@ -115,6 +119,9 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<u8> {
 }
 
 fn examine(folder: &Folder) -> Vec<Finding> {
+    if let Some(stranger) = wrong_user(folder) {
+        return vec![stranger];
+    }
     let config = match Config::read(&folder.config()) {
         Ok(config) => config,
         Err(error) => {
@@ -125,7 +132,7 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     let mut findings = vec![good("the configuration is valid")];
     findings.extend(secrets(folder));
     findings.extend(certificates(folder));
-    findings.extend(disk(folder));
+    findings.extend(disks(folder));
     findings.push(clock());
     findings.push(open_files(&config));
     findings.extend(udp_buffers());
@@ -138,24 +145,54 @@ fn examine(folder: &Folder) -> Vec<Finding> {
             address.trim()
         ))),
         _ => {
-            findings.push(store(folder, &config));
+            // Where nothing can be written, that is what is wrong.
+            if !is_read_only(folder.root()) {
+                findings.push(store(folder, &config));
+            }
             findings.extend(ports(&config));
         }
     }
     findings
 }
 
+/// Another user sees other things than the node does, and leaves files that
+/// the node cannot open.
+fn wrong_user(folder: &Folder) -> Option<Finding> {
+    let root = folder.root();
+    let owner = std::fs::metadata(root).ok()?.uid();
+    let us = rustix::process::geteuid().as_raw();
+    (owner != us).then(|| {
+        let shown = root.display();
+        fault(
+            format!("{shown} belongs to user {owner}, and this is user {us}"),
+            format!("run it as the node's user: sudo -u '#{owner}' tidegate doctor --dir {shown}"),
+        )
+    })
+}
+
 /// Key files: there, whole, and readable by their owner alone.
 fn secrets(folder: &Folder) -> Vec<Finding> {
     let entries = std::fs::read_dir(folder.root().join("secrets"));
-    let Ok(entries) = entries else {
-        let mend = "put the secrets of this deployment back from where they are kept safe";
-        return vec![fault("the folder secrets/ cannot be read", mend)];
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            let mend = match error.kind() {
+                ErrorKind::NotFound => {
+                    "put the secrets of this deployment back from where they are kept safe"
+                }
+                kind => mend(kind, folder.root()),
+            };
+            let what = format!("the folder secrets/ cannot be read: {error}");
+            return vec![fault(what, mend)];
+        }
     };
     let mut findings = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         if let Err(error) = key_file(&path) {
-            let mend = "put the file back from where it is kept safe";
+            let mend = match error.kind {
+                None | Some(ErrorKind::NotFound) => "put the file back from where it is kept safe",
+                Some(kind) => mend(kind, &path),
+            };
             findings.push(fault(error.to_string(), mend));
         }
         findings.extend(private(&path));
@@ -178,7 +215,13 @@ fn private(path: &Path) -> Option<Finding> {
 }
 
 fn certificates(folder: &Folder) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let now_s = i64::try_from(SystemClock::new().unix_ms() / 1000).unwrap_or(i64::MAX);
+    let troubles = credentials::examine(folder, now_s);
+    let told = troubles.iter().map(|trouble| {
+        let what = format!("{} {}", trouble.file.display(), trouble.what);
+        fault(what, trouble.mend.clone())
+    });
+    let mut findings: Vec<_> = told.collect();
     let entries = std::fs::read_dir(folder.root().join("tls"));
     let mut paths: Vec<_> = entries
         .into_iter()
@@ -187,15 +230,16 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
         .map(|entry| entry.path())
         .collect();
     paths.sort();
-    for needed in [folder.certificate("ca"), folder.certificate("node")] {
-        if !paths.contains(&needed) {
-            let what = format!("{} is missing", needed.display());
-            findings.push(fault(what, "put it back, or `tidegate cert renew`"));
-        }
-    }
     for path in &paths {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("crt") => findings.push(expiry(path)),
+            Some("crt") if troubles.iter().any(|trouble| trouble.file == *path) => {}
+            Some("crt") => {
+                let mend = match *path == folder.certificate("ca") {
+                    true => NEW_CA,
+                    false => "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)",
+                };
+                findings.push(expiry(path, now_s, mend));
+            }
             Some("key") => findings.extend(private(path)),
             _ => {}
         }
@@ -213,18 +257,13 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
     findings
 }
 
-fn expiry(path: &Path) -> Finding {
+fn expiry(path: &Path, now_s: i64, mend: &str) -> Finding {
     let shown = path.display();
     let der = CertificateDer::from_pem_file(path).ok();
     let Some(expires_at_s) = der.and_then(|der| expires_at_s(&der)) else {
-        return fault(
-            format!("{shown} is no certificate"),
-            "`tidegate cert renew`",
-        );
+        return fault(format!("{shown} is no certificate"), mend);
     };
-    let now_s = i64::try_from(SystemClock::new().unix_ms() / 1000).unwrap_or(i64::MAX);
     let days = (expires_at_s - now_s).div_euclid(86_400);
-    let mend = "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)";
     match days {
         ..0 => fault(format!("{shown} has expired"), mend),
         0..RENEW_DAYS => warning(format!("{shown} expires in {days} days"), mend),
@@ -232,28 +271,53 @@ fn expiry(path: &Path) -> Finding {
     }
 }
 
-fn disk(folder: &Folder) -> Vec<Finding> {
-    let root = folder.root();
-    let (Ok(kind), Ok(space)) = (rustix::fs::statfs(root), rustix::fs::statvfs(root)) else {
-        let what = format!("{} cannot be examined", root.display());
+/// The disks on which parts of the folder lie.
+fn disks(folder: &Folder) -> Vec<Finding> {
+    let parts = [
+        folder.root().to_owned(),
+        folder.store(),
+        folder.store().join("keys"),
+        folder.journal(),
+    ];
+    let mut seen = BTreeSet::new();
+    let mut findings = Vec::new();
+    for path in parts {
+        let device = std::fs::metadata(&path).map(|meta| meta.dev());
+        if device.is_ok_and(|device| seen.insert(device)) {
+            findings.extend(disk(&path));
+        }
+    }
+    findings
+}
+
+fn disk(path: &Path) -> Vec<Finding> {
+    let shown = path.display();
+    let (Ok(kind), Ok(space)) = (rustix::fs::statfs(path), rustix::fs::statvfs(path)) else {
+        let what = format!("{shown} cannot be examined");
         return vec![fault(what, "is the disk mounted?")];
     };
+    if is_read_only(path) {
+        let what = format!("{shown} cannot be written");
+        return vec![fault(what, mend(ErrorKind::ReadOnlyFilesystem, path))];
+    }
     let disk = match i128::from(kind.f_type) == TMPFS_MAGIC {
         true => warning(
-            format!("{} lies in memory (tmpfs)", root.display()),
+            format!("{shown} lies in memory (tmpfs)"),
             "every account is lost with the next start of the machine: use a disk",
         ),
-        false => good(format!("{} lies on a disk", root.display())),
+        false => good(format!("{shown} lies on a disk")),
     };
     let percent = (space.f_bavail * 100)
         .checked_div(space.f_blocks)
         .unwrap_or(0);
-    let free = match percent < FREE_PERCENT {
-        true => warning(
-            format!("{percent}% of the disk is free"),
+    let what = format!("{percent}% of the disk of {shown} is free");
+    let free = match percent {
+        _ if space.f_bavail == 0 => fault(what, mend(ErrorKind::StorageFull, path)),
+        0..FREE_PERCENT => warning(
+            what,
             "a full disk ends all changes until the node is started again: make room",
         ),
-        false => good(format!("{percent}% of the disk is free")),
+        _ => good(what),
     };
     vec![disk, free]
 }
@@ -319,9 +383,7 @@ fn store(folder: &Folder, config: &Config) -> Finding {
                 BackendError::Embedded(OpenError::Damaged { .. }) => {
                     "put the right file in its place, or restore a backup (docs/operations.md)"
                 }
-                BackendError::Embedded(OpenError::Io { .. }) => {
-                    "see to the disk; the store itself was not found damaged"
-                }
+                BackendError::Embedded(OpenError::Io { path, source }) => mend(source.kind(), path),
                 _ => "the section `storage` of config.toml says how FoundationDB is reached",
             };
             return fault(error.to_string(), mend);
@@ -335,7 +397,16 @@ fn store(folder: &Folder, config: &Config) -> Finding {
             "is FoundationDB up (`fdbcli --exec status`), and the cluster file right?",
         ),
         Ok(Err(error)) => {
-            let mend = "put the secrets of this store back from where they are kept safe";
+            let refused = match &error {
+                DeploymentError::Key(key) => key.kind.filter(|kind| *kind != ErrorKind::NotFound),
+                DeploymentError::Store(_)
+                | DeploymentError::Region(_)
+                | DeploymentError::Directory(_)
+                | DeploymentError::Row(_)
+                | DeploymentError::Newer { .. } => None,
+            };
+            let otherwise = "put the secrets of this store back from where they are kept safe";
+            let mend = refused.map_or(otherwise, |kind| mend(kind, folder.root()));
             fault(error.to_string(), mend)
         }
         Err(error) => fault(

@@ -1,6 +1,5 @@
-//! `init` and `serve`.
+//! `init`, `bundle` and `serve`.
 
-use std::io::{IsTerminal, stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,9 +7,8 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tidegate_runtime::ports::Entropy;
 use tidegate_runtime::{OsEntropy, SystemClock};
-use tracing_subscriber::EnvFilter;
 
-use super::{YES, output};
+use super::{YES, logging, output};
 use crate::assembly::READS;
 use crate::bundle;
 use crate::config::{FoundationdbConfig, Overrides, StorageConfig};
@@ -252,7 +250,7 @@ pub(super) fn bundle(args: &BundleArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
-    log();
+    logging::start()?;
     let folder = Folder::at(&args.dir);
     let options = ServeOptions {
         listen: args.listen,
@@ -264,21 +262,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
         },
     };
     serve_node(&folder, &options, |quic, metrics| {
-        output::line(&format!("tidegate ready quic={quic} metrics={metrics}"));
+        output::offered(&format!("tidegate ready quic={quic} metrics={metrics}"));
     })?;
     Ok(YES)
-}
-
-/// Logs go to standard error: as text on a terminal, as JSON lines elsewhere.
-/// `TIDEGATE_LOG` sets the level (default `info`).
-fn log() {
-    let filter = EnvFilter::try_from_env("TIDEGATE_LOG");
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr);
-    match stderr().is_terminal() {
-        true => subscriber.init(),
-        false => subscriber.json().flatten_event(true).init(),
-    }
 }

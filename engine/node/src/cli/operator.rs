@@ -2,28 +2,24 @@
 //! plane; when no node runs in the folder, they are carried out on the folder.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{OsEntropy, SystemClock};
-use tidegate_storage_fjall::FjallStore;
 
-use super::at::{At, Place, format_of, object};
-use super::person::block_on;
+use super::at::{Answer, At, Place, object};
 use super::{YES, output};
-use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
-use crate::config::{Config, StorageConfig};
-use crate::deployment::{GatewayRow, KeyKind, TenantPolicy};
+use crate::config::{broken_in, line_of, plainly};
+use crate::deployment::{GatewayRow, KeyKind, ROWS_MAX, TenantPolicy};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 use crate::issuing::{Put, file_name, issue_to, read_ca};
 use crate::operator::Order;
-use crate::restored;
-use crate::rights::Right;
+use crate::rights::{RATE_MAX_PER_S, Right};
 
 #[derive(Subcommand)]
 pub(super) enum TenantCommand {
@@ -75,7 +71,8 @@ pub(super) struct GatewayArgs {
     #[arg(long = "right", value_name = "RIGHT", default_value = "auth")]
     rights: Vec<Right>,
     /// Requests per second; 0 for no limit.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(..=RATE_MAX_PER_S))]
     rate_per_s: u64,
     #[command(flatten)]
     at: At,
@@ -138,35 +135,10 @@ pub(super) struct BackupArgs {
 }
 
 #[derive(Args)]
-pub(super) struct RestoreArgs {
-    /// The folder with the backup's rows.
-    #[arg(long, value_name = "DIR")]
-    rows: PathBuf,
-    /// The folder with the backup's wrapped keys.
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
-    /// The node's folder: with its secrets, without a store.
-    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
-    dir: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-pub(super) struct RestoredArgs {
-    /// A node's folder; no node of the deployment may run.
-    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
-    dir: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
 pub(super) struct AuditArgs {
     /// How many acts, the newest first.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=ROWS_MAX as u64))]
     limit: usize,
     #[command(flatten)]
     at: At,
@@ -193,7 +165,12 @@ impl TenantArgs {
         };
         let text = std::fs::read_to_string(path);
         let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+        if let Some((range, expected)) = broken_in(&text) {
+            let line = line_of(&text, range.key).unwrap_or(1);
+            let (path, key) = (path.display(), range.key);
+            bail!("{path}:{line}: {key} must be {expected}");
+        }
+        toml::from_str(&text).map_err(|error| anyhow!("{}: {}", path.display(), plainly(&error)))
     }
 }
 
@@ -255,13 +232,7 @@ pub(super) fn cert(command: &CertCommand) -> anyhow::Result<u8> {
         (_, Some(name)) => (of(Role::Operator, name), name),
         (None, None) => {
             issue(&folder, &of(Role::Node, "node"), Put::Renewed)?;
-            return match args.at.place()? {
-                Place::Folder => {
-                    output::print(args.at.format(), &object(json!({ "renewed": "node" })));
-                    Ok(YES)
-                }
-                Place::Node(_) => args.at.order(&Order::CertificateReload),
-            };
+            return renewed_node(args);
         }
     };
     if !folder.certificate(&file_name(&identity)).exists() {
@@ -288,6 +259,28 @@ pub(super) fn cert(command: &CertCommand) -> anyhow::Result<u8> {
     Ok(status)
 }
 
+/// Has a running node take its new certificate up at once.
+fn renewed_node(args: &RenewArgs) -> anyhow::Result<u8> {
+    let fields = match args.at.place()? {
+        Place::Folder => object(json!({ "renewed": "node" })),
+        Place::Node(address) => {
+            match args.at.operate(address, &Order::CertificateReload)? {
+                // Nobody reaches a node whose old certificate is over; the node
+                // of this folder looks by itself.
+                Err(_) if args.at.connect.is_none() => {
+                    object(json!({ "renewed": "node", "taken_up": "within 10 s" }))
+                }
+                answer => match args.at.told(answer)? {
+                    Answer::Done(fields) => fields,
+                    Answer::Told(status) => return Ok(status),
+                },
+            }
+        }
+    };
+    output::print(args.at.format(), &fields);
+    Ok(YES)
+}
+
 fn issue(folder: &Folder, identity: &Identity, put: Put) -> anyhow::Result<String> {
     let ca = read_ca(folder).context("the CA's private key is needed to issue certificates")?;
     Ok(issue_to(folder, &ca, identity, now_s(), put)?)
@@ -312,46 +305,6 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
         rows: absolute(&args.rows)?,
         keys: absolute(&args.keys)?,
     })
-}
-
-pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<u8> {
-    let folder = Folder::at(&args.dir);
-    if !folder.config().exists() {
-        bail!("{} is not a node's folder", args.dir.display());
-    }
-    let config = Config::read(&folder.config())?;
-    if !matches!(config.storage, StorageConfig::Embedded {}) {
-        bail!(
-            "FoundationDB is restored with its own tools, then `tidegate restored` \
-             (docs/operations.md)"
-        );
-    }
-    // Nothing is there to be served before it was made ready.
-    let ready = |store: FjallStore| -> anyhow::Result<()> {
-        let backend = Backend::Embedded(Arc::new(store));
-        block_on(restored::make_ready(&backend))??;
-        Ok(())
-    };
-    let rows = tidegate_storage_fjall::restore(&args.rows, &args.keys, &folder.store(), ready)?;
-    let format = format_of(args.json);
-    output::print(format, &object(json!({ "rows": rows })));
-    Ok(YES)
-}
-
-/// What a store needs that FoundationDB's tools have put back.
-pub(super) fn restored(args: &RestoredArgs) -> anyhow::Result<u8> {
-    let folder = Folder::at(&args.dir);
-    let config = Config::read(&folder.config())?;
-    let backend = Backend::open(&folder, &config, &OsEntropy)?;
-    let ready = block_on(restored::make_ready(&backend))??;
-    let fields = json!({
-        "generation": ready.generation,
-        "erasures": ready.replayed.erased,
-        "erased_again": ready.replayed.people,
-        "identifiers_freed": ready.replayed.identifiers,
-    });
-    output::print(format_of(args.json), &object(fields));
-    Ok(YES)
 }
 
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::{ConfigError, plainly};
 
 /// Where the rows are kept.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -79,7 +79,7 @@ impl FoundationdbConfig {
         })?;
         toml::from_str(&text).map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            message: error.to_string(),
+            message: plainly(&error),
         })
     }
 }

@@ -1,9 +1,5 @@
 //! The gateway process of the demonstration: signs people up and in, and
 //! afterwards asks for everything that was acknowledged.
-#![allow(
-    clippy::print_stdout,
-    reason = "its output is read by the demonstration"
-)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +12,7 @@ use tidegate_client::{
     Verify,
 };
 
+use crate::cli::output;
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 
@@ -88,11 +85,13 @@ async fn story(args: &GatewayArgs) -> anyhow::Result<u8> {
         }
         verify(&client, person).await?;
     }
-    println!("claim {active} acknowledged sessions answer active; {ended} ended ones do not");
-    println!(
+    output::line(&format!(
+        "claim {active} acknowledged sessions answer active; {ended} ended ones do not"
+    ));
+    output::line(&format!(
         "claim {active} refresh tokens turn once more, {} people sign in again",
         people.len()
-    );
+    ));
     Ok(0)
 }
 
@@ -156,7 +155,7 @@ async fn live(client: &Client, number: usize) -> anyhow::Result<Acknowledged> {
 
 fn acknowledged<T>(what: &str, answer: Result<Decision<T>, CallError>) -> anyhow::Result<T> {
     let value = yes(what, answer)?;
-    println!("acknowledged {what}");
+    output::line(&format!("acknowledged {what}"));
     Ok(value)
 }
 

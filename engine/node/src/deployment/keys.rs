@@ -19,18 +19,30 @@ pub struct KeyFault {
     pub path: PathBuf,
     /// What is wrong with it.
     pub message: String,
+    /// What kind of thing the system said, if it was the system.
+    pub kind: Option<std::io::ErrorKind>,
+}
+
+impl KeyFault {
+    fn of(path: &Path, error: &std::io::Error) -> KeyFault {
+        KeyFault {
+            path: path.to_owned(),
+            message: error.to_string(),
+            kind: Some(error.kind()),
+        }
+    }
 }
 
 /// Reads a key file.
 pub(crate) fn key_file(path: &Path) -> Result<Key, KeyFault> {
-    let fault = |message: String| KeyFault {
-        path: path.to_owned(),
-        message,
-    };
     let bytes = std::fs::read(path).map(Zeroizing::new);
-    let bytes = bytes.map_err(|error| fault(error.to_string()))?;
+    let bytes = bytes.map_err(|error| KeyFault::of(path, &error))?;
     let key = <[u8; 32]>::try_from(bytes.as_slice());
-    let key = key.map_err(|_| fault("a key file holds exactly 32 bytes".into()))?;
+    let key = key.map_err(|_| KeyFault {
+        path: path.to_owned(),
+        message: "a key file holds exactly 32 bytes".into(),
+        kind: None,
+    })?;
     Ok(Key::new(key))
 }
 
@@ -43,6 +55,7 @@ pub(super) fn belonging(folder: &Folder, kind: &str, key: &KeyRef) -> Result<Key
         false => Err(KeyFault {
             path,
             message: "this is not the key of this store".into(),
+            kind: None,
         }),
     }
 }
@@ -60,18 +73,12 @@ pub(crate) fn make_key(
     let key = match write_private(&path, &*bytes) {
         Ok(()) => Key::new(*bytes),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => key_file(&path)?,
-        Err(error) => {
-            let message = error.to_string();
-            return Err(KeyFault { path, message });
-        }
+        Err(error) => return Err(KeyFault::of(&path, &error)),
     };
     let parent = path.parent().map(std::fs::File::open);
     if let Some(Ok(parent)) = parent {
         let synced = parent.sync_all();
-        synced.map_err(|error| KeyFault {
-            path: path.clone(),
-            message: error.to_string(),
-        })?;
+        synced.map_err(|error| KeyFault::of(&path, &error))?;
     }
     let check = key_check(&key);
     Ok((key, KeyRef { number, check }))

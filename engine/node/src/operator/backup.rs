@@ -1,12 +1,13 @@
 //! A consistent copy of the store while it serves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 use tidegate_storage_api::Commit;
 use tidegate_storage_fjall::BackupError;
 
+use super::places::place;
 use super::{Operator, OperatorError, Said, no};
 use crate::backend::Backend;
 
@@ -33,6 +34,12 @@ impl Operator {
                 return Ok(no("not_embedded", message));
             }
         };
+        let allowed = &self.deployment.config.backups.folders;
+        let place = |path: &Path| place(&self.deployment.folder, allowed, path);
+        let (rows, keys) = match (place(&rows), place(&keys)) {
+            (Ok(rows), Ok(keys)) => (rows, keys),
+            (Err(why), _) | (_, Err(why)) => return Ok(no("invalid", why)),
+        };
         let started_ms = self.clock.monotonic_ms();
         let (to_rows, to_keys) = (rows.clone(), keys.clone());
         let copied = tokio::task::spawn_blocking(move || fjall.backup(&to_rows, &to_keys));
@@ -43,7 +50,15 @@ impl Operator {
                 let message = format!("{} exists already and is left as it is", path.display());
                 return Ok(no("exists", message));
             }
-            Err(error) => return Err(error.into()),
+            // Nothing was made, and it would be the same again.
+            Err(
+                error @ (BackupError::Io { .. } | BackupError::Folder(_) | BackupError::Nested),
+            ) => {
+                return Ok(no("invalid", error.to_string()));
+            }
+            Err(error @ (BackupError::Damaged { .. } | BackupError::Broken)) => {
+                return Err(error.into());
+            }
         };
         let target = rows.display().to_string();
         let commit = self.audited(Commit::default(), by, "backup", &target)?;

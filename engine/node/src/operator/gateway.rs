@@ -6,7 +6,7 @@ use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, SystemPart};
 use super::tenant::tenant_key;
 use super::{NAME_RULE, Operator, OperatorError, Said, is_name, no};
 use crate::deployment::{DeploymentError, GatewayRow, ROWS_MAX, read, write};
-use crate::rights::Right;
+use crate::rights::{RATE_MAX_PER_S, Right};
 
 /// Certificates with which one gateway may come.
 const CERTIFICATES_MAX: usize = 8;
@@ -22,6 +22,10 @@ impl Operator {
         }
         if gateway.rights.is_empty() || !gateway.certificates.iter().all(|one| is_hash(one)) {
             return Ok(no("invalid", "a gateway has rights and SHA-256 hashes"));
+        }
+        if gateway.rate_per_s > RATE_MAX_PER_S {
+            let message = format!("rate_per_s must be 0 to {RATE_MAX_PER_S}");
+            return Ok(no("invalid", message));
         }
         if gateway.rights.contains(&Right::Operator) && gateway.rights.len() > 1 {
             let message = "the operator plane is for operators, who have no other";

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics::{Gauge, gauge};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_account::TenantId;
 use tidegate_runtime::{IndexKey, Master, Rekeyed};
 use tidegate_storage_api::{Commit, Key as RowKey, Slot, StoreError, SystemPart};
@@ -44,6 +44,18 @@ impl Default for Walk {
     }
 }
 
+/// How far a rotation is, of how much.
+fn shown(row: &RotationRow) -> Value {
+    json!({
+        "key": row.key,
+        "slots_done": row.next_slot,
+        "slots": Slot::all().count(),
+        "people": row.people,
+        "failed": row.failed,
+        "started_at": row.started_at,
+    })
+}
+
 impl Operator {
     pub(super) async fn keys_rotate(&self, by: &str, key: KeyKind) -> Result<Said, OperatorError> {
         if self.member.is_some() {
@@ -56,7 +68,7 @@ impl Operator {
                 return Ok(no("rotation_under_way", message));
             }
             self.walk_on();
-            return Ok(Said::Done(json!({ "rotation": row })));
+            return Ok(Said::Done(json!({ "rotation": shown(&row) })));
         }
         if key == KeyKind::Deployment {
             return self.rotate_deployment(by).await;
@@ -76,7 +88,7 @@ impl Operator {
             KeyKind::Tenant | KeyKind::Deployment => self.add_tenant_keys(commit).await?,
         }
         self.walk_on();
-        Ok(Said::Done(json!({ "rotation": row })))
+        Ok(Said::Done(json!({ "rotation": shown(&row) })))
     }
 
     pub(super) async fn keys_status(&self) -> Result<Said, OperatorError> {
@@ -85,7 +97,7 @@ impl Operator {
             "master": row.master.number,
             "index": numbers(&row.index),
             "pepper": numbers(&row.pepper),
-            "rotation": self.rotation().await?,
+            "rotation": self.rotation().await?.as_ref().map(shown),
         })))
     }
 

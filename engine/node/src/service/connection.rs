@@ -4,19 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use rustls::pki_types::CertificateDer;
+use tidegate_wire::Close;
 
 use super::{Counted, Service, stream};
 use crate::certificates::{Role, expires_at_s, fingerprint, identity_of};
 use crate::rights::{Gateway, Standing};
-
-/// Why a connection was closed by the node, as QUIC application codes.
-mod reason {
-    pub(super) const NOT_A_GATEWAY: u32 = 0x10;
-    pub(super) const UNKNOWN_GATEWAY: u32 = 0x11;
-    pub(super) const TOO_MANY_CONNECTIONS: u32 = 0x12;
-    pub(super) const RIGHTS_WITHDRAWN: u32 = 0x13;
-    pub(super) const CERTIFICATE_EXPIRED: u32 = 0x14;
-}
 
 /// A connection counted against its gateway's limit.
 struct OfGateway(Arc<Gateway>);
@@ -38,9 +30,10 @@ pub(super) async fn serve(connecting: quinn::Connecting, counted: Counted) {
     };
     let (gateway, expires_at_s) = match admit(&connection, service) {
         Ok(admitted) => admitted,
-        Err(code) => {
+        Err(why) => {
             service.meters.connections_refused.increment(1);
-            tracing::warn!(event = "connection.not_admitted", code);
+            let (code, reason) = (why as u32, why.name());
+            tracing::warn!(event = "connection.not_admitted", code, reason);
             return connection.close(code.into(), b"");
         }
     };
@@ -52,11 +45,11 @@ pub(super) async fn serve(connecting: quinn::Connecting, counted: Counted) {
             biased;
             _ = standing.wait_for(|standing| *standing == Standing::Withdrawn) => {
                 tracing::warn!(event = "connection.rights_withdrawn", gateway = gateway.name());
-                return connection.close(reason::RIGHTS_WITHDRAWN.into(), b"");
+                return connection.close((Close::RightsWithdrawn as u32).into(), b"");
             }
             () = expiry(service, expires_at_s) => {
                 tracing::warn!(event = "connection.certificate_expired", gateway = gateway.name());
-                return connection.close(reason::CERTIFICATE_EXPIRED.into(), b"");
+                return connection.close((Close::CertificateExpired as u32).into(), b"");
             }
             accepted = connection.accept_bi() => match accepted {
                 Ok(stream) => stream,
@@ -91,22 +84,22 @@ async fn expiry(service: &Service, expires_at_s: i64) {
 }
 
 /// The gateway that the certificate names, when it may connect.
-fn admit(connection: &quinn::Connection, service: &Service) -> Result<(Arc<Gateway>, i64), u32> {
+fn admit(connection: &quinn::Connection, service: &Service) -> Result<(Arc<Gateway>, i64), Close> {
     let chain = connection
         .peer_identity()
         .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
     let leaf = chain.as_ref().and_then(|chain| chain.first());
-    let leaf = leaf.ok_or(reason::NOT_A_GATEWAY)?;
-    let identity = identity_of(leaf).map_err(|_| reason::NOT_A_GATEWAY)?;
+    let leaf = leaf.ok_or(Close::NotAGateway)?;
+    let identity = identity_of(leaf).map_err(|_| Close::NotAGateway)?;
     if !matches!(identity.role, Role::Gateway | Role::Operator) {
-        return Err(reason::NOT_A_GATEWAY);
+        return Err(Close::NotAGateway);
     }
     let gateway = service.gateways.get(&identity.name);
     let known = gateway.filter(|gateway| gateway.has(identity.role, &fingerprint(leaf)));
-    let gateway = known.ok_or(reason::UNKNOWN_GATEWAY)?;
-    let expires_at_s = expires_at_s(leaf).ok_or(reason::NOT_A_GATEWAY)?;
+    let gateway = known.ok_or(Close::UnknownGateway)?;
+    let expires_at_s = expires_at_s(leaf).ok_or(Close::NotAGateway)?;
     if !gateway.connect(service.limits.connections_per_gateway) {
-        return Err(reason::TOO_MANY_CONNECTIONS);
+        return Err(Close::TooManyConnections);
     }
     Ok((gateway, expires_at_s))
 }

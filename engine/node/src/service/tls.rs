@@ -1,6 +1,6 @@
 //! Mutual TLS 1.3.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tidegate_wire::ALPN;
 
 use super::EndpointError;
 use crate::config::LimitsConfig;
+use crate::credentials::of_node;
 use crate::folder::Folder;
 
 const IDLE_TIMEOUT_S: u64 = 30;
@@ -44,11 +45,21 @@ impl ServerCertificate {
         })
     }
 
-    /// Takes the files as they are now; connections that are open stay open.
-    pub(crate) fn reload(&self) -> Result<(), EndpointError> {
+    /// Takes the files as they are now, if clients would; connections that are
+    /// open stay open.
+    pub(crate) fn reload(&self, now_s: i64) -> Result<(), EndpointError> {
+        of_node(&self.folder, now_s).map_err(|trouble| EndpointError::Credentials {
+            path: trouble.file,
+            message: format!("{}: {}", trouble.what, trouble.mend),
+        })?;
         let read = Arc::new(certified_key(&self.folder)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(())
+    }
+
+    /// The file that it is read from.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.certificate("node")
     }
 
     /// The certificate that is shown.

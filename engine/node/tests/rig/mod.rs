@@ -210,10 +210,15 @@ impl Node {
     }
 
     pub(crate) fn get(&self, path: &str) -> String {
+        self.ask("GET", path)
+    }
+
+    /// Asks the admin pages; head and body.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> String {
         let mut stream = std::net::TcpStream::connect(self.metrics).unwrap();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
         let mut answer = String::new();

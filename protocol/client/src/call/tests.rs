@@ -2,14 +2,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tidegate_wire::{ReplyHead, SecretBytes, SessionToken, UserId, encode_refusal};
+use tidegate_wire::{Close, ReplyHead, SecretBytes, SessionToken, UserId, encode_refusal};
 
 use super::*;
 use crate::client::{Client, Ways};
 use crate::decision::RevokeScope;
 use crate::routes::{Reach, Seed};
 use crate::surroundings::{NoRandomness, Surroundings};
-use crate::transport::Transport;
+use crate::transport::{Refused, Transport};
 
 #[test]
 fn a_call_that_may_have_been_carried_out_does_not_end_as_not_done() {
@@ -280,4 +280,63 @@ async fn whoever_is_not_answered_is_told_what_was_waited_for() {
     assert!((1..=5_000).contains(&waited_ms) && asked > 0, "{error:?}");
     let text = format!("no answer in {waited_ms} ms, asked {asked} times: the deadline came");
     assert_eq!(error.to_string(), text);
+}
+
+/// A lane on which a node says that it wants nothing of this client.
+struct Refusing(Arc<Mutex<u32>>, Refused);
+
+impl Transport for Refusing {
+    fn ask(&self, _: u64, _: Bytes) -> Asked<'_> {
+        *self.0.lock().unwrap() += 1;
+        Box::pin(std::future::ready(Err(Gone::Refused(self.1))))
+    }
+}
+
+/// What a call to a node that refuses comes to, and how often it was asked.
+async fn refused_for(reason: Refused) -> (CallError, u32) {
+    let asked = Arc::new(Mutex::new(0));
+    let client = Client::over(Ways {
+        seeds: vec![Seed {
+            address: "one".to_owned(),
+            lanes: vec![Arc::new(Refusing(Arc::clone(&asked), reason))],
+        }],
+        reach: Arc::new(Nobody),
+        surroundings: Arc::new(Jumping(AtomicU64::new(0))),
+        tenant: "default".to_owned(),
+        deadline_ms: 5_000,
+        max_age_ms: 0,
+        hedge_ms: None,
+    });
+    let error = client
+        .revoke(&token(), RevokeScope::This)
+        .await
+        .unwrap_err();
+    let asked = *asked.lock().unwrap();
+    (error, asked)
+}
+
+#[tokio::test]
+async fn what_every_node_refuses_is_told_at_once_and_asked_no_second_time() {
+    for reason in [
+        Refused::Closed(Close::NotAGateway),
+        Refused::Closed(Close::UnknownGateway),
+        Refused::Closed(Close::RightsWithdrawn),
+        Refused::Closed(Close::CertificateExpired),
+        Refused::OwnCertificate,
+    ] {
+        let (error, asked) = refused_for(reason).await;
+        assert_eq!((error, asked), (CallError::Refused { reason }, 1));
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_refuses_for_now_is_asked_again_and_then_named() {
+    for reason in [
+        Refused::Closed(Close::TooManyConnections),
+        Refused::NodeCertificate,
+    ] {
+        let (error, asked) = refused_for(reason).await;
+        assert_eq!(error, CallError::Refused { reason });
+        assert!(asked > 1, "{asked}");
+    }
 }

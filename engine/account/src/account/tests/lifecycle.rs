@@ -119,6 +119,29 @@ fn revoking_takes_exactly_the_sessions_it_names() {
 }
 
 #[test]
+fn sessions_are_listed_last_used_first() {
+    let (mut world, first) = World::signed_in();
+    world.now += 1_000;
+    let second = world.sign_in(PASSWORD).granted();
+    world.now += 1_000;
+    let third = world.sign_in(PASSWORD).granted();
+    let listed = |world: &mut World| {
+        let by = proof(&first);
+        let Reply::Sessions(sessions) = world.ask(Command::Sessions { by }) else {
+            panic!("no list");
+        };
+        sessions.iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    let by_age = [third.session, second.session, first.session];
+    assert_eq!(listed(&mut world), by_age);
+    world.now += 1_000;
+    let uses = Vec::from([(first.session, world.now)]);
+    world.input(Input::Touched(uses));
+    let by_use = [first.session, third.session, second.session];
+    assert_eq!(listed(&mut world), by_use);
+}
+
+#[test]
 fn a_forged_secret_revokes_nothing() {
     let (mut world, grant) = World::signed_in();
     let by = SessionProof {
