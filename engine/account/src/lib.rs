@@ -38,6 +38,7 @@ mod secret;
 mod status;
 #[cfg(test)]
 mod table;
+mod unicode;
 
 pub use account::{
     Account, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim, InterimAccount,
@@ -62,3 +63,4 @@ pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolic
 pub use reply::{Grant, Refusal, Reply, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};
+pub use unicode::UNICODE_VERSION;
