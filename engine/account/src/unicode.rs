@@ -9,9 +9,11 @@
 
 use alloc::string::String;
 
+use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizer, ComposingNormalizerBorrowed};
 use icu_properties::props::{
-    BinaryProperty, EnumeratedProperty, ExtendedPictographic, GeneralCategory,
+    BidiControl, BinaryProperty, DefaultIgnorableCodePoint, EnumeratedProperty,
+    ExtendedPictographic, GeneralCategory, NoncharacterCodePoint,
 };
 
 /// The version of Unicode by which texts are judged and normalised.
@@ -22,6 +24,20 @@ const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizer::new_nfc()
 /// Normalisation form C (UAX 15).
 pub(crate) fn nfc(text: &str) -> String {
     NFC.normalize(text).into_owned()
+}
+
+/// Lower case, one character at a time and without its neighbours: no final
+/// sigma, which would make two forms of one name.
+pub(crate) fn lower(text: &str) -> String {
+    let mut lower = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            // The one character whose lower case is more than one.
+            '\u{130}' => lower.push_str("i\u{307}"),
+            c => lower.push(CaseMapper::new().simple_lowercase(c)),
+        }
+    }
+    lower
 }
 
 /// Whether it is a space, but not U+0020.
@@ -38,9 +54,39 @@ pub(crate) fn is_unknown(c: char) -> bool {
         && !ExtendedPictographic::for_char(c)
 }
 
+/// Whether it shows nothing of its own, turns others around, or means nothing:
+/// what a name that people compare by eye must not have.
+pub(crate) fn is_unseen(c: char) -> bool {
+    // Blank, or in the place of what was not there or not read, and of no
+    // property that says so.
+    let by_name = matches!(c, '\u{2800}' | '\u{fffc}' | '\u{fffd}');
+    let by_category = matches!(
+        GeneralCategory::for_char(c),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Unassigned
+    );
+    by_name
+        || by_category
+        || DefaultIgnorableCodePoint::for_char(c)
+        || BidiControl::for_char(c)
+        || NoncharacterCodePoint::for_char(c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lower_case_is_that_of_each_character_alone() {
+        assert_eq!(lower("\u{c4}da I\u{307}"), "\u{e4}da i\u{307}");
+        // No final sigma, no folding, a capital whose small letter is two.
+        assert_eq!(lower("\u{39f}\u{3a3} \u{df}"), "\u{3bf}\u{3c3} \u{df}");
+        assert_eq!(lower("\u{130}zmir"), "i\u{307}zmir");
+    }
 
     #[test]
     fn spaces_are_told_apart() {
