@@ -14,7 +14,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The version of the normal forms. It is a part of what the index and the
 /// directory of regions hash, so it stays as it is when a rule only refuses
-/// more or takes more: under another number nobody would be found.
+/// more or takes more: under another number no account would be found.
 pub const NORMALISER_VERSION: u16 = 1;
 
 const INPUT_MAX_BYTES: usize = 320;
@@ -38,9 +38,9 @@ pub struct IdentifierFault(pub IdentifierKind);
 /// By which rule a text is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// That of today, for what becomes somebody's.
+    /// That of today, for what is to become an account's.
     Newest,
-    /// The first, for what may be somebody's since then.
+    /// The first, for what an account may have since then.
     First,
 }
 
@@ -54,7 +54,7 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// Normalises a text that is to become somebody's identifier. The input has
+    /// Normalises a text that is to become an account's identifier. The input has
     /// at most 320 bytes.
     ///
     /// A text whose normal form is not its own normal form is refused (RFC 8264
@@ -67,9 +67,9 @@ impl Identifier {
         Ok(Identifier { kind, text })
     }
 
-    /// Normalises a text by which somebody is looked for. What an earlier rule
-    /// took is taken here: somebody may be known by it, and who is not must be
-    /// answered like a person who is.
+    /// Normalises a text by which an account is looked for. What an earlier rule
+    /// took is taken here: an account may have it, and where none has, the answer
+    /// must be the same.
     ///
     /// # Errors
     /// [`IdentifierFault`] when no rule ever took it.
@@ -80,12 +80,25 @@ impl Identifier {
         })
     }
 
-    /// A normal form that was stored. It is somebody's whatever the rules have
+    /// A normal form that was stored. The account has it whatever the rules have
     /// become, so it is taken as it is.
     #[must_use]
     pub fn from_stored(kind: IdentifierKind, normal: &str) -> Identifier {
         let text = normal.to_owned();
         Identifier { kind, text }
+    }
+
+    /// What rule 1 made of another way to write this one, where that was another
+    /// form: a phone number with its trunk zero. An account that was registered
+    /// so is still to be found, and to hold the line.
+    #[must_use]
+    pub fn older_form(&self) -> Option<Identifier> {
+        let text = match self.kind {
+            IdentifierKind::Phone => phone::older_form(&self.text)?,
+            IdentifierKind::Email | IdentifierKind::Username => return None,
+        };
+        let kind = self.kind;
+        Some(Identifier { kind, text })
     }
 
     /// Its kind.
@@ -110,7 +123,7 @@ impl fmt::Debug for Identifier {
 fn normal(kind: IdentifierKind, rule: Rule, text: &str) -> Option<String> {
     let form = |text: &str| match kind {
         IdentifierKind::Email => email::normal(text, rule),
-        IdentifierKind::Phone => phone::normal(text),
+        IdentifierKind::Phone => phone::normal(text, rule),
         IdentifierKind::Username => username::normal(text),
     };
     if text.len() > INPUT_MAX_BYTES {
@@ -153,6 +166,18 @@ mod tests {
             let stored = Identifier::from_stored(kind, text);
             assert_eq!((stored.kind(), stored.expose()), (kind, text));
         }
+    }
+
+    #[test]
+    fn only_a_phone_number_had_another_form() {
+        let older = |kind, text| Identifier::parse(kind, text).unwrap().older_form();
+        let london = older(Phone, "+44 (0)20 7946 0958").unwrap();
+        let stored = Identifier::from_stored(Phone, "+4402079460958");
+        assert_eq!(london, stored);
+        assert_eq!(stored.older_form(), None);
+        assert_eq!(older(Phone, "+39 06 1234 5678"), None);
+        assert_eq!(older(Email, "ada@example.com"), None);
+        assert_eq!(older(Username, "442079460958"), None);
     }
 
     proptest! {

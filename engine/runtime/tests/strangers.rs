@@ -8,7 +8,7 @@ use rig::{
     verify,
 };
 use tidegate_account::{
-    DeviceProof, Identifier, Password, Policy, Refusal, Remember, Verification,
+    DeviceProof, Identifier, IdentifierKind, Password, Policy, Refusal, Remember, Verification,
 };
 use tidegate_runtime::{Answer, Limits, Origin, Task};
 
@@ -286,4 +286,23 @@ async fn a_thousand_parallel_guesses_at_nobody_get_no_more_verifications_than_at
         wrong += u32::from(answer.await.unwrap().refused() == Refusal::InvalidCredentials);
     }
     assert_eq!(wrong, u32::from(policy().guess.free));
+}
+
+#[tokio::test]
+async fn a_line_that_was_registered_with_its_trunk_zero_has_one_holder() {
+    let rig = Rig::new().await;
+    let phone = |text| Identifier::find(IdentifierKind::Phone, text).unwrap();
+    let (before, now) = ("+44 020 7946 0958", "+44 20 7946 0958");
+    let user = rig.ask(None, sign_up_as(phone(before))).await.signed_up();
+    rig.ask(None, verify(user, phone(before), Some(PASSWORD)))
+        .await
+        .verified();
+    for text in [before, now, "+44 (0)20 7946 0958"] {
+        let signed_in = rig.ask(None, sign_in_as(phone(text), PASSWORD)).await;
+        assert_eq!(signed_in.granted().user, user, "{text}");
+    }
+    let other = rig.ask(None, sign_up_as(phone(now))).await.signed_up();
+    let shown = verify(other, phone(now), Some(PASSWORD));
+    let shown = rig.ask(None, shown).await;
+    assert_eq!(shown.refused(), Refusal::IdentifierTaken);
 }

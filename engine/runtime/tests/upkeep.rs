@@ -240,7 +240,7 @@ async fn the_index_key_is_rotated_while_everybody_can_sign_in() {
 }
 
 #[tokio::test]
-async fn whoever_has_an_address_that_is_refused_today_is_moved_to_the_new_index_key() {
+async fn an_account_whose_address_is_refused_today_is_moved_to_the_new_index_key() {
     let rig = Rig::with(limits()).await;
     let text = "a\u{200b}da@example.com";
     assert!(Identifier::parse(IdentifierKind::Email, text).is_err());
@@ -262,6 +262,31 @@ async fn whoever_has_an_address_that_is_refused_today_is_moved_to_the_new_index_
     );
     rig.index_keys.retire();
     rig.ask(None, sign_in_as(ada(), PASSWORD)).await.granted();
+}
+
+#[tokio::test]
+async fn a_claim_of_a_line_with_its_trunk_zero_is_verified_without_and_survives_a_rotation() {
+    let rig = Rig::with(limits()).await;
+    let phone = |text| Identifier::find(IdentifierKind::Phone, text).unwrap();
+    let (before, now) = ("+44 020 7946 0958", "+44 20 7946 0958");
+    let user = rig.ask(None, sign_up_as(phone(before))).await.signed_up();
+    rig.ask(None, verify(user, phone(now), Some(PASSWORD)))
+        .await
+        .verified();
+    rig.index_keys.add(IndexKey {
+        version: 2,
+        key: Key::new([22; 32]),
+    });
+    assert_eq!(
+        rekey_all(&rig).await,
+        Rekeyed {
+            people: 1,
+            failed: 0
+        }
+    );
+    rig.index_keys.retire();
+    let signed_in = rig.ask(None, sign_in_as(phone(now), PASSWORD)).await;
+    assert_eq!(signed_in.granted().user, user);
 }
 
 #[tokio::test]

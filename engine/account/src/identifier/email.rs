@@ -3,7 +3,7 @@
 //!
 //! The tables are those of [`UNICODE_VERSION`](crate::UNICODE_VERSION), also
 //! in `idna`; `unicode.rs` says how they are kept new. Rule 1 took, in the local
-//! part, what shows nothing of its own. Somebody may be known by such an
+//! part, what shows nothing of its own. An account may have such an
 //! address, so it is still found.
 
 use alloc::string::String;
@@ -121,7 +121,7 @@ mod tests {
         for c in unseen.chars() {
             let text = std::format!("a{c}da@example.com");
             assert_eq!(normal(&text), None, "{c:?}");
-            // Rule 1 took it: whose it is must still be found by it.
+            // Rule 1 took it: an account may have it, and must be found.
             let found = Identifier::find(Email, &text).unwrap();
             assert_eq!(found.expose(), text);
         }

@@ -219,7 +219,7 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
             }
         }
         Requested::SignIn(body) => Task::SignIn {
-            // Who was registered under an earlier rule signs in all the same.
+            // An account of an earlier rule may have what is refused today.
             identifier: identifier(&body.identifier, Identifier::find)?,
             password: password(body.password.as_str())?,
             device: body.device.as_ref().map(|device| DeviceProof {
@@ -344,8 +344,8 @@ fn secret(bytes: &ArchivedSecretBytes) -> Secret {
     Secret::new(bytes.0)
 }
 
-/// How a text is made an identifier: as one that is to become somebody's, or as
-/// one by which somebody is looked for.
+/// How a text is made an identifier: as one that is to become an account's, or as
+/// one by which an account is looked for.
 type Normalise = fn(IdentifierKind, &str) -> Result<Identifier, IdentifierFault>;
 
 fn identifier(
@@ -365,7 +365,7 @@ fn identifier(
 fn password(text: &str) -> Result<Password, NotTaken> {
     Password::parse(text).map_err(|fault| match fault {
         // The code has no room for which character it is, and it belongs into
-        // no log: whoever has the text can find it by the same rule.
+        // no log: the caller has the text and can find it by the same rule.
         PasswordFault::Empty | PasswordFault::Forbidden(_) => Code::InvalidPassword.into(),
         PasswordFault::TooLong => Code::TooLarge.into(),
     })

@@ -43,8 +43,8 @@ pub fn read_text(bytes: &[u8]) -> Result<Identifier, Corrupt> {
         _ => return Err(Corrupt),
     };
     let text = std::str::from_utf8(text).map_err(|_| Corrupt)?;
-    // Not judged anew: a rule that refuses it today would take it from whoever
-    // has it, and a rotation of keys would never end.
+    // Not judged anew: a rule that refuses it today would take it from its
+    // account, and a rotation of keys would never end.
     Ok(Identifier::from_stored(kind, text))
 }
 
@@ -67,7 +67,10 @@ mod tests {
 
     #[test]
     fn a_text_that_an_earlier_rule_took_is_no_damage() {
-        for (kind, text) in [(IdentifierKind::Email, "a\u{200b}da@example.com")] {
+        for (kind, text) in [
+            (IdentifierKind::Email, "a\u{200b}da@example.com"),
+            (IdentifierKind::Phone, "+4402079460958"),
+        ] {
             assert!(Identifier::parse(kind, text).is_err());
             let known = Identifier::find(kind, text).unwrap();
             assert_eq!(read_text(&encode(&known)), Ok(known));
