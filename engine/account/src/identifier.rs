@@ -101,6 +101,16 @@ impl Identifier {
         Some(Identifier { kind, text })
     }
 
+    /// Whether it mixes no scripts that are not written together (UTS 39, 5.2);
+    /// `None` where that is not asked of its kind: who receives what is sent
+    /// there has it, however it looks.
+    pub(crate) fn is_highly_restrictive(&self) -> Option<bool> {
+        match self.kind {
+            IdentifierKind::Username => Some(username::is_highly_restrictive(&self.text)),
+            IdentifierKind::Email | IdentifierKind::Phone => None,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> IdentifierKind {

@@ -59,7 +59,9 @@ pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VER
 pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };
-pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy};
+pub use policy::{
+    GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
+};
 pub use reply::{Grant, Refusal, Reply, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};

@@ -3,9 +3,10 @@
 //! The tables are those of the `icu_*` crates, which are also what `idna` works
 //! with. Nothing here asks `char`, whose tables are the compiler's: a normal
 //! form must not change with the toolchain. `cargo update` brings the newest;
-//! `the_tables_are_of_this_version_of_unicode` then fails until
-//! [`UNICODE_VERSION`] is raised, and the tests of `tests/normal_forms.rs` say
-//! whether anything that was taken before is still taken in the same form.
+//! `the_tables_are_of_this_version_of_unicode` and the test that reads the
+//! Consortium's file (`tests/normal_forms.rs`) then fail until [`UNICODE_VERSION`]
+//! is raised, and the others there say whether anything that was taken before
+//! is still taken in the same form.
 
 use alloc::string::String;
 
@@ -86,6 +87,12 @@ mod tests {
         // No final sigma, no folding, a capital whose small letter is two.
         assert_eq!(lower("\u{39f}\u{3a3} \u{df}"), "\u{3bf}\u{3c3} \u{df}");
         assert_eq!(lower("\u{130}zmir"), "i\u{307}zmir");
+    }
+
+    #[test]
+    fn the_tables_are_of_this_version_of_unicode() {
+        let (major, minor, patch) = unicode_security::UNICODE_VERSION;
+        assert_eq!(std::format!("{major}.{minor}.{patch}"), UNICODE_VERSION);
     }
 
     #[test]

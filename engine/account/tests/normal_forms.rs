@@ -17,7 +17,7 @@ use icu_properties::props::{
     GeneralCategory,
 };
 use precis_core::profile::PrecisFastInvocation;
-use precis_profiles::OpaqueString;
+use precis_profiles::{OpaqueString, UsernameCaseMapped};
 use proptest::prelude::*;
 use tidegate_account::{Identifier, IdentifierKind, Password, UNICODE_VERSION};
 
@@ -148,6 +148,48 @@ fn every_emoji_is_a_password_as_it_is() {
     assert!(seen > 4_000, "{seen}");
 }
 
+/// Rule 1 for user names.
+fn name_of_rule_1(text: &str) -> Option<String> {
+    let form = |text: &str| {
+        let form = UsernameCaseMapped::enforce(text).ok()?;
+        Some(form.into_owned())
+    };
+    let fits = |form: &String| {
+        (1..=128).contains(&form.len()) && !form.contains('@') && !form.starts_with('+')
+    };
+    form(text)
+        .filter(fits)
+        .filter(|once| form(once).as_ref() == Some(once))
+}
+
+fn name(text: &str) -> Option<String> {
+    let found = Identifier::find(IdentifierKind::Username, text).ok();
+    found.map(|identifier| identifier.expose().to_owned())
+}
+
+#[test]
+fn a_user_name_of_rule_1_has_the_same_form() {
+    let mut seen = 0;
+    for c in sampled() {
+        for text in [
+            c.to_string(),
+            format!("a{c}b"),
+            format!("l{c}l"),
+            format!("\u{94d}{c}x"),
+            format!("\u{628}{c}\u{628}"),
+            format!("\u{5d0}{c}\u{5d0}"),
+            format!("\u{30a2}{c}\u{3b1}"),
+            format!("\u{391}{c}\u{301}"),
+        ] {
+            if let Some(before) = name_of_rule_1(&text) {
+                assert_eq!(name(&text), Some(before), "{text:?}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100_000, "{seen}");
+}
+
 /// Rule 1 for local parts, with the lower case of the compiler.
 fn local_part_of_rule_1(local: &str) -> Option<String> {
     let nfc = ComposingNormalizer::new_nfc();
@@ -179,6 +221,13 @@ proptest! {
         if let Ok(before) = OpaqueString::enforce(text.as_str()) {
             let now = Password::parse(&text).unwrap();
             prop_assert_eq!(now.expose(), before.as_bytes());
+        }
+    }
+
+    #[test]
+    fn any_user_name_of_rule_1_has_the_same_form(text in "[\\pL\\pM\\pN]{1,6}") {
+        if let Some(before) = name_of_rule_1(&text) {
+            prop_assert_eq!(name(&text), Some(before));
         }
     }
 }

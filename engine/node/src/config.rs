@@ -517,6 +517,7 @@ impl Config {
             },
             claim_ms: self.retention.claims_ms,
             grace_ms: self.degraded.grace_ms,
+            ..Policy::default()
         }
     }
 

@@ -8,7 +8,8 @@ use rig::{
     verify,
 };
 use tidegate_account::{
-    DeviceProof, Identifier, IdentifierKind, Password, Policy, Refusal, Remember, Verification,
+    DeviceProof, Identifier, IdentifierKind, Password, Policy, Refusal, Remember, UsernamePolicy,
+    Verification,
 };
 use tidegate_runtime::{Answer, Limits, Origin, Task};
 
@@ -305,4 +306,22 @@ async fn a_line_that_was_registered_with_its_trunk_zero_has_one_holder() {
     let shown = verify(other, phone(now), Some(PASSWORD));
     let shown = rig.ask(None, shown).await;
     assert_eq!(shown.refused(), Refusal::IdentifierTaken);
+}
+
+#[tokio::test]
+async fn a_name_of_mixed_scripts_is_taken_only_where_the_tenant_says_so() {
+    let mixed = "\u{430}dmin";
+    let rig = Rig::new().await;
+    let refused = rig.ask(None, sign_up(mixed)).await;
+    assert_eq!(refused.refused(), Refusal::InvalidIdentifier);
+    rig.ask(None, sign_up("admin")).await.signed_up();
+    let any = Policy {
+        usernames: UsernamePolicy::Any,
+        ..policy()
+    };
+    let rig = Rig::under(Limits::default(), any).await;
+    rig.ask(None, sign_up(mixed)).await.signed_up();
+    rig.ask(None, sign_in(mixed, PASSWORD)).await.granted();
+    let taken = rig.ask(None, sign_up(mixed)).await;
+    assert_eq!(taken.refused(), Refusal::IdentifierTaken);
 }
