@@ -117,7 +117,8 @@ pub struct ClaimedIdentifier {
     pub hash: IndexHash,
     /// The version of the key of that hash.
     pub key_version: u16,
-    /// Its hashes under older keys that still live.
+    /// Its hashes under older keys that still live, and under the form that an
+    /// older rule made of it.
     pub older: Vec<IndexHash>,
     /// Its place in the directory of regions, where there is one and the
     /// identifier may become the person's by this command.

@@ -1,23 +1,23 @@
-//! Mail addresses, phone numbers and user names, each in one normal form.
+//! Mail addresses, phone numbers and user names, each in one normal form. Each
+//! form is a file of its own in `identifier/`, which names its rules.
 
-use alloc::string::{String, ToString};
+mod email;
+mod phone;
+mod username;
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use core::fmt;
 
-use precis_core::profile::PrecisFastInvocation;
-use precis_profiles::UsernameCaseMapped;
 use rkyv::{Archive, Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// The version of the rules in this file. A change of rules gets a new number,
-/// and index rows say under which they were made.
+/// The version of the normal forms. It is a part of what the index and the
+/// directory of regions hash, so it stays as it is when a rule only refuses
+/// more or takes more: under another number no account would be found.
 pub const NORMALISER_VERSION: u16 = 1;
 
-const EMAIL_MAX_BYTES: usize = 254;
-const LOCAL_PART_MAX_BYTES: usize = 64;
-const USERNAME_MAX_BYTES: usize = 128;
 const INPUT_MAX_BYTES: usize = 320;
-const PHONE_DIGITS: core::ops::RangeInclusive<usize> = 7..=15;
 
 /// What names a person.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,15 @@ pub enum IdentifierKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdentifierFault(pub IdentifierKind);
 
+/// By which rule a text is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// That of today, for what is to become an account's.
+    Newest,
+    /// The first, for what an account may have since then.
+    First,
+}
+
 /// An identifier in its normal form. It names a person: it is redacted in
 /// debug output and wiped from memory.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -45,35 +54,61 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// Normalises a text.
-    ///
-    /// - Mail: the part before the last `@` to Unicode lower case and NFC, at
-    ///   most 64 bytes, without quotes, spaces or controls (RFC 5321 §4.5.3.1,
-    ///   RFC 6531); the domain to lower-case ASCII by UTS 46 (non-transitional,
-    ///   STD3 rules), with at least one dot. At most 254 bytes.
-    /// - Phone: E.164 with its `+`, 7 to 15 digits; spaces, `-`, `.`, `(`, `)`
-    ///   between digits are dropped.
-    /// - User name: the PRECIS profile UsernameCaseMapped (RFC 8265 §3.3),
-    ///   without `@` and not beginning with `+`, so that no user name looks
-    ///   like a mail address or a phone number. At most 128 bytes.
+    /// Normalises a text that is to become an account's identifier. The input has
+    /// at most 320 bytes.
     ///
     /// A text whose normal form is not its own normal form is refused (RFC 8264
     /// §7): such a name could not be written the way it is kept.
     ///
     /// # Errors
-    /// [`IdentifierFault`] when the text breaks these rules.
+    /// [`IdentifierFault`] when the text breaks the rules of its kind.
     pub fn parse(kind: IdentifierKind, text: &str) -> Result<Identifier, IdentifierFault> {
-        let rule = match kind {
-            IdentifierKind::Email => email,
-            IdentifierKind::Phone => phone,
-            IdentifierKind::Username => username,
-        };
-        let normal = Some(text)
-            .filter(|text| text.len() <= INPUT_MAX_BYTES)
-            .and_then(rule)
-            .filter(|normal| rule(normal).as_ref() == Some(normal));
-        let text = normal.ok_or(IdentifierFault(kind))?;
+        let text = normal(kind, Rule::Newest, text).ok_or(IdentifierFault(kind))?;
         Ok(Identifier { kind, text })
+    }
+
+    /// Normalises a text by which an account is looked for. What an earlier rule
+    /// took is taken here: an account may have it, and where none has, the answer
+    /// must be the same.
+    ///
+    /// # Errors
+    /// [`IdentifierFault`] when no rule ever took it.
+    pub fn find(kind: IdentifierKind, text: &str) -> Result<Identifier, IdentifierFault> {
+        Identifier::parse(kind, text).or_else(|fault| {
+            let text = normal(kind, Rule::First, text).ok_or(fault)?;
+            Ok(Identifier { kind, text })
+        })
+    }
+
+    /// A normal form that was stored. The account has it whatever the rules have
+    /// become, so it is taken as it is.
+    #[must_use]
+    pub fn from_stored(kind: IdentifierKind, normal: &str) -> Identifier {
+        let text = normal.to_owned();
+        Identifier { kind, text }
+    }
+
+    /// What rule 1 made of another way to write this one, where that was another
+    /// form: a phone number with its trunk zero. An account that was registered
+    /// so is still to be found, and to hold the line.
+    #[must_use]
+    pub fn older_form(&self) -> Option<Identifier> {
+        let text = match self.kind {
+            IdentifierKind::Phone => phone::older_form(&self.text)?,
+            IdentifierKind::Email | IdentifierKind::Username => return None,
+        };
+        let kind = self.kind;
+        Some(Identifier { kind, text })
+    }
+
+    /// Whether it mixes no scripts that are not written together (UTS 39, 5.2);
+    /// `None` where that is not asked of its kind: who receives what is sent
+    /// there has it, however it looks.
+    pub(crate) fn is_highly_restrictive(&self) -> Option<bool> {
+        match self.kind {
+            IdentifierKind::Username => Some(username::is_highly_restrictive(&self.text)),
+            IdentifierKind::Email | IdentifierKind::Phone => None,
+        }
     }
 
     /// Its kind.
@@ -95,38 +130,16 @@ impl fmt::Debug for Identifier {
     }
 }
 
-fn email(text: &str) -> Option<String> {
-    let (local, domain) = text.trim().rsplit_once('@')?;
-    let local: String = local.nfc().flat_map(char::to_lowercase).nfc().collect();
-    let forbidden = |c: char| c.is_whitespace() || c.is_control() || "\"(),:;<>@[\\]".contains(c);
-    let dots_fit = !local.starts_with('.') && !local.ends_with('.') && !local.contains("..");
-    let local_fits = (1..=LOCAL_PART_MAX_BYTES).contains(&local.len()) && dots_fit;
-    if !local_fits || local.contains(forbidden) {
+fn normal(kind: IdentifierKind, rule: Rule, text: &str) -> Option<String> {
+    let form = |text: &str| match kind {
+        IdentifierKind::Email => email::normal(text, rule),
+        IdentifierKind::Phone => phone::normal(text, rule),
+        IdentifierKind::Username => username::normal(text),
+    };
+    if text.len() > INPUT_MAX_BYTES {
         return None;
     }
-    let domain = idna::domain_to_ascii_strict(domain).ok()?;
-    let normal = local + "@" + &domain;
-    (domain.contains('.') && normal.len() <= EMAIL_MAX_BYTES).then_some(normal)
-}
-
-fn phone(text: &str) -> Option<String> {
-    let digits = text.trim().strip_prefix('+')?;
-    let mut normal = String::from("+");
-    for c in digits.chars() {
-        match c {
-            '0'..='9' => normal.push(c),
-            ' ' | '-' | '.' | '(' | ')' => {}
-            _ => return None,
-        }
-    }
-    let fits = PHONE_DIGITS.contains(&(normal.len() - 1)) && !normal.starts_with("+0");
-    fits.then_some(normal)
-}
-
-fn username(text: &str) -> Option<String> {
-    let normal = UsernameCaseMapped::enforce(text).ok()?.to_string();
-    let fits = (1..=USERNAME_MAX_BYTES).contains(&normal.len());
-    (fits && !normal.contains('@') && !normal.starts_with('+')).then_some(normal)
+    form(text).filter(|normal| form(normal).as_ref() == Some(normal))
 }
 
 #[cfg(test)]
@@ -135,93 +148,7 @@ mod tests {
     use IdentifierKind::{Email, Phone, Username};
     use proptest::prelude::*;
 
-    fn normal(kind: IdentifierKind, text: &str) -> Option<String> {
-        Identifier::parse(kind, text).ok().map(|id| id.text.clone())
-    }
-
-    #[test]
-    fn mail_addresses_have_one_form() {
-        let same = ["Ada@Example.COM", " ada@example.com ", "ada@EXAMPLE.com"];
-        for text in same {
-            assert_eq!(
-                normal(Email, text).as_deref(),
-                Some("ada@example.com"),
-                "{text}"
-            );
-        }
-        // A composed and a decomposed u-umlaut, a sharp s domain, a Greek capital.
-        assert_eq!(
-            normal(Email, "MU\u{308}LLER@stra\u{df}e.de"),
-            normal(Email, "m\u{fc}ller@xn--strae-oqa.de"),
-        );
-        assert!(normal(Email, "m\u{fc}ller@example.com").is_some());
-    }
-
-    #[test]
-    fn what_is_no_mail_address_is_refused() {
-        let long = "a".repeat(65) + "@example.com";
-        let bad = [
-            "",
-            "ada",
-            "@example.com",
-            "ada@",
-            "ada@localhost",
-            "a b@example.com",
-            "a\u{0}@example.com",
-            "\"a\"@example.com",
-            ".a@example.com",
-            "a..b@example.com",
-            "a@exa mple.com",
-            "a@-x.com",
-            "a@b@example.com",
-            long.as_str(),
-        ];
-        for text in bad {
-            assert_eq!(normal(Email, text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn phone_numbers_have_one_form() {
-        assert_eq!(
-            normal(Phone, "+49 (30) 901-820").as_deref(),
-            Some("+4930901820")
-        );
-        for text in [
-            "",
-            "030901820",
-            "+",
-            "+0301234567",
-            "+12345",
-            "+1234567890123456",
-            "+49 30x9018",
-        ] {
-            assert_eq!(normal(Phone, text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn user_names_have_one_form_and_look_like_nothing_else() {
-        assert_eq!(normal(Username, "Ad\u{c9}"), normal(Username, "ade\u{301}"));
-        assert_eq!(normal(Username, "ＡＤＡ").as_deref(), Some("ada"));
-        for text in [
-            "",
-            "two words",
-            "ada@example.com",
-            "+4930901820",
-            "a\u{200b}b",
-            "\u{2126}@",
-        ] {
-            assert_eq!(normal(Username, text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_that_has_no_stable_form_is_refused() {
-        // A Cherokee capital, whose small letter PRECIS does not allow.
-        assert_eq!(normal(Username, "\u{13a0}"), None);
-        assert_eq!(normal(Username, "\u{ab70}"), None);
-    }
+    type Taken = Result<Identifier, IdentifierFault>;
 
     #[test]
     fn an_identifier_is_not_shown() {
@@ -229,12 +156,59 @@ mod tests {
         assert_eq!(std::format!("{id:?}"), "Identifier(Email, ..)");
     }
 
+    #[test]
+    fn what_is_too_long_is_looked_at_by_no_rule() {
+        for kind in [Email, Phone, Username] {
+            let text = "+49 30 901820 ".repeat(23);
+            assert!(text.len() > INPUT_MAX_BYTES);
+            assert_eq!(Identifier::parse(kind, &text), Err(IdentifierFault(kind)));
+            assert_eq!(Identifier::find(kind, &text), Err(IdentifierFault(kind)));
+        }
+    }
+
+    #[test]
+    fn a_stored_form_is_taken_as_it_is() {
+        for (kind, text) in [
+            (Email, "a\u{200b}da@example.com"),
+            (Phone, "+4402079460958"),
+            (Username, "\u{430}dmin"),
+        ] {
+            let stored = Identifier::from_stored(kind, text);
+            assert_eq!((stored.kind(), stored.expose()), (kind, text));
+        }
+    }
+
+    #[test]
+    fn only_a_phone_number_had_another_form() {
+        let older = |kind, text| Identifier::parse(kind, text).unwrap().older_form();
+        let london = older(Phone, "+44 (0)20 7946 0958").unwrap();
+        let stored = Identifier::from_stored(Phone, "+4402079460958");
+        assert_eq!(london, stored);
+        assert_eq!(stored.older_form(), None);
+        assert_eq!(older(Phone, "+39 06 1234 5678"), None);
+        assert_eq!(older(Email, "ada@example.com"), None);
+        assert_eq!(older(Username, "442079460958"), None);
+    }
+
     proptest! {
         #[test]
         fn normalising_twice_changes_nothing(text in "\\PC{0,24}(@[a-zA-Z\u{e4}\u{df}.]{1,12})?") {
+            let rules: [fn(IdentifierKind, &str) -> Taken; 2] =
+                [Identifier::parse, Identifier::find];
             for kind in [Email, Phone, Username] {
-                if let Some(once) = normal(kind, &text) {
-                    prop_assert_eq!(normal(kind, &once), Some(once.clone()));
+                for rule in rules {
+                    if let Ok(once) = rule(kind, &text) {
+                        prop_assert_eq!(rule(kind, once.expose()), Ok(once.clone()));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_taken_is_found(text in "\\PC{0,24}(@[a-zA-Z\u{e4}\u{df}.]{1,12})?") {
+            for kind in [Email, Phone, Username] {
+                if let Ok(taken) = Identifier::parse(kind, &text) {
+                    prop_assert_eq!(Identifier::find(kind, &text), Ok(taken));
                 }
             }
         }

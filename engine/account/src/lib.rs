@@ -38,6 +38,7 @@ mod secret;
 mod status;
 #[cfg(test)]
 mod table;
+mod unicode;
 
 pub use account::{
     Account, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim, InterimAccount,
@@ -58,7 +59,10 @@ pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VER
 pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };
-pub use policy::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy};
+pub use policy::{
+    GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
+};
 pub use reply::{Grant, Judged, Refusal, Reply, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};
+pub use unicode::UNICODE_VERSION;

@@ -1,22 +1,22 @@
 //! Passwords: one rule to normalise them, one format to store their hashes.
 
-use alloc::string::{String, ToString};
+mod hash;
+
+pub use hash::{PasswordHash, PhcFault};
+
+use alloc::string::String;
 use core::fmt;
 
-use phc::{Ident, Output, ParamsString, Salt};
-use precis_core::profile::PrecisFastInvocation;
-use precis_profiles::OpaqueString;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use icu_properties::props::{EnumeratedProperty, GeneralCategory};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::policy::PasswordPolicy;
+use crate::unicode;
 
-/// The version of the rule by which passwords are normalised.
-pub const PASSWORD_RULE_VERSION: u16 = 1;
+/// The version of the rule by which passwords are normalised. It is stored with
+/// each hash; what an earlier rule took, this one takes with the same bytes.
+pub const PASSWORD_RULE_VERSION: u16 = 2;
 /// The longest password, in bytes, before and after it is normalised.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
-
-/// Argon2 version 1.3 (RFC 9106).
-const ARGON2_VERSION: u32 = 0x13;
 
 /// Why a text cannot be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,25 @@ pub enum PasswordFault {
     Empty,
     /// More than [`MAX_PASSWORD_BYTES`].
     TooLong,
-    /// Control characters or unassigned code points.
-    ForbiddenCharacter,
+    /// The first character of it that no password can have.
+    Forbidden(char),
+}
+
+impl fmt::Display for PasswordFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PasswordFault::Empty => f.write_str("it is empty"),
+            PasswordFault::TooLong => write!(f, "it has more than {MAX_PASSWORD_BYTES} bytes"),
+            // By its number: most of what is refused cannot be seen.
+            PasswordFault::Forbidden(c) => {
+                write!(
+                    f,
+                    "it has U+{:04X}, which no password can have",
+                    u32::from(*c)
+                )
+            }
+        }
+    }
 }
 
 /// A password in its normal form, wiped from memory when dropped.
@@ -34,8 +51,15 @@ pub enum PasswordFault {
 pub struct Password(String);
 
 impl Password {
-    /// Rule 1: the PRECIS profile OpaqueString (RFC 8265 §4.2): other spaces
-    /// become U+0020, then NFC; case stays; control characters are refused.
+    /// Rule 2, by the tables of [`UNICODE_VERSION`](crate::UNICODE_VERSION):
+    /// spaces other than U+0020 become U+0020, then NFC; case stays. All that a
+    /// keyboard makes is taken (SP 800-63B-4, 3.1.1.2). Refused are control
+    /// characters, the separators of lines and paragraphs, and what Unicode has
+    /// not assigned and does not keep for emoji: a later version could give it a
+    /// normal form, and the hash would be of something else.
+    ///
+    /// Not NFKC, which that document allows too: it would make two passwords
+    /// that differ in writing the same, and not verify what is stored.
     ///
     /// # Errors
     /// [`PasswordFault`] when the text breaks the rule or the length limit.
@@ -46,8 +70,18 @@ impl Password {
         if text.len() > MAX_PASSWORD_BYTES {
             return Err(PasswordFault::TooLong);
         }
-        let normal = OpaqueString::enforce(text).map_err(|_| PasswordFault::ForbiddenCharacter)?;
-        let password = Password(normal.into_owned());
+        if let Some(c) = text.chars().find(|c| is_forbidden(*c)) {
+            return Err(PasswordFault::Forbidden(c));
+        }
+        // Large enough not to grow, which would leave a copy behind.
+        let mut spaced = Zeroizing::new(String::with_capacity(text.len()));
+        for c in text.chars() {
+            spaced.push(match unicode::is_other_space(c) {
+                true => ' ',
+                false => c,
+            });
+        }
+        let password = Password(unicode::nfc(&spaced));
         if password.0.len() > MAX_PASSWORD_BYTES {
             return Err(PasswordFault::TooLong);
         }
@@ -71,171 +105,102 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A stored text that is no password hash of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhcFault;
-
-/// A stored password hash: an Argon2id PHC string whose output is encrypted
-/// under the pepper key that its `keyid` names (four bytes, big endian).
-///
-/// `$argon2id$v=19$m=19456,t=2,p=1,keyid=AAAAAQ$<salt>$<encrypted output>`
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash {
-    /// Memory, in KiB.
-    pub memory_kib: u32,
-    /// Passes.
-    pub passes: u32,
-    /// Lanes.
-    pub lanes: u32,
-    /// The pepper key.
-    pub pepper_key: u32,
-    /// The salt.
-    pub salt: [u8; 16],
-    /// The 32-byte output, encrypted: 48 bytes with its tag.
-    pub output: [u8; 48],
-}
-
-impl PasswordHash {
-    /// Reads a PHC string.
-    ///
-    /// # Errors
-    /// [`PhcFault`] when it is not one of ours.
-    pub fn parse(text: &str) -> Result<PasswordHash, PhcFault> {
-        PasswordHash::read(text).ok_or(PhcFault)
-    }
-
-    fn read(text: &str) -> Option<PasswordHash> {
-        let hash = phc::PasswordHash::new(text).ok()?;
-        if hash.algorithm.as_str() != "argon2id" || hash.version != Some(ARGON2_VERSION) {
-            return None;
-        }
-        let mut key = [0; 4];
-        let key_text = hash.params.get_str("keyid")?;
-        let key_bytes = hash.params.get("keyid")?.b64_decode(&mut key).ok()?.len();
-        (key_bytes == 4 && !key_text.is_empty()).then_some(())?;
-        Some(PasswordHash {
-            memory_kib: hash.params.get_decimal("m")?,
-            passes: hash.params.get_decimal("t")?,
-            lanes: hash.params.get_decimal("p")?,
-            pepper_key: u32::from_be_bytes(key),
-            salt: hash.salt?.as_ref().try_into().ok()?,
-            output: hash.hash?.as_bytes().try_into().ok()?,
-        })
-    }
-
-    /// The PHC string. Nothing here can fail for values of these sizes.
-    fn write(&self) -> Result<String, phc::Error> {
-        let mut params = ParamsString::new();
-        params.add_decimal("m", self.memory_kib)?;
-        params.add_decimal("t", self.passes)?;
-        params.add_decimal("p", self.lanes)?;
-        params.add_b64_bytes("keyid", &self.pepper_key.to_be_bytes())?;
-        let hash = phc::PasswordHash {
-            algorithm: Ident::new("argon2id")?,
-            version: Some(ARGON2_VERSION),
-            params,
-            salt: Some(Salt::new(&self.salt)?),
-            hash: Some(Output::new(&self.output)?),
-        };
-        Ok(hash.to_string())
-    }
-
-    /// Whether the policy asks for more than this hash has.
-    #[must_use]
-    pub fn is_weaker_than(&self, policy: &PasswordPolicy) -> bool {
-        self.memory_kib < policy.memory_kib
-            || self.passes < policy.passes
-            || self.lanes < policy.lanes
-            || self.pepper_key != policy.pepper_key
-    }
-}
-
-impl fmt::Display for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.write().map_err(|_| fmt::Error)?)
-    }
-}
-
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash(..)")
-    }
+/// Private use is not: a Mac's keyboard has U+F8FF, and no such character is
+/// ever normalised to another.
+fn is_forbidden(c: char) -> bool {
+    let category = GeneralCategory::for_char(c);
+    let breaks = matches!(
+        category,
+        GeneralCategory::Control
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    );
+    breaks || unicode::is_unknown(c)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Policy;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
 
-    fn sample() -> PasswordHash {
-        PasswordHash {
-            memory_kib: 19_456,
-            passes: 2,
-            lanes: 1,
-            pepper_key: 1,
-            salt: [0x11; 16],
-            output: [0x22; 48],
-        }
+    fn bytes(text: &str) -> Result<Vec<u8>, PasswordFault> {
+        Password::parse(text).map(|password| password.expose().to_vec())
     }
 
     #[test]
-    fn a_hash_is_one_phc_string() {
-        let text = sample().to_string();
-        assert_eq!(
-            text,
-            std::format!(
-                "$argon2id$v=19$m=19456,t=2,p=1,keyid=AAAAAQ${}${}",
-                "EREREREREREREREREREREQ",
-                "IiIi".repeat(16)
-            )
-        );
-        assert_eq!(PasswordHash::parse(&text), Ok(sample()));
-    }
-
-    #[test]
-    fn what_is_not_ours_is_refused() {
-        let ours = sample().to_string();
-        for bad in [
-            ours.replace("argon2id", "argon2i"),
-            ours.replace("v=19", "v=16"),
-            ours.replace(",keyid=AAAAAQ", ""),
-            ours.replace("m=19456", "m=x"),
-            String::new(),
-        ] {
-            assert_eq!(PasswordHash::parse(&bad), Err(PhcFault), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_hash_is_weaker_when_any_cost_is_lower_or_the_pepper_key_is_old() {
-        let policy = Policy::default().password;
-        let weaker = |change: fn(&mut PasswordHash)| {
-            let mut hash = sample();
-            change(&mut hash);
-            hash.is_weaker_than(&policy)
-        };
-        assert!(!weaker(|_| {}));
-        assert!(!weaker(|hash| hash.memory_kib += 1));
-        assert!(weaker(|hash| hash.memory_kib -= 1));
-        assert!(weaker(|hash| hash.passes -= 1));
-        assert!(weaker(|hash| hash.lanes -= 1));
-        assert!(weaker(|hash| hash.pepper_key = 7));
-    }
-
-    #[test]
-    fn passwords_are_normalised_by_rule_1() {
-        let bytes = |text: &str| Password::parse(text).map(|p| p.expose().to_vec());
+    fn passwords_are_normalised_by_rule_2() {
         assert_eq!(bytes("caf\u{65}\u{301} \u{3000}x"), bytes("caf\u{e9}  x"));
         assert_ne!(bytes("Secret"), bytes("secret"));
+        assert_ne!(bytes("x\u{b2}"), bytes("x2"));
         assert_eq!(bytes("").unwrap_err(), PasswordFault::Empty);
-        assert_eq!(
-            bytes("a\u{7}b").unwrap_err(),
-            PasswordFault::ForbiddenCharacter
-        );
         assert_eq!(bytes(&"a".repeat(1024)).unwrap().len(), 1024);
         assert_eq!(
             bytes(&"a".repeat(1025)).unwrap_err(),
             PasswordFault::TooLong
         );
+        // 1,023 bytes that are 2,046 once NFC has taken them apart.
+        let grows = "\u{958}".repeat(341);
+        assert_eq!(bytes(&grows).unwrap_err(), PasswordFault::TooLong);
+    }
+
+    #[test]
+    fn what_keyboards_make_is_a_password() {
+        for text in [
+            // Newer than the tables of rule 1.
+            "\u{1f914}".repeat(8).as_str(),
+            // A heart with its selector, a skin tone, a family, a flag of tags.
+            "\u{2764}\u{fe0f}secret",
+            "\u{1f44d}\u{1f3fd}secret",
+            "\u{1f469}\u{200d}\u{1f467}secret",
+            "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}xx",
+            // Option-Shift-K on a Mac.
+            "\u{f8ff}applesecret",
+            // Kept for emoji, whether these tables know it or not.
+            "\u{1faff}secret",
+            "pa\u{b7}sword",
+            // Persian with its joiner.
+            "\u{645}\u{6cc}\u{200c}\u{631}\u{648}\u{645}secret",
+        ] {
+            assert_eq!(bytes(text), Ok(text.as_bytes().to_vec()), "{text:?}");
+        }
+        // Composed by one keyboard, in parts by another; Korean too.
+        let composed = ["\u{e9}t\u{e9}12345", "\u{d55c}\u{ae00}12345"];
+        let in_parts = [
+            "e\u{301}te\u{301}12345",
+            "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}12345",
+        ];
+        for (composed, in_parts) in composed.into_iter().zip(in_parts) {
+            assert_eq!(bytes(composed), Ok(composed.as_bytes().to_vec()));
+            assert_eq!(bytes(in_parts), bytes(composed));
+        }
+        assert_eq!(Password::parse(&"\u{1f914}".repeat(8)).unwrap().chars(), 8);
+    }
+
+    #[test]
+    fn a_refusal_names_the_first_character_that_no_password_has() {
+        for (text, c, said) in [
+            ("bell\u{7}and\u{85}", '\u{7}', "U+0007"),
+            ("a\u{85}b", '\u{85}', "U+0085"),
+            ("a\u{378}b", '\u{378}', "U+0378"),
+            ("a\u{fdd0}b", '\u{fdd0}', "U+FDD0"),
+            ("a\u{2028}b", '\u{2028}', "U+2028"),
+            ("a\u{2029}b", '\u{2029}', "U+2029"),
+            ("a\u{10ffff}b", '\u{10ffff}', "U+10FFFF"),
+        ] {
+            let fault = bytes(text).unwrap_err();
+            assert_eq!(fault, PasswordFault::Forbidden(c));
+            let said = std::format!("it has {said}, which no password can have");
+            assert_eq!(fault.to_string(), said);
+        }
+        assert_eq!(PasswordFault::Empty.to_string(), "it is empty");
+        let too_long = PasswordFault::TooLong.to_string();
+        assert_eq!(too_long, "it has more than 1024 bytes");
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let password = Password::parse("correct horse").unwrap();
+        assert_eq!(std::format!("{password:?}"), "Password(..)");
     }
 }

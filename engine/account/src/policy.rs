@@ -1,4 +1,6 @@
-//! What a tenant decides: costs, lifetimes and bounds.
+//! What a tenant decides: costs, lifetimes, bounds and which names it takes.
+
+use crate::identifier::Identifier;
 
 /// The rules under which an account decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,32 @@ pub struct Policy {
     /// For this long answers are given while the store is out of reach; 0
     /// forbids them.
     pub grace_ms: u64,
+    /// Which user names are taken when they are new.
+    pub usernames: UsernamePolicy,
+}
+
+/// Which user names a tenant takes when they are new. An account that has
+/// another keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsernamePolicy {
+    /// Those that UTS 39, 5.2, calls highly restrictive: no Cyrillic letter
+    /// stands among Latin ones. Scripts of limited use (UAX 31) are not taken.
+    #[default]
+    HighlyRestrictive,
+    /// Every user name.
+    Any,
+}
+
+impl UsernamePolicy {
+    /// Whether this may become an account's identifier. Of other kinds than
+    /// user names everything may.
+    #[must_use]
+    pub fn takes(self, identifier: &Identifier) -> bool {
+        match self {
+            UsernamePolicy::HighlyRestrictive => identifier.is_highly_restrictive().unwrap_or(true),
+            UsernamePolicy::Any => true,
+        }
+    }
 }
 
 /// The cost of a password hash (Argon2id, RFC 9106) and what a password must be.
@@ -131,6 +159,30 @@ impl Default for Policy {
             },
             claim_ms: 3 * DAY_MS,
             grace_ms: 5 * MINUTE_MS,
+            usernames: UsernamePolicy::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identifier::IdentifierKind;
+
+    #[test]
+    fn a_name_of_mixed_scripts_is_taken_by_the_policy_that_takes_any() {
+        let default = Policy::default().usernames;
+        assert_eq!(default, UsernamePolicy::HighlyRestrictive);
+        for (kind, text, restrictive) in [
+            (IdentifierKind::Username, "admin", true),
+            (IdentifierKind::Username, "\u{430}dmin", false),
+            // Not asked of what is shown by receiving something there.
+            (IdentifierKind::Email, "\u{430}dmin@example.com", true),
+            (IdentifierKind::Phone, "+442079460958", true),
+        ] {
+            let identifier = Identifier::parse(kind, text).unwrap();
+            assert_eq!(default.takes(&identifier), restrictive, "{text}");
+            assert!(UsernamePolicy::Any.takes(&identifier), "{text}");
         }
     }
 }

@@ -68,6 +68,8 @@ pub enum Refusal {
     AccountSuspended,
     /// Somebody has this identifier.
     IdentifierTaken,
+    /// The tenant does not take such an identifier.
+    InvalidIdentifier,
     /// The new password has too few characters.
     PasswordTooShort,
     /// The idempotency key belongs to another request.

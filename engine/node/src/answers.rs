@@ -262,6 +262,7 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::AccountLocked => (Code::AccountLocked, 0),
         Refusal::AccountSuspended => (Code::AccountSuspended, 0),
         Refusal::IdentifierTaken => (Code::IdentifierTaken, 0),
+        Refusal::InvalidIdentifier => (Code::InvalidIdentifier, 0),
         Refusal::PasswordTooShort => (Code::PasswordTooShort, 0),
         Refusal::IdempotencyReused => (Code::IdempotencyReused, 0),
         Refusal::StatusConflict => (Code::StatusConflict, 0),

@@ -14,7 +14,7 @@ pub(crate) use rows::{
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
-use tidegate_account::{TenantId, UserId};
+use tidegate_account::{Policy, TenantId, UserId};
 use tidegate_runtime::{
     Costs, Field, Formats, IndexKey, IndexKeys, Key, LocalMaster, Master, OsEntropy, Peppers,
     SealContext, Tenant, Tenants, WrappedKey,
@@ -177,7 +177,10 @@ impl Deployment {
             id,
             name: row.name.clone(),
             keys: keys.collect::<Result<_, _>>()?,
-            policy: self.config.of_tenant(&row.policy).policy(pepper),
+            policy: Policy {
+                usernames: row.policy.usernames(),
+                ..self.config.of_tenant(&row.policy).policy(pepper)
+            },
             home: home_of(&row.policy).ok_or_else(unreadable)?,
             costs: Costs::default(),
         });

@@ -194,6 +194,13 @@ async fn fields_that_cannot_be_taken_get_their_code() {
         assert_eq!(raw.ask(&bytes).await, (code, 77));
     }
     let client = client(&dir, &node);
+    // Refused where it is new; at sign-in an account may have it.
+    let unseen = SignIn::email("a\u{200b}da@example.com", PASSWORD);
+    assert_eq!(no(client.sign_up(&unseen).await), Code::InvalidIdentifier);
+    assert_eq!(no(client.sign_in(&unseen).await), Code::InvalidCredentials);
+    let trunk = SignIn::phone("+44 020 7946 0958", PASSWORD);
+    assert_eq!(no(client.sign_up(&trunk).await), Code::InvalidIdentifier);
+    assert_eq!(no(client.sign_in(&trunk).await), Code::InvalidCredentials);
     let short = SignIn::username(NAME, "seven77");
     assert_eq!(no(client.sign_up(&short).await), Code::PasswordTooShort);
     yes(client.sign_up(&ada()).await);

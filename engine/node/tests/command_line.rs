@@ -353,6 +353,45 @@ fn unknown_flags_and_missing_names_are_refused_by_name() {
 }
 
 #[test]
+fn a_text_that_is_no_password_is_refused_with_the_number_of_its_character() {
+    let dir = Dir::new();
+    let _node = Node::start(&dir);
+    for command in ["sign-up", "sign-in"] {
+        let args = [command, "--dir", dir.text(), "--username", NAME, "--json"];
+        for (password, what) in [
+            (
+                "bell\u{7}secret",
+                "it has U+0007, which no password can have",
+            ),
+            (
+                "secret\u{fdd0}",
+                "it has U+FDD0, which no password can have",
+            ),
+            ("\n", "it is empty"),
+        ] {
+            let output = run(&args, password);
+            let said = serde_json::json!({
+                "code": "invalid_password",
+                "message": format!("The password cannot be taken: {what}."),
+            });
+            assert_eq!((output.status.code(), json(&output)), (Some(1), said));
+        }
+    }
+    // Eight emoji, with all that is unseen between some of them.
+    let thinking = "\u{1f914}".repeat(8);
+    let family = "\u{1f469}\u{200d}\u{1f467}\u{2764}\u{fe0f}\u{1f44d}\u{1f3fd}xx";
+    for (name, password) in [("thinking", thinking.as_str()), ("family", family)] {
+        for command in ["sign-up", "sign-in"] {
+            let output = run(
+                &[command, "--dir", dir.text(), "--username", name],
+                password,
+            );
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+        }
+    }
+}
+
+#[test]
 fn metrics_and_health_are_shown_and_count() {
     let dir = Dir::new();
     let node = Node::start(&dir);

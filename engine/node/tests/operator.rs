@@ -422,6 +422,41 @@ async fn a_tenants_policy_is_its_own_and_applies_at_once() {
     );
 }
 
+#[tokio::test]
+async fn a_tenant_says_which_user_names_it_takes_and_no_account_loses_its_own() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let gateway = client(&dir, &node);
+    let policy = dir.path().join("policy.toml");
+    let set = ["tenant", "set", "default", "--policy"];
+    let set = [&set[..], &[policy.to_str().unwrap()]].concat();
+    let usernames = |value: &str| {
+        std::fs::write(&policy, format!("usernames = \"{value}\"\n")).unwrap();
+    };
+    let mixed = SignIn::username("\u{430}dmin", PASSWORD);
+    assert_eq!(no(gateway.sign_up(&mixed).await), Code::InvalidIdentifier);
+    usernames("any");
+    done(&dir, &set);
+    yes(gateway.sign_up(&mixed).await);
+    usernames("highly_restrictive");
+    done(&dir, &set);
+    yes(gateway.sign_in(&mixed).await);
+    let other = SignIn::username("\u{430}da", PASSWORD);
+    assert_eq!(no(gateway.sign_up(&other).await), Code::InvalidIdentifier);
+    let tenants = done(&dir, &["tenant", "list"]);
+    assert_eq!(
+        tenants["tenants"][0]["policy"],
+        json!({ "usernames": "highly_restrictive" })
+    );
+    usernames("some");
+    let output = run(&[&set[..], &["--dir", dir.text()]].concat(), "");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(2) && message.contains("highly_restrictive"),
+        "{message}"
+    );
+}
+
 #[test]
 fn addresses_are_claimed_and_verified_from_the_command_line() {
     let dir = Dir::new();

@@ -61,6 +61,19 @@ pub struct IndexKeys {
     keys: RwLock<Vec<IndexKey>>,
 }
 
+/// Every hash under which an identifier's row may lie: for each key, that of the
+/// form that an older rule made of it, where it was another, and that of its
+/// form. The oldest key's first, the form of today last.
+fn hashes_of(keys: &[IndexKey], tenant: TenantId, identifier: &Identifier) -> Vec<IndexHash> {
+    let older = identifier.older_form();
+    let mut hashes = Vec::new();
+    for key in keys {
+        let forms = older.iter().chain([identifier]);
+        hashes.extend(forms.map(|form| key.hash(tenant, form)));
+    }
+    hashes
+}
+
 /// An identifier's hashes, the oldest key's first.
 pub(crate) struct Hashes(Vec<IndexHash>);
 
@@ -108,15 +121,13 @@ impl IndexKeys {
     }
 
     pub(crate) fn hashes(&self, tenant: TenantId, identifier: &Identifier) -> Hashes {
-        let hash = |key: &IndexKey| key.hash(tenant, identifier);
-        Hashes(self.with(|keys| keys.iter().map(hash).collect()))
+        Hashes(self.with(|keys| hashes_of(keys, tenant, identifier)))
     }
 
     pub(crate) fn claimed(&self, tenant: TenantId, identifier: Identifier) -> ClaimedIdentifier {
         // Under one lock: a key that is added meanwhile has another version.
         let (mut older, key_version) = self.with(|keys| {
-            let hash = |key: &IndexKey| key.hash(tenant, &identifier);
-            let hashes: Vec<_> = keys.iter().map(hash).collect();
+            let hashes = hashes_of(keys, tenant, &identifier);
             (hashes, keys.last().map_or(0, |key| key.version))
         });
         ClaimedIdentifier {
@@ -231,6 +242,30 @@ mod tests {
         keys.retire();
         let hashes = keys.hashes(TenantId(1), &ada());
         assert_eq!(hashes.oldest_first().collect::<Vec<_>>(), [&new]);
+    }
+
+    #[test]
+    fn a_phone_number_is_looked_for_with_its_trunk_zero_too() {
+        let id = |text| Identifier::find(IdentifierKind::Phone, text).unwrap();
+        let (now, before) = (id("+442079460958"), id("+44 020 7946 0958"));
+        let keys = IndexKeys::new(key(1));
+        keys.add(key(2));
+        let hash = |fill, form| key(fill).hash(TenantId(1), form);
+        let all = [
+            hash(1, &before),
+            hash(1, &now),
+            hash(2, &before),
+            hash(2, &now),
+        ];
+        let hashes = keys.hashes(TenantId(1), &now);
+        assert_eq!(hashes.oldest_first().copied().collect::<Vec<_>>(), all);
+        assert_eq!(hashes.newest(), all[3]);
+        let claimed = keys.claimed(TenantId(1), now);
+        assert_eq!((claimed.hash, claimed.key_version), (all[3], 2));
+        assert_eq!(claimed.older, all[..3]);
+        // What was stored under the older form is moved in that form.
+        let stored = keys.claimed(TenantId(1), before);
+        assert_eq!((stored.hash, stored.older), (all[2], vec![all[0]]));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use rig::{
     verify,
 };
 use tidegate_account::{
-    DeviceProof, Identifier, Password, Policy, Refusal, Remember, Verification,
+    DeviceProof, Identifier, IdentifierKind, Password, Policy, Refusal, Remember, UsernamePolicy,
+    Verification,
 };
 use tidegate_runtime::{Answer, Limits, Origin, Task};
 
@@ -369,4 +370,41 @@ async fn a_thousand_parallel_guesses_at_nobody_get_no_more_verifications_than_at
         wrong += u32::from(answer.await.unwrap().refused() == Refusal::InvalidCredentials);
     }
     assert_eq!(wrong, u32::from(policy().guess.free));
+}
+
+#[tokio::test]
+async fn a_line_that_was_registered_with_its_trunk_zero_has_one_holder() {
+    let rig = Rig::new().await;
+    let phone = |text| Identifier::find(IdentifierKind::Phone, text).unwrap();
+    let (before, now) = ("+44 020 7946 0958", "+44 20 7946 0958");
+    let user = rig.ask(None, sign_up_as(phone(before))).await.signed_up();
+    rig.ask(None, verify(user, phone(before), Some(PASSWORD)))
+        .await
+        .verified();
+    for text in [before, now, "+44 (0)20 7946 0958"] {
+        let signed_in = rig.ask(None, sign_in_as(phone(text), PASSWORD)).await;
+        assert_eq!(signed_in.granted().user, user, "{text}");
+    }
+    let other = rig.ask(None, sign_up_as(phone(now))).await.signed_up();
+    let shown = verify(other, phone(now), Some(PASSWORD));
+    let shown = rig.ask(None, shown).await;
+    assert_eq!(shown.refused(), Refusal::IdentifierTaken);
+}
+
+#[tokio::test]
+async fn a_name_of_mixed_scripts_is_taken_only_where_the_tenant_says_so() {
+    let mixed = "\u{430}dmin";
+    let rig = Rig::new().await;
+    let refused = rig.ask(None, sign_up(mixed)).await;
+    assert_eq!(refused.refused(), Refusal::InvalidIdentifier);
+    rig.ask(None, sign_up("admin")).await.signed_up();
+    let any = Policy {
+        usernames: UsernamePolicy::Any,
+        ..policy()
+    };
+    let rig = Rig::under(Limits::default(), any).await;
+    rig.ask(None, sign_up(mixed)).await.signed_up();
+    rig.ask(None, sign_in(mixed, PASSWORD)).await.granted();
+    let taken = rig.ask(None, sign_up(mixed)).await;
+    assert_eq!(taken.refused(), Refusal::IdentifierTaken);
 }

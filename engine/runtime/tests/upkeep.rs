@@ -10,7 +10,7 @@ use rig::{
     Expect, PASSWORD, Rig, SOURCE, mail, policy, refresh, sign_in, sign_in_as, sign_up_as,
     tenant_key, username, verify,
 };
-use tidegate_account::{Password, Refusal, Remember, TenantId};
+use tidegate_account::{Identifier, IdentifierKind, Password, Refusal, Remember, TenantId};
 use tidegate_runtime::{Costs, Failure, IndexKey, Key, Limits, Outcome, Rekeyed, Task, Tenant};
 use tidegate_storage_api::{Key as RowKey, KeyRange, PersonPart, Slot};
 
@@ -237,6 +237,56 @@ async fn the_index_key_is_rotated_while_everybody_can_sign_in() {
             failed: 0
         }
     );
+}
+
+#[tokio::test]
+async fn an_account_whose_address_is_refused_today_is_moved_to_the_new_index_key() {
+    let rig = Rig::with(limits()).await;
+    let text = "a\u{200b}da@example.com";
+    assert!(Identifier::parse(IdentifierKind::Email, text).is_err());
+    let ada = || Identifier::find(IdentifierKind::Email, text).unwrap();
+    let user = rig.ask(None, sign_up_as(ada())).await.signed_up();
+    rig.ask(None, verify(user, ada(), Some(PASSWORD)))
+        .await
+        .verified();
+    rig.index_keys.add(IndexKey {
+        version: 2,
+        key: Key::new([22; 32]),
+    });
+    assert_eq!(
+        rekey_all(&rig).await,
+        Rekeyed {
+            people: 1,
+            failed: 0
+        }
+    );
+    rig.index_keys.retire();
+    rig.ask(None, sign_in_as(ada(), PASSWORD)).await.granted();
+}
+
+#[tokio::test]
+async fn a_claim_of_a_line_with_its_trunk_zero_is_verified_without_and_survives_a_rotation() {
+    let rig = Rig::with(limits()).await;
+    let phone = |text| Identifier::find(IdentifierKind::Phone, text).unwrap();
+    let (before, now) = ("+44 020 7946 0958", "+44 20 7946 0958");
+    let user = rig.ask(None, sign_up_as(phone(before))).await.signed_up();
+    rig.ask(None, verify(user, phone(now), Some(PASSWORD)))
+        .await
+        .verified();
+    rig.index_keys.add(IndexKey {
+        version: 2,
+        key: Key::new([22; 32]),
+    });
+    assert_eq!(
+        rekey_all(&rig).await,
+        Rekeyed {
+            people: 1,
+            failed: 0
+        }
+    );
+    rig.index_keys.retire();
+    let signed_in = rig.ask(None, sign_in_as(phone(now), PASSWORD)).await;
+    assert_eq!(signed_in.granted().user, user);
 }
 
 #[tokio::test]

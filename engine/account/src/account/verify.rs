@@ -299,7 +299,13 @@ impl Person {
             row.hash = identifier.hash.0;
             row.key_version = identifier.key_version;
             row.directory = identifier.directory();
-            step.change().held.push(Held::of(identifier));
+            let change = step.change();
+            change.held.push(Held::of(identifier));
+            // It may have been claimed in the form of an earlier rule. The text
+            // must be what was hashed, or no new key finds the row.
+            if identifier.identifier.older_form().is_some() {
+                change.texts.push((row.number, identifier.clone()));
+            }
         }
         step.event(EventKind::IdentifierVerified(row.kind, verification));
         step.audit(by, Act::IdentifierVerified(row.kind, verification));

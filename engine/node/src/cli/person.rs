@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
+use tidegate_account::{Password, PasswordFault};
 use tidegate_client::{
     CallError, Client, Code, Decision, DeviceToken, Granted, Identifier, Knowledge, Options,
     Refusal, RevokeScope, SignIn, UserId, Verification, Verify,
@@ -130,7 +131,7 @@ type Fields = Map<String, Value>;
 pub(super) fn sign_up(args: &SignUpArgs) -> anyhow::Result<u8> {
     let password = input::secret("password")?;
     let person = args.person.with(&password)?;
-    ask(&args.connection, async |client| {
+    ask_with(&args.connection, Some(&password), async |client| {
         let decision = client.sign_up(&person).await?;
         Ok(decision.map(|user| fields(json!({ "user": user.to_string() }))))
     })
@@ -146,7 +147,7 @@ pub(super) fn sign_in(args: &SignInArgs) -> anyhow::Result<u8> {
         Some(Some(device)) => person.from_device(device),
     };
     let mut made = None;
-    let status = ask(&args.connection, async |client| {
+    let status = ask_with(&args.connection, Some(&password), async |client| {
         let decision = client.sign_in(&person).await?;
         if let Decision::Yes(granted) = &decision {
             made = granted.device.as_ref().map(DeviceToken::to_text);
@@ -220,10 +221,15 @@ pub(super) fn sessions(args: &SessionsArgs) -> anyhow::Result<u8> {
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
     let user = user_id(&args.user)?;
     let mut verify = Verify::new(user, args.shown.identifier()?);
-    if !args.without_password {
-        verify = verify.with_password(&input::secret("password")?);
+    let password = match args.without_password {
+        true => None,
+        false => Some(input::secret("password")?),
+    };
+    if let Some(password) = &password {
+        verify = verify.with_password(password);
     }
-    ask(&args.connection, async |client| {
+    let password = password.as_deref().map(String::as_str);
+    ask_with(&args.connection, password, async |client| {
         let decision = client.verify(&verify).await?;
         Ok(decision.map(|verification| {
             let verification = match verification {
@@ -351,12 +357,41 @@ fn ask(
     connection: &Connection,
     call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
 ) -> anyhow::Result<u8> {
+    ask_with(connection, None, call)
+}
+
+/// Asks with a password, where there is one, and says what is wrong with it
+/// when that is the answer. The code has no room for it; the rule is the same
+/// here.
+fn ask_with(
+    connection: &Connection,
+    password: Option<&str>,
+    call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
+) -> anyhow::Result<u8> {
     let options = connection.options()?;
     let answer = block_on(async {
         let client = Client::new(&options)?;
         anyhow::Ok(call(client).await)
     })??;
-    Ok(output::answer(connection.format(), answer))
+    let Some(fault) = fault_of(&answer, password) else {
+        return Ok(output::answer(connection.format(), answer));
+    };
+    let message = format!("The password cannot be taken: {fault}.");
+    let code = Code::InvalidPassword.name();
+    output::refusal(connection.format(), code, &message, None);
+    Ok(NO)
+}
+
+fn fault_of(
+    answer: &Result<Decision<Fields>, CallError>,
+    password: Option<&str>,
+) -> Option<PasswordFault> {
+    match answer {
+        Ok(Decision::No(refusal)) if refusal.code == Code::InvalidPassword => {
+            Password::parse(password?).err()
+        }
+        Ok(Decision::Yes(_) | Decision::No(_)) | Err(_) => None,
+    }
 }
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tidegate_account::UsernamePolicy;
 use tidegate_storage_api::Region;
 
 use crate::config::{DegradedConfig, GuessingConfig, SessionsConfig, SourcesConfig};
@@ -165,6 +166,30 @@ pub(crate) struct TenantPolicy {
     /// The region where its people are registered, by its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) home_region: Option<u8>,
+    /// Which user names it takes when they are new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usernames: Option<Usernames>,
+}
+
+/// Which user names a tenant takes when they are new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Usernames {
+    /// Of one script, or of scripts that are written together (UTS 39, 5.2).
+    HighlyRestrictive,
+    /// All.
+    Any,
+}
+
+impl TenantPolicy {
+    /// A row that does not say, as all of before, follows the default.
+    pub(crate) fn usernames(&self) -> UsernamePolicy {
+        match self.usernames {
+            None => UsernamePolicy::default(),
+            Some(Usernames::HighlyRestrictive) => UsernamePolicy::HighlyRestrictive,
+            Some(Usernames::Any) => UsernamePolicy::Any,
+        }
+    }
 }
 
 /// The stored rights of a gateway or an operator.
@@ -245,5 +270,29 @@ mod tests {
             .replace("\"version\":1", "\"version\":2");
         assert_eq!(read::<RotationRow>(newer.as_bytes()), None);
         assert_eq!(read::<TenantRow>(b"{}"), None);
+    }
+
+    #[test]
+    fn a_tenant_that_says_nothing_of_user_names_follows_the_default() {
+        let stored = r#"{"version":1,"name":"default","wrapped_keys":[],"policy":{}}"#;
+        let mut row: TenantRow = read(stored.as_bytes()).unwrap();
+        assert_eq!(row.policy, TenantPolicy::default());
+        let restrictive = UsernamePolicy::HighlyRestrictive;
+        assert_eq!(row.policy.usernames(), restrictive);
+        assert_eq!(write(&row).unwrap(), stored.as_bytes());
+        for (name, policy) in [
+            ("highly_restrictive", restrictive),
+            ("any", UsernamePolicy::Any),
+        ] {
+            let policy_text = format!(r#"{{"usernames":"{name}"}}"#);
+            row.policy = serde_json::from_str(&policy_text).unwrap();
+            assert_eq!(row.policy.usernames(), policy);
+            let bytes = write(&row).unwrap();
+            let text = stored.replace("{}", &policy_text);
+            assert_eq!(String::from_utf8(bytes.clone()).unwrap(), text);
+            assert_eq!(read::<TenantRow>(&bytes), Some(row.clone()));
+        }
+        let other = stored.replace("{}", r#"{"usernames":"some"}"#);
+        assert_eq!(read::<TenantRow>(other.as_bytes()), None);
     }
 }

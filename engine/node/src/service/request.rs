@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_account::{
-    Command, DeviceId, DeviceProof, Idempotency, Identifier, IdentifierKind, Password,
-    PasswordFault, Remember, RevokeScope, Secret, SessionId, SessionProof, StatusChange, TenantId,
-    UserId, tagged,
+    Command, DeviceId, DeviceProof, Idempotency, Identifier, IdentifierFault, IdentifierKind,
+    Password, PasswordFault, Remember, RevokeScope, Secret, SessionId, SessionProof, StatusChange,
+    TenantId, UserId, tagged,
 };
 use tidegate_runtime::{
     Answer, Ask, Class as EngineClass, Failure, GatewayId, Origin, Request as Submission,
@@ -216,7 +216,8 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
             return Err(Code::UnknownOpcode.into());
         }
         Requested::SignUp(body) => {
-            let identifiers = body.identifiers.iter().map(identifier);
+            let identifiers = body.identifiers.iter();
+            let identifiers = identifiers.map(|text| identifier(text, Identifier::parse));
             let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
             if identifiers.is_empty() {
                 return Err(Code::InvalidIdentifier.into());
@@ -228,7 +229,8 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
             }
         }
         Requested::SignIn(body) => Task::SignIn {
-            identifier: identifier(&body.identifier)?,
+            // An account of an earlier rule may have what is refused today.
+            identifier: identifier(&body.identifier, Identifier::find)?,
             password: password(body.password.as_str())?,
             device: body.device.as_ref().map(|device| DeviceProof {
                 id: DeviceId(device.id.to_native()),
@@ -282,7 +284,7 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
         Requested::Claim(body) => Task::Claim {
             user: UserId::from_bytes(body.by.user),
             by: proof(&body.by),
-            identifier: identifier(&body.identifier)?,
+            identifier: identifier(&body.identifier, Identifier::parse)?,
         },
         Requested::Verify(body) => {
             let of_user = |session: &&v1::ArchivedCheck| session.user == body.user;
@@ -294,7 +296,7 @@ fn task_of(request: &Request<'_>, gateway: &Gateway) -> Result<Task, NotTaken> {
             Task::Verify {
                 user: UserId::from_bytes(body.user),
                 verification: Verification {
-                    identifier: identifier(&body.identifier)?,
+                    identifier: identifier(&body.identifier, Identifier::parse)?,
                     session: session.map(proof),
                     password: text.map(|text| password(text.as_str())).transpose()?,
                     by: gateway.administrator(),
@@ -364,20 +366,29 @@ fn secret(bytes: &ArchivedSecretBytes) -> Secret {
     Secret::new(bytes.0)
 }
 
-fn identifier(identifier: &v1::ArchivedIdentifier) -> Result<Identifier, NotTaken> {
+/// How a text is made an identifier: as one that is to become an account's, or as
+/// one by which an account is looked for.
+type Normalise = fn(IdentifierKind, &str) -> Result<Identifier, IdentifierFault>;
+
+fn identifier(
+    identifier: &v1::ArchivedIdentifier,
+    normalise: Normalise,
+) -> Result<Identifier, NotTaken> {
     let kind = match identifier.kind {
         1 => IdentifierKind::Email,
         2 => IdentifierKind::Phone,
         3 => IdentifierKind::Username,
         _ => return Err(Code::Malformed.into()),
     };
-    let parsed = Identifier::parse(kind, identifier.text.as_str());
-    parsed.map_err(|_| Code::InvalidIdentifier.into())
+    let normal = normalise(kind, identifier.text.as_str());
+    normal.map_err(|_| Code::InvalidIdentifier.into())
 }
 
 fn password(text: &str) -> Result<Password, NotTaken> {
     Password::parse(text).map_err(|fault| match fault {
-        PasswordFault::Empty | PasswordFault::ForbiddenCharacter => Code::InvalidPassword.into(),
+        // The code has no room for which character it is, and it belongs into
+        // no log: the caller has the text and can find it by the same rule.
+        PasswordFault::Empty | PasswordFault::Forbidden(_) => Code::InvalidPassword.into(),
         PasswordFault::TooLong => Code::TooLarge.into(),
     })
 }

@@ -3,8 +3,8 @@
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
     Administrator, ClaimedIdentifier, Command, Completion, Identifier, IdentifierKind, IndexHash,
-    InterimReply, Password, Refusal, Reply, SessionProof, SignIn, SignUp, Source, UserId, Verify,
-    tagged,
+    InterimReply, Password, Refusal, Reply, SessionProof, SignIn, SignUp, Source, TenantId, UserId,
+    Verify, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
@@ -171,6 +171,10 @@ impl Engine {
             Err(failure) => Err(Answer::Failed(failure)),
             Ok(Name::Taken) => Err(Answer::Reply(Reply::No(Refusal::IdentifierTaken))),
             Ok(Name::Ours) => Ok(Vec::new()),
+            // Asked last: what is an account's already is not judged anew.
+            Ok(Name::Free) if !self.takes(errand.tenant, &identifiers) => {
+                Err(Answer::Reply(Reply::No(Refusal::InvalidIdentifier)))
+            }
             Ok(Name::Free) => {
                 let names = identifiers.iter_mut().filter(|claimed| is_name(claimed));
                 self.reserve(errand.tenant, user, names).await
@@ -201,6 +205,15 @@ impl Engine {
         let slot = u16::from_be_bytes([random[0], random[1]]) >> 4;
         let region = self.shared.ownership.region().number();
         UserId::new(region, slot, random)
+    }
+
+    /// Whether the tenant takes these as new. Of one that is not served the
+    /// account says so itself.
+    fn takes(&self, tenant: TenantId, identifiers: &[ClaimedIdentifier]) -> bool {
+        self.shared.tenants.get(tenant).is_none_or(|tenant| {
+            let mut all = identifiers.iter();
+            all.all(|claimed| tenant.policy.usernames.takes(&claimed.identifier))
+        })
     }
 
     /// Whether somebody else has one of the user names.
