@@ -8,6 +8,9 @@
 
 #[path = "cli/planning.rs"]
 mod planning;
+#[cfg(test)]
+#[path = "cli/ranges.rs"]
+mod ranges;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use tidegate_sim::{
     Calibration, Failure, Given, Plant, Report, compare, fuzz_one, page, play, play_with,
     scenario_of, shrink,
@@ -28,6 +31,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MISSED: u8 = 1;
 /// An answer that cannot be, or nothing could be played.
 const BROKEN: u8 = 2;
+/// Seeds beyond do not survive JSON.
+const SEED_MAX: u64 = (1 << 53) - 1;
+const SEEDS_MAX: u64 = 1_000_000_000;
+/// A week.
+const MINUTES_MAX: u64 = 10_080;
 
 #[derive(Parser)]
 #[command(
@@ -65,13 +73,13 @@ enum Command {
 #[derive(Args)]
 struct FuzzArgs {
     /// How many seeds.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=SEEDS_MAX))]
     seeds: u64,
     /// The first.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     from: u64,
     /// End after so many minutes, however many seeds are left.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..=MINUTES_MAX))]
     minutes: Option<u64>,
     /// Plant a bug, to see whether it is found.
     #[arg(long, value_name = "BUG")]
@@ -81,6 +89,7 @@ struct FuzzArgs {
 #[derive(Args)]
 struct ReplayArgs {
     /// The seed.
+    #[arg(value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// With a bug planted.
     #[arg(long, value_name = "BUG")]
@@ -95,7 +104,7 @@ struct RunArgs {
     /// A shipped scenario by its name, or a file.
     scenario: String,
     /// What everything follows from.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
     #[arg(long, value_name = "F")]

@@ -222,7 +222,7 @@ impl Node {
             reads: AtomicU64::new(0),
         });
         let member = (making.store == StoreKind::Foundationdb).then(|| {
-            let lease = Lease(u64::from(nodes.lease_ms.0));
+            let lease = Lease(nodes.lease_ms.0);
             let identity = Identity {
                 id: NodeId(number),
                 name: address_of(number),

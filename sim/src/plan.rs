@@ -8,9 +8,12 @@ use thiserror::Error;
 use crate::calibration::Calibration;
 use crate::inputs::{Input, extrapolated, inputs};
 use crate::report::ObjectiveReport;
-use crate::scenario::{Given, Objective, Target};
+use crate::scenario::{Given, NODES_MAX, Objective, Target};
 use crate::world::WorldError;
 pub use fleet::{Fleet, Lost};
+
+/// Seeds beyond do not survive JSON.
+const SEED_MAX: u64 = (1 << 53) - 1;
 
 /// Rates are raised by so much at a time, up to so much in all, until it is
 /// known this well how much the fleet bears.
@@ -50,6 +53,12 @@ pub enum PlanError {
     /// One node is all there can be.
     #[error("an embedded store has one node: plan with store.kind = \"foundationdb\"")]
     Embedded,
+    /// Nothing in the scenario does what one speaks of.
+    #[error("{0}")]
+    Unasked(String),
+    /// Something that was asked for lies outside of its range.
+    #[error("{0}")]
+    Range(&'static str),
     /// A world could not be played.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -80,6 +89,34 @@ pub struct Headroom {
     pub breaks: Vec<ObjectiveReport>,
 }
 
+impl PlanAsk {
+    fn check(&self) -> Result<(), PlanError> {
+        let threads = |counts: &[u64]| counts.iter().all(|count| (1..=1_024).contains(count));
+        let from = self.from <= SEED_MAX;
+        let ranges = [
+            ((1..=10_000).contains(&self.seeds), "seeds: from 1 to 10000"),
+            (from, "seed: from 0 to 9007199254740991"),
+            (
+                (1..=NODES_MAX).contains(&self.most),
+                "most: from 1 to 1024 nodes",
+            ),
+            (
+                u64::from(self.spare) < self.most,
+                "spare: fewer than the most nodes that are tried",
+            ),
+            (threads(&self.cores), "cores: each from 1 to 1024"),
+            (
+                threads(&self.hashing_threads),
+                "hashing threads: each from 1 to 1024",
+            ),
+        ];
+        match ranges.into_iter().find(|(holds, _)| !holds) {
+            Some((_, range)) => Err(PlanError::Range(range)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Searches. `tried` is told of each fleet.
 ///
 /// # Errors
@@ -95,6 +132,7 @@ pub fn plan(
         given.scenario.objectives.clone_from(&ask.objectives);
     }
     check(&given)?;
+    ask.check()?;
     let mut best: Option<Search> = None;
     for shape in shapes(&given, ask) {
         given.scenario.set_shape(shape.cores, shape.hashing_threads);
@@ -157,8 +195,8 @@ fn shapes(given: &Given, ask: &PlanAsk) -> Vec<NodeShape> {
             threads => threads.to_vec(),
         };
         shapes.extend(threads.into_iter().map(|hashing_threads| NodeShape {
-            cores: cores.max(1),
-            hashing_threads: hashing_threads.max(1),
+            cores,
+            hashing_threads,
         }));
     }
     shapes
@@ -263,5 +301,6 @@ fn check(given: &Given) -> Result<(), PlanError> {
             return Err(PlanError::Unbounded(objective.to_string()));
         }
     }
-    Ok(())
+    let asked = given.scenario.check_objectives(objectives);
+    asked.map_err(PlanError::Unasked)
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use tidegate_sim::{Fleet, Given, Objective, Plan, PlanAsk, plan};
 
-use crate::{MISSED, calibration};
+use crate::{MISSED, SEED_MAX, calibration};
 
 #[derive(Args)]
 pub(crate) struct PlanArgs {
@@ -17,24 +17,26 @@ pub(crate) struct PlanArgs {
     #[arg(long = "objective", value_name = "WORDS")]
     objectives: Vec<String>,
     /// Seeds that every fleet must hold on.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=10_000))]
     seeds: u64,
     /// The first of them.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// Nodes that are lost when the rate is at its greatest: those that serve
-    /// most people.
-    #[arg(long, default_value_t = 1)]
+    /// most people. Fewer than `--most`.
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(0..=1_023))]
     spare: u32,
     /// The most nodes that are tried.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u64).range(1..=1_024))]
     most: u64,
     /// Cores of a node that are tried, such as `2,4,8`; the scenario's, unless
     /// it says. The cheapest fleet wins, by the scenario's prices or by cores.
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',',
+        value_parser = value_parser!(u64).range(1..=1_024))]
     cores: Vec<u64>,
     /// Threads of a node that hash which are tried, such as `1,2`.
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',',
+        value_parser = value_parser!(u64).range(1..=1_024))]
     hashing_threads: Vec<u64>,
     /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
     #[arg(long, value_name = "F")]

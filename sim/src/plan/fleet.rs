@@ -98,7 +98,7 @@ impl Fleet {
             hours: 0.0,
             cost: None,
         };
-        for seed in ask.from..ask.from + ask.seeds.max(1) {
+        for seed in ask.from..ask.from + ask.seeds {
             let played = play(&night, calibration, seed, &|_| {})?;
             let report = Report::of(&night, calibration, &played, 0.0);
             fleet.add(&report);
