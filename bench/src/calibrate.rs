@@ -19,6 +19,7 @@ use crate::ceiling::{commit_latencies, hashes_per_s, signatures};
 use crate::load::Pace;
 use crate::machine::{Glance, Machine, Side, pin};
 use crate::mix::Mix;
+use crate::ranges;
 use crate::report::{Report, Setting};
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
 
@@ -30,7 +31,7 @@ const HASHING: Duration = Duration::from_secs(3);
 #[derive(Args)]
 pub(crate) struct CalibrateArgs {
     /// Signed-in people.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = ranges::people())]
     people: usize,
     /// Where it is written.
     #[arg(long, value_name = "F", default_value = "calibration.json")]

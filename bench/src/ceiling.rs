@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::load::Pace;
 use crate::machine::{Machine, Side, pin};
 use crate::mix::{Draw, Mix, Parts, Refused};
+use crate::ranges::{self, PLACES};
 use crate::report::Setting;
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
 use crate::summary::Summary;
@@ -37,13 +38,13 @@ pub(crate) struct CeilingArgs {
     )]
     shapes: Vec<ShapeName>,
     /// Turns of each.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = ranges::turns())]
     turns: usize,
     /// Seconds of each turn.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 4.0, value_parser = ranges::turn_s)]
     seconds: f64,
     /// Signed-in people.
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, value_parser = ranges::people())]
     people: usize,
     /// How people are drawn.
     #[arg(long, default_value = "uniform")]
@@ -68,13 +69,20 @@ impl std::str::FromStr for ShapeName {
 
     fn from_str(text: &str) -> Result<ShapeName, &'static str> {
         let parts = text.split_once('x');
-        let parsed = parts.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        let places = |text: &str| {
+            let count = text
+                .parse::<u64>()
+                .ok()
+                .filter(|count| PLACES.contains(count))?;
+            usize::try_from(count).ok()
+        };
+        let parsed = parts.and_then(|(a, b)| Some((places(a)?, places(b)?)));
         match parsed {
-            Some((connections, in_flight)) if connections > 0 && in_flight > 0 => Ok(ShapeName {
+            Some((connections, in_flight)) => Ok(ShapeName {
                 connections,
                 in_flight,
             }),
-            _ => Err("connections x in flight, as 64x4"),
+            None => Err("connections x in flight, as 64x4, each from 1 to 4096"),
         }
     }
 }
@@ -219,7 +227,7 @@ async fn shape(
     );
     (shape.connections, shape.in_flight, shape.warm_up_s) = (name.connections, name.in_flight, 1.0);
     let (mut ours, mut echoes, mut gets) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..args.turns.max(1) {
+    for turn in 0..args.turns {
         shape.seed = turn as u64 + 1;
         let checks = bed.load(mix, &shape, Setting::new("checks", mix)).await?;
         ours.push(checks.turn()?);

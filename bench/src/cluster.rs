@@ -14,9 +14,10 @@ mod storm;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 
 use crate::machine::{Machine, Side, pin};
+use crate::ranges::{self, SEED_MAX};
 
 /// What happens to the cluster.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -71,13 +72,23 @@ pub(crate) struct Ground {
     #[arg(long, value_name = "FILE", global = true)]
     client_library: Option<PathBuf>,
     /// Requests a second.
-    #[arg(long, default_value_t = 2_000.0, global = true)]
+    #[arg(
+        long,
+        default_value_t = 2_000.0,
+        global = true,
+        value_parser = ranges::calls_per_s
+    )]
     rate: f64,
     /// Signed-in people.
-    #[arg(long, default_value_t = 20_000, global = true)]
+    #[arg(long, default_value_t = 20_000, global = true, value_parser = ranges::people())]
     people: usize,
     /// What draws and arrivals follow from.
-    #[arg(long, default_value_t = 1, global = true)]
+    #[arg(
+        long,
+        default_value_t = 1,
+        global = true,
+        value_parser = value_parser!(u64).range(0..=SEED_MAX)
+    )]
     seed: u64,
     /// The older program (`tidegate`), for `upgrade`.
     #[arg(long, value_name = "FILE", global = true)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, value_parser};
 
 use self::point::{Outcome, Point};
 use crate::calibrate;
@@ -47,7 +47,7 @@ pub(crate) struct FidelityArgs {
     calibration: Option<PathBuf>,
     /// How often each point is measured, and with how many seeds it is
     /// predicted.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=100))]
     turns: u64,
     /// Only this mix.
     #[arg(long)]

@@ -50,7 +50,7 @@ pub(crate) enum Figure {
 #[derive(clap::Args)]
 pub(crate) struct PeopleArgs {
     /// How many people.
-    #[arg(default_value_t = 1_000_000)]
+    #[arg(default_value_t = 1_000_000, value_parser = crate::ranges::people())]
     people: usize,
 }
 

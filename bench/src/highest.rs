@@ -8,6 +8,7 @@ use tidegate_wire::Class;
 use crate::load::{Pace, Shape};
 use crate::machine::{Side, pin};
 use crate::mix::Mix;
+use crate::ranges;
 use crate::report::{Report, Setting};
 use crate::run::{Bed, Server, ShapeArgs, runtime, shape_of};
 
@@ -16,10 +17,10 @@ pub(crate) struct HighestArgs {
     /// checks, evening, passwords, refreshes, registrations, or a file.
     mix: String,
     /// Where to begin.
-    #[arg(long, default_value_t = 20_000.0)]
+    #[arg(long, default_value_t = 20_000.0, value_parser = ranges::rate_per_s)]
     from: f64,
     /// Seconds of the run that confirms it.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 60.0, value_parser = ranges::length_s)]
     duration: f64,
     #[command(flatten)]
     shape: ShapeArgs,

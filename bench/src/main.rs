@@ -22,6 +22,7 @@ mod mix;
 mod node;
 mod population;
 mod random;
+mod ranges;
 mod report;
 mod run;
 mod script;
@@ -48,8 +49,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Put a mix of requests on a node. Exit status 0 only when no answer was
-    /// wrong.
+    /// Put a mix of requests on a node. Exit status 1 when an answer was wrong,
+    /// 2 when the figures are invalid or nothing could be measured.
     Run(run::RunArgs),
     /// Find the highest rate of a mix that is sustained: 99.9% served, p99 of
     /// checks under 10 ms.
@@ -83,6 +84,7 @@ enum Command {
 #[derive(clap::Args)]
 struct PeopleArgs {
     /// How many.
+    #[arg(value_parser = ranges::people())]
     people: usize,
     /// The node's folder.
     #[arg(long, value_name = "D")]

@@ -1,6 +1,7 @@
 //! What a run came to: for people, as JSON, and as a page with charts.
 
 mod page;
+mod validity;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,12 @@ use crate::ceiling::Turn;
 use crate::load::{Pace, Shape};
 use crate::machine::Machine;
 use crate::mix::Mix;
-use crate::run::{Sample, Seen, validity};
+use crate::run::{Sample, Seen};
 use crate::summary::Summary;
 
 pub(crate) use page::html;
+use validity::Keeping;
+pub(crate) use validity::Validity;
 
 /// What was asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -51,8 +54,8 @@ pub(crate) struct Report {
     pub(crate) connections: usize,
     pub(crate) in_flight: usize,
     pub(crate) seconds_counted: f64,
-    /// `valid`, or why the generator was the limit.
-    pub(crate) validity: &'static str,
+    /// `valid`, or why the figures say nothing of the node.
+    pub(crate) validity: Validity,
     pub(crate) all: Figures,
     pub(crate) classes: BTreeMap<&'static str, Figures>,
     pub(crate) node_cpu_us_per_request: f64,
@@ -186,6 +189,13 @@ impl Report {
             Pace::Open => Summary::of(shares.collect()).median,
             _ => generator.cpu_ns() as f64 / 1e9 / span_s.max(1e-9),
         };
+        let keeping = match shape.pace {
+            Pace::Saturated { .. } | Pace::Counted { .. } => None,
+            Pace::Open => Some(Keeping {
+                cpu_share,
+                late_share,
+            }),
+        };
         let per_request = |count: u64| count as f64 / over_span.max(1.0);
         let threads = node.threads.iter();
         let wakes = threads.clone();
@@ -197,11 +207,7 @@ impl Report {
             connections: shape.connections,
             in_flight: shape.in_flight,
             seconds_counted,
-            validity: match shape.pace {
-                // A saturated generator is as busy as it can be by intention.
-                Pace::Saturated { .. } | Pace::Counted { .. } => "valid",
-                Pace::Open => validity(cpu_share, late_share),
-            },
+            validity: Validity::of(all.offered, all.served, book.never_sent, keeping),
             node_cpu_us_per_request: node.cpu_ns() as f64 / 1000.0 / over_span.max(1.0),
             node_rss_mib: samples.last().map_or(0, |last| last.node.rss_kib / 1024),
             node_threads_s: threads
@@ -265,7 +271,8 @@ impl Report {
             // Where nothing but slow work is asked, its answer within a second.
             false => self.all.latency_ms.p99 < 1_000.0,
         };
-        self.share_served() >= 0.999 && on_time && self.wrong() == 0 && self.validity == "valid"
+        let valid = self.validity == Validity::Valid;
+        self.share_served() >= 0.999 && on_time && self.wrong() == 0 && valid
     }
 
     pub(crate) fn print(&self) {
