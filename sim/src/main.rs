@@ -20,8 +20,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, value_parser};
 use tidegate_sim::{
-    Calibration, Failure, Given, Plant, Report, compare, fuzz_one, page, play, play_with,
-    scenario_of, shrink,
+    Calibration, Failure, Given, ObjectiveReport, Plant, Report, compare, fuzz_one, page, play,
+    play_with, scenario_of, shrink,
 };
 
 #[global_allocator]
@@ -281,6 +281,20 @@ fn draw_progress(share: f64, started: Instant) {
     }
 }
 
+/// What an objective came to while each fault lasted.
+fn print_faults(objective: &ObjectiveReport, indent: &str) {
+    for fault in &objective.faults {
+        let word = match fault.met {
+            true => "",
+            false => ", MISSED",
+        };
+        println!(
+            "{indent}while {} ({}): {:.2}{}{word}",
+            fault.what, fault.window, fault.window.value, objective.unit
+        );
+    }
+}
+
 fn print(report: &Report) {
     println!("{}: {}", report.scenario, report.about);
     println!(
@@ -323,13 +337,11 @@ fn print(report: &Report) {
     }
     for objective in &report.objectives {
         let word = match objective.met {
-            true => "met   ",
-            false => "MISSED",
+            true => objective.word().to_owned(),
+            false => objective.word().to_uppercase(),
         };
-        println!(
-            "{word} {}: {:.2}{}",
-            objective.objective, objective.value, objective.unit
-        );
+        println!("{word:<7} {}: {}", objective.objective, objective.words());
+        print_faults(objective, "        ");
     }
     for wrong in &report.wrong_first {
         println!("WRONG  {wrong}");

@@ -1,20 +1,23 @@
 //! What a world came to: numbers for machines, a page for people.
 
 mod chart;
+mod judged;
 mod page;
+mod windows;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tidegate_wire::Class;
 
+pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
 
 use crate::book::{Moment, State, quantile_ms};
 use crate::calibration::Calibration;
 use crate::inputs::{Input, extrapolated, inputs};
 use crate::machine::POOL_NAMES;
-use crate::scenario::{Given, Target};
+use crate::scenario::Given;
 use crate::world::{Played, Sample};
 
 /// The report. Names and units of its fields are stable.
@@ -42,6 +45,9 @@ pub struct Report {
     pub people: PeopleReport,
     /// What was to hold.
     pub objectives: Vec<ObjectiveReport>,
+    /// How long a window is in which each had to.
+    #[serde(default)]
+    pub window_s: u64,
     /// Answers that cannot be: how many, and the first few.
     pub wrong: u64,
     /// The first few of them.
@@ -114,19 +120,6 @@ pub struct PeopleReport {
     pub never: u64,
     /// From the first attempt to being in.
     pub time_to_be_in_ms: Quantiles,
-}
-
-/// One objective.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ObjectiveReport {
-    /// In its own words.
-    pub objective: String,
-    /// What it came to.
-    pub value: f64,
-    /// The value's unit.
-    pub unit: String,
-    /// Whether it holds.
-    pub met: bool,
 }
 
 /// What the store did, in all.
@@ -247,7 +240,8 @@ impl Report {
             calibration: calibration.words(),
             classes,
             people: people(&state),
-            objectives: objectives(given, &state),
+            objectives: judged::objectives(scenario, &state.slots),
+            window_s: scenario.window_s.0,
             wrong: state.wrong_count,
             wrong_first: state.wrong.clone(),
             store: StoreReport {
@@ -330,28 +324,6 @@ fn people(state: &State) -> PeopleReport {
         never: entries.gave_up,
         time_to_be_in_ms: quantiles(&entries.took),
     }
-}
-
-fn objectives(given: &Given, state: &State) -> Vec<ObjectiveReport> {
-    let objectives = given.scenario.objectives.iter();
-    objectives
-        .map(|objective| {
-            let value = match objective.target {
-                Target::Latency(class, quantile) => {
-                    quantile_ms(&state.classes[class as usize].latency, quantile)
-                }
-                Target::Shed(class) => state.classes[class as usize].shed as f64,
-                Target::Failed(class) => state.classes[class as usize].failed as f64,
-                Target::InWithin(seconds) => state.entries.in_within_percent(seconds),
-            };
-            ObjectiveReport {
-                objective: objective.to_string(),
-                value,
-                unit: objective.unit().to_owned(),
-                met: objective.is_met_by(value),
-            }
-        })
-        .collect()
 }
 
 fn seconds(state: &State, samples: &[Sample], calibration: &Calibration) -> Vec<SecondReport> {

@@ -22,11 +22,11 @@ use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;
 pub use objective::Objective;
-pub(crate) use objective::{Target, name_of};
+pub(crate) use objective::{Relation, Target, name_of};
 pub(crate) use value::NODES_MAX;
 use value::{
     CallMillis, LeaseMillis, LossPercent, Part, PauseMillis, People, Percent, Places, Price, Rate,
-    RestSeconds, Seconds, Span, StepMicros, Threads, Whole, YEAR_S,
+    RestSeconds, Seconds, Span, StepMicros, Threads, Whole, WindowSeconds, YEAR_S,
 };
 
 const SHIPPED: &[(&str, &str)] = &[
@@ -124,6 +124,9 @@ pub struct Scenario {
     /// Counted from then on.
     #[serde(default)]
     pub(crate) warm_up_s: Seconds,
+    /// How long a window is in which every objective must hold.
+    #[serde(default = "usual_window")]
+    pub(crate) window_s: WindowSeconds,
     /// From then on, until the end, nothing breaks any more, and every call must
     /// be answered.
     #[serde(default)]
@@ -148,6 +151,10 @@ pub struct Scenario {
     /// What must hold, as words: `p99(check) < 50ms`.
     #[serde(default)]
     pub(crate) objectives: Vec<Objective>,
+}
+
+fn usual_window() -> WindowSeconds {
+    Whole(10)
 }
 
 /// Parts of each kind of visit; their sum is the whole.
@@ -690,10 +697,12 @@ impl Scenario {
     }
 
     /// Plays it with so many nodes, of which some are lost when the rate is at
-    /// its greatest and do not come back.
+    /// its greatest, or three windows before the end, and do not come back.
     pub(crate) fn set_fleet(&mut self, nodes: u64, lost: &[u32]) {
         self.nodes.count = Whole(nodes);
-        let at_s = Span(self.curve.greatest_at_s());
+        // A loss at the very end would be felt by nobody.
+        let felt_s = (self.length_s() - 3.0 * self.window_s.0 as f64).max(0.0);
+        let at_s = Span(self.curve.greatest_at_s().min(felt_s));
         let for_s = Span((self.length_s() - at_s.0).max(0.0));
         for node in lost {
             let what = What::Kill { node: *node };

@@ -113,10 +113,12 @@ fn print_fleet(fleet: &Fleet, seeds: u64) {
         );
     }
     for objective in &fleet.worst {
+        let words = objective.words();
         println!(
-            "  {}: {:.2}{} on the worst of {seeds} seeds",
-            objective.objective, objective.value, objective.unit
+            "  {}: {words}, on the worst of {seeds} seeds",
+            objective.objective
         );
+        crate::print_faults(objective, "    ");
     }
     println!(
         "  busiest second of a node: {:.0}% of its cores",
@@ -140,18 +142,16 @@ fn print_limits(found: &Plan) {
     if let Some(smaller) = &found.smaller {
         println!("\nwhat breaks with {}:", words(smaller));
         for objective in smaller.broken() {
-            let (value, unit) = (objective.value, &objective.unit);
-            println!("  {}: {value:.2}{unit}", objective.objective);
+            println!("  {}: {}", objective.objective, objective.words());
+            crate::print_faults(&objective, "    ");
         }
     }
     if let Some(headroom) = &found.headroom {
         println!("\nheadroom: {:.2} times the night's rates", headroom.times);
         for objective in &headroom.breaks {
-            let (value, unit) = (objective.value, &objective.unit);
-            println!(
-                "  a little more breaks {}: {value:.2}{unit}",
-                objective.objective
-            );
+            let words = objective.words();
+            println!("  a little more breaks {}: {words}", objective.objective);
+            crate::print_faults(objective, "    ");
         }
     }
 }

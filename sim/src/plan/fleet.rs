@@ -158,11 +158,7 @@ impl Fleet {
             true => self.worst.clone_from(&report.objectives),
             false => {
                 for (worst, here) in self.worst.iter_mut().zip(&report.objectives) {
-                    let worse = match here.objective.contains('>') {
-                        true => here.value < worst.value,
-                        false => here.value > worst.value,
-                    };
-                    if worse {
+                    if here.is_worse_than(worst) {
                         *worst = here.clone();
                     }
                 }

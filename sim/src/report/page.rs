@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use super::chart::{Line, Scale, distribution, over_time};
-use super::{MomentReport, Quantiles, Report, SecondReport};
+use super::{MomentReport, ObjectiveReport, Quantiles, Report, SecondReport};
 
 const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -67,22 +67,57 @@ fn verdict(page: &mut String, report: &Report) -> fmt::Result {
     };
     write!(page, "<div class=\"verdict{class}\">{words}<ul>")?;
     for objective in &report.objectives {
-        let (class, word) = match objective.met {
-            true => ("met", "met"),
-            false => ("no", "missed"),
+        let class = match objective.met {
+            true => "met",
+            false => "no",
         };
         write!(
             page,
-            "<li><code>{}</code>: <span class=\"{class}\">{word}</span>, {}{}</li>",
+            "<li><code>{}</code>: <span class=\"{class}\">{}</span>, {}",
             escape(&objective.objective),
-            short(objective.value),
-            objective.unit
+            objective.word(),
+            escape(&objective.words())
         )?;
+        faults(page, objective)?;
+        page.push_str("</li>");
     }
     for wrong in &report.wrong_first {
         write!(page, "<li class=\"no\">{}</li>", escape(wrong))?;
     }
     page.push_str("</ul></div>");
+    if report.objectives.is_empty() {
+        return Ok(());
+    }
+    write!(
+        page,
+        "<p class=\"note\">Latency and shares hold over the whole night, in every window of {} s and \
+         while each fault lasts, counts over the whole night. Where too little was asked for a \
+         quantile or a share a window goes on until there is enough.</p>",
+        report.window_s
+    )
+}
+
+/// What an objective came to while each fault lasted.
+fn faults(page: &mut String, objective: &ObjectiveReport) -> fmt::Result {
+    if objective.faults.is_empty() {
+        return Ok(());
+    }
+    page.push_str("<ul>");
+    for fault in &objective.faults {
+        let class = match fault.met {
+            true => "met",
+            false => "no",
+        };
+        write!(
+            page,
+            "<li>while {} ({}): <span class=\"{class}\">{:.2}{}</span></li>",
+            escape(&fault.what),
+            fault.window,
+            fault.window.value,
+            objective.unit
+        )?;
+    }
+    page.push_str("</ul>");
     Ok(())
 }
 
