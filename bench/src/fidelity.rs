@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, value_parser};
 
-use self::point::{Outcome, Point};
+use self::point::Point;
+pub(crate) use self::point::{Bottleneck, Outcome};
 use crate::calibrate;
 use crate::load::Pace;
 use crate::machine::{Side, pin};

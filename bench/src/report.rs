@@ -1,5 +1,6 @@
 //! What a run came to: for people, as JSON, and as a page with charts.
 
+mod limit;
 mod page;
 mod validity;
 
@@ -56,6 +57,8 @@ pub(crate) struct Report {
     pub(crate) seconds_counted: f64,
     /// `valid`, or why the figures say nothing of the node.
     pub(crate) validity: Validity,
+    /// What gave out first.
+    pub(crate) gives_out: String,
     pub(crate) all: Figures,
     pub(crate) classes: BTreeMap<&'static str, Figures>,
     pub(crate) node_cpu_us_per_request: f64,
@@ -199,7 +202,8 @@ impl Report {
         let per_request = |count: u64| count as f64 / over_span.max(1.0);
         let threads = node.threads.iter();
         let wakes = threads.clone();
-        Report {
+        let mut report = Report {
+            gives_out: String::new(),
             pace: match shape.pace {
                 Pace::Open => "open",
                 Pace::Saturated { .. } | Pace::Counted { .. } => "saturated",
@@ -230,7 +234,9 @@ impl Report {
             setting,
             all,
             classes,
-        }
+        };
+        report.gives_out = limit::of(&report);
+        report
     }
 
     /// Rate and CPU of one turn of a comparison.
@@ -312,6 +318,7 @@ impl Report {
             self.generator.cpu_share * 100.0,
             self.generator.late_share * 100.0,
         );
+        println!("gives out first: {}", self.gives_out);
         for wrong in &self.wrong {
             println!("wrong: {wrong}");
         }

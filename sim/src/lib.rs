@@ -49,8 +49,8 @@ pub use plan::{Fleet, Headroom, Lost, Plan, PlanAsk, PlanError, plan};
 pub use plant::Plant;
 pub use quic::QuicError;
 pub use report::{
-    ClassReport, DuringFault, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles,
-    Report, SecondReport, StoreReport, Window, page,
+    ClassReport, DuringFault, FaultReport, GivesOut, MomentReport, ObjectiveReport, PeopleReport,
+    Quantiles, Report, SecondReport, StoreReport, Window, page,
 };
 pub use scenario::{Given, Objective, Scenario, ScenarioError};
 pub use world::{Played, WorldError, play, play_with};

@@ -305,6 +305,9 @@ fn print(report: &Report) {
         report.requests as f64 / report.wall_seconds,
         report.trace_hash
     );
+    if !report.uncovered.is_empty() {
+        println!("no objective covers: {}", report.uncovered.join("; "));
+    }
     println!(
         "{:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}",
         "", "calls", "answered", "failed", "attempts", "shed", "p50 ms", "p99", "p99.9", "max"
@@ -334,6 +337,9 @@ fn print(report: &Report) {
             people.in_within_60s_percent,
             people.never
         );
+    }
+    if let Some(gives_out) = &report.gives_out {
+        println!("{}", gives_out.words());
     }
     for objective in &report.objectives {
         let word = match objective.met {

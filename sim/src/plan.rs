@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::calibration::Calibration;
 use crate::inputs::{Input, extrapolated, inputs};
-use crate::report::ObjectiveReport;
+use crate::report::{GivesOut, ObjectiveReport};
 use crate::scenario::{Given, NODES_MAX, Objective, Target};
 use crate::world::WorldError;
 pub use fleet::{Fleet, Lost};
@@ -87,6 +87,8 @@ pub struct Headroom {
     /// What broke at the least that did not; nothing when all that was tried
     /// held.
     pub breaks: Vec<ObjectiveReport>,
+    /// What gave out first when it did.
+    pub gives_out: Option<GivesOut>,
 }
 
 impl PlanAsk {
@@ -275,7 +277,10 @@ fn headroom(
     }
     Ok(Headroom {
         times: held,
-        breaks: broke.map_or_else(Vec::new, |(_, fleet)| fleet.broken()),
+        breaks: broke
+            .as_ref()
+            .map_or_else(Vec::new, |(_, fleet)| fleet.broken()),
+        gives_out: broke.and_then(|(_, fleet)| fleet.gives_out),
     })
 }
 

@@ -1,8 +1,10 @@
 //! What a world came to: numbers for machines, a page for people.
 
+mod bottleneck;
 mod chart;
 mod judged;
 mod page;
+mod uncovered;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tidegate_wire::Class;
 
+pub use bottleneck::GivesOut;
 pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
 
@@ -48,6 +51,12 @@ pub struct Report {
     /// How long a window is in which each had to.
     #[serde(default)]
     pub window_s: u64,
+    /// What failed though no objective speaks of it.
+    #[serde(default)]
+    pub uncovered: Vec<String>,
+    /// What gave out first, or came nearest to it.
+    #[serde(default)]
+    pub gives_out: Option<GivesOut>,
     /// Answers that cannot be: how many, and the first few.
     pub wrong: u64,
     /// The first few of them.
@@ -229,6 +238,7 @@ impl Report {
         }
         let last = played.samples.last().map(|sample| sample.store);
         let store = last.unwrap_or_default();
+        let their_view = people(&state);
         Report {
             scenario: given.name.clone(),
             about: scenario.about.clone(),
@@ -238,8 +248,18 @@ impl Report {
             wall_seconds: wall_s,
             requests: state.classes.iter().map(|book| book.attempts).sum(),
             calibration: calibration.words(),
+            uncovered: uncovered::uncovered(
+                &scenario.objectives,
+                |name| classes.get(name),
+                &their_view,
+            ),
+            gives_out: bottleneck::gives_out(
+                scenario,
+                &scenario.store.costs(calibration),
+                &played.samples,
+            ),
             classes,
-            people: people(&state),
+            people: their_view,
             objectives: judged::objectives(scenario, &state.slots),
             window_s: scenario.window_s.0,
             wrong: state.wrong_count,

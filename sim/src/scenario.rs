@@ -697,11 +697,13 @@ impl Scenario {
     }
 
     /// Plays it with so many nodes, of which some are lost when the rate is at
-    /// its greatest, or three windows before the end, and do not come back.
+    /// its greatest, or three windows before the end (at most a third of the
+    /// night), and do not come back.
     pub(crate) fn set_fleet(&mut self, nodes: u64, lost: &[u32]) {
         self.nodes.count = Whole(nodes);
         // A loss at the very end would be felt by nobody.
-        let felt_s = (self.length_s() - 3.0 * self.window_s.0 as f64).max(0.0);
+        let length_s = self.length_s();
+        let felt_s = length_s - (3.0 * self.window_s.0 as f64).min(length_s / 3.0);
         let at_s = Span(self.curve.greatest_at_s().min(felt_s));
         let for_s = Span((self.length_s() - at_s.0).max(0.0));
         for node in lost {

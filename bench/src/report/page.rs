@@ -32,10 +32,11 @@ pub(crate) fn html(report: &Report) -> anyhow::Result<String> {
     };
     write!(
         page,
-        "<h1>{}</h1><p>{}</p><p class=\"{state}\">{}</p>",
+        "<h1>{}</h1><p>{}</p><p class=\"{state}\">{}</p><p>Gives out first: {}.</p>",
         escape(&setting.mix),
         escape(&setting.about),
-        report.validity
+        report.validity,
+        escape(&report.gives_out)
     )?;
     table(&mut page, report)?;
     let seconds = &report.seconds;

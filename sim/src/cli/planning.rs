@@ -145,6 +145,9 @@ fn print_limits(found: &Plan) {
             println!("  {}: {}", objective.objective, objective.words());
             crate::print_faults(&objective, "    ");
         }
+        if let Some(gives_out) = &smaller.gives_out {
+            println!("  {}", gives_out.words());
+        }
     }
     if let Some(headroom) = &found.headroom {
         println!("\nheadroom: {:.2} times the night's rates", headroom.times);
@@ -152,6 +155,9 @@ fn print_limits(found: &Plan) {
             let words = objective.words();
             println!("  a little more breaks {}: {words}", objective.objective);
             crate::print_faults(objective, "    ");
+        }
+        if let Some(gives_out) = &headroom.gives_out {
+            println!("  {}", gives_out.words());
         }
     }
 }

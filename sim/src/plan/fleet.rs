@@ -5,7 +5,7 @@ use tidegate_storage_api::Slot;
 
 use super::{PlanAsk, PlanError};
 use crate::calibration::Calibration;
-use crate::report::{ObjectiveReport, Report};
+use crate::report::{GivesOut, ObjectiveReport, Report};
 use crate::scenario::{Given, Prices};
 use crate::world::play;
 
@@ -39,6 +39,8 @@ pub struct Fleet {
     pub entries: u64,
     /// How long the night was, in hours.
     pub hours: f64,
+    /// What gave out first on the seed that did not hold, or on the last.
+    pub gives_out: Option<GivesOut>,
     /// What the night cost at the scenario's prices, if it names any.
     pub cost: Option<f64>,
 }
@@ -96,6 +98,7 @@ impl Fleet {
             requests_per_s: 0,
             entries: 0,
             hours: 0.0,
+            gives_out: None,
             cost: None,
         };
         for seed in ask.from..ask.from + ask.seeds {
@@ -175,6 +178,7 @@ impl Fleet {
             let requests = second.classes.values().map(|moment| moment.attempts).sum();
             self.requests_per_s = self.requests_per_s.max(requests);
         }
+        self.gives_out.clone_from(&report.gives_out);
         self.entries = report.people.wanted_in - report.people.never;
         self.hours = report.virtual_seconds / 3_600.0;
     }

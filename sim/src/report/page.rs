@@ -9,13 +9,13 @@ use super::{MomentReport, ObjectiveReport, Quantiles, Report, SecondReport};
 const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <style>
-:root{--ink:#1c1c1c;--pale:#6b6b6b;--rule:#ddd;--good:#15803d;--bad:#b91c1c;--paper:#fff;--band:#fde68a}
-@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--pale:#a0a0a0;--rule:#3a3a3a;--good:#4ade80;--bad:#f87171;--paper:#161616;--band:#5b4a12}}
+:root{--ink:#1c1c1c;--pale:#6b6b6b;--rule:#ddd;--good:#15803d;--bad:#b91c1c;--noted:#b45309;--paper:#fff;--band:#fde68a}
+@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--pale:#a0a0a0;--rule:#3a3a3a;--good:#4ade80;--bad:#f87171;--noted:#f59e0b;--paper:#161616;--band:#5b4a12}}
 body{font:15px/1.55 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem;color:var(--ink);background:var(--paper)}
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem;font-size:1.1rem}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--rule);font-variant-numeric:tabular-nums}
 td:first-child,th:first-child{text-align:left}
-.verdict{font-size:1.15rem;margin:1rem 0;padding:.7rem 1rem;border-left:.35rem solid var(--good)}.verdict.missed{border-color:var(--bad)}
+.verdict{font-size:1.15rem;margin:1rem 0;padding:.7rem 1rem;border-left:.35rem solid var(--good)}.verdict.noted{border-color:var(--noted)}.verdict.missed{border-color:var(--bad)}
 .met{color:var(--good)}.missed .no,.no{color:var(--bad)}
 figure{margin:1.6rem 0}figcaption{font-weight:600}.note{color:var(--pale)}code{font-size:.92em}
 svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--pale)}
@@ -65,7 +65,19 @@ fn verdict(page: &mut String, report: &Report) -> fmt::Result {
         ),
         (wrong, _, _) => (" missed", format!("Broken: {wrong} answers cannot be.")),
     };
-    write!(page, "<div class=\"verdict{class}\">{words}<ul>")?;
+    let class = match (class, report.uncovered.is_empty()) {
+        ("", false) => " noted",
+        (class, _) => class,
+    };
+    write!(page, "<div class=\"verdict{class}\">{words}")?;
+    if !report.uncovered.is_empty() {
+        let all = report.uncovered.join("; ");
+        write!(page, " No objective covers: {}.", escape(&all))?;
+    }
+    if let Some(gives_out) = &report.gives_out {
+        write!(page, "<br>This night: {}.", escape(&gives_out.words()))?;
+    }
+    page.push_str("<ul>");
     for objective in &report.objectives {
         let class = match objective.met {
             true => "met",
