@@ -6,11 +6,16 @@
     reason = "the command line, and how long a run takes"
 )]
 
+#[macro_use]
+#[path = "cli/output.rs"]
+mod output;
 #[path = "cli/planning.rs"]
 mod planning;
 #[cfg(test)]
 #[path = "cli/ranges.rs"]
 mod ranges;
+#[path = "cli/sheet.rs"]
+mod sheet;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +28,8 @@ use tidegate_sim::{
     Calibration, Failure, Given, ObjectiveReport, Plant, Report, compare, fuzz_one, page, play,
     play_with, scenario_of, shrink,
 };
+
+use sheet::Sheets;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -125,13 +132,11 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz(&args),
         Command::Replay(args) => replay(&args),
     };
-    match done {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(BROKEN)
-        }
-    }
+    let status = done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::from(BROKEN)
+    });
+    output::end(status, ExitCode::from(BROKEN))
 }
 
 fn calibration(path: Option<&PathBuf>) -> anyhow::Result<Calibration> {
@@ -142,6 +147,7 @@ fn calibration(path: Option<&PathBuf>) -> anyhow::Result<Calibration> {
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), args.report.as_ref())?;
     let given = Given::named(&args.scenario)?;
     let calibration = calibration(args.calibration.as_ref())?;
     let started = Instant::now();
@@ -157,12 +163,11 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         eprint!("\r\x1b[K");
     }
     print(&report);
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&report)?)?;
     }
-    if let Some(path) = &args.report {
-        std::fs::write(path, page(&report)?).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.report {
+        sheet.write(&page(&report)?)?;
     }
     Ok(match (report.wrong, report.met()) {
         (0, true) => ExitCode::SUCCESS,
@@ -176,7 +181,8 @@ fn compare_files(first: &Path, second: &Path) -> anyhow::Result<ExitCode> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         serde_json::from_slice(&bytes).with_context(|| format!("{}: no report", path.display()))
     };
-    print!("{}", compare(&read(first)?, &read(second)?)?);
+    let text = compare(&read(first)?, &read(second)?)?;
+    say!("{}", text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -206,16 +212,16 @@ fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         played += 1;
         let failure = fuzz_one(seed, plant).map_err(anyhow::Error::from_boxed)?;
         if let Some(failure) = failure {
-            println!("seed {seed} breaks something:");
+            say!("seed {seed} breaks something:");
             print_failure(&failure);
             let smallest = shrink(&failure, plant).map_err(anyhow::Error::from_boxed)?;
-            println!("with as few faults as still do:");
+            say!("with as few faults as still do:");
             print_failure(&smallest);
             let with = match plant {
                 Plant::None => String::new(),
                 plant => format!(" --plant {}", plant.name()),
             };
-            println!("again: tidegate-sim replay {seed}{with}");
+            say!("again: tidegate-sim replay {seed}{with}");
             return Ok(ExitCode::from(BROKEN));
         }
         draw_progress(played as f64 / args.seeds as f64, started);
@@ -224,7 +230,7 @@ fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         eprint!("\r\x1b[K");
     }
     let minutes = started.elapsed().as_secs_f64() / 60.0;
-    println!(
+    say!(
         "{played} seeds, nothing broken; {:.0} seeds a minute",
         f64::from(u32::try_from(played).unwrap_or(u32::MAX)) / minutes
     );
@@ -233,20 +239,21 @@ fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
 
 fn print_failure(failure: &Failure) {
     for wrong in &failure.wrong {
-        println!("  {wrong}");
+        say!("  {wrong}");
     }
     for fault in &failure.faults {
         let words: Vec<&str> = fault.lines().filter(|line| line.contains('=')).collect();
-        println!("  fault: {}", words.join(", "));
+        say!("  fault: {}", words.join(", "));
     }
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let plant = planted(args.plant.as_ref())?;
+    let sheets = Sheets::open(None, args.report.as_ref())?;
     let text = scenario_of(args.seed);
-    println!("{text}");
+    say!("{text}");
     let name = format!("seed-{}", args.seed);
-    let given = Given::parse(&name, Path::new(&name), &text)?;
+    let given = Given::parse(&name, Path::new(&name), &text)?.of_seed(plant);
     let calibration = Calibration::shipped()?;
     let started = Instant::now();
     let played = play_with(&given, &calibration, args.seed, plant, &|_| {})?;
@@ -257,8 +264,8 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         started.elapsed().as_secs_f64(),
     );
     print(&report);
-    if let Some(path) = &args.report {
-        std::fs::write(path, page(&report)?).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.report {
+        sheet.write(&page(&report)?)?;
     }
     Ok(match report.wrong {
         0 => ExitCode::SUCCESS,
@@ -288,16 +295,19 @@ fn print_faults(objective: &ObjectiveReport, indent: &str) {
             true => "",
             false => ", MISSED",
         };
-        println!(
+        say!(
             "{indent}while {} ({}): {:.2}{}{word}",
-            fault.what, fault.window, fault.window.value, objective.unit
+            fault.what,
+            fault.window,
+            fault.window.value,
+            objective.unit
         );
     }
 }
 
 fn print(report: &Report) {
-    println!("{}: {}", report.scenario, report.about);
-    println!(
+    say!("{}: {}", report.scenario, report.about);
+    say!(
         "{:.0} s played in {:.2} s, {} requests ({:.0} a second), trace {}",
         report.virtual_seconds,
         report.wall_seconds,
@@ -306,15 +316,24 @@ fn print(report: &Report) {
         report.trace_hash
     );
     if !report.uncovered.is_empty() {
-        println!("no objective covers: {}", report.uncovered.join("; "));
+        say!("no objective covers: {}", report.uncovered.join("; "));
     }
-    println!(
+    say!(
         "{:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}",
-        "", "calls", "answered", "failed", "attempts", "shed", "p50 ms", "p99", "p99.9", "max"
+        "",
+        "calls",
+        "answered",
+        "failed",
+        "attempts",
+        "shed",
+        "p50 ms",
+        "p99",
+        "p99.9",
+        "max"
     );
     for (name, class) in &report.classes {
         let latency = &class.latency_ms;
-        println!(
+        say!(
             "{name:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
             class.calls,
             class.served,
@@ -329,7 +348,7 @@ fn print(report: &Report) {
     }
     let people = &report.people;
     if people.wanted_in > 0 {
-        println!(
+        say!(
             "people: {} wanted in; {:.2}% within 1 s, {:.2}% within 10 s, {:.2}% within 60 s; {} never",
             people.wanted_in,
             people.in_within_1s_percent,
@@ -339,18 +358,18 @@ fn print(report: &Report) {
         );
     }
     if let Some(gives_out) = &report.gives_out {
-        println!("{}", gives_out.words());
+        say!("{}", gives_out.words());
     }
     for objective in &report.objectives {
         let word = match objective.met {
             true => objective.word().to_owned(),
             false => objective.word().to_uppercase(),
         };
-        println!("{word:<7} {}: {}", objective.objective, objective.words());
+        say!("{word:<7} {}: {}", objective.objective, objective.words());
         print_faults(objective, "        ");
     }
     for wrong in &report.wrong_first {
-        println!("WRONG  {wrong}");
+        say!("WRONG  {wrong}");
     }
-    println!("again: {}", report.replay());
+    say!("again: {}", report.again);
 }

@@ -2,7 +2,9 @@
 //! on every seed, with the loss of one of them at the worst moment.
 
 mod fleet;
+mod page;
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::calibration::Calibration;
@@ -11,6 +13,7 @@ use crate::report::{GivesOut, ObjectiveReport};
 use crate::scenario::{Given, NODES_MAX, Objective, Target};
 use crate::world::WorldError;
 pub use fleet::{Fleet, Lost};
+pub use page::plan_page;
 
 /// Seeds beyond do not survive JSON.
 const SEED_MAX: u64 = (1 << 53) - 1;
@@ -64,8 +67,26 @@ pub enum PlanError {
     World(#[from] WorldError),
 }
 
+/// A plan, what it is about, and what makes it again. Names and units of its
+/// fields are stable.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanReport {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it is about.
+    pub about: String,
+    /// On how many seeds each fleet had to hold.
+    pub seeds: u64,
+    /// The first of them.
+    pub from: u64,
+    /// The line that makes it again.
+    pub again: String,
+    /// What came of the search.
+    pub plan: Plan,
+}
+
 /// What came of the search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The smallest fleet that holds, if any of those tried does.
     pub smallest: Option<Fleet>,
@@ -80,7 +101,7 @@ pub struct Plan {
 }
 
 /// How much more than the night's rates a fleet bears.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Headroom {
     /// So many times the night's rates still held.
     pub times: f64,

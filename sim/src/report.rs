@@ -15,6 +15,7 @@ use tidegate_wire::Class;
 pub use bottleneck::GivesOut;
 pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
+pub(crate) use page::{HEAD, escape, stands_on};
 
 use crate::book::{Moment, State, quantile_ms};
 use crate::calibration::Calibration;
@@ -32,6 +33,9 @@ pub struct Report {
     pub about: String,
     /// What everything followed from.
     pub seed: u64,
+    /// The line that plays it again.
+    #[serde(default)]
+    pub again: String,
     /// Everything that the outside of the engine saw, as one number.
     pub trace_hash: String,
     /// How long it played, in its own time.
@@ -243,6 +247,7 @@ impl Report {
             scenario: given.name.clone(),
             about: scenario.about.clone(),
             seed: played.seed,
+            again: given.again.line(played.seed, calibration),
             trace_hash: format!("{:016x}", played.trace_hash),
             virtual_seconds: played.virtual_s,
             wall_seconds: wall_s,
@@ -296,12 +301,6 @@ impl Report {
     #[must_use]
     pub fn met(&self) -> bool {
         self.objectives.iter().all(|objective| objective.met)
-    }
-
-    /// The line that plays it again.
-    #[must_use]
-    pub fn replay(&self) -> String {
-        format!("tidegate-sim run {} --seed {}", self.scenario, self.seed)
     }
 }
 

@@ -17,7 +17,9 @@ use tidegate_account::tagged;
 use tidegate_storage_simulated::{Costs as StoreCosts, Latency, UnknownFates};
 use tokio::sync::Semaphore;
 
+use crate::again::Again;
 use crate::calibration::{Calibration, FOUNDATIONDB};
+use crate::plant::Plant;
 use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;
@@ -627,6 +629,8 @@ pub struct Given {
     pub name: String,
     /// What it says.
     pub scenario: Scenario,
+    /// What plays it again.
+    pub(crate) again: Again,
     /// Goes into the trace.
     pub(crate) hash: u64,
 }
@@ -656,7 +660,20 @@ impl Given {
                 });
             }
         };
-        Given::parse(stem.unwrap_or(name), path, &text)
+        let mut given = Given::parse(stem.unwrap_or(name), path, &text)?;
+        given.again = Again::Run {
+            scenario: name.to_owned(),
+        };
+        Ok(given)
+    }
+
+    /// The same, as it follows from a seed with a bug planted.
+    #[must_use]
+    pub fn of_seed(self, plant: Plant) -> Given {
+        Given {
+            again: Again::Replay { plant },
+            ..self
+        }
     }
 
     /// One from its text.
@@ -684,6 +701,9 @@ impl Given {
             .map_or(0, |bytes| u64::from_le_bytes(*bytes));
         Ok(Given {
             name: name.to_owned(),
+            again: Again::Run {
+                scenario: path.display().to_string(),
+            },
             scenario,
             hash: first,
         })

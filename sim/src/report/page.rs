@@ -5,8 +5,9 @@ use std::fmt::{self, Write};
 
 use super::chart::{Line, Scale, distribution, over_time};
 use super::{MomentReport, ObjectiveReport, Quantiles, Report, SecondReport};
+use crate::inputs::Input;
 
-const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
+pub(crate) const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <style>
 :root{--ink:#1c1c1c;--pale:#6b6b6b;--rule:#ddd;--good:#15803d;--bad:#b91c1c;--noted:#b45309;--paper:#fff;--band:#fde68a}
@@ -38,7 +39,7 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
     classes(&mut page, report)?;
     distribution(&mut page, &report.classes)?;
     charts(&mut page, report)?;
-    stands_on(&mut page, report)?;
+    stands_on(&mut page, &report.inputs, &report.extrapolated)?;
     write!(
         page,
         "<h2>How it came about</h2><p class=\"note\">{:.0} s of virtual time in {:.1} s; {} \
@@ -48,7 +49,7 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
         report.requests,
         escape(&report.calibration),
         report.trace_hash,
-        escape(&report.replay())
+        escape(&report.again)
     )?;
     Ok(page)
 }
@@ -193,11 +194,16 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn stands_on(page: &mut String, report: &Report) -> fmt::Result {
+/// Where every input comes from, and what was never compared.
+pub(crate) fn stands_on(
+    page: &mut String,
+    inputs: &[Input],
+    extrapolated: &[String],
+) -> fmt::Result {
     page.push_str(
         "<h2>What it stands on</h2><table><tr><th>input</th><th>taken as</th><th></th></tr>",
     );
-    for input in &report.inputs {
+    for input in inputs {
         let (what, value) = (escape(&input.what), escape(&input.value));
         let mark = input.mark;
         write!(
@@ -206,11 +212,11 @@ fn stands_on(page: &mut String, report: &Report) -> fmt::Result {
         )?;
     }
     page.push_str("</table>");
-    if !report.extrapolated.is_empty() {
+    if !extrapolated.is_empty() {
         page.push_str(
             "<p>Extrapolated: it lies outside of what predictions were compared with.</p><ul>",
         );
-        for why in &report.extrapolated {
+        for why in extrapolated {
             write!(page, "<li>{}</li>", escape(why))?;
         }
         page.push_str("</ul>");
@@ -325,7 +331,7 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
