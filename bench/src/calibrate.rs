@@ -128,7 +128,7 @@ const OPERATIONS: [(&str, &str, Shapes); 4] = [
 ];
 
 pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
-    println!("{}", write(args.people, &args.json)?);
+    say!("{}", write(args.people, &args.json)?);
     Ok(ExitCode::SUCCESS)
 }
 

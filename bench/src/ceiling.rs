@@ -11,7 +11,6 @@ pub(crate) mod signatures;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
@@ -21,6 +20,7 @@ use crate::mix::{Draw, Mix, Parts, Refused};
 use crate::ranges::{self, PLACES};
 use crate::report::Setting;
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
+use crate::sheet::Sheets;
 use crate::summary::Summary;
 
 pub(crate) use disk::{commit_latencies, commits};
@@ -163,6 +163,7 @@ pub(crate) fn checks_alone(draw: Draw) -> Mix {
 }
 
 pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), None)?;
     let mix = checks_alone(args.draw);
     let shape_args = ShapeArgs::spawned(args.people);
     pin(Side::Generator);
@@ -172,9 +173,9 @@ pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
         let echo = echo::Echo::start(bed.dir())?;
         let redis = redis::Redis::start(bed.dir(), args.people)?;
         if redis.is_none() {
-            println!("redis-server and redis-benchmark are not installed: left out");
+            say!("redis-server and redis-benchmark are not installed: left out");
         }
-        println!(
+        say!(
             "{:>7} {:>22} {:>22} {:>22} {:>6} {:>6} {:>6} {:>6} {:>11}",
             "shape",
             "checks/s (us)",
@@ -204,9 +205,8 @@ pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
         machine: Machine::here(),
     };
     ceilings.print();
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&ceilings)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&ceilings)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -264,7 +264,7 @@ impl ShapeResult {
             let rate = one.per_s.median;
             format!("{rate:.0} ({:.2})", one.cpu_us.median)
         };
-        println!(
+        say!(
             "{:>7} {:>22} {:>22} {:>22} {:>6.2} {:>6} {:>6.2} {:>6.2} {:>5.2} {:>5.2}",
             format!("{}x{}", self.shape.connections, self.shape.in_flight),
             show(&self.checks),

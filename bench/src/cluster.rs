@@ -109,9 +109,11 @@ pub(crate) struct ClusterArgs {
 pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     pin(Side::Either);
     let machine = Machine::here();
-    println!(
+    say!(
         "{} cores of {}, at {}",
-        machine.cores, machine.cpu, machine.commit
+        machine.cores,
+        machine.cpu,
+        machine.commit
     );
     let runtime = crate::run::runtime()?;
     let ground = &args.ground;

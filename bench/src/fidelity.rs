@@ -20,6 +20,7 @@ use crate::machine::{Side, pin};
 use crate::mix::Mix;
 use crate::report::Setting;
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
+use crate::sheet::Sheets;
 
 const PEOPLE: usize = 100_000;
 /// Seconds before anything is counted, and those that count.
@@ -59,6 +60,7 @@ pub(crate) struct FidelityArgs {
 }
 
 pub(crate) fn run(args: &FidelityArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), None)?;
     let wanted = |name: &str| args.mix.as_deref().is_none_or(|mix| mix == name);
     let mixes: Vec<_> = POINTS
         .into_iter()
@@ -83,9 +85,8 @@ pub(crate) fn run(args: &FidelityArgs) -> anyhow::Result<ExitCode> {
         points.push(Point::new(name, per_s, measured, &predicted));
     }
     table::print(&points);
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&points)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&points)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -105,7 +105,7 @@ fn print_summary(name: &str, summary: Summary) {
         least,
         most,
     } = summary;
-    println!("{name:22} median {median:10.2}   ({least:.2} to {most:.2})");
+    say!("{name:22} median {median:10.2}   ({least:.2} to {most:.2})");
 }
 
 /// Least, middle and greatest.

@@ -90,13 +90,13 @@ pub(crate) fn run(args: &GuardArgs) -> anyhow::Result<ExitCode> {
         let committed = committed.with_context(|| format!("no count of {name}"))?;
         let above = *count as f64 / committed as f64 - 1.0;
         held &= above <= ABOVE_MAX;
-        println!(
+        say!(
             "{name:8} {count:6} instructions, committed {committed}, {:+.1}%",
             above * 100.0
         );
     }
     if !held {
-        println!(
+        say!(
             "more than {:.0}% above: find out why, or commit with --write",
             ABOVE_MAX * 100.0
         );

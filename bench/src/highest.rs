@@ -43,7 +43,7 @@ impl Search<'_> {
         mix.curve = vec![(0.0, per_s), (for_s, per_s)];
         let setting = Setting::new(self.name, &mix);
         let report = bed.load_on(&self.server, &mix, self.shape, setting).await?;
-        println!(
+        say!(
             "{per_s:9.0}/s  served {:.4}  p99 {:.2} ms  generator {:.2}  {}",
             report.share_served(),
             report.p99_ms(Class::Check),
@@ -90,7 +90,7 @@ pub(crate) fn highest(args: &HighestArgs) -> anyhow::Result<ExitCode> {
             let report = search.at(&mut bed, rate, args.duration).await?;
             if report.holds() || rate < 1.0 {
                 report.print();
-                println!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
+                say!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
                 return Ok(match report.holds() {
                     true => ExitCode::SUCCESS,
                     false => ExitCode::FAILURE,

@@ -7,6 +7,9 @@
     reason = "it measures real time, and prints what it found"
 )]
 
+#[macro_use]
+mod output;
+
 mod book;
 mod calibrate;
 mod ceiling;
@@ -26,6 +29,7 @@ mod ranges;
 mod report;
 mod run;
 mod script;
+mod sheet;
 mod subjects;
 mod summary;
 
@@ -107,8 +111,9 @@ fn main() -> ExitCode {
             population::make(&args.dir, args.people).map(|()| ExitCode::SUCCESS)
         }
     };
-    done.unwrap_or_else(|error| {
+    let status = done.unwrap_or_else(|error| {
         eprintln!("tidegate-bench: {error:#}");
         ExitCode::from(2)
-    })
+    });
+    output::end(status, ExitCode::from(2))
 }

@@ -282,7 +282,7 @@ impl Report {
     }
 
     pub(crate) fn print(&self) {
-        println!(
+        say!(
             "{} ({}), {} connections, {} in flight each, {:.0} s: {}",
             self.setting.mix,
             self.pace,
@@ -291,14 +291,23 @@ impl Report {
             self.seconds_counted,
             self.validity,
         );
-        println!(
+        say!(
             "{:13} {:>10} {:>10} {:>9} {:>7} {:>6} {:>8} {:>8} {:>8} {:>8}",
-            "", "offered/s", "served/s", "shed", "failed", "wrong", "p50 ms", "p99", "p99.9", "max"
+            "",
+            "offered/s",
+            "served/s",
+            "shed",
+            "failed",
+            "wrong",
+            "p50 ms",
+            "p99",
+            "p99.9",
+            "max"
         );
         let all = std::iter::once(("all", &self.all));
         for (name, figures) in all.chain(self.classes.iter().map(|(name, one)| (*name, one))) {
             let latency = &figures.latency_ms;
-            println!(
+            say!(
                 "{name:13} {:10.0} {:10.0} {:9} {:7} {:6} {:8.2} {:8.2} {:8.2} {:8.2}",
                 figures.offered_per_s,
                 figures.served_per_s,
@@ -311,19 +320,19 @@ impl Report {
                 latency.max,
             );
         }
-        println!(
+        say!(
             "node {:.2} us of CPU per request, {} MiB; generator {:.0}% of its core, {:.3}% late",
             self.node_cpu_us_per_request,
             self.node_rss_mib,
             self.generator.cpu_share * 100.0,
             self.generator.late_share * 100.0,
         );
-        println!("gives out first: {}", self.gives_out);
+        say!("gives out first: {}", self.gives_out);
         for wrong in &self.wrong {
-            println!("wrong: {wrong}");
+            say!("wrong: {wrong}");
         }
         for (name, count) in &self.failures {
-            println!("failed: {name} {count}");
+            say!("failed: {name} {count}");
         }
     }
 }

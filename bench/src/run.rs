@@ -21,6 +21,7 @@ use crate::population;
 use crate::ranges::{self, SEED_MAX};
 use crate::report::{Report, Setting, Validity};
 use crate::script::{Member, People, Script};
+use crate::sheet::Sheets;
 use crate::{members, report};
 
 /// The figures say nothing of the node.
@@ -366,6 +367,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         args.mix,
         mix.length_s()
     );
+    let sheets = Sheets::open(args.json.as_ref(), args.report.as_ref())?;
     let shape = shape_of(&args.shape, pace);
     let setting = Setting::new(&args.mix, &mix);
     pin(Side::Generator);
@@ -374,11 +376,11 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         bed.load(&mix, &shape, setting).await
     })?;
     report.print();
-    if let Some(path) = &args.json {
-        write(path, &serde_json::to_string_pretty(&report)?)?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&report)?)?;
     }
-    if let Some(path) = &args.report {
-        write(path, &report::html(&report)?)?;
+    if let Some(sheet) = sheets.report {
+        sheet.write(&report::html(&report)?)?;
     }
     let valid = report.validity == Validity::Valid;
     if !valid {
@@ -389,8 +391,4 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         (0, false) => ExitCode::from(INVALID),
         (1.., _) => ExitCode::FAILURE,
     })
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -115,7 +115,7 @@ impl Tally {
             kind.took_ms.sort_by(f64::total_cmp);
             let quantile = |share| kind.quantile(share);
             let failed: u64 = kind.failed.values().sum();
-            println!(
+            say!(
                 "{name:10} right {:7}  failed {failed:5}  p50 {:6.1}  p99 {:7.1}  p99.9 {:7.1}  most {:7.1} ms{}",
                 kind.right,
                 quantile(0.5),
@@ -128,17 +128,14 @@ impl Tally {
                 },
             );
             for (code, count) in &kind.failed {
-                println!("{:10} {count} x {code}", "");
+                say!("{:10} {count} x {code}", "");
             }
         }
-        println!("wrong answers: {}", self.wrong.len());
-        self.wrong
-            .iter()
-            .take(10)
-            .for_each(|what| println!("  {what}"));
+        say!("wrong answers: {}", self.wrong.len());
+        self.wrong.iter().take(10).for_each(|what| say!("  {what}"));
         if self.stale_ms != (0, 0) {
             let (plain, marked) = self.stale_ms;
-            println!(
+            say!(
                 "yes to a session that had ended: {plain} ms after its end at most, marked degraded {marked} ms"
             );
         }
