@@ -89,6 +89,7 @@ pub(crate) fn highest(args: &HighestArgs) -> anyhow::Result<ExitCode> {
         loop {
             let report = search.at(&mut bed, rate, args.duration).await?;
             if report.holds() || rate < 1.0 {
+                bed.end()?;
                 report.print();
                 say!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
                 return Ok(match report.holds() {

@@ -17,7 +17,7 @@ use crate::load::{self, Pace, Shape};
 use crate::machine::{Glance, Side, Usage, pin};
 use crate::mix::{Draw, Mix};
 use crate::node::{self, Node};
-use crate::population;
+use crate::population::{self, Lent};
 use crate::ranges::{self, SEED_MAX};
 use crate::report::{Report, Setting, Validity};
 use crate::script::{Member, People, Script};
@@ -162,6 +162,8 @@ pub(crate) struct Bed {
     options: Options,
     people: People,
     members: Vec<Member>,
+    /// Somebody else's folder, whose people's tokens change.
+    lent: Option<Lent>,
 }
 
 impl Bed {
@@ -195,7 +197,7 @@ impl Bed {
             0 => Vec::new(),
             _ => members::members(&dir, at).await?,
         };
-        let bed = Bed {
+        let mut bed = Bed {
             server: Server {
                 at,
                 process: node.as_ref().map(Node::id),
@@ -206,11 +208,23 @@ impl Bed {
             options,
             people,
             members,
+            lent: None,
         };
         if !args.cold && mix.ask.check + mix.ask.forged + mix.ask.refresh > 0 {
             bed.warm().await?;
         }
+        if args.dir.is_some() && mix.ask.refresh > 0 {
+            bed.lent = Some(population::lend(&bed.dir)?);
+        }
         Ok(bed)
+    }
+
+    /// Puts back the tokens of people in somebody else's folder.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        match self.lent {
+            Some(lent) => lent.put_back(&self.people.kept()),
+            None => Ok(()),
+        }
     }
 
     /// One run; the people's tokens go on from where the last run left them.
@@ -373,7 +387,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     pin(Side::Generator);
     let report = runtime()?.block_on(async {
         let mut bed = Bed::make(&args.shape, &mix).await?;
-        bed.load(&mix, &shape, setting).await
+        let report = bed.load(&mix, &shape, setting).await?;
+        bed.end()?;
+        anyhow::Ok(report)
     })?;
     report.print();
     if let Some(sheet) = sheets.json {
