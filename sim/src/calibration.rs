@@ -98,6 +98,8 @@ pub struct Calibration {
     /// The embedded store's.
     pub(crate) embedded: StoreCosts,
     pub(crate) warm_bytes_per_person: u64,
+    /// Why the machine was too busy, if it was.
+    pub(crate) busy: Vec<String>,
     /// Goes into the trace.
     pub(crate) hash: u64,
 }
@@ -136,7 +138,11 @@ impl Calibration {
             Origin::Calibrated(file) => format!("calibrated: {file}"),
             Origin::Shipped => "shipped default".to_owned(),
         };
-        format!("{from} (measured on {})", self.measured_on)
+        let busy = match self.busy.is_empty() {
+            true => "",
+            false => ", on a busy host",
+        };
+        format!("{from} (measured on {}{busy})", self.measured_on)
     }
 
     fn parse(text: &str, path: &Path, origin: Origin) -> Result<Calibration, CalibrationError> {
@@ -158,6 +164,7 @@ impl Calibration {
             costs,
             embedded,
             warm_bytes_per_person: file.warm_bytes_per_person,
+            busy: file.noise.why,
             hash: first,
         })
     }

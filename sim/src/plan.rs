@@ -176,7 +176,7 @@ pub fn plan(
     Ok(Plan {
         headroom: headroom.transpose()?,
         inputs: inputs(&night, calibration),
-        extrapolated: extrapolated(&night),
+        extrapolated: extrapolated(&night, calibration),
         smallest,
         smaller,
     })

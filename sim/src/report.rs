@@ -279,7 +279,7 @@ impl Report {
             },
             seconds: seconds(&state, &played.samples, calibration),
             inputs: inputs(given, calibration),
-            extrapolated: extrapolated(given),
+            extrapolated: extrapolated(given, calibration),
             faults: scenario
                 .fault
                 .iter()

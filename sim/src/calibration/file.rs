@@ -26,6 +26,15 @@ pub(super) struct File {
     hash_holds_us: Vec<f64>,
     commits: Vec<CommitLatency>,
     pub(super) warm_bytes_per_person: u64,
+    #[serde(default)]
+    pub(super) noise: Noise,
+}
+
+/// What others did on the machine meanwhile; older files say nothing of it.
+#[derive(Default, Deserialize)]
+pub(super) struct Noise {
+    /// Why it was too much.
+    pub(super) why: Vec<String>,
 }
 
 #[derive(Deserialize)]
