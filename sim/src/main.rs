@@ -11,6 +11,8 @@
 mod output;
 #[path = "cli/planning.rs"]
 mod planning;
+#[path = "cli/printing.rs"]
+mod printing;
 #[cfg(test)]
 #[path = "cli/ranges.rs"]
 mod ranges;
@@ -25,8 +27,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, value_parser};
 use tidegate_sim::{
-    Calibration, Failure, Given, ObjectiveReport, Plant, Report, compare, fuzz_one, page, play,
-    play_with, scenario_of, shrink,
+    Calibration, Failure, Given, Plant, Report, compare, fuzz_one, page, play, play_with,
+    scenario_of, shrink,
 };
 
 use sheet::Sheets;
@@ -57,7 +59,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Play a scenario. Exit status 1 when an objective is missed, 2 when an
+    /// Play a scenario. Exit status 1 when an objective is missed or has no data, 2 when an
     /// answer was wrong or nothing could be played.
     Run(RunArgs),
     /// Find the smallest fleet that meets every objective on every seed, with
@@ -162,7 +164,7 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
-    print(&report);
+    printing::print(&report);
     if let Some(sheet) = sheets.json {
         sheet.write(&serde_json::to_string_pretty(&report)?)?;
     }
@@ -263,7 +265,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         &played,
         started.elapsed().as_secs_f64(),
     );
-    print(&report);
+    printing::print(&report);
     if let Some(sheet) = sheets.report {
         sheet.write(&page(&report)?)?;
     }
@@ -286,90 +288,4 @@ fn draw_progress(share: f64, started: Instant) {
         );
         let _ = terminal.flush();
     }
-}
-
-/// What an objective came to while each fault lasted.
-fn print_faults(objective: &ObjectiveReport, indent: &str) {
-    for fault in &objective.faults {
-        let word = match fault.met {
-            true => "",
-            false => ", MISSED",
-        };
-        say!(
-            "{indent}while {} ({}): {:.2}{}{word}",
-            fault.what,
-            fault.window,
-            fault.window.value,
-            objective.unit
-        );
-    }
-}
-
-fn print(report: &Report) {
-    say!("{}: {}", report.scenario, report.about);
-    say!(
-        "{:.0} s played in {:.2} s, {} requests ({:.0} a second), trace {}",
-        report.virtual_seconds,
-        report.wall_seconds,
-        report.requests,
-        report.requests as f64 / report.wall_seconds,
-        report.trace_hash
-    );
-    if !report.uncovered.is_empty() {
-        say!("no objective covers: {}", report.uncovered.join("; "));
-    }
-    say!(
-        "{:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}",
-        "",
-        "calls",
-        "answered",
-        "failed",
-        "attempts",
-        "shed",
-        "p50 ms",
-        "p99",
-        "p99.9",
-        "max"
-    );
-    for (name, class) in &report.classes {
-        let latency = &class.latency_ms;
-        say!(
-            "{name:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
-            class.calls,
-            class.served,
-            class.failed,
-            class.attempts,
-            class.shed,
-            latency.p50,
-            latency.p99,
-            latency.p99_9,
-            latency.max
-        );
-    }
-    let people = &report.people;
-    if people.wanted_in > 0 {
-        say!(
-            "people: {} wanted in; {:.2}% within 1 s, {:.2}% within 10 s, {:.2}% within 60 s; {} never",
-            people.wanted_in,
-            people.in_within_1s_percent,
-            people.in_within_10s_percent,
-            people.in_within_60s_percent,
-            people.never
-        );
-    }
-    if let Some(gives_out) = &report.gives_out {
-        say!("{}", gives_out.words());
-    }
-    for objective in &report.objectives {
-        let word = match objective.met {
-            true => objective.word().to_owned(),
-            false => objective.word().to_uppercase(),
-        };
-        say!("{word:<7} {}: {}", objective.objective, objective.words());
-        print_faults(objective, "        ");
-    }
-    for wrong in &report.wrong_first {
-        say!("WRONG  {wrong}");
-    }
-    say!("again: {}", report.again);
 }

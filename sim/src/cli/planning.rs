@@ -159,7 +159,7 @@ fn print_fleet(fleet: &Fleet, seeds: u64) {
             "  {}: {words}, on the worst of {seeds} seeds",
             objective.objective
         );
-        crate::print_faults(objective, "    ");
+        crate::printing::print_faults(objective, "    ");
     }
     say!(
         "  busiest second of a node: {:.0}% of its cores",
@@ -187,7 +187,7 @@ fn print_limits(found: &Plan) {
         say!("\nwhat breaks with {}:", smaller.words());
         for objective in smaller.broken() {
             say!("  {}: {}", objective.objective, objective.words());
-            crate::print_faults(&objective, "    ");
+            crate::printing::print_faults(&objective, "    ");
         }
         if let Some(gives_out) = &smaller.gives_out {
             say!("  {}", gives_out.words());
@@ -198,7 +198,7 @@ fn print_limits(found: &Plan) {
         for objective in &headroom.breaks {
             let words = objective.words();
             say!("  a little more breaks {}: {words}", objective.objective);
-            crate::print_faults(objective, "    ");
+            crate::printing::print_faults(objective, "    ");
         }
         if let Some(gives_out) = &headroom.gives_out {
             say!("  {}", gives_out.words());
