@@ -97,6 +97,8 @@ pub(crate) struct Book {
     pub(crate) seconds: Vec<[Moment; Class::ALL.len()]>,
     pub(crate) late: u64,
     pub(crate) sent: u64,
+    /// Of those offered: found no place in flight to the end.
+    pub(crate) never_sent: u64,
     /// Frames and datagrams that went out, from the very beginning.
     pub(crate) frames: u64,
     pub(crate) datagrams: u64,
@@ -116,6 +118,7 @@ impl Book {
             seconds: Vec::new(),
             late: 0,
             sent: 0,
+            never_sent: 0,
             frames: 0,
             datagrams: 0,
             wrong: Vec::new(),
@@ -136,6 +139,12 @@ impl Book {
     pub(crate) fn sent(&mut self, waited_ns: u64) {
         self.sent += 1;
         self.late += u64::from(waited_ns > LATE_NS);
+    }
+
+    /// Nobody sends it any more.
+    pub(crate) fn never_sent(&mut self, class: Class) {
+        self.never_sent += 1;
+        self.over(class, Verdict::Failed("never_sent"), 0, 0);
     }
 
     /// An answer, or that none came. `attempt` counts from 0.
@@ -191,5 +200,28 @@ impl Book {
             all.add(tally);
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_sent_has_failed_under_its_own_name() {
+        let mut book = Book::new(1_000).unwrap();
+        assert!(!book.counts(999) && book.counts(1_000));
+        for _ in 0..3 {
+            book.offered(Class::Check);
+        }
+        book.over(Class::Check, Verdict::Right, 2_000_000, 0);
+        book.over(Class::Check, Verdict::Failed("no_answer"), 0, 0);
+        book.never_sent(Class::Check);
+        book.turn();
+        let all = book.all();
+        assert_eq!((all.offered, all.served, all.failed), (3, 1, 2));
+        assert_eq!(book.never_sent, 1);
+        let failures: Vec<_> = book.failures.into_iter().collect();
+        assert_eq!(failures, [("never_sent", 1), ("no_answer", 1)]);
     }
 }

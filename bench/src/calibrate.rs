@@ -2,25 +2,29 @@
 
 mod fit;
 mod holds;
+mod noise;
 mod stalls;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 
 use self::fit::{Seen, Turn};
+use self::noise::{Judged, Noise};
 use self::stalls::Stalls;
 use crate::ceiling::{commit_latencies, hashes_per_s, signatures};
 use crate::load::Pace;
 use crate::machine::{Glance, Machine, Side, pin};
 use crate::mix::Mix;
+use crate::ranges;
 use crate::report::{Report, Setting};
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
+use crate::sheet::Sheet;
 
 /// Of the file's format.
 const VERSION: u32 = 2;
@@ -30,11 +34,37 @@ const HASHING: Duration = Duration::from_secs(3);
 #[derive(Args)]
 pub(crate) struct CalibrateArgs {
     /// Signed-in people.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = ranges::people())]
     people: usize,
     /// Where it is written.
     #[arg(long, value_name = "F", default_value = "calibration.json")]
     json: PathBuf,
+    /// Write nothing when others use this machine meanwhile.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Whether others may use the machine meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// It is said, in the file too.
+    MayBeBusy,
+    MustBeQuiet,
+}
+
+impl Host {
+    /// Says why the machine is too busy, or refuses it.
+    fn take(self, noise: &Judged) -> anyhow::Result<()> {
+        let why = noise.why.join("; ");
+        match (why.is_empty(), self) {
+            (true, _) => {}
+            (false, Host::MustBeQuiet) => bail!("this host is busy: {why}"),
+            (false, Host::MayBeBusy) => {
+                eprintln!("warning: this host is busy, and its figures are worth little: {why}");
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The file. Names and units of its fields are stable within a version.
@@ -42,6 +72,8 @@ pub(crate) struct CalibrateArgs {
 struct Calibration {
     version: u32,
     machine: Machine,
+    /// What others did meanwhile, and why that is too much.
+    noise: Judged,
     people: usize,
     /// By operation, then by shape.
     operations: BTreeMap<&'static str, Vec<Operation>>,
@@ -127,12 +159,22 @@ const OPERATIONS: [(&str, &str, Shapes); 4] = [
 ];
 
 pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
-    println!("{}", write(args.people, &args.json)?);
+    let sheet = Sheet::open(&args.json)?;
+    let host = match args.strict {
+        true => Host::MustBeQuiet,
+        false => Host::MayBeBusy,
+    };
+    let text = measure(args.people, host)?;
+    sheet.write(&text)?;
+    say!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Calibrates, and says what it wrote.
-pub(crate) fn write(people: usize, json: &Path) -> anyhow::Result<String> {
+/// Calibrates; what is to be written.
+pub(crate) fn measure(people: usize, host: Host) -> anyhow::Result<String> {
+    pin(Side::Either);
+    let before = Noise::measure()?;
+    host.take(&before.judged(None))?;
     let mut operations = BTreeMap::new();
     let mut warm_bytes_per_person = 0;
     for (operation, mix, shapes) in OPERATIONS {
@@ -169,9 +211,13 @@ pub(crate) fn write(people: usize, json: &Path) -> anyhow::Result<String> {
     let of_generator: Vec<_> = busy().map(Operation::at_generator).collect();
     let (endpoint, generator) = (fit::turn(&of_node), fit::turn(&of_generator));
     pin(Side::Either);
+    let noise = before.or_worse(Noise::measure()?);
+    let noise = noise.judged(Some(endpoint.wake_us));
+    host.take(&noise)?;
     let calibration = Calibration {
         version: VERSION,
         machine: Machine::here(),
+        noise,
         people,
         endpoint,
         generator,
@@ -186,9 +232,7 @@ pub(crate) fn write(people: usize, json: &Path) -> anyhow::Result<String> {
             .collect::<anyhow::Result<_>>()?,
         warm_bytes_per_person,
     };
-    let text = serde_json::to_string_pretty(&calibration)?;
-    std::fs::write(json, &text).with_context(|| json.display().to_string())?;
-    Ok(text)
+    Ok(serde_json::to_string_pretty(&calibration)?)
 }
 
 /// Memory of a node before and after everybody was asked about.

@@ -11,15 +11,16 @@ pub(crate) mod signatures;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
 use crate::load::Pace;
 use crate::machine::{Machine, Side, pin};
 use crate::mix::{Draw, Mix, Parts, Refused};
+use crate::ranges::{self, PLACES};
 use crate::report::Setting;
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
+use crate::sheet::Sheets;
 use crate::summary::Summary;
 
 pub(crate) use disk::{commit_latencies, commits};
@@ -37,13 +38,13 @@ pub(crate) struct CeilingArgs {
     )]
     shapes: Vec<ShapeName>,
     /// Turns of each.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = ranges::turns())]
     turns: usize,
     /// Seconds of each turn.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 4.0, value_parser = ranges::turn_s)]
     seconds: f64,
     /// Signed-in people.
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, value_parser = ranges::people())]
     people: usize,
     /// How people are drawn.
     #[arg(long, default_value = "uniform")]
@@ -68,13 +69,20 @@ impl std::str::FromStr for ShapeName {
 
     fn from_str(text: &str) -> Result<ShapeName, &'static str> {
         let parts = text.split_once('x');
-        let parsed = parts.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        let places = |text: &str| {
+            let count = text
+                .parse::<u64>()
+                .ok()
+                .filter(|count| PLACES.contains(count))?;
+            usize::try_from(count).ok()
+        };
+        let parsed = parts.and_then(|(a, b)| Some((places(a)?, places(b)?)));
         match parsed {
-            Some((connections, in_flight)) if connections > 0 && in_flight > 0 => Ok(ShapeName {
+            Some((connections, in_flight)) => Ok(ShapeName {
                 connections,
                 in_flight,
             }),
-            _ => Err("connections x in flight, as 64x4"),
+            None => Err("connections x in flight, as 64x4, each from 1 to 4096"),
         }
     }
 }
@@ -155,6 +163,7 @@ pub(crate) fn checks_alone(draw: Draw) -> Mix {
 }
 
 pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), None)?;
     let mix = checks_alone(args.draw);
     let shape_args = ShapeArgs::spawned(args.people);
     pin(Side::Generator);
@@ -164,9 +173,9 @@ pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
         let echo = echo::Echo::start(bed.dir())?;
         let redis = redis::Redis::start(bed.dir(), args.people)?;
         if redis.is_none() {
-            println!("redis-server and redis-benchmark are not installed: left out");
+            say!("redis-server and redis-benchmark are not installed: left out");
         }
-        println!(
+        say!(
             "{:>7} {:>22} {:>22} {:>22} {:>6} {:>6} {:>6} {:>6} {:>11}",
             "shape",
             "checks/s (us)",
@@ -196,9 +205,8 @@ pub(crate) fn run(args: &CeilingArgs) -> anyhow::Result<ExitCode> {
         machine: Machine::here(),
     };
     ceilings.print();
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&ceilings)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&ceilings)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -219,7 +227,7 @@ async fn shape(
     );
     (shape.connections, shape.in_flight, shape.warm_up_s) = (name.connections, name.in_flight, 1.0);
     let (mut ours, mut echoes, mut gets) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..args.turns.max(1) {
+    for turn in 0..args.turns {
         shape.seed = turn as u64 + 1;
         let checks = bed.load(mix, &shape, Setting::new("checks", mix)).await?;
         ours.push(checks.turn()?);
@@ -256,7 +264,7 @@ impl ShapeResult {
             let rate = one.per_s.median;
             format!("{rate:.0} ({:.2})", one.cpu_us.median)
         };
-        println!(
+        say!(
             "{:>7} {:>22} {:>22} {:>22} {:>6.2} {:>6} {:>6.2} {:>6.2} {:>5.2} {:>5.2}",
             format!("{}x{}", self.shape.connections, self.shape.in_flight),
             show(&self.checks),

@@ -15,9 +15,10 @@ mod storm;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 
 use crate::machine::{Machine, Side, pin};
+use crate::ranges::{self, SEED_MAX};
 
 /// What happens to the cluster.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -74,13 +75,23 @@ pub(crate) struct Ground {
     #[arg(long, value_name = "FILE", global = true)]
     client_library: Option<PathBuf>,
     /// Requests a second.
-    #[arg(long, default_value_t = 2_000.0, global = true)]
+    #[arg(
+        long,
+        default_value_t = 2_000.0,
+        global = true,
+        value_parser = ranges::calls_per_s
+    )]
     rate: f64,
     /// Signed-in people.
-    #[arg(long, default_value_t = 20_000, global = true)]
+    #[arg(long, default_value_t = 20_000, global = true, value_parser = ranges::people())]
     people: usize,
     /// What draws and arrivals follow from.
-    #[arg(long, default_value_t = 1, global = true)]
+    #[arg(
+        long,
+        default_value_t = 1,
+        global = true,
+        value_parser = value_parser!(u64).range(0..=SEED_MAX)
+    )]
     seed: u64,
     /// Threads beside everything that only compute: a machine that is busy.
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
@@ -104,9 +115,11 @@ pub(crate) struct ClusterArgs {
 pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<ExitCode> {
     pin(Side::Either);
     let machine = Machine::here();
-    println!(
+    say!(
         "{} cores of {}, at {}",
-        machine.cores, machine.cpu, machine.commit
+        machine.cores,
+        machine.cpu,
+        machine.commit
     );
     let runtime = crate::run::runtime()?;
     let ground = &args.ground;

@@ -10,15 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, value_parser};
 
-use self::point::{Outcome, Point};
-use crate::calibrate;
+use self::point::Point;
+pub(crate) use self::point::{Bottleneck, Outcome};
+use crate::calibrate::{self, Host};
 use crate::load::Pace;
 use crate::machine::{Side, pin};
 use crate::mix::Mix;
 use crate::report::Setting;
 use crate::run::{Bed, ShapeArgs, runtime, shape_of};
+use crate::sheet::Sheets;
 
 const PEOPLE: usize = 100_000;
 /// Seconds before anything is counted, and those that count.
@@ -47,7 +49,7 @@ pub(crate) struct FidelityArgs {
     calibration: Option<PathBuf>,
     /// How often each point is measured, and with how many seeds it is
     /// predicted.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=100))]
     turns: u64,
     /// Only this mix.
     #[arg(long)]
@@ -58,6 +60,7 @@ pub(crate) struct FidelityArgs {
 }
 
 pub(crate) fn run(args: &FidelityArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), None)?;
     let wanted = |name: &str| args.mix.as_deref().is_none_or(|mix| mix == name);
     let mixes: Vec<_> = POINTS
         .into_iter()
@@ -82,9 +85,8 @@ pub(crate) fn run(args: &FidelityArgs) -> anyhow::Result<ExitCode> {
         points.push(Point::new(name, per_s, measured, &predicted));
     }
     table::print(&points);
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&points)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&points)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -100,7 +102,7 @@ fn calibration(args: &FidelityArgs, folder: &Path, turn: u64) -> anyhow::Result<
         return Ok(path.clone());
     }
     let path = folder.join(format!("calibration-{turn}.json"));
-    calibrate::write(PEOPLE, &path)?;
+    std::fs::write(&path, calibrate::measure(PEOPLE, Host::MayBeBusy)?)?;
     Ok(path)
 }
 

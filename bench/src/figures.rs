@@ -50,7 +50,7 @@ pub(crate) enum Figure {
 #[derive(clap::Args)]
 pub(crate) struct PeopleArgs {
     /// How many people.
-    #[arg(default_value_t = 1_000_000)]
+    #[arg(default_value_t = 1_000_000, value_parser = crate::ranges::people())]
     people: usize,
 }
 
@@ -105,7 +105,7 @@ fn print_summary(name: &str, summary: Summary) {
         least,
         most,
     } = summary;
-    println!("{name:22} median {median:10.2}   ({least:.2} to {most:.2})");
+    say!("{name:22} median {median:10.2}   ({least:.2} to {most:.2})");
 }
 
 /// Least, middle and greatest.

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 
 use crate::subjects::Subjects;
 
 /// What a count may be above the committed one.
 const ABOVE_MAX: f64 = 0.05;
 const TIMES: u32 = 10_000;
+const INSTRUCTIONS_MAX: u64 = 1_000_000_000;
 
 #[derive(Args)]
 pub(crate) struct GuardArgs {
@@ -28,6 +29,7 @@ pub(crate) struct GuardArgs {
 #[derive(Args)]
 pub(crate) struct GuardedArgs {
     function: Function,
+    #[arg(value_parser = value_parser!(u32).range(1..=1_000_000_000))]
     times: u32,
 }
 
@@ -88,13 +90,13 @@ pub(crate) fn run(args: &GuardArgs) -> anyhow::Result<ExitCode> {
         let committed = committed.with_context(|| format!("no count of {name}"))?;
         let above = *count as f64 / committed as f64 - 1.0;
         held &= above <= ABOVE_MAX;
-        println!(
+        say!(
             "{name:8} {count:6} instructions, committed {committed}, {:+.1}%",
             above * 100.0
         );
     }
     if !held {
-        println!(
+        say!(
             "more than {:.0}% above: find out why, or commit with --write",
             ABOVE_MAX * 100.0
         );
@@ -108,7 +110,16 @@ pub(crate) fn run(args: &GuardArgs) -> anyhow::Result<ExitCode> {
 fn read(file: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| format!("{} cannot be read", file.display()))?;
-    Ok(toml::from_str(&text)?)
+    let counts: BTreeMap<String, u64> =
+        toml::from_str(&text).with_context(|| file.display().to_string())?;
+    for (name, count) in &counts {
+        ensure!(
+            (1..=INSTRUCTIONS_MAX).contains(count),
+            "{}: {name} = {count}: expected a number from 1 to {INSTRUCTIONS_MAX}",
+            file.display()
+        );
+    }
+    Ok(counts)
 }
 
 /// Of the whole process.

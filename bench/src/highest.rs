@@ -8,6 +8,7 @@ use tidegate_wire::Class;
 use crate::load::{Pace, Shape};
 use crate::machine::{Side, pin};
 use crate::mix::Mix;
+use crate::ranges;
 use crate::report::{Report, Setting};
 use crate::run::{Bed, Server, ShapeArgs, runtime, shape_of};
 
@@ -16,10 +17,10 @@ pub(crate) struct HighestArgs {
     /// checks, evening, passwords, refreshes, registrations, or a file.
     mix: String,
     /// Where to begin.
-    #[arg(long, default_value_t = 20_000.0)]
+    #[arg(long, default_value_t = 20_000.0, value_parser = ranges::rate_per_s)]
     from: f64,
     /// Seconds of the run that confirms it.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 60.0, value_parser = ranges::length_s)]
     duration: f64,
     #[command(flatten)]
     shape: ShapeArgs,
@@ -42,7 +43,7 @@ impl Search<'_> {
         mix.curve = vec![(0.0, per_s), (for_s, per_s)];
         let setting = Setting::new(self.name, &mix);
         let report = bed.load_on(&self.server, &mix, self.shape, setting).await?;
-        println!(
+        say!(
             "{per_s:9.0}/s  served {:.4}  p99 {:.2} ms  generator {:.2}  {}",
             report.share_served(),
             report.p99_ms(Class::Check),
@@ -88,8 +89,9 @@ pub(crate) fn highest(args: &HighestArgs) -> anyhow::Result<ExitCode> {
         loop {
             let report = search.at(&mut bed, rate, args.duration).await?;
             if report.holds() || rate < 1.0 {
+                bed.end()?;
                 report.print();
-                println!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
+                say!("highest sustained: {rate:.0}/s over {:.0} s", args.duration);
                 return Ok(match report.holds() {
                     true => ExitCode::SUCCESS,
                     false => ExitCode::FAILURE,

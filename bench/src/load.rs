@@ -102,6 +102,8 @@ struct World {
     full_ns: u64,
     /// On the wire, or handed to a link, by class.
     in_flight: [usize; Class::ALL.len()],
+    /// Of those: due after the warm-up.
+    counted: [usize; Class::ALL.len()],
     /// When the next one arrives.
     next_ns: u64,
     /// Nothing arrives after this.
@@ -160,13 +162,34 @@ impl World {
         self.over(arrival, verdict, now_ns);
     }
 
-    /// What is unanswered by now has failed.
+    /// A request takes a place in flight.
+    fn taken(&mut self, arrival: &Arrival) {
+        let class = arrival.ask.class() as usize;
+        self.in_flight[class] += 1;
+        self.counted[class] += usize::from(self.book.counts(arrival.first_due_ns));
+    }
+
+    /// Its place is free again.
+    fn freed(&mut self, arrival: &Arrival) {
+        let class = arrival.ask.class() as usize;
+        self.in_flight[class] -= 1;
+        self.counted[class] -= usize::from(self.book.counts(arrival.first_due_ns));
+    }
+
+    /// What is unanswered by now has failed, unless it was due in the warm-up.
     fn give_up(&mut self) {
-        let waiting = self.backlog.drain(..).map(|arrival| arrival.ask.class());
-        let on_the_wire = Class::ALL.into_iter().zip(self.in_flight);
-        let on_the_wire = on_the_wire.flat_map(|(class, count)| std::iter::repeat_n(class, count));
-        for class in waiting.chain(on_the_wire) {
-            self.book.over(class, Verdict::Failed("no_answer"), 0, 0);
+        for arrival in self.backlog.drain(..) {
+            let class = arrival.ask.class();
+            match (self.book.counts(arrival.first_due_ns), arrival.attempt) {
+                (true, 0) => self.book.never_sent(class),
+                (true, _) => self.book.over(class, Verdict::Failed("no_answer"), 0, 0),
+                (false, _) => {}
+            }
+        }
+        for (class, count) in Class::ALL.into_iter().zip(self.counted) {
+            for _ in 0..count {
+                self.book.over(class, Verdict::Failed("no_answer"), 0, 0);
+            }
         }
     }
 
@@ -214,6 +237,7 @@ pub(crate) async fn run(
         returns: BinaryHeap::new(),
         full_ns: 0,
         in_flight: [0; Class::ALL.len()],
+        counted: [0; Class::ALL.len()],
         next_ns: 0,
         ends_ns: ns(shape.warm_up_s + length_s),
         broken: None,

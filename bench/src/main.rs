@@ -7,6 +7,9 @@
     reason = "it measures real time, and prints what it found"
 )]
 
+#[macro_use]
+mod output;
+
 mod book;
 mod calibrate;
 mod ceiling;
@@ -22,9 +25,11 @@ mod mix;
 mod node;
 mod population;
 mod random;
+mod ranges;
 mod report;
 mod run;
 mod script;
+mod sheet;
 mod subjects;
 mod summary;
 
@@ -48,8 +53,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Put a mix of requests on a node. Exit status 0 only when no answer was
-    /// wrong.
+    /// Put a mix of requests on a node. Exit status 1 when an answer was wrong,
+    /// 2 when the figures are invalid or nothing could be measured.
     Run(run::RunArgs),
     /// Find the highest rate of a mix that is sustained: 99.9% served, p99 of
     /// checks under 10 ms.
@@ -83,6 +88,7 @@ enum Command {
 #[derive(clap::Args)]
 struct PeopleArgs {
     /// How many.
+    #[arg(value_parser = ranges::people())]
     people: usize,
     /// The node's folder.
     #[arg(long, value_name = "D")]
@@ -105,8 +111,9 @@ fn main() -> ExitCode {
             population::make(&args.dir, args.people).map(|()| ExitCode::SUCCESS)
         }
     };
-    done.unwrap_or_else(|error| {
+    let status = done.unwrap_or_else(|error| {
         eprintln!("tidegate-bench: {error:#}");
         ExitCode::from(2)
-    })
+    });
+    output::end(status, ExitCode::from(2))
 }

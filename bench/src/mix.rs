@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
+use crate::ranges::{LENGTH_MAX_S, PART_MAX, RATES};
+
 /// What is asked, and when. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,17 +87,36 @@ impl Mix {
             })?,
         };
         let mix: Mix = toml::from_str(&text).with_context(|| name.to_owned())?;
-        let times = mix.curve.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        mix.check(name)?;
+        Ok(mix)
+    }
+
+    fn check(&self, name: &str) -> anyhow::Result<()> {
+        let grow = self.curve.windows(2).all(|pair| pair[0].0 < pair[1].0);
         ensure!(
-            !mix.curve.is_empty() && times,
+            !self.curve.is_empty() && grow,
             "{name}: the curve's times must grow"
         );
-        ensure!(
-            mix.curve.iter().all(|(_, rate)| *rate >= 1.0),
-            "{name}: at least one request per second"
-        );
-        ensure!(mix.ask.sum() > 0, "{name}: nothing is asked");
-        Ok(mix)
+        for (at_s, rate) in &self.curve {
+            ensure!(
+                (0.0..=LENGTH_MAX_S).contains(at_s),
+                "{name}: the curve's second {at_s}: expected 0 to {LENGTH_MAX_S}"
+            );
+            ensure!(
+                RATES.contains(rate),
+                "{name}: the curve's rate {rate}: expected {} to {} requests a second",
+                RATES.start(),
+                RATES.end()
+            );
+        }
+        for part in self.ask.all() {
+            ensure!(
+                part <= PART_MAX,
+                "{name}: a part of {part}: expected 0 to {PART_MAX}"
+            );
+        }
+        ensure!(self.ask.sum() > 0, "{name}: nothing is asked");
+        Ok(())
     }
 
     /// The curve with this greatest rate instead of its own.
@@ -144,7 +165,17 @@ impl Parts {
     }
 
     pub(crate) fn sum(&self) -> u32 {
-        self.check + self.forged + self.refresh + self.sign_in + self.sign_up
+        self.all().iter().sum()
+    }
+
+    fn all(&self) -> [u32; 5] {
+        [
+            self.check,
+            self.forged,
+            self.refresh,
+            self.sign_in,
+            self.sign_up,
+        ]
     }
 }
 
@@ -159,6 +190,40 @@ mod tests {
         }
         let unknown = Mix::named("evenings").unwrap_err().to_string();
         assert!(unknown.contains("flash-sale"), "{unknown}");
+    }
+
+    #[test]
+    fn what_no_load_can_be_is_refused_with_what_was_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mix.toml");
+        let refused = |curve: &str, ask: &str| {
+            let text = format!("about = \"x\"\ncurve = {curve}\n[ask]\n{ask}\n");
+            std::fs::write(&file, text).unwrap();
+            let refused = Mix::named(file.to_str().unwrap()).unwrap_err();
+            format!("{refused:#}")
+        };
+        let cases = [
+            (
+                "[[0, 10], [inf, 10]]",
+                "check = 1",
+                "the curve's second inf",
+            ),
+            ("[[-1, 10], [5, 10]]", "check = 1", "the curve's second -1"),
+            ("[[0, 10], [86401, 10]]", "check = 1", "expected 0 to 86400"),
+            ("[[0, 10], [nan, 10]]", "check = 1", "must grow"),
+            ("[[0, nan]]", "check = 1", "the curve's rate NaN"),
+            ("[[0, 0.5]]", "check = 1", "expected 1 to 10000000"),
+            ("[[0, 1e8]]", "check = 1", "the curve's rate 100000000"),
+            ("[]", "check = 1", "must grow"),
+            ("[[0, 10]]", "check = 1000001", "expected 0 to 1000000"),
+            ("[[0, 10]]", "check = -1", "-1"),
+            ("[[0, 10]]", "check = 0", "nothing is asked"),
+        ];
+        for (curve, ask, expected) in cases {
+            let refused = refused(curve, ask);
+            assert!(refused.contains(expected), "{curve} {ask}: {refused}");
+            assert!(refused.contains("mix.toml"), "{refused}");
+        }
     }
 
     #[test]

@@ -1,12 +1,22 @@
 //! Reproducible draws: SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast
 //! splittable pseudorandom number generators", OOPSLA 2014).
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// A stream of draws from one seed.
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
+    }
+
+    /// From this moment and this process: another one every time.
+    pub(crate) fn unforeseen() -> Random {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let ns = since.map_or(0, |since| since.as_nanos() as u64);
+        let mut random = Random(ns ^ u64::from(std::process::id()) << 32);
+        Random(random.next())
     }
 
     pub(crate) fn next(&mut self) -> u64 {

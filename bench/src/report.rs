@@ -1,6 +1,8 @@
 //! What a run came to: for people, as JSON, and as a page with charts.
 
+mod limit;
 mod page;
+mod validity;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +15,12 @@ use crate::ceiling::Turn;
 use crate::load::{Pace, Shape};
 use crate::machine::Machine;
 use crate::mix::Mix;
-use crate::run::{Sample, Seen, validity};
+use crate::run::{Sample, Seen};
 use crate::summary::Summary;
 
 pub(crate) use page::html;
+use validity::Keeping;
+pub(crate) use validity::Validity;
 
 /// What was asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -51,8 +55,10 @@ pub(crate) struct Report {
     pub(crate) connections: usize,
     pub(crate) in_flight: usize,
     pub(crate) seconds_counted: f64,
-    /// `valid`, or why the generator was the limit.
-    pub(crate) validity: &'static str,
+    /// `valid`, or why the figures say nothing of the node.
+    pub(crate) validity: Validity,
+    /// What gave out first.
+    pub(crate) gives_out: String,
     pub(crate) all: Figures,
     pub(crate) classes: BTreeMap<&'static str, Figures>,
     pub(crate) node_cpu_us_per_request: f64,
@@ -186,10 +192,18 @@ impl Report {
             Pace::Open => Summary::of(shares.collect()).median,
             _ => generator.cpu_ns() as f64 / 1e9 / span_s.max(1e-9),
         };
+        let keeping = match shape.pace {
+            Pace::Saturated { .. } | Pace::Counted { .. } => None,
+            Pace::Open => Some(Keeping {
+                cpu_share,
+                late_share,
+            }),
+        };
         let per_request = |count: u64| count as f64 / over_span.max(1.0);
         let threads = node.threads.iter();
         let wakes = threads.clone();
-        Report {
+        let mut report = Report {
+            gives_out: String::new(),
             pace: match shape.pace {
                 Pace::Open => "open",
                 Pace::Saturated { .. } | Pace::Counted { .. } => "saturated",
@@ -197,11 +211,7 @@ impl Report {
             connections: shape.connections,
             in_flight: shape.in_flight,
             seconds_counted,
-            validity: match shape.pace {
-                // A saturated generator is as busy as it can be by intention.
-                Pace::Saturated { .. } | Pace::Counted { .. } => "valid",
-                Pace::Open => validity(cpu_share, late_share),
-            },
+            validity: Validity::of(all.offered, all.served, book.never_sent, keeping),
             node_cpu_us_per_request: node.cpu_ns() as f64 / 1000.0 / over_span.max(1.0),
             node_rss_mib: samples.last().map_or(0, |last| last.node.rss_kib / 1024),
             node_threads_s: threads
@@ -224,7 +234,9 @@ impl Report {
             setting,
             all,
             classes,
-        }
+        };
+        report.gives_out = limit::of(&report);
+        report
     }
 
     /// Rate and CPU of one turn of a comparison.
@@ -265,11 +277,12 @@ impl Report {
             // Where nothing but slow work is asked, its answer within a second.
             false => self.all.latency_ms.p99 < 1_000.0,
         };
-        self.share_served() >= 0.999 && on_time && self.wrong() == 0 && self.validity == "valid"
+        let valid = self.validity == Validity::Valid;
+        self.share_served() >= 0.999 && on_time && self.wrong() == 0 && valid
     }
 
     pub(crate) fn print(&self) {
-        println!(
+        say!(
             "{} ({}), {} connections, {} in flight each, {:.0} s: {}",
             self.setting.mix,
             self.pace,
@@ -278,14 +291,23 @@ impl Report {
             self.seconds_counted,
             self.validity,
         );
-        println!(
+        say!(
             "{:13} {:>10} {:>10} {:>9} {:>7} {:>6} {:>8} {:>8} {:>8} {:>8}",
-            "", "offered/s", "served/s", "shed", "failed", "wrong", "p50 ms", "p99", "p99.9", "max"
+            "",
+            "offered/s",
+            "served/s",
+            "shed",
+            "failed",
+            "wrong",
+            "p50 ms",
+            "p99",
+            "p99.9",
+            "max"
         );
         let all = std::iter::once(("all", &self.all));
         for (name, figures) in all.chain(self.classes.iter().map(|(name, one)| (*name, one))) {
             let latency = &figures.latency_ms;
-            println!(
+            say!(
                 "{name:13} {:10.0} {:10.0} {:9} {:7} {:6} {:8.2} {:8.2} {:8.2} {:8.2}",
                 figures.offered_per_s,
                 figures.served_per_s,
@@ -298,18 +320,19 @@ impl Report {
                 latency.max,
             );
         }
-        println!(
+        say!(
             "node {:.2} us of CPU per request, {} MiB; generator {:.0}% of its core, {:.3}% late",
             self.node_cpu_us_per_request,
             self.node_rss_mib,
             self.generator.cpu_share * 100.0,
             self.generator.late_share * 100.0,
         );
+        say!("gives out first: {}", self.gives_out);
         for wrong in &self.wrong {
-            println!("wrong: {wrong}");
+            say!("wrong: {wrong}");
         }
         for (name, count) in &self.failures {
-            println!("failed: {name} {count}");
+            say!("failed: {name} {count}");
         }
     }
 }

@@ -9,43 +9,43 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, ensure};
+use clap::{Args, value_parser};
 use tidegate_client::Options;
 
 use crate::load::{self, Pace, Shape};
 use crate::machine::{Glance, Side, Usage, pin};
 use crate::mix::{Draw, Mix};
 use crate::node::{self, Node};
-use crate::population;
-use crate::report::{Report, Setting};
+use crate::population::{self, Lent};
+use crate::ranges::{self, SEED_MAX};
+use crate::report::{Report, Setting, Validity};
 use crate::script::{Member, People, Script};
+use crate::sheet::Sheets;
 use crate::{members, report};
 
-/// Of its core; above, the generator was the limit.
-const GENERATOR_SHARE_MAX: f64 = 0.85;
-/// Of what was sent; above, the generator did not keep up.
-const LATE_SHARE_MAX: f64 = 0.001;
+/// The figures say nothing of the node.
+const INVALID: u8 = 2;
 
 #[derive(Args, Clone)]
 pub(crate) struct ShapeArgs {
     /// Connections.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = ranges::places())]
     connections: usize,
     /// Requests in flight on each; further arrivals wait, and the wait counts.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = ranges::places())]
     in_flight: usize,
     /// Signed-in people, who are made once and kept beside the program.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = ranges::people())]
     people: usize,
     /// How people are drawn, instead of the mix's way.
     #[arg(long)]
     pub(crate) draw: Option<Draw>,
     /// Seconds before anything is counted.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 3.0, value_parser = ranges::warm_up_s)]
     warm_up: f64,
     /// What draws and arrivals follow from.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// The folder of a node that runs already, with people in it (`people`).
     #[arg(long, value_name = "D", requires = "connect")]
@@ -112,7 +112,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     rate: Option<Rate>,
     /// Seconds, instead of the mix's.
-    #[arg(long)]
+    #[arg(long, value_parser = ranges::length_s)]
     duration: Option<f64>,
     #[command(flatten)]
     shape: ShapeArgs,
@@ -132,13 +132,15 @@ pub(crate) enum Rate {
 }
 
 impl std::str::FromStr for Rate {
-    type Err = &'static str;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Rate, &'static str> {
-        match (text, text.parse()) {
-            ("max", _) => Ok(Rate::Max),
-            (_, Ok(per_s)) if per_s >= 1.0 => Ok(Rate::PerS(per_s)),
-            _ => Err("a number of at least 1, or max"),
+    fn from_str(text: &str) -> Result<Rate, String> {
+        match text {
+            "max" => Ok(Rate::Max),
+            text => match ranges::rate_per_s(text) {
+                Ok(per_s) => Ok(Rate::PerS(per_s)),
+                Err(expected) => Err(format!("{expected}, or max")),
+            },
         }
     }
 }
@@ -160,6 +162,8 @@ pub(crate) struct Bed {
     options: Options,
     people: People,
     members: Vec<Member>,
+    /// Somebody else's folder, whose people's tokens change.
+    lent: Option<Lent>,
 }
 
 impl Bed {
@@ -193,7 +197,7 @@ impl Bed {
             0 => Vec::new(),
             _ => members::members(&dir, at).await?,
         };
-        let bed = Bed {
+        let mut bed = Bed {
             server: Server {
                 at,
                 process: node.as_ref().map(Node::id),
@@ -204,11 +208,23 @@ impl Bed {
             options,
             people,
             members,
+            lent: None,
         };
         if !args.cold && mix.ask.check + mix.ask.forged + mix.ask.refresh > 0 {
             bed.warm().await?;
         }
+        if args.dir.is_some() && mix.ask.refresh > 0 {
+            bed.lent = Some(population::lend(&bed.dir)?);
+        }
         Ok(bed)
+    }
+
+    /// Puts back the tokens of people in somebody else's folder.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        match self.lent {
+            Some(lent) => lent.put_back(&self.people.kept()),
+            None => Ok(()),
+        }
     }
 
     /// One run; the people's tokens go on from where the last run left them.
@@ -302,7 +318,7 @@ impl Watch {
         };
         let goes_on = move |time| stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
         let thread = std::thread::spawn(move || {
-            goes_on(Duration::from_secs_f64(warm_up_s.max(0.0)));
+            goes_on(Duration::from_secs_f64(warm_up_s));
             let before = usage();
             let mut samples = vec![glance()];
             while goes_on(Duration::from_secs(1)) {
@@ -334,8 +350,8 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 pub(crate) fn shape_of(args: &ShapeArgs, pace: Pace) -> Shape {
     Shape {
-        connections: args.connections.max(1),
-        in_flight: args.in_flight.max(1),
+        connections: args.connections,
+        in_flight: args.in_flight,
         pace,
         warm_up_s: args.warm_up,
         seed: args.seed,
@@ -358,35 +374,37 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(duration) = args.duration {
         mix.until(duration);
     }
+    let lasts = matches!(pace, Pace::Saturated { .. }) || mix.length_s() >= 1.0;
+    ensure!(
+        lasts,
+        "{}: its curve ends at second {}: --duration says how long it lasts",
+        args.mix,
+        mix.length_s()
+    );
+    let sheets = Sheets::open(args.json.as_ref(), args.report.as_ref())?;
     let shape = shape_of(&args.shape, pace);
     let setting = Setting::new(&args.mix, &mix);
     pin(Side::Generator);
     let report = runtime()?.block_on(async {
         let mut bed = Bed::make(&args.shape, &mix).await?;
-        bed.load(&mix, &shape, setting).await
+        let report = bed.load(&mix, &shape, setting).await?;
+        bed.end()?;
+        anyhow::Ok(report)
     })?;
     report.print();
-    if let Some(path) = &args.json {
-        write(path, &serde_json::to_string_pretty(&report)?)?;
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&report)?)?;
     }
-    if let Some(path) = &args.report {
-        write(path, &report::html(&report)?)?;
+    if let Some(sheet) = sheets.report {
+        sheet.write(&report::html(&report)?)?;
     }
-    Ok(match report.wrong() == 0 {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    let valid = report.validity == Validity::Valid;
+    if !valid {
+        eprintln!("{}", report.validity);
+    }
+    Ok(match (report.wrong(), valid) {
+        (0, true) => ExitCode::SUCCESS,
+        (0, false) => ExitCode::from(INVALID),
+        (1.., _) => ExitCode::FAILURE,
     })
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
-}
-
-/// Whether the generator was good enough for the figures to count.
-pub(crate) fn validity(cpu_share: f64, late_share: f64) -> &'static str {
-    match (cpu_share > GENERATOR_SHARE_MAX, late_share > LATE_SHARE_MAX) {
-        (false, false) => "valid",
-        (true, _) => "invalid: the generator used more than 85% of its core",
-        (_, true) => "invalid: more than 0.1% was sent late",
-    }
 }

@@ -65,9 +65,20 @@ pub(crate) struct People {
 impl People {
     pub(crate) fn new(people: Vec<Person>) -> People {
         People {
-            unsure: vec![false; people.len()],
+            unsure: people.iter().map(Person::is_unsure).collect(),
             people,
         }
+    }
+
+    /// Everybody, to be kept for a later run.
+    pub(crate) fn kept(self) -> Vec<Person> {
+        let mut people = self.people;
+        for (person, unsure) in people.iter_mut().zip(self.unsure) {
+            if unsure {
+                person.forget_refresh();
+            }
+        }
+        people
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,6 +93,8 @@ pub(crate) struct Script {
     draw: Draw,
     parts: Parts,
     random: Random,
+    /// Idempotency keys: two runs with one seed are not repeats of each other.
+    keys: Random,
     /// People whose refresh token is on its way, or whose fate is not known.
     refreshing: Vec<bool>,
     signing_in: Vec<u8>,
@@ -93,7 +106,7 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(mix: &Mix, people: People, members: Vec<Member>, seed: u64) -> Script {
-        let mut random = Random::new(seed);
+        let (mut random, mut keys) = (Random::new(seed), Random::unforeseen());
         let People { people, unsure } = people;
         Script {
             refreshing: unsure,
@@ -105,8 +118,9 @@ impl Script {
             new_accounts: 0,
             turn: 0,
             // Names of new accounts differ from those of earlier runs.
-            run: random.next() ^ u64::from(std::process::id()) << 32,
+            run: random.next() ^ keys.next(),
             random,
+            keys,
             tenant: tenant_id("default"),
         }
     }
@@ -142,7 +156,7 @@ impl Script {
             return self.sign_in();
         }
         self.new_accounts += 1;
-        Ask::SignUp(self.new_accounts, self.random.key())
+        Ask::SignUp(self.new_accounts, self.keys.key())
     }
 
     fn person(&mut self) -> u32 {
@@ -167,7 +181,7 @@ impl Script {
             return Ask::Check(first);
         };
         self.refreshing[person as usize] = true;
-        Ask::Refresh(person, self.random.key())
+        Ask::Refresh(person, self.keys.key())
     }
 
     fn sign_in(&mut self) -> Ask {
@@ -179,7 +193,7 @@ impl Script {
             member = (member + 1) % self.members.len();
         }
         self.signing_in[member] = self.signing_in[member].saturating_add(1);
-        Ask::SignIn(member as u32, self.random.key())
+        Ask::SignIn(member as u32, self.keys.key())
     }
 
     /// Writes a request. `false` when it cannot be written, which none is.

@@ -1,6 +1,8 @@
 //! What became of everything: attempts as the network saw them, calls as
 //! gateways saw them, visits as people saw them; in all and second by second.
 
+mod slots;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
@@ -8,6 +10,7 @@ use tidegate_wire::{Class, Code, Kind};
 
 use crate::diary::{Diary, Who};
 use crate::node::CLASSES;
+pub(crate) use slots::{Cell, Slot};
 
 /// The longest time that is told apart, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -24,6 +27,9 @@ pub(crate) struct Book {
 pub(crate) struct State {
     /// When the night begins: seconds count from there.
     origin_ns: u64,
+    /// When the warm-up is over: slots count from there.
+    begins_ns: u64,
+    pub(crate) slots: Vec<Slot>,
     pub(crate) classes: [ClassBook; CLASSES],
     pub(crate) seconds: Vec<Second>,
     pub(crate) entries: Entries,
@@ -122,6 +128,8 @@ impl Book {
             diary: Diary::new(people),
             state: Mutex::new(State {
                 origin_ns,
+                begins_ns,
+                slots: Vec::new(),
                 classes: Class::ALL.map(class),
                 seconds: Vec::new(),
                 entries: Entries {
@@ -150,6 +158,7 @@ impl Book {
         state.moment(class, now_ns).attempts += 1;
         if now_ns >= self.begins_ns {
             state.classes[class as usize].attempts += 1;
+            state.slot(now_ns).classes[class as usize].attempts += 1;
         }
     }
 
@@ -168,6 +177,7 @@ impl Book {
                 state.moment(class, now_ns).shed += 1;
                 if now_ns >= self.begins_ns {
                     state.classes[class as usize].shed += 1;
+                    state.slot(now_ns).classes[class as usize].shed += 1;
                 }
             }
             Kind::Yes if code != Code::Ok => {
@@ -211,6 +221,11 @@ impl Book {
         if began_ns < self.begins_ns {
             return;
         }
+        let took = match called {
+            Called::Answered => Some(took_us),
+            Called::Failed => None,
+        };
+        state.slot(began_ns).classes[class as usize].ended(took);
         let book = &mut state.classes[class as usize];
         book.calls += 1;
         match called {
@@ -228,12 +243,18 @@ impl Book {
             return;
         }
         let mut state = self.state();
+        let took_us = (now_ns - began_ns) / 1_000;
+        let took = match entered {
+            Entered::In { .. } => Some(took_us),
+            Entered::GaveUp => None,
+        };
+        state.slot(began_ns).entries.ended(took);
         let entries = &mut state.entries;
         entries.wanted += 1;
         match entered {
             Entered::In { tries } => {
                 entries.at_once += u64::from(tries == 1);
-                entries.took.saturating_record((now_ns - began_ns) / 1_000);
+                entries.took.saturating_record(took_us);
             }
             Entered::GaveUp => entries.gave_up += 1,
         }
@@ -277,6 +298,16 @@ impl Book {
 }
 
 impl State {
+    /// The second in which something began, the warm-up left out.
+    fn slot(&mut self, began_ns: u64) -> &mut Slot {
+        let since_ns = began_ns.saturating_sub(self.begins_ns);
+        let place = usize::try_from(since_ns / SECOND_NS).unwrap_or(0);
+        if self.slots.len() <= place {
+            self.slots.resize(place + 1, Slot::default());
+        }
+        &mut self.slots[place]
+    }
+
     fn second(&mut self, now_ns: u64) -> &mut Second {
         let since_ns = now_ns.saturating_sub(self.origin_ns);
         let place = usize::try_from(since_ns / SECOND_NS).unwrap_or(0);

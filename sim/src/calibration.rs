@@ -98,6 +98,8 @@ pub struct Calibration {
     /// The embedded store's.
     pub(crate) embedded: StoreCosts,
     pub(crate) warm_bytes_per_person: u64,
+    /// Why the machine was too busy, if it was.
+    pub(crate) busy: Vec<String>,
     /// Goes into the trace.
     pub(crate) hash: u64,
 }
@@ -136,7 +138,11 @@ impl Calibration {
             Origin::Calibrated(file) => format!("calibrated: {file}"),
             Origin::Shipped => "shipped default".to_owned(),
         };
-        format!("{from} (measured on {})", self.measured_on)
+        let busy = match self.busy.is_empty() {
+            true => "",
+            false => ", on a busy host",
+        };
+        format!("{from} (measured on {}{busy})", self.measured_on)
     }
 
     fn parse(text: &str, path: &Path, origin: Origin) -> Result<Calibration, CalibrationError> {
@@ -145,6 +151,7 @@ impl Calibration {
             message,
         };
         let file = File::read(text).map_err(wrong)?;
+        file.check().map_err(wrong)?;
         let costs = file.costs().map_err(wrong)?;
         let embedded = file.embedded().map_err(wrong)?;
         let hash = tagged("tg-sim-calibration-1", &[text.as_bytes()]);
@@ -157,6 +164,7 @@ impl Calibration {
             costs,
             embedded,
             warm_bytes_per_person: file.warm_bytes_per_person,
+            busy: file.noise.why,
             hash: first,
         })
     }
@@ -203,5 +211,44 @@ mod tests {
             refused.unwrap_err().to_string(),
             "x.json: version 9, expected 2 (tidegate-bench calibrate)"
         );
+    }
+
+    #[test]
+    fn figures_that_cannot_be_are_refused_by_name() {
+        let cases = [
+            (
+                "\"p50_us\": 622.0",
+                "\"p50_us\": -1.0",
+                "operations.check: p50_us",
+            ),
+            (
+                "\"p99_us\": 1140.0",
+                "\"p99_us\": 1e10",
+                "operations.check: p99_us",
+            ),
+            (
+                "\"p99_us\": 1140.0",
+                "\"p99_us\": 600.0",
+                "operations.check: p99_us",
+            ),
+            (
+                "\"per_s\": 5.4",
+                "\"per_s\": 2e6",
+                "stalls.generator: per_s",
+            ),
+            ("\"per_s\": 8030.", "\"per_s\": 0.", "commits: per_s"),
+            (
+                "\"warm_bytes_per_person\": 1903",
+                "\"warm_bytes_per_person\": 1000001",
+                "warm_bytes_per_person",
+            ),
+        ];
+        for (good, bad, expected) in cases {
+            let text = SHIPPED.replacen(good, bad, 1);
+            assert_ne!(text, SHIPPED, "{good}");
+            let refused = Calibration::parse(&text, Path::new("x.json"), Origin::Shipped);
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(expected), "{bad}: {refused}");
+        }
     }
 }

@@ -70,13 +70,12 @@ pub fn compare(one: &Report, other: &Report) -> Result<String, fmt::Error> {
     )?;
     for (first, second) in one.objectives.iter().zip(&other.objectives) {
         if first.objective == second.objective && first.met != second.met {
-            let word = |met| if met { "met" } else { "missed" };
             writeln!(
                 text,
                 "{}: {} in the first, {} in the second",
                 first.objective,
-                word(first.met),
-                word(second.met)
+                first.word(),
+                second.word()
             )?;
         }
     }

@@ -190,13 +190,11 @@ pub fn scenario_of(seed: u64) -> String {
     text + &faults.concat()
 }
 
-fn given(seed: u64, text: &str, faults: &[String]) -> Result<Given, ScenarioError> {
+fn given(seed: u64, text: &str, faults: &[String], plant: Plant) -> Result<Given, ScenarioError> {
     let name = format!("seed-{seed}");
-    Given::parse(
-        &name,
-        Path::new(&name),
-        &(text.to_owned() + &faults.concat()),
-    )
+    let text = text.to_owned() + &faults.concat();
+    let given = Given::parse(&name, Path::new(&name), &text)?;
+    Ok(given.of_seed(plant))
 }
 
 fn played(
@@ -205,7 +203,7 @@ fn played(
     faults: &[String],
     plant: Plant,
 ) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
-    let given = given(seed, text, faults)?;
+    let given = given(seed, text, faults, plant)?;
     let calibration = Calibration::shipped()?;
     let played = play_with(&given, &calibration, seed, plant, &|_| {});
     let played = played.map_err(|error: WorldError| Box::new(error))?;

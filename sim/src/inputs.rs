@@ -148,10 +148,14 @@ fn store(scenario: &Scenario, calibration: &Calibration, measured: Mark) -> Vec<
 
 /// Why a result lies outside of what was compared with a real node: one node
 /// with one core on the embedded store, where nothing breaks.
-pub(crate) fn extrapolated(given: &Given) -> Vec<String> {
+pub(crate) fn extrapolated(given: &Given, calibration: &Calibration) -> Vec<String> {
     let scenario = &given.scenario;
     let nodes = &scenario.nodes;
     let mut why = Vec::new();
+    if !calibration.busy.is_empty() {
+        let busy = calibration.busy.join("; ");
+        why.push(format!("calibrated on a busy host: {busy}"));
+    }
     if scenario.has_many_nodes() {
         why.push("FoundationDB: compared were nodes on the embedded store".to_owned());
     }
@@ -214,8 +218,17 @@ mod tests {
 
     #[test]
     fn a_night_like_those_that_were_compared_is_not_extrapolated() {
-        assert_eq!(extrapolated(&night("nodes = { cores = 1 }")), [""; 0]);
+        let quiet = Calibration::shipped().unwrap();
+        let plain = night("nodes = { cores = 1 }");
+        assert_eq!(extrapolated(&plain, &quiet), [""; 0]);
+        let mut busy = quiet.clone();
+        busy.busy = vec!["others use 0.82 cores".to_owned()];
+        assert_eq!(
+            extrapolated(&plain, &busy),
+            ["calibrated on a busy host: others use 0.82 cores"]
+        );
+        assert!(busy.words().ends_with(", on a busy host)"));
         let many = night("store = { kind = \"foundationdb\" }\nnodes = { count = 3, cores = 4 }");
-        assert_eq!(extrapolated(&many).len(), 3);
+        assert_eq!(extrapolated(&many, &quiet).len(), 3);
     }
 }

@@ -17,6 +17,7 @@ compile_error!(
      .cargo/config.toml sets it, or with RUSTFLAGS='--cfg tokio_unstable'"
 );
 
+mod again;
 mod agenda;
 mod book;
 mod calibration;
@@ -41,16 +42,17 @@ mod trace;
 mod visits;
 mod world;
 
+pub use again::quoted;
 pub use calibration::{Calibration, CalibrationError, Origin};
 pub use compare::compare;
 pub use fuzz::{Failure, fuzz_one, scenario_of, shrink};
 pub use inputs::{Input, Mark};
-pub use plan::{Fleet, Headroom, Lost, Plan, PlanAsk, PlanError, plan};
+pub use plan::{Fleet, Headroom, Lost, Plan, PlanAsk, PlanError, PlanReport, plan, plan_page};
 pub use plant::Plant;
 pub use quic::QuicError;
 pub use report::{
-    ClassReport, FaultReport, MomentReport, ObjectiveReport, PeopleReport, Quantiles, Report,
-    SecondReport, StoreReport, page,
+    ClassReport, DuringFault, FaultReport, GivesOut, MomentReport, ObjectiveReport, PeopleReport,
+    Quantiles, Report, SecondReport, StoreReport, Window, page,
 };
 pub use scenario::{Given, Objective, Scenario, ScenarioError};
 pub use world::{Played, WorldError, play, play_with};

@@ -6,8 +6,18 @@
     reason = "the command line, and how long a run takes"
 )]
 
+#[macro_use]
+#[path = "cli/output.rs"]
+mod output;
 #[path = "cli/planning.rs"]
 mod planning;
+#[path = "cli/printing.rs"]
+mod printing;
+#[cfg(test)]
+#[path = "cli/ranges.rs"]
+mod ranges;
+#[path = "cli/sheet.rs"]
+mod sheet;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -15,11 +25,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use tidegate_sim::{
     Calibration, Failure, Given, Plant, Report, compare, fuzz_one, page, play, play_with,
     scenario_of, shrink,
 };
+
+use sheet::Sheets;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,6 +40,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MISSED: u8 = 1;
 /// An answer that cannot be, or nothing could be played.
 const BROKEN: u8 = 2;
+/// Seeds beyond do not survive JSON.
+const SEED_MAX: u64 = (1 << 53) - 1;
+const SEEDS_MAX: u64 = 1_000_000_000;
+/// A week.
+const MINUTES_MAX: u64 = 10_080;
 
 #[derive(Parser)]
 #[command(
@@ -42,7 +59,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Play a scenario. Exit status 1 when an objective is missed, 2 when an
+    /// Play a scenario. Exit status 1 when an objective is missed or has no data, 2 when an
     /// answer was wrong or nothing could be played.
     Run(RunArgs),
     /// Find the smallest fleet that meets every objective on every seed, with
@@ -65,13 +82,13 @@ enum Command {
 #[derive(Args)]
 struct FuzzArgs {
     /// How many seeds.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=SEEDS_MAX))]
     seeds: u64,
     /// The first.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     from: u64,
     /// End after so many minutes, however many seeds are left.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..=MINUTES_MAX))]
     minutes: Option<u64>,
     /// Plant a bug, to see whether it is found.
     #[arg(long, value_name = "BUG")]
@@ -81,6 +98,7 @@ struct FuzzArgs {
 #[derive(Args)]
 struct ReplayArgs {
     /// The seed.
+    #[arg(value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// With a bug planted.
     #[arg(long, value_name = "BUG")]
@@ -95,7 +113,7 @@ struct RunArgs {
     /// A shipped scenario by its name, or a file.
     scenario: String,
     /// What everything follows from.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
     #[arg(long, value_name = "F")]
@@ -116,13 +134,11 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz(&args),
         Command::Replay(args) => replay(&args),
     };
-    match done {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(BROKEN)
-        }
-    }
+    let status = done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::from(BROKEN)
+    });
+    output::end(status, ExitCode::from(BROKEN))
 }
 
 fn calibration(path: Option<&PathBuf>) -> anyhow::Result<Calibration> {
@@ -133,6 +149,7 @@ fn calibration(path: Option<&PathBuf>) -> anyhow::Result<Calibration> {
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), args.report.as_ref())?;
     let given = Given::named(&args.scenario)?;
     let calibration = calibration(args.calibration.as_ref())?;
     let started = Instant::now();
@@ -147,13 +164,12 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
-    print(&report);
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    printing::print(&report);
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&report)?)?;
     }
-    if let Some(path) = &args.report {
-        std::fs::write(path, page(&report)?).with_context(|| path.display().to_string())?;
+    if let Some(sheet) = sheets.report {
+        sheet.write(&page(&report)?)?;
     }
     Ok(match (report.wrong, report.met()) {
         (0, true) => ExitCode::SUCCESS,
@@ -167,7 +183,8 @@ fn compare_files(first: &Path, second: &Path) -> anyhow::Result<ExitCode> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         serde_json::from_slice(&bytes).with_context(|| format!("{}: no report", path.display()))
     };
-    print!("{}", compare(&read(first)?, &read(second)?)?);
+    let text = compare(&read(first)?, &read(second)?)?;
+    say!("{}", text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -197,16 +214,16 @@ fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         played += 1;
         let failure = fuzz_one(seed, plant).map_err(anyhow::Error::from_boxed)?;
         if let Some(failure) = failure {
-            println!("seed {seed} breaks something:");
+            say!("seed {seed} breaks something:");
             print_failure(&failure);
             let smallest = shrink(&failure, plant).map_err(anyhow::Error::from_boxed)?;
-            println!("with as few faults as still do:");
+            say!("with as few faults as still do:");
             print_failure(&smallest);
             let with = match plant {
                 Plant::None => String::new(),
                 plant => format!(" --plant {}", plant.name()),
             };
-            println!("again: tidegate-sim replay {seed}{with}");
+            say!("again: tidegate-sim replay {seed}{with}");
             return Ok(ExitCode::from(BROKEN));
         }
         draw_progress(played as f64 / args.seeds as f64, started);
@@ -215,7 +232,7 @@ fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         eprint!("\r\x1b[K");
     }
     let minutes = started.elapsed().as_secs_f64() / 60.0;
-    println!(
+    say!(
         "{played} seeds, nothing broken; {:.0} seeds a minute",
         f64::from(u32::try_from(played).unwrap_or(u32::MAX)) / minutes
     );
@@ -224,20 +241,21 @@ fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
 
 fn print_failure(failure: &Failure) {
     for wrong in &failure.wrong {
-        println!("  {wrong}");
+        say!("  {wrong}");
     }
     for fault in &failure.faults {
         let words: Vec<&str> = fault.lines().filter(|line| line.contains('=')).collect();
-        println!("  fault: {}", words.join(", "));
+        say!("  fault: {}", words.join(", "));
     }
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let plant = planted(args.plant.as_ref())?;
+    let sheets = Sheets::open(None, args.report.as_ref())?;
     let text = scenario_of(args.seed);
-    println!("{text}");
+    say!("{text}");
     let name = format!("seed-{}", args.seed);
-    let given = Given::parse(&name, Path::new(&name), &text)?;
+    let given = Given::parse(&name, Path::new(&name), &text)?.of_seed(plant);
     let calibration = Calibration::shipped()?;
     let started = Instant::now();
     let played = play_with(&given, &calibration, args.seed, plant, &|_| {})?;
@@ -247,9 +265,9 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         &played,
         started.elapsed().as_secs_f64(),
     );
-    print(&report);
-    if let Some(path) = &args.report {
-        std::fs::write(path, page(&report)?).with_context(|| path.display().to_string())?;
+    printing::print(&report);
+    if let Some(sheet) = sheets.report {
+        sheet.write(&page(&report)?)?;
     }
     Ok(match report.wrong {
         0 => ExitCode::SUCCESS,
@@ -270,60 +288,4 @@ fn draw_progress(share: f64, started: Instant) {
         );
         let _ = terminal.flush();
     }
-}
-
-fn print(report: &Report) {
-    println!("{}: {}", report.scenario, report.about);
-    println!(
-        "{:.0} s played in {:.2} s, {} requests ({:.0} a second), trace {}",
-        report.virtual_seconds,
-        report.wall_seconds,
-        report.requests,
-        report.requests as f64 / report.wall_seconds,
-        report.trace_hash
-    );
-    println!(
-        "{:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}",
-        "", "calls", "answered", "failed", "attempts", "shed", "p50 ms", "p99", "p99.9", "max"
-    );
-    for (name, class) in &report.classes {
-        let latency = &class.latency_ms;
-        println!(
-            "{name:<12} {:>10} {:>10} {:>8} {:>10} {:>8} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
-            class.calls,
-            class.served,
-            class.failed,
-            class.attempts,
-            class.shed,
-            latency.p50,
-            latency.p99,
-            latency.p99_9,
-            latency.max
-        );
-    }
-    let people = &report.people;
-    if people.wanted_in > 0 {
-        println!(
-            "people: {} wanted in; {:.2}% within 1 s, {:.2}% within 10 s, {:.2}% within 60 s; {} never",
-            people.wanted_in,
-            people.in_within_1s_percent,
-            people.in_within_10s_percent,
-            people.in_within_60s_percent,
-            people.never
-        );
-    }
-    for objective in &report.objectives {
-        let word = match objective.met {
-            true => "met   ",
-            false => "MISSED",
-        };
-        println!(
-            "{word} {}: {:.2}{}",
-            objective.objective, objective.value, objective.unit
-        );
-    }
-    for wrong in &report.wrong_first {
-        println!("WRONG  {wrong}");
-    }
-    println!("again: {}", report.replay());
 }

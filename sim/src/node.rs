@@ -22,7 +22,7 @@ use tidegate_wire::{Class, Opcode};
 use crate::agenda::{Agenda, Call};
 use crate::calibration::Costs;
 use crate::gateway::Gateway;
-use crate::machine::{Machine, Pool, Shape, Used};
+use crate::machine::{Machine, POOLS, Pool, Shape, Used};
 use crate::network::{Line, Network};
 use crate::people::{Keys, TENANT};
 use crate::plant::Plant;
@@ -184,7 +184,7 @@ impl Node {
             agenda.clone(),
             Shape {
                 cores: nodes.cores.u32(),
-                threads: [1, nodes.actor_threads.u32(), 1, 2],
+                threads: pool_threads(&nodes),
                 wake_ns: costs.wake_ns,
             },
         );
@@ -222,7 +222,7 @@ impl Node {
             reads: AtomicU64::new(0),
         });
         let member = (making.store == StoreKind::Foundationdb).then(|| {
-            let lease = Lease(u64::from(nodes.lease_ms.0));
+            let lease = Lease(nodes.lease_ms.0);
             let identity = Identity {
                 id: NodeId(number),
                 name: address_of(number),
@@ -519,6 +519,11 @@ impl Node {
             waiting: self.engine.waiting(),
         }
     }
+}
+
+/// Threads of each pool, hashing left out.
+pub(crate) fn pool_threads(nodes: &Nodes) -> [u32; POOLS] {
+    [1, nodes.actor_threads.u32(), 1, 2]
 }
 
 /// What a node looks like at a moment.

@@ -2,15 +2,21 @@
 //! on every seed, with the loss of one of them at the worst moment.
 
 mod fleet;
+mod page;
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::calibration::Calibration;
 use crate::inputs::{Input, extrapolated, inputs};
-use crate::report::ObjectiveReport;
-use crate::scenario::{Given, Objective, Target};
+use crate::report::{GivesOut, ObjectiveReport};
+use crate::scenario::{Given, NODES_MAX, Objective, Target};
 use crate::world::WorldError;
 pub use fleet::{Fleet, Lost};
+pub use page::plan_page;
+
+/// Seeds beyond do not survive JSON.
+const SEED_MAX: u64 = (1 << 53) - 1;
 
 /// Rates are raised by so much at a time, up to so much in all, until it is
 /// known this well how much the fleet bears.
@@ -50,13 +56,37 @@ pub enum PlanError {
     /// One node is all there can be.
     #[error("an embedded store has one node: plan with store.kind = \"foundationdb\"")]
     Embedded,
+    /// Nothing in the scenario does what one speaks of.
+    #[error("{0}")]
+    Unasked(String),
+    /// Something that was asked for lies outside of its range.
+    #[error("{0}")]
+    Range(&'static str),
     /// A world could not be played.
     #[error(transparent)]
     World(#[from] WorldError),
 }
 
+/// A plan, what it is about, and what makes it again. Names and units of its
+/// fields are stable.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanReport {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it is about.
+    pub about: String,
+    /// On how many seeds each fleet had to hold.
+    pub seeds: u64,
+    /// The first of them.
+    pub from: u64,
+    /// The line that makes it again.
+    pub again: String,
+    /// What came of the search.
+    pub plan: Plan,
+}
+
 /// What came of the search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The smallest fleet that holds, if any of those tried does.
     pub smallest: Option<Fleet>,
@@ -71,13 +101,43 @@ pub struct Plan {
 }
 
 /// How much more than the night's rates a fleet bears.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Headroom {
     /// So many times the night's rates still held.
     pub times: f64,
     /// What broke at the least that did not; nothing when all that was tried
     /// held.
     pub breaks: Vec<ObjectiveReport>,
+    /// What gave out first when it did.
+    pub gives_out: Option<GivesOut>,
+}
+
+impl PlanAsk {
+    fn check(&self) -> Result<(), PlanError> {
+        let threads = |counts: &[u64]| counts.iter().all(|count| (1..=1_024).contains(count));
+        let from = self.from <= SEED_MAX;
+        let ranges = [
+            ((1..=10_000).contains(&self.seeds), "seeds: from 1 to 10000"),
+            (from, "seed: from 0 to 9007199254740991"),
+            (
+                (1..=NODES_MAX).contains(&self.most),
+                "most: from 1 to 1024 nodes",
+            ),
+            (
+                u64::from(self.spare) < self.most,
+                "spare: fewer than the most nodes that are tried",
+            ),
+            (threads(&self.cores), "cores: each from 1 to 1024"),
+            (
+                threads(&self.hashing_threads),
+                "hashing threads: each from 1 to 1024",
+            ),
+        ];
+        match ranges.into_iter().find(|(holds, _)| !holds) {
+            Some((_, range)) => Err(PlanError::Range(range)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Searches. `tried` is told of each fleet.
@@ -95,6 +155,7 @@ pub fn plan(
         given.scenario.objectives.clone_from(&ask.objectives);
     }
     check(&given)?;
+    ask.check()?;
     let mut best: Option<Search> = None;
     for shape in shapes(&given, ask) {
         given.scenario.set_shape(shape.cores, shape.hashing_threads);
@@ -115,7 +176,7 @@ pub fn plan(
     Ok(Plan {
         headroom: headroom.transpose()?,
         inputs: inputs(&night, calibration),
-        extrapolated: extrapolated(&night),
+        extrapolated: extrapolated(&night, calibration),
         smallest,
         smaller,
     })
@@ -157,8 +218,8 @@ fn shapes(given: &Given, ask: &PlanAsk) -> Vec<NodeShape> {
             threads => threads.to_vec(),
         };
         shapes.extend(threads.into_iter().map(|hashing_threads| NodeShape {
-            cores: cores.max(1),
-            hashing_threads: hashing_threads.max(1),
+            cores,
+            hashing_threads,
         }));
     }
     shapes
@@ -237,7 +298,10 @@ fn headroom(
     }
     Ok(Headroom {
         times: held,
-        breaks: broke.map_or_else(Vec::new, |(_, fleet)| fleet.broken()),
+        breaks: broke
+            .as_ref()
+            .map_or_else(Vec::new, |(_, fleet)| fleet.broken()),
+        gives_out: broke.and_then(|(_, fleet)| fleet.gives_out),
     })
 }
 
@@ -263,5 +327,6 @@ fn check(given: &Given) -> Result<(), PlanError> {
             return Err(PlanError::Unbounded(objective.to_string()));
         }
     }
-    Ok(())
+    let asked = given.scenario.check_objectives(objectives);
+    asked.map_err(PlanError::Unasked)
 }

@@ -1,20 +1,27 @@
 //! What a world came to: numbers for machines, a page for people.
 
+mod bottleneck;
 mod chart;
+mod judged;
 mod page;
+mod uncovered;
+mod windows;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tidegate_wire::Class;
 
+pub use bottleneck::GivesOut;
+pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
+pub(crate) use page::{HEAD, escape, stands_on};
 
 use crate::book::{Moment, State, quantile_ms};
 use crate::calibration::Calibration;
 use crate::inputs::{Input, extrapolated, inputs};
 use crate::machine::POOL_NAMES;
-use crate::scenario::{Given, Target};
+use crate::scenario::Given;
 use crate::world::{Played, Sample};
 
 /// The report. Names and units of its fields are stable.
@@ -26,6 +33,9 @@ pub struct Report {
     pub about: String,
     /// What everything followed from.
     pub seed: u64,
+    /// The line that plays it again.
+    #[serde(default)]
+    pub again: String,
     /// Everything that the outside of the engine saw, as one number.
     pub trace_hash: String,
     /// How long it played, in its own time.
@@ -42,6 +52,15 @@ pub struct Report {
     pub people: PeopleReport,
     /// What was to hold.
     pub objectives: Vec<ObjectiveReport>,
+    /// How long a window is in which each had to.
+    #[serde(default)]
+    pub window_s: u64,
+    /// What failed though no objective speaks of it.
+    #[serde(default)]
+    pub uncovered: Vec<String>,
+    /// What gave out first, or came nearest to it.
+    #[serde(default)]
+    pub gives_out: Option<GivesOut>,
     /// Answers that cannot be: how many, and the first few.
     pub wrong: u64,
     /// The first few of them.
@@ -114,19 +133,6 @@ pub struct PeopleReport {
     pub never: u64,
     /// From the first attempt to being in.
     pub time_to_be_in_ms: Quantiles,
-}
-
-/// One objective.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ObjectiveReport {
-    /// In its own words.
-    pub objective: String,
-    /// What it came to.
-    pub value: f64,
-    /// The value's unit.
-    pub unit: String,
-    /// Whether it holds.
-    pub met: bool,
 }
 
 /// What the store did, in all.
@@ -236,18 +242,31 @@ impl Report {
         }
         let last = played.samples.last().map(|sample| sample.store);
         let store = last.unwrap_or_default();
+        let their_view = people(&state);
         Report {
             scenario: given.name.clone(),
             about: scenario.about.clone(),
             seed: played.seed,
+            again: given.again.line(played.seed, calibration),
             trace_hash: format!("{:016x}", played.trace_hash),
             virtual_seconds: played.virtual_s,
             wall_seconds: wall_s,
             requests: state.classes.iter().map(|book| book.attempts).sum(),
             calibration: calibration.words(),
+            uncovered: uncovered::uncovered(
+                &scenario.objectives,
+                |name| classes.get(name),
+                &their_view,
+            ),
+            gives_out: bottleneck::gives_out(
+                scenario,
+                &scenario.store.costs(calibration),
+                &played.samples,
+            ),
             classes,
-            people: people(&state),
-            objectives: objectives(given, &state),
+            people: their_view,
+            objectives: judged::objectives(scenario, &state.slots),
+            window_s: scenario.window_s.0,
             wrong: state.wrong_count,
             wrong_first: state.wrong.clone(),
             store: StoreReport {
@@ -260,7 +279,7 @@ impl Report {
             },
             seconds: seconds(&state, &played.samples, calibration),
             inputs: inputs(given, calibration),
-            extrapolated: extrapolated(given),
+            extrapolated: extrapolated(given, calibration),
             faults: scenario
                 .fault
                 .iter()
@@ -282,12 +301,6 @@ impl Report {
     #[must_use]
     pub fn met(&self) -> bool {
         self.objectives.iter().all(|objective| objective.met)
-    }
-
-    /// The line that plays it again.
-    #[must_use]
-    pub fn replay(&self) -> String {
-        format!("tidegate-sim run {} --seed {}", self.scenario, self.seed)
     }
 }
 
@@ -330,28 +343,6 @@ fn people(state: &State) -> PeopleReport {
         never: entries.gave_up,
         time_to_be_in_ms: quantiles(&entries.took),
     }
-}
-
-fn objectives(given: &Given, state: &State) -> Vec<ObjectiveReport> {
-    let objectives = given.scenario.objectives.iter();
-    objectives
-        .map(|objective| {
-            let value = match objective.target {
-                Target::Latency(class, quantile) => {
-                    quantile_ms(&state.classes[class as usize].latency, quantile)
-                }
-                Target::Shed(class) => state.classes[class as usize].shed as f64,
-                Target::Failed(class) => state.classes[class as usize].failed as f64,
-                Target::InWithin(seconds) => state.entries.in_within_percent(seconds),
-            };
-            ObjectiveReport {
-                objective: objective.to_string(),
-                value,
-                unit: objective.unit().to_owned(),
-                met: objective.is_met_by(value),
-            }
-        })
-        .collect()
 }
 
 fn seconds(state: &State, samples: &[Sample], calibration: &Calibration) -> Vec<SecondReport> {

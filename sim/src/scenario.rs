@@ -1,6 +1,7 @@
 //! Scenarios: a night as a TOML file. Unknown keys and impossible values are
 //! refused with file, line and what was expected.
 
+mod check;
 mod csv;
 mod curve;
 mod draw;
@@ -16,14 +17,20 @@ use tidegate_account::tagged;
 use tidegate_storage_simulated::{Costs as StoreCosts, Latency, UnknownFates};
 use tokio::sync::Semaphore;
 
+use crate::again::Again;
 use crate::calibration::{Calibration, FOUNDATIONDB};
 use crate::random::to_u64;
+use crate::plant::Plant;
 use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;
 pub use objective::Objective;
-pub(crate) use objective::{Target, name_of};
-use value::{Count, Micros, Millis, Percent, Price, Seconds};
+pub(crate) use objective::{Relation, Target, name_of};
+pub(crate) use value::NODES_MAX;
+use value::{
+    CallMillis, LeaseMillis, LossPercent, Part, PauseMillis, People, Percent, Places, Price, Rate,
+    RestSeconds, Seconds, Span, StepMicros, Threads, Whole, WindowSeconds, YEAR_S,
+};
 
 const SHIPPED: &[(&str, &str)] = &[
     ("smoke", include_str!("../scenarios/smoke.toml")),
@@ -98,9 +105,9 @@ pub struct Scenario {
     /// A sentence for the report.
     pub about: String,
     /// Registered people.
-    pub(crate) people: Count,
+    pub(crate) people: People,
     /// How many of them come; all, unless it says.
-    pub(crate) active: Option<Count>,
+    pub(crate) active: Option<People>,
     /// How many of those are warm when it begins.
     #[serde(default)]
     pub(crate) warm_percent: Percent,
@@ -120,6 +127,9 @@ pub struct Scenario {
     /// Counted from then on.
     #[serde(default)]
     pub(crate) warm_up_s: Seconds,
+    /// How long a window is in which every objective must hold.
+    #[serde(default = "usual_window")]
+    pub(crate) window_s: WindowSeconds,
     /// From then on, until the end, nothing breaks any more, and every call must
     /// be answered.
     #[serde(default)]
@@ -146,42 +156,46 @@ pub struct Scenario {
     pub(crate) objectives: Vec<Objective>,
 }
 
+fn usual_window() -> WindowSeconds {
+    Whole(10)
+}
+
 /// Parts of each kind of visit; their sum is the whole.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Parts {
     /// A page is opened: the session is checked.
-    pub(crate) check: u32,
+    pub(crate) check: Part,
     /// The session is checked with a secret that nobody was given.
-    pub(crate) forged_check: u32,
+    pub(crate) forged_check: Part,
     /// A refresh token is replaced.
-    pub(crate) refresh: u32,
+    pub(crate) refresh: Part,
     /// The same from two tabs at once.
-    pub(crate) two_tabs: u32,
+    pub(crate) two_tabs: Part,
     /// Somebody signs in.
-    pub(crate) sign_in: u32,
+    pub(crate) sign_in: Part,
     /// Somebody signs in and mistypes once.
-    pub(crate) mistype: u32,
+    pub(crate) mistype: Part,
     /// A stranger guesses at somebody's password.
-    pub(crate) guess: u32,
+    pub(crate) guess: Part,
     /// Two people want the same name at once.
-    pub(crate) same_name: u32,
+    pub(crate) same_name: Part,
     /// A crowd of strangers guesses at one password at once.
-    pub(crate) guess_crowd: u32,
+    pub(crate) guess_crowd: Part,
     /// Somebody makes an account.
-    pub(crate) sign_up: u32,
+    pub(crate) sign_up: Part,
     /// Somebody signs out.
-    pub(crate) sign_out: u32,
+    pub(crate) sign_out: Part,
     /// A refresh token that was replaced and is used up is presented again.
-    pub(crate) reuse: u32,
+    pub(crate) reuse: Part,
     /// Somebody who was last here months ago comes back: one of those who are
     /// registered beyond the `active`.
-    pub(crate) come_back: u32,
+    pub(crate) come_back: Part,
     /// One of those signs in and comes back right before the session ends
     /// unused.
-    pub(crate) last_moment: u32,
+    pub(crate) last_moment: Part,
     /// Somebody signs up and in, and is erased.
-    pub(crate) be_erased: u32,
+    pub(crate) be_erased: Part,
 }
 
 /// One kind of visit.
@@ -205,28 +219,28 @@ pub(crate) enum Visit {
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u32); 15] {
+    pub(crate) fn all(&self) -> [(Visit, u64); 15] {
         [
-            (Visit::Check, self.check),
-            (Visit::ForgedCheck, self.forged_check),
-            (Visit::Refresh, self.refresh),
-            (Visit::TwoTabs, self.two_tabs),
-            (Visit::SignIn, self.sign_in),
-            (Visit::Mistype, self.mistype),
-            (Visit::Guess, self.guess),
-            (Visit::SameName, self.same_name),
-            (Visit::GuessCrowd, self.guess_crowd),
-            (Visit::SignUp, self.sign_up),
-            (Visit::SignOut, self.sign_out),
-            (Visit::Reuse, self.reuse),
-            (Visit::ComeBack, self.come_back),
-            (Visit::LastMoment, self.last_moment),
-            (Visit::BeErased, self.be_erased),
+            (Visit::Check, self.check.0),
+            (Visit::ForgedCheck, self.forged_check.0),
+            (Visit::Refresh, self.refresh.0),
+            (Visit::TwoTabs, self.two_tabs.0),
+            (Visit::SignIn, self.sign_in.0),
+            (Visit::Mistype, self.mistype.0),
+            (Visit::Guess, self.guess.0),
+            (Visit::SameName, self.same_name.0),
+            (Visit::GuessCrowd, self.guess_crowd.0),
+            (Visit::SignUp, self.sign_up.0),
+            (Visit::SignOut, self.sign_out.0),
+            (Visit::Reuse, self.reuse.0),
+            (Visit::ComeBack, self.come_back.0),
+            (Visit::LastMoment, self.last_moment.0),
+            (Visit::BeErased, self.be_erased.0),
         ]
     }
 
     pub(crate) fn sum(&self) -> u64 {
-        self.all().iter().map(|(_, part)| u64::from(*part)).sum()
+        self.all().iter().map(|(_, part)| part).sum()
     }
 }
 
@@ -237,14 +251,14 @@ pub(crate) struct Patience {
     /// After this long somebody who is not in gives up.
     pub(crate) give_up_s: Seconds,
     /// Between two tries of somebody who was told nothing better.
-    pub(crate) try_again_ms: Millis,
+    pub(crate) try_again_ms: PauseMillis,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
-            give_up_s: Seconds(90.0),
-            try_again_ms: Millis(3_000),
+            give_up_s: Span(90.0),
+            try_again_ms: Whole(3_000),
         }
     }
 }
@@ -253,24 +267,24 @@ impl Default for Patience {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Nodes {
-    pub(crate) count: Count,
+    pub(crate) count: value::Nodes,
     /// Cores of each.
-    pub(crate) cores: Count,
-    pub(crate) actor_threads: Count,
+    pub(crate) cores: Threads,
+    pub(crate) actor_threads: Threads,
     /// Of each; one per core, unless it says.
-    pub(crate) hashing_threads: Option<Count>,
+    pub(crate) hashing_threads: Option<Threads>,
     /// Passwords that may wait at each.
-    pub(crate) hashing_waiting: Count,
+    pub(crate) hashing_waiting: Places,
     /// After this long without a request a person becomes cold.
-    pub(crate) warm_idle_s: Seconds,
+    pub(crate) warm_idle_s: RestSeconds,
     /// Unused for this long, a session ends.
-    pub(crate) session_idle_s: Seconds,
+    pub(crate) session_idle_s: RestSeconds,
     /// How long a node is silent before others take its slots.
-    pub(crate) lease_ms: Millis,
+    pub(crate) lease_ms: LeaseMillis,
 }
 
 impl Nodes {
-    pub(crate) fn hashing_threads(&self) -> Count {
+    pub(crate) fn hashing_threads(&self) -> Threads {
         self.hashing_threads.unwrap_or(self.cores)
     }
 }
@@ -278,14 +292,14 @@ impl Nodes {
 impl Default for Nodes {
     fn default() -> Nodes {
         Nodes {
-            count: Count(1),
-            cores: Count(2),
-            actor_threads: Count(2),
+            count: Whole(1),
+            cores: Whole(2),
+            actor_threads: Whole(2),
             hashing_threads: None,
-            hashing_waiting: Count(256),
-            warm_idle_s: Seconds(6.0 * 3_600.0),
-            session_idle_s: Seconds(30.0 * 86_400.0),
-            lease_ms: Millis(3_000),
+            hashing_waiting: Whole(256),
+            warm_idle_s: Span(6.0 * 3_600.0),
+            session_idle_s: Span(30.0 * 86_400.0),
+            lease_ms: Whole(3_000),
         }
     }
 }
@@ -298,13 +312,13 @@ pub(crate) struct Store {
     pub(crate) commit_us: Option<Quantiles>,
     pub(crate) read_us: Option<Quantiles>,
     pub(crate) read_version_us: Option<Quantiles>,
-    pub(crate) commits_per_s: Option<Count>,
-    pub(crate) reads_per_s: Option<Count>,
+    pub(crate) commits_per_s: Option<Rate>,
+    pub(crate) reads_per_s: Option<Rate>,
     /// Commits whose fate stays unknown, of a million: those that happened, that
     /// never will, and that land later.
-    pub(crate) unknown_happened: u32,
-    pub(crate) unknown_lost: u32,
-    pub(crate) unknown_later: u32,
+    pub(crate) unknown_happened: Part,
+    pub(crate) unknown_lost: Part,
+    pub(crate) unknown_later: Part,
 }
 
 /// The kinds of store.
@@ -320,17 +334,39 @@ pub(crate) enum StoreKind {
 
 /// Median and 99th percentile.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "QuantilesRow")]
 pub(crate) struct Quantiles {
-    p50: Micros,
-    p99: Micros,
+    p50: StepMicros,
+    p99: StepMicros,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuantilesRow {
+    p50: StepMicros,
+    p99: StepMicros,
+}
+
+impl TryFrom<QuantilesRow> for Quantiles {
+    type Error = String;
+
+    fn try_from(row: QuantilesRow) -> Result<Quantiles, String> {
+        let QuantilesRow { p50, p99 } = row;
+        match p50.0 <= p99.0 {
+            true => Ok(Quantiles { p50, p99 }),
+            false => Err(format!(
+                "p99 = {}: expected at least p50, which is {}",
+                p99.0, p50.0
+            )),
+        }
+    }
 }
 
 impl Quantiles {
     pub(crate) fn latency(self) -> Latency {
         Latency {
-            p50_us: self.p50.0,
-            p99_us: self.p99.0.max(self.p50.0),
+            p50_us: self.p50.u32(),
+            p99_us: self.p99.u32(),
         }
     }
 }
@@ -338,9 +374,9 @@ impl Quantiles {
 impl Store {
     pub(crate) fn unknown(&self) -> UnknownFates {
         UnknownFates {
-            happened: self.unknown_happened,
-            lost: self.unknown_lost,
-            later: self.unknown_later,
+            happened: self.unknown_happened.u32(),
+            lost: self.unknown_lost.u32(),
+            later: self.unknown_later.u32(),
         }
     }
 
@@ -350,7 +386,7 @@ impl Store {
             StoreKind::Foundationdb => FOUNDATIONDB,
         };
         let or = |asked: Option<Quantiles>, usual| asked.map_or(usual, Quantiles::latency);
-        let rate = |asked: Option<Count>, usual| asked.map_or(usual, |count| count.0);
+        let rate = |asked: Option<Rate>, usual| asked.map_or(usual, |rate| rate.0);
         StoreCosts {
             read_version: or(self.read_version_us, usual.read_version),
             read: or(self.read_us, usual.read),
@@ -365,14 +401,14 @@ impl Store {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gateways {
-    pub(crate) count: Count,
+    pub(crate) count: Whole<1, 1_000>,
     /// Streams of each to each node.
-    pub(crate) streams: Count,
+    pub(crate) streams: Whole<1, 1_024>,
     /// How long a call may take with all its retries.
-    pub(crate) deadline_ms: Millis,
+    pub(crate) deadline_ms: CallMillis,
     /// After how long without an answer a check is asked once more; never,
     /// unless it says.
-    pub(crate) hedge_ms: Option<Millis>,
+    pub(crate) hedge_ms: Option<CallMillis>,
     /// How requests are handed to streams; each at once, unless it says.
     pub(crate) packing: Option<Packing>,
 }
@@ -393,17 +429,17 @@ impl Gateways {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Packing {
     /// Requests in flight on each stream; further ones wait.
-    pub(crate) in_flight: Count,
+    pub(crate) in_flight: Whole<1, 4_096>,
     /// How often what is due is handed out.
-    pub(crate) tick_us: Micros,
+    pub(crate) tick_us: Whole<1, 1_000_000>,
 }
 
 impl Default for Gateways {
     fn default() -> Gateways {
         Gateways {
-            count: Count(4),
-            streams: Count(4),
-            deadline_ms: Millis(5_000),
+            count: Whole(4),
+            streams: Whole(4),
+            deadline_ms: Whole(5_000),
             hedge_ms: None,
             packing: None,
         }
@@ -417,7 +453,7 @@ pub(crate) struct Network {
     /// One way.
     pub(crate) delay_us: Quantiles,
     /// Datagrams that are lost and sent again.
-    pub(crate) loss_percent: Percent,
+    pub(crate) loss_percent: LossPercent,
     /// Datagrams that arrive twice; only QUIC's own datagrams do.
     pub(crate) double_percent: Percent,
     pub(crate) transport: Transport,
@@ -438,11 +474,11 @@ impl Default for Network {
     fn default() -> Network {
         Network {
             delay_us: Quantiles {
-                p50: Micros(150),
-                p99: Micros(600),
+                p50: Whole(150),
+                p99: Whole(600),
             },
-            loss_percent: Percent(0.0),
-            double_percent: Percent(0.0),
+            loss_percent: LossPercent::default(),
+            double_percent: Percent::default(),
             transport: Transport::Streams,
         }
     }
@@ -455,7 +491,7 @@ pub(crate) struct Add {
     pub(crate) at_s: Seconds,
     /// From asking until they have started.
     pub(crate) lead_s: Seconds,
-    pub(crate) nodes: Count,
+    pub(crate) nodes: value::Nodes,
 }
 
 /// What a fleet costs an hour, in any one currency.
@@ -511,7 +547,7 @@ struct FaultRow {
     #[serde(default)]
     for_s: Seconds,
     what: FaultKind,
-    node: Option<u32>,
+    node: Option<value::Nodes>,
     times: Option<f64>,
     by_s: Option<i64>,
 }
@@ -535,7 +571,8 @@ impl TryFrom<FaultRow> for Fault {
     type Error = String;
 
     fn try_from(row: FaultRow) -> Result<Fault, String> {
-        let what = match (row.what, row.node, row.times, row.by_s) {
+        let node = row.node.map(value::Nodes::u32);
+        let what = match (row.what, node, row.times, row.by_s) {
             (FaultKind::Kill, Some(node), None, None) => What::Kill { node },
             (FaultKind::Pause, Some(node), None, None) => What::Pause { node },
             (FaultKind::CutOff, Some(node), None, None) => What::CutOff { node },
@@ -549,12 +586,14 @@ impl TryFrom<FaultRow> for Fault {
             (FaultKind::NetworkSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
                 What::NetworkSlow { times }
             }
-            (FaultKind::Date, Some(node), None, Some(by_s)) => What::Date { node, by_s },
+            (FaultKind::Date, Some(node), None, Some(by_s)) if by_s.unsigned_abs() <= YEAR_S => {
+                What::Date { node, by_s }
+            }
             _ => {
                 return Err(
                     "expected `node` with kill, pause, cut-off, drain, unreachable and date, `times` \
-                     (1 to 10000) with store-slow and network-slow, `by_s` with date, `node` with \
-                     store-slow when it is so for one node only, and nothing else"
+                     (1 to 10000) with store-slow and network-slow, `by_s` (a year either way) with \
+                     date, `node` with store-slow when it is so for one node only, and nothing else"
                         .into(),
                 );
             }
@@ -598,6 +637,8 @@ pub struct Given {
     pub name: String,
     /// What it says.
     pub scenario: Scenario,
+    /// What plays it again.
+    pub(crate) again: Again,
     /// Goes into the trace.
     pub(crate) hash: u64,
 }
@@ -627,7 +668,20 @@ impl Given {
                 });
             }
         };
-        Given::parse(stem.unwrap_or(name), path, &text)
+        let mut given = Given::parse(stem.unwrap_or(name), path, &text)?;
+        given.again = Again::Run {
+            scenario: name.to_owned(),
+        };
+        Ok(given)
+    }
+
+    /// The same, as it follows from a seed with a bug planted.
+    #[must_use]
+    pub fn of_seed(self, plant: Plant) -> Given {
+        Given {
+            again: Again::Replay { plant },
+            ..self
+        }
     }
 
     /// One from its text.
@@ -641,11 +695,13 @@ impl Given {
         };
         let scenario: Result<Scenario, _> = toml::from_str(text);
         let mut scenario = scenario.map_err(|error| wrong(error.to_string()))?;
-        scenario.check().map_err(wrong)?;
+        let placed = |one: check::Wrong| wrong(one.words(text));
+        scenario.check().map_err(placed)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let active = scenario.active().0;
         let rates = scenario.curve.read(folder).map_err(wrong)?;
         let people = scenario.draw.read(folder, active).map_err(wrong)?;
+        scenario.check_length().map_err(placed)?;
         let parts = [text, &rates, &people].map(str::as_bytes);
         let hash = tagged("tg-sim-scenario-1", &parts);
         let first = hash
@@ -653,6 +709,9 @@ impl Given {
             .map_or(0, |bytes| u64::from_le_bytes(*bytes));
         Ok(Given {
             name: name.to_owned(),
+            again: Again::Run {
+                scenario: path.display().to_string(),
+            },
             scenario,
             hash: first,
         })
@@ -660,69 +719,21 @@ impl Given {
 }
 
 impl Scenario {
-    /// What no single value tells.
-    fn check(&self) -> Result<(), String> {
-        if self.ask.sum() == 0 {
-            return Err("[ask]: nothing is asked; at least one part above 0".into());
-        }
-        if self.active().0 > self.people.0 {
-            return Err("active: at most as many as `people`".into());
-        }
-        let of_others = self.ask.come_back + self.ask.last_moment;
-        if of_others > 0 && self.active().0 == self.people.0 {
-            return Err(
-                "ask.come_back, ask.last_moment: nobody is registered beyond the `active`".into(),
-            );
-        }
-        let quic = self.network.transport == Transport::Quic;
-        if quic && self.gateways.packing.is_some() {
-            return Err("gateways.packing: not over network.transport = \"quic\"".into());
-        }
-        if !quic && self.network.double_percent.0 > 0.0 {
-            return Err("network.double_percent: only over network.transport = \"quic\"".into());
-        }
-        let embedded = self.store.kind == StoreKind::Embedded;
-        if embedded && self.nodes.count.0 > 1 {
-            return Err("nodes.count: an embedded store has one node".into());
-        }
-        if embedded && !self.add.is_empty() {
-            return Err("add: an embedded store has one node".into());
-        }
-        for fault in &self.fault {
-            let node = match fault.what {
-                What::Kill { node }
-                | What::Pause { node }
-                | What::CutOff { node }
-                | What::Drain { node }
-                | What::Unreachable { node }
-                | What::Date { node, .. }
-                | What::StoreSlow {
-                    node: Some(node), ..
-                } => node,
-                What::StoreDown
-                | What::StoreSlow { node: None, .. }
-                | What::StoreRecovery
-                | What::NetworkSlow { .. } => 1,
-            };
-            let count = self.nodes.count.0 + self.added();
-            if node == 0 || u64::from(node) > count {
-                return Err(format!("fault: node {node} is none of 1 to {count}"));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether its store can have more than one node.
     pub(crate) fn has_many_nodes(&self) -> bool {
         self.store.kind == StoreKind::Foundationdb
     }
 
     /// Plays it with so many nodes, of which some are lost when the rate is at
-    /// its greatest and do not come back.
+    /// its greatest, or three windows before the end (at most a third of the
+    /// night), and do not come back.
     pub(crate) fn set_fleet(&mut self, nodes: u64, lost: &[u32]) {
-        self.nodes.count = Count(nodes.max(1));
-        let at_s = Seconds(self.curve.greatest_at_s());
-        let for_s = Seconds((self.length_s() - at_s.0).max(0.0));
+        self.nodes.count = Whole(nodes);
+        // A loss at the very end would be felt by nobody.
+        let length_s = self.length_s();
+        let felt_s = length_s - (3.0 * self.window_s.0 as f64).min(length_s / 3.0);
+        let at_s = Span(self.curve.greatest_at_s().min(felt_s));
+        let for_s = Span((self.length_s() - at_s.0).max(0.0));
         for node in lost {
             let what = What::Kill { node: *node };
             self.fault.push(Fault { at_s, for_s, what });
@@ -731,8 +742,8 @@ impl Scenario {
 
     /// Plays it on nodes like this.
     pub(crate) fn set_shape(&mut self, cores: u64, hashing_threads: u64) {
-        self.nodes.cores = Count(cores.max(1));
-        self.nodes.hashing_threads = Some(Count(hashing_threads.max(1)));
+        self.nodes.cores = Whole(cores);
+        self.nodes.hashing_threads = Some(Whole(hashing_threads));
     }
 
     /// How far any two dates are ever apart, in milliseconds.
@@ -766,7 +777,7 @@ impl Scenario {
         self.add.iter().map(|add| add.nodes.0).sum()
     }
 
-    pub(crate) fn active(&self) -> Count {
+    pub(crate) fn active(&self) -> People {
         self.active.unwrap_or(self.people)
     }
 
@@ -777,5 +788,7 @@ impl Scenario {
     }
 }
 
+#[cfg(test)]
+mod ranges;
 #[cfg(test)]
 mod tests;

@@ -210,8 +210,8 @@ impl World {
                 &numbers,
                 scenario.gateways.streams.usize(),
                 (
-                    scenario.gateways.deadline_ms.0,
-                    scenario.gateways.hedge_ms.map(|hedge| hedge.0),
+                    scenario.gateways.deadline_ms.u32(),
+                    scenario.gateways.hedge_ms.map(|hedge| hedge.u32()),
                 ),
                 Stream::new(seed, "client", number),
             )
@@ -241,7 +241,7 @@ impl World {
             places: scenario.gateways.places(),
             stale_ns: match scenario.nodes.count.0 + scenario.added() {
                 1 => 0,
-                _ => u64::from(scenario.nodes.lease_ms.0) * 1_000_000,
+                _ => scenario.nodes.lease_ms.0 * 1_000_000,
             },
         });
         Ok(Arc::new(World {
@@ -548,7 +548,7 @@ fn origin_ns(scenario: &Scenario) -> u64 {
 fn drawn(scenario: &Scenario, stream: &Stream) -> Visit {
     let mut left = stream.below(scenario.ask.sum());
     for (visit, part) in scenario.ask.all() {
-        match left.checked_sub(u64::from(part)) {
+        match left.checked_sub(part) {
             Some(less) => left = less,
             None => return visit,
         }

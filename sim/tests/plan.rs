@@ -68,6 +68,60 @@ fn latency_without_a_word_on_who_is_shed_and_a_store_of_one_node_are_refused() {
     assert!(matches!(unbounded, PlanError::Unbounded(_)), "{unbounded}");
     let embedded = NIGHT.replace("foundationdb", "embedded");
     assert!(matches!(refused(&embedded, &[]), PlanError::Embedded));
+    let unasked = refused(NIGHT, &["failed(sign-up) = 0"]);
+    assert!(matches!(unasked, PlanError::Unasked(_)), "{unasked}");
     let aimless = NIGHT.replace(r#"objectives = ["in_within(2s) >= 95%"]"#, "");
     assert!(matches!(refused(&aimless, &[]), PlanError::NoObjectives));
+}
+
+#[test]
+fn what_lies_outside_of_its_range_is_refused_and_not_played_as_something_else() {
+    let calibration = Calibration::shipped().unwrap();
+    let refused = |asked: PlanAsk| {
+        let refused = plan(&night(NIGHT), &calibration, &asked, &|_| {}).unwrap_err();
+        assert!(matches!(refused, PlanError::Range(_)), "{refused}");
+        refused.to_string()
+    };
+    let usual = || ask(&[]);
+    let cases = [
+        (
+            PlanAsk {
+                seeds: 0,
+                ..usual()
+            },
+            "seeds: from 1 to 10000",
+        ),
+        (
+            PlanAsk {
+                from: u64::MAX,
+                ..usual()
+            },
+            "seed: from 0 to 9007199254740991",
+        ),
+        (PlanAsk { most: 0, ..usual() }, "most: from 1 to 1024 nodes"),
+        (
+            PlanAsk {
+                spare: 8,
+                ..usual()
+            },
+            "spare: fewer than the most nodes that are tried",
+        ),
+        (
+            PlanAsk {
+                cores: vec![2, 0],
+                ..usual()
+            },
+            "cores: each from 1 to 1024",
+        ),
+        (
+            PlanAsk {
+                hashing_threads: vec![1_025],
+                ..usual()
+            },
+            "hashing threads: each from 1 to 1024",
+        ),
+    ];
+    for (asked, expected) in cases {
+        assert_eq!(refused(asked), expected);
+    }
 }

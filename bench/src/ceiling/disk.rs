@@ -96,12 +96,12 @@ pub(crate) fn commit_latencies(
 
 impl Disk {
     pub(super) fn print(&self) {
-        println!(
+        say!(
             "bare write and sync of {VALUE_BYTES} bytes: {:.0}/s",
             self.syncs_per_s
         );
         for (waiting, per_s) in &self.commits_per_s {
-            println!("durable commits of one value, {waiting} waiting: {per_s:.0}/s");
+            say!("durable commits of one value, {waiting} waiting: {per_s:.0}/s");
         }
     }
 }

@@ -62,9 +62,10 @@ pub(crate) fn on_all_cores(time: Duration) -> anyhow::Result<f64> {
 
 impl Hashing {
     pub(super) fn print(&self) {
-        println!(
+        say!(
             "Argon2id (19 MiB, t=2): {:.1}/s on one core, {:.1}/s on all",
-            self.one_core_per_s.median, self.all_cores_per_s.median
+            self.one_core_per_s.median,
+            self.all_cores_per_s.median
         );
     }
 }

@@ -65,9 +65,12 @@ pub(crate) fn measure(people: usize) -> Lookup {
 
 impl Lookup {
     pub(super) fn print(&self) {
-        println!(
+        say!(
             "map look-up and compare among {} people: {:.0} ns; one line of {} MiB: {:.0} ns",
-            self.people, self.ns, self.memory_mib, self.memory_ns
+            self.people,
+            self.ns,
+            self.memory_mib,
+            self.memory_ns
         );
     }
 }

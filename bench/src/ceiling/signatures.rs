@@ -86,7 +86,7 @@ pub(crate) fn measure() -> anyhow::Result<Signatures> {
 
 impl Signatures {
     pub(super) fn print(&self) {
-        println!(
+        say!(
             "signatures on one core: P-256 verify {:.0}/s, sign {:.0}/s; Ed25519 verify {:.0}/s, sign {:.0}/s",
             self.p256_verify_per_s,
             self.p256_sign_per_s,

@@ -89,8 +89,8 @@ impl Crowd {
     pub(crate) fn tell(&self, phase: &Phase, what: &str) {
         let tally = self.tally.borrow();
         match tally.waited_until_ns.checked_sub(phase.began_ns) {
-            None => println!("since {what}, nobody waited more than half a second"),
-            Some(after_ns) => println!(
+            None => say!("since {what}, nobody waited more than half a second"),
+            Some(after_ns) => say!(
                 "since {what}, {} waited more than half a second; the last of them was answered {:.2} s after",
                 tally.waited,
                 after_ns as f64 / 1e9
@@ -332,8 +332,8 @@ impl Crowd {
         })
         .await;
         let lost = lost.borrow();
-        println!("of {count} people asked at the end, {} differ", lost.len());
-        lost.iter().take(10).for_each(|what| println!("  {what}"));
+        say!("of {count} people asked at the end, {} differ", lost.len());
+        lost.iter().take(10).for_each(|what| say!("  {what}"));
         lost.len()
     }
 

@@ -50,11 +50,11 @@ pub(super) async fn compare(ground: &Ground) -> anyhow::Result<usize> {
         }
     }
     let wrong = crowd.tally.borrow().wrong.len();
-    println!("p50, p99 in ms; the median of {TURNS} turns");
-    println!(
+    say!("p50, p99 in ms; the median of {TURNS} turns");
+    say!(
         "| requests/s | commits, measured | checks, measured | predicted | refreshes, measured | predicted |"
     );
-    println!("| --- | --- | --- | --- | --- | --- |");
+    say!("| --- | --- | --- | --- | --- | --- |");
     for (place, rate) in RATES.into_iter().enumerate() {
         let commit = middle(&commits[&place]);
         let predicted = predicted(ground.people, rate, commit)?;
@@ -67,7 +67,7 @@ pub(super) async fn compare(ground: &Ground) -> anyhow::Result<usize> {
                 predicted.0, predicted.1
             );
         }
-        println!("{line}");
+        say!("{line}");
     }
     Ok(wrong)
 }

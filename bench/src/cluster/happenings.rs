@@ -37,7 +37,7 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
     };
     let crowd = Crowd::new(&rig, EVENING, ground.seed)?;
     crowd.warm().await;
-    println!("{}", nodes(&rig.status(0)?));
+    say!("{}", nodes(&rig.status(0)?));
     let over = Rc::new(std::cell::Cell::new(false));
     let load = {
         let (crowd, over, rate) = (Rc::clone(&crowd), Rc::clone(&over), ground.rate);
@@ -58,7 +58,7 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
     load.await??;
     crowd.answered().await;
     crowd.tally.borrow_mut().print();
-    println!("{}", nodes(&rig.settled().await?));
+    say!("{}", nodes(&rig.settled().await?));
     let mut asked = (0.0, 0.0, 0.0);
     for member in 0..NODES {
         asked.0 += rig.metric(member, "tidegate_foundationdb_commits_total ")?;
@@ -66,7 +66,7 @@ pub(super) async fn watch(ground: &Ground, happening: Happening) -> anyhow::Resu
         asked.2 += rig.metric(member, "tidegate_foundationdb_settled_total ")?;
     }
     let (commits, versions, settled) = asked;
-    println!(
+    say!(
         "since the nodes started: {commits} commits, {versions} read versions for them, {settled} fates found out"
     );
     let wrong = crowd.tally.borrow().wrong.len();
@@ -121,8 +121,8 @@ async fn happen(rig: &mut Rig, happening: Happening, crowd: &Crowd) -> anyhow::R
             tokio::time::sleep(AFTER).await;
             crowd.tell(&phase, "FoundationDB was started again");
             let after = rig.settled().await?;
-            println!("before it\n{}\nafter it", nodes(&before));
-            println!("{}", nodes(&after));
+            say!("before it\n{}\nafter it", nodes(&before));
+            say!("{}", nodes(&after));
         }
     }
     Ok(())
@@ -164,7 +164,7 @@ async fn restart(rig: &mut Rig, member: usize, crowd: &Crowd) -> anyhow::Result<
     let (ended, started) = (ended_ns - ends_ns, crowd.now_ns() - ended_ns);
     rig.settled().await?;
     crowd.tell(&phase, "its end began");
-    println!(
+    say!(
         "node-{} ended in {:.1} s, was ready again in {:.1} s",
         member + 1,
         ended as f64 / 1e9,
@@ -177,14 +177,14 @@ async fn restart(rig: &mut Rig, member: usize, crowd: &Crowd) -> anyhow::Result<
 async fn upgrade(rig: &mut Rig, ground: &Ground, crowd: &Crowd) -> anyhow::Result<()> {
     let older = ground.older.clone().context("--older names no program")?;
     for program in [Program::This, Program::Older(older.clone()), Program::This] {
-        println!("every node becomes {program:?}");
+        say!("every node becomes {program:?}");
         for member in 0..NODES {
             rig.members[member].becomes(program.clone());
             restart(rig, member, crowd).await?;
         }
     }
-    println!("before: {}", rig.order(VICTIM, &["upgrade", "status"])?);
-    println!("finished: {}", rig.order(0, &["upgrade", "finish"])?);
+    say!("before: {}", rig.order(VICTIM, &["upgrade", "status"])?);
+    say!("finished: {}", rig.order(0, &["upgrade", "finish"])?);
     tokio::time::sleep(BEFORE).await;
     // There is no way back now.
     let victim = &mut rig.members[VICTIM];
@@ -195,7 +195,7 @@ async fn upgrade(rig: &mut Rig, ground: &Ground, crowd: &Crowd) -> anyhow::Resul
         started.is_err(),
         "the older program serves what it cannot read"
     );
-    println!("the older program does not start any more");
+    say!("the older program does not start any more");
     victim.becomes(Program::This);
     victim.start().await?;
     rig.settled().await?;

@@ -148,7 +148,7 @@ impl Tally {
             kind.took_ms.sort_by(f64::total_cmp);
             let quantile = |share| kind.quantile(share);
             let failed: u64 = kind.failed.values().sum();
-            println!(
+            say!(
                 "{name:10} right {:7}  failed {failed:5}  p50 {:6.1}  p99 {:7.1}  p99.9 {:7.1}  most {:7.1} ms{}",
                 kind.right,
                 quantile(0.5),
@@ -161,16 +161,13 @@ impl Tally {
                 },
             );
             for (code, count) in &kind.failed {
-                println!("{:10} {count} x {code}", "");
+                say!("{:10} {count} x {code}", "");
             }
         }
-        println!("wrong answers: {}", self.wrong.len());
-        self.wrong
-            .iter()
-            .take(10)
-            .for_each(|what| println!("  {what}"));
+        say!("wrong answers: {}", self.wrong.len());
+        self.wrong.iter().take(10).for_each(|what| say!("  {what}"));
         if self.stale_ms > 0 {
-            println!(
+            say!(
                 "yes to a session that had ended, marked as what was so before: {} ms after its end at most",
                 self.stale_ms
             );

@@ -56,7 +56,7 @@ impl Tools<'_> {
         let mut copy = Command::new(&self.ground.fdbbackup);
         copy.arg("start").arg("-C").arg(&self.cluster_file);
         done(copy.args(["-t", name, "-k", range, "-d", &to, "-w"]))?;
-        println!("{name} are copied ({range})");
+        say!("{name} are copied ({range})");
         Ok(())
     }
 
@@ -69,7 +69,7 @@ impl Tools<'_> {
         restore.arg("start").arg("--dest-cluster-file");
         restore.arg(&self.cluster_file);
         done(restore.args(["-r", &from, "-k", range, "-w"]))?;
-        println!("{name} are put back");
+        say!("{name} are put back");
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl Tools<'_> {
         let mut clear = Command::new(&self.ground.fdbcli);
         clear.arg("-C").arg(&self.cluster_file);
         done(clear.args(["--exec", "writemode on; clearrange '' \\xff"]))?;
-        println!("the database is empty");
+        say!("the database is empty");
         Ok(())
     }
 }
@@ -101,7 +101,7 @@ pub(super) async fn drill(ground: &Ground) -> anyhow::Result<usize> {
 
     tools.copy("rows", ROWS)?;
     let erased = erase(&rig.client(0)?, &gone).await?;
-    println!("{} people are erased", erased.len());
+    say!("{} people are erased", erased.len());
     tools.copy("keys", KEYS)?;
 
     for member in &mut rig.members {
@@ -112,7 +112,7 @@ pub(super) async fn drill(ground: &Ground) -> anyhow::Result<usize> {
     tools.put_back("keys", KEYS)?;
     drop(agent);
     let ready = rig.restored()?;
-    println!("restored: {ready}");
+    say!("restored: {ready}");
     let mut wrong = usize::from(ready["erased_again"] != PEOPLE);
     for member in &mut rig.members {
         member.start().await?;
@@ -127,7 +127,7 @@ pub(super) async fn drill(ground: &Ground) -> anyhow::Result<usize> {
         let answer = client.check(session).await?;
         wrong += usize::from(!matches!(answer, Decision::Yes(_)));
     }
-    println!(
+    say!(
         "of {PEOPLE} erased people and {PEOPLE} others asked after it, {wrong} answers were wrong"
     );
     Ok(wrong)

@@ -172,7 +172,7 @@ impl Rig {
         let scratch = match ground.keep {
             false => Some(scratch),
             true => {
-                println!("folders and logs: {}", scratch.keep().display());
+                say!("folders and logs: {}", scratch.keep().display());
                 None
             }
         };

@@ -64,16 +64,16 @@ pub(super) async fn storm(ground: &Ground) -> anyhow::Result<usize> {
                 }
                 Fate::Wrong(what) => {
                     lost += 1;
-                    println!("  {what}");
+                    say!("  {what}");
                 }
             }
         }
-        println!(
+        say!(
             "a node {fall:?}: of {PEOPLE} people, {CLIENTS} clients each, {identical} got one successor, the identical one for all; {lost} did not"
         );
         errors
             .iter()
-            .for_each(|(error, count)| println!("  repeated after: {count} x {error}"));
+            .for_each(|(error, count)| say!("  repeated after: {count} x {error}"));
         wrong += lost;
         rig.members[VICTIM].start().await?;
         rig.settled().await?;

@@ -2,6 +2,7 @@
 //! apart they are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ const ANSWERS_MIN: u64 = 500;
 
 /// One run, measured or predicted.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     pub(super) served_per_s: f64,
     pub(super) cores: f64,
     /// Cores in use by thread.
@@ -38,7 +39,7 @@ pub(super) struct ClassOutcome {
 }
 
 impl Outcome {
-    pub(super) fn measured(report: &Report) -> Outcome {
+    pub(crate) fn measured(report: &Report) -> Outcome {
         let ends = report.seconds_counted as usize;
         let counted = &report.seconds[..ends.min(report.seconds.len())];
         let served = counted.iter().map(|second| second.served as f64);
@@ -66,16 +67,8 @@ impl Outcome {
     }
 
     /// What gives out first, if anything does.
-    fn bottleneck(&self) -> Bottleneck {
-        let held_up = |class: &ClassOutcome| {
-            class.p50_ms > HELD_UP_MS || (class.served as f64) < 0.97 * class.offered as f64
-        };
-        let held: Vec<&str> = self
-            .classes
-            .iter()
-            .filter(|(_, class)| held_up(class))
-            .map(|(name, _)| name.as_str())
-            .collect();
+    pub(crate) fn bottleneck(&self) -> Bottleneck {
+        let held: Vec<&str> = self.late().map(|(name, _)| name.as_str()).collect();
         match held.as_slice() {
             [] => Bottleneck::None,
             ["password"] => Bottleneck::Hashing,
@@ -83,12 +76,27 @@ impl Outcome {
             _ => Bottleneck::Elsewhere,
         }
     }
+
+    /// Classes that are held up, and how many of each were served.
+    pub(crate) fn held_up(&self) -> Vec<String> {
+        let words = |(name, class): (&String, &ClassOutcome)| {
+            let (served, offered) = (class.served, class.offered);
+            format!("{name}: {served} of {offered} served")
+        };
+        self.late().map(words).collect()
+    }
+
+    fn late(&self) -> impl Iterator<Item = (&String, &ClassOutcome)> {
+        self.classes.iter().filter(|(_, class)| {
+            class.p50_ms > HELD_UP_MS || (class.served as f64) < 0.97 * class.offered as f64
+        })
+    }
 }
 
 /// What gives out first on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Bottleneck {
+pub(crate) enum Bottleneck {
     None,
     /// Passwords wait; what goes before them does not.
     Hashing,
@@ -96,6 +104,17 @@ pub(super) enum Bottleneck {
     Core,
     /// Something is late, and the node's cores are not full.
     Elsewhere,
+}
+
+impl fmt::Display for Bottleneck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bottleneck::None => "nothing",
+            Bottleneck::Hashing => "hashing",
+            Bottleneck::Core => "the node's cores",
+            Bottleneck::Elsewhere => "something else than the node's cores",
+        })
+    }
 }
 
 /// One figure.
@@ -235,6 +254,9 @@ mod tests {
         for (outcome, expected) in cases {
             assert_eq!(outcome.bottleneck(), expected, "{outcome:?}");
         }
+        let late = outcome(1.0, &[fine, ("password", 20, 9, 900.0)]);
+        assert_eq!(late.held_up(), ["password: 9 of 20 served"]);
+        assert_eq!(late.bottleneck().to_string(), "hashing");
     }
 
     #[test]

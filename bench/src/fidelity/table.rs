@@ -3,16 +3,22 @@
 use super::point::Point;
 
 pub(super) fn print(points: &[Point]) {
-    println!(
+    say!(
         "{:10} {:>8}  {:16} {:>9} {:>20} {:>9} {:>7}",
-        "mix", "per s", "figure", "measured", "(least to most)", "predicted", "apart"
+        "mix",
+        "per s",
+        "figure",
+        "measured",
+        "(least to most)",
+        "predicted",
+        "apart"
     );
     let (mut met, mut all) = (0, 0);
     for point in points {
         for held in &point.held {
             let measured = held.measured;
             let apart = (held.predicted / measured.median.max(1e-9) - 1.0) * 100.0;
-            println!(
+            say!(
                 "{:10} {:8}  {:16} {:9.2} {:>20} {:9.2} {:+6.0}%{}",
                 point.mix,
                 point.per_s,
@@ -27,7 +33,7 @@ pub(super) fn print(points: &[Point]) {
             all += 1;
         }
         let same = point.bottleneck_measured == point.bottleneck_predicted;
-        println!(
+        say!(
             "{:10} {:8}  {:16} {:>9} {:>20} {:>9}        {}",
             point.mix,
             point.per_s,
@@ -40,5 +46,5 @@ pub(super) fn print(points: &[Point]) {
         met += usize::from(same);
         all += 1;
     }
-    println!("{met} of {all} met");
+    say!("{met} of {all} met");
 }

@@ -18,7 +18,7 @@ fn sessions(dir: &Path) -> Vec<SessionToken> {
 }
 
 pub(super) fn show(what: &str, seen: &Seen) {
-    println!(
+    say!(
         "{what:20} {} checks at {PER_S}/s, {} failed: p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
         seen.took_us.len(),
         seen.failed,
@@ -54,7 +54,7 @@ pub(crate) fn rotation(people: usize) {
     }
     let took = started.elapsed();
     show("while it is rotated", &checks.stop());
-    println!(
+    say!(
         "index key of {people} people rotated in {:.1} s (last seen at {renewed})",
         took.as_secs_f64()
     );
@@ -88,7 +88,7 @@ pub(crate) fn backup(people: usize) {
     let copied = order(&dir, &[&["backup"][..], &places].concat()).unwrap();
     let took = started.elapsed();
     show("while it is copied", &checks.stop());
-    println!(
+    say!(
         "backup of {people} people: {} rows, {} MiB, {:.1} s",
         copied["count"],
         (bytes_in(&rows) + bytes_in(&keys)) >> 20,
@@ -105,7 +105,7 @@ pub(crate) fn backup(people: usize) {
     let took = started.elapsed();
     let node = serve(&dir).unwrap();
     let (at, ready) = (node.at, node.ready_in);
-    println!(
+    say!(
         "restored in {:.1} s, ready {:.1} s later",
         took.as_secs_f64(),
         ready.as_secs_f64()

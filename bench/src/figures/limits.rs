@@ -120,7 +120,7 @@ impl World {
         }
         let (_, quiet, _) = median(quiet_ms);
         let (least, middle, most) = median(flooded_ms);
-        println!(
+        say!(
             "{:20} p99 of checks quiet {quiet:.2} ms, filled {middle:.2} ms ({least:.2} to \
              {most:.2}), {failed} failed; {:.0} refused by it, {done} done",
             filled.name,

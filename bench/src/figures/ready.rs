@@ -33,7 +33,7 @@ async fn populate(dir: &Path, people: u64) {
         }
         store.commit(commit).await.unwrap();
     }
-    println!(
+    say!(
         "{people} people written in {:.1} s",
         started.elapsed().as_secs_f64()
     );
@@ -53,6 +53,6 @@ pub(crate) async fn ready(people: u64) {
     }
     for (name, values) in [("nobody", empty), ("everybody", full)] {
         let (least, middle, most) = median(values);
-        println!("ready with {name:10} median {middle:7.1} ms   ({least:.1} to {most:.1})");
+        say!("ready with {name:10} median {middle:7.1} ms   ({least:.1} to {most:.1})");
     }
 }

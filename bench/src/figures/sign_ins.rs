@@ -99,6 +99,6 @@ pub(crate) async fn compare() {
         ("ratio", ratios),
     ] {
         let (least, middle, most) = median(values);
-        println!("{name:16} median {middle:8.2}   ({least:.2} to {most:.2})");
+        say!("{name:16} median {middle:8.2}   ({least:.2} to {most:.2})");
     }
 }

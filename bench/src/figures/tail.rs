@@ -50,7 +50,7 @@ pub(crate) async fn tail(args: &PeopleArgs) -> anyhow::Result<()> {
         tails[1].push(turn[1]);
         ratios.push(turn[0] / turn[1]);
     }
-    println!("rates: checks {:.0}/s, echo {:.0}/s", rates[0], rates[1]);
+    say!("rates: checks {:.0}/s, echo {:.0}/s", rates[0], rates[1]);
     let [checks, echo] = tails;
     print_summary("p99.9/p50 of checks", Summary::of(checks));
     print_summary("p99.9/p50 of the echo", Summary::of(echo));

@@ -114,7 +114,7 @@ fn take(
         let Some(arrival) = places.leave(correlation_of(frame)) else {
             bail!("an answer to nothing that was asked");
         };
-        world.in_flight[arrival.ask.class() as usize] -= 1;
+        world.freed(&arrival);
         link.free.set(link.free.get() + 1);
         world.answered(arrival, frame, now_ns);
     }
@@ -138,7 +138,7 @@ fn fill(
                 None => return Ok(()),
                 Some(arrival) => {
                     link.free.set(link.free.get() - 1);
-                    world.in_flight[arrival.ask.class() as usize] += 1;
+                    world.taken(&arrival);
                     arrival
                 }
             },

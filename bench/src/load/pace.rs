@@ -141,10 +141,9 @@ fn hand_out(world: &mut World, links: &[Rc<Link>], cursor: &mut usize, now_ns: u
         // As long as no link had room it waited for that, not for the generator.
         arrival.free_ns = arrival.free_ns.max(world.full_ns);
         let link = &links[*cursor % links.len()];
-        let class = arrival.ask.class();
         match link.hand(arrival) {
             None => {
-                world.in_flight[class as usize] += 1;
+                world.taken(&arrival);
                 if woken != Some(*cursor % links.len()) {
                     link.wake.notify_one();
                     woken = Some(*cursor % links.len());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Report, Second};
+use super::{Report, Second, Validity};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 200.0;
@@ -23,15 +23,20 @@ pub(crate) fn html(report: &Report) -> anyhow::Result<String> {
     let mut page = String::from(HEAD);
     let setting = &report.setting;
     let state = match report.validity {
-        "valid" => "valid",
-        _ => "invalid",
+        Validity::Valid => "valid",
+        Validity::NothingAsked
+        | Validity::NothingServed { .. }
+        | Validity::NeverSent { .. }
+        | Validity::GeneratorBusy { .. }
+        | Validity::Late { .. } => "invalid",
     };
     write!(
         page,
-        "<h1>{}</h1><p>{}</p><p class=\"{state}\">{}</p>",
+        "<h1>{}</h1><p>{}</p><p class=\"{state}\">{}</p><p>Gives out first: {}.</p>",
         escape(&setting.mix),
         escape(&setting.about),
-        report.validity
+        report.validity,
+        escape(&report.gives_out)
     )?;
     table(&mut page, report)?;
     let seconds = &report.seconds;

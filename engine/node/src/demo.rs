@@ -3,6 +3,7 @@
 
 mod gateway;
 mod node;
+mod patience;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use node::Node;
 const PEOPLE: usize = 60;
 /// The node is killed after this many acknowledged changes.
 const KILL_AFTER: usize = 120;
+/// The gateway's status when a call was not answered, however long it waited.
+const NOT_ANSWERED: u8 = 3;
 
 /// Runs the demonstration; the exit status.
 pub(crate) fn run() -> anyhow::Result<u8> {
@@ -60,6 +63,10 @@ pub(crate) fn run() -> anyhow::Result<u8> {
         match line.split_once(' ') {
             Some(("acknowledged", _)) => acknowledged += 1,
             Some(("claim", text)) => say(&clock, started, text),
+            Some(("waits", what)) => {
+                let text = format!("this host is busy: still waiting for a {what}");
+                say(&clock, started, &text);
+            }
             _ => bail!("the gateway said: {line}"),
         }
         if acknowledged == KILL_AFTER
@@ -80,6 +87,15 @@ pub(crate) fn run() -> anyhow::Result<u8> {
     let held = gateway.wait().context("the gateway cannot be waited for")?;
     let node = running.context("the node was not started again")?;
     node.stop()?;
+    if held.code() == Some(i32::from(NOT_ANSWERED)) {
+        say(
+            &clock,
+            started,
+            "not decided: this host is too busy to answer; nothing that was acknowledged was found \
+             missing",
+        );
+        return Ok(NOT_ANSWERED);
+    }
     if !held.success() || acknowledged <= KILL_AFTER {
         say(&clock, started, "NOT every claim held");
         return Ok(1);

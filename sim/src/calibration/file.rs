@@ -1,6 +1,7 @@
 //! The file that `tidegate-bench calibrate` writes, format 2.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use tidegate_storage_simulated::{Costs as StoreCosts, Latency};
@@ -25,6 +26,15 @@ pub(super) struct File {
     hash_holds_us: Vec<f64>,
     commits: Vec<CommitLatency>,
     pub(super) warm_bytes_per_person: u64,
+    #[serde(default)]
+    pub(super) noise: Noise,
+}
+
+/// What others did on the machine meanwhile; older files say nothing of it.
+#[derive(Default, Deserialize)]
+pub(super) struct Noise {
+    /// Why it was too much.
+    pub(super) why: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +93,14 @@ const READ_READERS_NS: u64 = 5_000;
 const SIGN_IN_COMMITS: f64 = 2.0;
 const SIGN_IN_WAKES: f64 = 2.0;
 
+/// No step takes a quarter of an hour.
+const US_MAX: f64 = 1e9;
+const STALLS_PER_S_MAX: f64 = 1e6;
+const COMMITS_PER_S_MAX: f64 = 1e8;
+const WARM_BYTES_MAX: u64 = 1_000_000;
+/// Of wake-ups, or datagrams, for one operation.
+const COUNT_MAX: f64 = 1e6;
+
 fn to_u32(us: f64) -> u32 {
     u32::try_from(to_u64(us.max(0.0))).unwrap_or(u32::MAX)
 }
@@ -111,6 +129,43 @@ impl File {
             ));
         }
         serde_json::from_str(text).map_err(read)
+    }
+
+    /// Refuses figures that no machine can have.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (name, shapes) in &self.operations {
+            for shape in shapes {
+                shape
+                    .check()
+                    .map_err(|what| format!("operations.{name}: {what}"))?;
+            }
+        }
+        for (name, turn) in [("endpoint", &self.endpoint), ("generator", &self.generator)] {
+            for us in [turn.wake_us, turn.datagram_us, turn.frame_us] {
+                within(us, 0.0..=US_MAX).ok_or_else(|| format!("{name}: {us} µs"))?;
+            }
+        }
+        for (side, taken) in &self.stalls {
+            within(taken.per_s, 0.0..=STALLS_PER_S_MAX)
+                .ok_or_else(|| format!("stalls.{side}: per_s = {}", taken.per_s))?;
+            for us in &taken.lengths_us {
+                within(*us, 0.0..=US_MAX).ok_or_else(|| format!("stalls.{side}: {us} µs"))?;
+            }
+        }
+        for us in &self.hash_holds_us {
+            within(*us, 0.0..=US_MAX).ok_or_else(|| format!("hash_holds_us: {us} µs"))?;
+        }
+        for one in &self.commits {
+            within(one.per_s, 1.0..=COMMITS_PER_S_MAX)
+                .ok_or_else(|| format!("commits: per_s = {}", one.per_s))?;
+            if one.p50_us > one.p99_us {
+                return Err(format!("commits: p99_us = {}, below p50_us", one.p99_us));
+            }
+        }
+        match self.warm_bytes_per_person {
+            0..=WARM_BYTES_MAX => Ok(()),
+            bytes => Err(format!("warm_bytes_per_person = {bytes}")),
+        }
     }
 
     /// An operation as it is at a pace, in the first shape of it.
@@ -202,7 +257,34 @@ impl File {
     }
 }
 
+/// The value, if it is a number in the range.
+fn within(value: f64, range: RangeInclusive<f64>) -> Option<f64> {
+    range.contains(&value).then_some(value)
+}
+
 impl Operation {
+    fn check(&self) -> Result<(), String> {
+        let times = [("p50_us", self.p50_us), ("p99_us", self.p99_us)];
+        let threads = self
+            .threads_us
+            .iter()
+            .map(|(name, us)| (name.as_str(), *us));
+        for (name, us) in times.into_iter().chain(threads) {
+            within(us, 0.0..=US_MAX).ok_or_else(|| format!("{name} = {us}"))?;
+        }
+        if self.p50_us > self.p99_us {
+            return Err(format!("p99_us = {}, below p50_us", self.p99_us));
+        }
+        let wakes = self
+            .wakes
+            .iter()
+            .map(|(name, count)| (name.as_str(), *count));
+        for (name, count) in wakes.chain([("datagrams", self.datagrams)]) {
+            within(count, 0.0..=COUNT_MAX).ok_or_else(|| format!("{name}: {count} times"))?;
+        }
+        Ok(())
+    }
+
     /// Microseconds of a thread.
     fn us(&self, thread: &str) -> f64 {
         self.threads_us.get(thread).copied().unwrap_or(0.0)

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
-use tidegate_sim::{Fleet, Given, Objective, Plan, PlanAsk, plan};
+use clap::{Args, value_parser};
+use tidegate_sim::{Fleet, Given, Objective, Plan, PlanAsk, PlanReport, plan, plan_page, quoted};
 
-use crate::{MISSED, calibration};
+use crate::sheet::Sheets;
+
+use crate::{MISSED, SEED_MAX, calibration};
 
 #[derive(Args)]
 pub(crate) struct PlanArgs {
@@ -17,31 +19,70 @@ pub(crate) struct PlanArgs {
     #[arg(long = "objective", value_name = "WORDS")]
     objectives: Vec<String>,
     /// Seeds that every fleet must hold on.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=10_000))]
     seeds: u64,
     /// The first of them.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(0..=SEED_MAX))]
     seed: u64,
     /// Nodes that are lost when the rate is at its greatest: those that serve
-    /// most people.
-    #[arg(long, default_value_t = 1)]
+    /// most people. Fewer than `--most`.
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(0..=1_023))]
     spare: u32,
     /// The most nodes that are tried.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u64).range(1..=1_024))]
     most: u64,
     /// Cores of a node that are tried, such as `2,4,8`; the scenario's, unless
     /// it says. The cheapest fleet wins, by the scenario's prices or by cores.
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',',
+        value_parser = value_parser!(u64).range(1..=1_024))]
     cores: Vec<u64>,
     /// Threads of a node that hash which are tried, such as `1,2`.
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',',
+        value_parser = value_parser!(u64).range(1..=1_024))]
     hashing_threads: Vec<u64>,
     /// What `tidegate-bench calibrate` wrote; the shipped one, unless it says.
     #[arg(long, value_name = "F")]
     calibration: Option<PathBuf>,
+    /// Write the plan as JSON.
+    #[arg(long, value_name = "F")]
+    json: Option<PathBuf>,
+    /// Write the plan as one HTML page.
+    #[arg(long, value_name = "F.html")]
+    report: Option<PathBuf>,
+}
+
+impl PlanArgs {
+    /// The line that makes the same plan.
+    fn again(&self) -> String {
+        let mut line = format!("tidegate-sim plan {}", quoted(&self.scenario));
+        let mut flag = |name: &str, value: &str| {
+            line.push_str(&format!(" --{name} {}", quoted(value)));
+        };
+        for words in &self.objectives {
+            flag("objective", words);
+        }
+        flag("seeds", &self.seeds.to_string());
+        flag("seed", &self.seed.to_string());
+        flag("spare", &self.spare.to_string());
+        flag("most", &self.most.to_string());
+        for (name, counts) in [
+            ("cores", &self.cores),
+            ("hashing-threads", &self.hashing_threads),
+        ] {
+            let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+            if !counts.is_empty() {
+                flag(name, &counts.join(","));
+            }
+        }
+        if let Some(path) = &self.calibration {
+            flag("calibration", &path.display().to_string());
+        }
+        line
+    }
 }
 
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
+    let sheets = Sheets::open(args.json.as_ref(), args.report.as_ref())?;
     let given = Given::named(&args.scenario)?;
     let calibration = calibration(args.calibration.as_ref())?;
     let objectives = args.objectives.iter().cloned().map(Objective::try_from);
@@ -61,7 +102,7 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
             true => "holds",
             false => "does not hold",
         };
-        println!("{}: {word}", words(fleet));
+        say!("{}: {word}", fleet.words());
     };
     let found = plan(&given, &calibration, &ask, &tried)?;
     let status = match &found.smallest {
@@ -70,86 +111,97 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
             ExitCode::SUCCESS
         }
         None => {
-            println!("\nno fleet of up to {} nodes holds", args.most);
+            say!("\nno fleet of up to {} nodes holds", args.most);
             ExitCode::from(MISSED)
         }
     };
     print_limits(&found);
-    println!("\nwhat it stands on:");
-    for input in found.inputs {
-        println!("  {}: {} ({})", input.what, input.value, input.mark);
+    say!("\nwhat it stands on:");
+    for input in &found.inputs {
+        say!("  {}: {} ({})", input.what, input.value, input.mark);
     }
     if !found.extrapolated.is_empty() {
-        println!("extrapolated, because of");
+        say!("extrapolated, because of");
     }
     for why in &found.extrapolated {
-        println!("  {why}");
+        say!("  {why}");
+    }
+    let report = PlanReport {
+        scenario: given.name.clone(),
+        about: given.scenario.about.clone(),
+        seeds: args.seeds,
+        from: args.seed,
+        again: args.again(),
+        plan: found,
+    };
+    say!("again: {}", report.again);
+    if let Some(sheet) = sheets.json {
+        sheet.write(&serde_json::to_string_pretty(&report)?)?;
+    }
+    if let Some(sheet) = sheets.report {
+        sheet.write(&plan_page(&report)?)?;
     }
     Ok(status)
 }
 
-fn words(fleet: &Fleet) -> String {
-    let Fleet {
-        nodes,
-        cores,
-        hashing_threads,
-        ..
-    } = fleet;
-    let added = match fleet.added {
-        0 => String::new(),
-        added => format!(" and {added} during the night"),
-    };
-    format!("{nodes} nodes{added} of {cores} cores, {hashing_threads} of them for hashing")
-}
-
 fn print_fleet(fleet: &Fleet, seeds: u64) {
-    println!("\nsmallest fleet: {}", words(fleet));
+    say!("\nsmallest fleet: {}", fleet.words());
     for lost in &fleet.lost {
-        println!(
+        say!(
             "  it holds when node {}, with {} of 4096 slots, is lost at the worst moment",
-            lost.node, lost.slots
+            lost.node,
+            lost.slots
         );
     }
     for objective in &fleet.worst {
-        println!(
-            "  {}: {:.2}{} on the worst of {seeds} seeds",
-            objective.objective, objective.value, objective.unit
+        let words = objective.words();
+        say!(
+            "  {}: {words}, on the worst of {seeds} seeds",
+            objective.objective
         );
+        crate::printing::print_faults(objective, "    ");
     }
-    println!(
+    say!(
         "  busiest second of a node: {:.0}% of its cores",
         fleet.busiest_percent
     );
-    println!(
+    say!(
         "  hashing: {:.1} cores needed at most, {} given",
         fleet.hashing_cores,
         fleet.hashing_given()
     );
-    let (commits, reads) = fleet.store_per_s;
-    println!("  store: {commits} commits/s and {reads} reads/s at most");
-    println!("  network: {} requests/s at most", fleet.requests_per_s);
+    let (commits, reads) = (fleet.commits_per_s, fleet.reads_per_s);
+    say!("  store: {commits} commits/s and {reads} reads/s at most");
+    say!("  network: {} requests/s at most", fleet.requests_per_s);
+    if let (Some(per_hour), Some(cost)) = (fleet.cost_per_hour, fleet.cost) {
+        say!("  cost: {per_hour:.2} an hour, {cost:.2} this night");
+    }
     if let Some(price) = fleet.cost_per_million() {
-        println!("  cost of a million sign-ins at this night's rate: {price:.2}");
+        say!("  cost of a million sign-ins at this night's rate: {price:.2}");
     }
 }
 
 /// What breaks with less, and with more.
 fn print_limits(found: &Plan) {
     if let Some(smaller) = &found.smaller {
-        println!("\nwhat breaks with {}:", words(smaller));
+        say!("\nwhat breaks with {}:", smaller.words());
         for objective in smaller.broken() {
-            let (value, unit) = (objective.value, &objective.unit);
-            println!("  {}: {value:.2}{unit}", objective.objective);
+            say!("  {}: {}", objective.objective, objective.words());
+            crate::printing::print_faults(&objective, "    ");
+        }
+        if let Some(gives_out) = &smaller.gives_out {
+            say!("  {}", gives_out.words());
         }
     }
     if let Some(headroom) = &found.headroom {
-        println!("\nheadroom: {:.2} times the night's rates", headroom.times);
+        say!("\nheadroom: {:.2} times the night's rates", headroom.times);
         for objective in &headroom.breaks {
-            let (value, unit) = (objective.value, &objective.unit);
-            println!(
-                "  a little more breaks {}: {value:.2}{unit}",
-                objective.objective
-            );
+            let words = objective.words();
+            say!("  a little more breaks {}: {words}", objective.objective);
+            crate::printing::print_faults(objective, "    ");
+        }
+        if let Some(gives_out) = &headroom.gives_out {
+            say!("  {}", gives_out.words());
         }
     }
 }

@@ -68,7 +68,7 @@ impl Packing {
         machine.share(Arc::new(stalls.clone()), stream);
         Packing {
             in_flight: packing.in_flight.usize(),
-            tick_ns: u64::from(packing.tick_us.0).max(1) * 1_000,
+            tick_ns: packing.tick_us.0 * 1_000,
             costs: generator,
             machine,
             state: Mutex::default(),

@@ -1,16 +1,17 @@
 //! One fleet, and what its nights came to.
 
+use serde::Serialize;
 use tidegate_cluster::{NodeId, owner_among};
 use tidegate_storage_api::Slot;
 
 use super::{PlanAsk, PlanError};
 use crate::calibration::Calibration;
-use crate::report::{ObjectiveReport, Report};
+use crate::report::{GivesOut, ObjectiveReport, Report};
 use crate::scenario::{Given, Prices};
 use crate::world::play;
 
 /// What a fleet of so many nodes came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Fleet {
     /// Nodes when the night begins, the spare ones included.
     pub nodes: u64,
@@ -31,20 +32,26 @@ pub struct Fleet {
     pub busiest_percent: f64,
     /// The most cores that hashing used in a second, in all.
     pub hashing_cores: f64,
-    /// The most commits and reads of the store in a second.
-    pub store_per_s: (u64, u64),
+    /// The most commits of the store in a second.
+    pub commits_per_s: u64,
+    /// The most reads of the store in a second.
+    pub reads_per_s: u64,
     /// The most requests in a second.
     pub requests_per_s: u64,
     /// How many people were let in, in one night.
     pub entries: u64,
     /// How long the night was, in hours.
     pub hours: f64,
+    /// What gave out first on the seed that did not hold, or on the last.
+    pub gives_out: Option<GivesOut>,
+    /// What it costs an hour at the scenario's prices, if it names any.
+    pub cost_per_hour: Option<f64>,
     /// What the night cost at the scenario's prices, if it names any.
     pub cost: Option<f64>,
 }
 
 /// A node that was lost, and of how many people's slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Lost {
     /// Its number.
     pub node: u32,
@@ -92,13 +99,16 @@ impl Fleet {
             wrong: 0,
             busiest_percent: 0.0,
             hashing_cores: 0.0,
-            store_per_s: (0, 0),
+            commits_per_s: 0,
+            reads_per_s: 0,
             requests_per_s: 0,
             entries: 0,
             hours: 0.0,
+            gives_out: None,
+            cost_per_hour: None,
             cost: None,
         };
-        for seed in ask.from..ask.from + ask.seeds.max(1) {
+        for seed in ask.from..ask.from + ask.seeds {
             let played = play(&night, calibration, seed, &|_| {})?;
             let report = Report::of(&night, calibration, &played, 0.0);
             fleet.add(&report);
@@ -107,8 +117,25 @@ impl Fleet {
                 break;
             }
         }
-        fleet.cost = fleet.cost_of(&night.scenario.prices);
+        fleet.cost_per_hour = fleet.cost_of(&night.scenario.prices);
+        fleet.cost = fleet.cost_per_hour.map(|cost| cost * fleet.hours);
         Ok(fleet)
+    }
+
+    /// How many nodes of which kind.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Fleet {
+            nodes,
+            cores,
+            hashing_threads,
+            ..
+        } = self;
+        let added = match self.added {
+            0 => String::new(),
+            added => format!(" and {added} during the night"),
+        };
+        format!("{nodes} nodes{added} of {cores} cores, {hashing_threads} of them for hashing")
     }
 
     /// Whether everything held on every seed.
@@ -144,12 +171,13 @@ impl Fleet {
         (self.cost.unwrap_or(cores), all)
     }
 
+    /// An hour.
     fn cost_of(&self, prices: &Prices) -> Option<f64> {
         let node = prices.node_per_hour.0 + prices.core_per_hour.0 * self.cores as f64;
         let store = prices.store_per_hour.0;
         // Whoever comes during the night is there for all of the next.
         let all = (self.nodes + self.added) as f64;
-        (node + store > 0.0).then_some((node * all + store) * self.hours)
+        (node + store > 0.0).then_some(node * all + store)
     }
 
     fn add(&mut self, report: &Report) {
@@ -158,11 +186,7 @@ impl Fleet {
             true => self.worst.clone_from(&report.objectives),
             false => {
                 for (worst, here) in self.worst.iter_mut().zip(&report.objectives) {
-                    let worse = match here.objective.contains('>') {
-                        true => here.value < worst.value,
-                        false => here.value > worst.value,
-                    };
-                    if worse {
+                    if here.is_worse_than(worst) {
                         *worst = here.clone();
                     }
                 }
@@ -174,11 +198,12 @@ impl Fleet {
             let percent = busiest * 100.0 / self.cores as f64;
             self.busiest_percent = self.busiest_percent.max(percent);
             self.hashing_cores = self.hashing_cores.max(second.hashing_cores.iter().sum());
-            self.store_per_s.0 = self.store_per_s.0.max(second.commits);
-            self.store_per_s.1 = self.store_per_s.1.max(second.reads);
+            self.commits_per_s = self.commits_per_s.max(second.commits);
+            self.reads_per_s = self.reads_per_s.max(second.reads);
             let requests = second.classes.values().map(|moment| moment.attempts).sum();
             self.requests_per_s = self.requests_per_s.max(requests);
         }
+        self.gives_out.clone_from(&report.gives_out);
         self.entries = report.people.wanted_in - report.people.never;
         self.hours = report.virtual_seconds / 3_600.0;
     }

@@ -1,21 +1,24 @@
 //! The night as one page, whole in itself: nothing is fetched when it is read.
 
+mod verdict;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use super::chart::{Line, Scale, distribution, over_time};
 use super::{MomentReport, Quantiles, Report, SecondReport};
+use crate::inputs::Input;
 
-const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
+pub(crate) const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <style>
-:root{--ink:#1c1c1c;--pale:#6b6b6b;--rule:#ddd;--good:#15803d;--bad:#b91c1c;--paper:#fff;--band:#fde68a}
-@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--pale:#a0a0a0;--rule:#3a3a3a;--good:#4ade80;--bad:#f87171;--paper:#161616;--band:#5b4a12}}
+:root{--ink:#1c1c1c;--pale:#6b6b6b;--rule:#ddd;--good:#15803d;--bad:#b91c1c;--noted:#b45309;--paper:#fff;--band:#fde68a}
+@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--pale:#a0a0a0;--rule:#3a3a3a;--good:#4ade80;--bad:#f87171;--noted:#f59e0b;--paper:#161616;--band:#5b4a12}}
 body{font:15px/1.55 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem;color:var(--ink);background:var(--paper)}
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem;font-size:1.1rem}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--rule);font-variant-numeric:tabular-nums}
 td:first-child,th:first-child{text-align:left}
-.verdict{font-size:1.15rem;margin:1rem 0;padding:.7rem 1rem;border-left:.35rem solid var(--good)}.verdict.missed{border-color:var(--bad)}
+.verdict{font-size:1.15rem;margin:1rem 0;padding:.7rem 1rem;border-left:.35rem solid var(--good)}.verdict.noted{border-color:var(--noted)}.verdict.missed{border-color:var(--bad)}
 .met{color:var(--good)}.missed .no,.no{color:var(--bad)}
 figure{margin:1.6rem 0}figcaption{font-weight:600}.note{color:var(--pale)}code{font-size:.92em}
 svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--pale)}
@@ -33,12 +36,12 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
         escape(&report.scenario),
         escape(&report.about)
     )?;
-    verdict(&mut page, report)?;
+    verdict::verdict(&mut page, report)?;
     people(&mut page, report)?;
     classes(&mut page, report)?;
     distribution(&mut page, &report.classes)?;
     charts(&mut page, report)?;
-    stands_on(&mut page, report)?;
+    stands_on(&mut page, &report.inputs, &report.extrapolated)?;
     write!(
         page,
         "<h2>How it came about</h2><p class=\"note\">{:.0} s of virtual time in {:.1} s; {} \
@@ -48,42 +51,9 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
         report.requests,
         escape(&report.calibration),
         report.trace_hash,
-        escape(&report.replay())
+        escape(&report.again)
     )?;
     Ok(page)
-}
-
-fn verdict(page: &mut String, report: &Report) -> fmt::Result {
-    let missed = report.objectives.iter().filter(|objective| !objective.met);
-    let missed = missed.count();
-    let (class, words) = match (report.wrong, missed, report.objectives.len()) {
-        (0, 0, 0) => ("", "No objectives were stated.".to_owned()),
-        (0, 0, all) => ("", format!("Held: all {all} objectives are met.")),
-        (0, missed, all) => (
-            " missed",
-            format!("Not held: {missed} of {all} objectives are missed."),
-        ),
-        (wrong, _, _) => (" missed", format!("Broken: {wrong} answers cannot be.")),
-    };
-    write!(page, "<div class=\"verdict{class}\">{words}<ul>")?;
-    for objective in &report.objectives {
-        let (class, word) = match objective.met {
-            true => ("met", "met"),
-            false => ("no", "missed"),
-        };
-        write!(
-            page,
-            "<li><code>{}</code>: <span class=\"{class}\">{word}</span>, {}{}</li>",
-            escape(&objective.objective),
-            short(objective.value),
-            objective.unit
-        )?;
-    }
-    for wrong in &report.wrong_first {
-        write!(page, "<li class=\"no\">{}</li>", escape(wrong))?;
-    }
-    page.push_str("</ul></div>");
-    Ok(())
 }
 
 fn people(page: &mut String, report: &Report) -> fmt::Result {
@@ -146,11 +116,16 @@ fn classes(page: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn stands_on(page: &mut String, report: &Report) -> fmt::Result {
+/// Where every input comes from, and what was never compared.
+pub(crate) fn stands_on(
+    page: &mut String,
+    inputs: &[Input],
+    extrapolated: &[String],
+) -> fmt::Result {
     page.push_str(
         "<h2>What it stands on</h2><table><tr><th>input</th><th>taken as</th><th></th></tr>",
     );
-    for input in &report.inputs {
+    for input in inputs {
         let (what, value) = (escape(&input.what), escape(&input.value));
         let mark = input.mark;
         write!(
@@ -159,11 +134,11 @@ fn stands_on(page: &mut String, report: &Report) -> fmt::Result {
         )?;
     }
     page.push_str("</table>");
-    if !report.extrapolated.is_empty() {
+    if !extrapolated.is_empty() {
         page.push_str(
             "<p>Extrapolated: it lies outside of what predictions were compared with.</p><ul>",
         );
-        for why in &report.extrapolated {
+        for why in extrapolated {
             write!(page, "<li>{}</li>", escape(why))?;
         }
         page.push_str("</ul>");
@@ -278,7 +253,7 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

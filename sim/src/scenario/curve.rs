@@ -9,6 +9,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::value::DAY_S;
+
 /// Visits a second over time, with straight lines between the points.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Curve {
@@ -38,8 +40,11 @@ struct Wave {
 const PIECES: u32 = 32;
 const WAVES_MAX: f64 = 10_000.0;
 
+/// Visits a second.
+const RATE_MAX: f64 = 1e7;
+
 const EXPECTED: &str = "expected pairs of seconds and rate a second, at least two, from second 0 on, \
-     with growing seconds";
+     with growing seconds up to 86400, rates up to 10000000, and one of them above 0";
 const EXPECTED_TABLE: &str = "expected [[0, 100], [60, 500]], { csv = \"rates.csv\" } or \
      { wave = { lowest = 100, highest = 900, period_s = 60, length_s = 600 } }";
 
@@ -70,8 +75,12 @@ impl Wave {
 fn checked(points: Vec<(f64, f64)>) -> Result<Vec<(f64, f64)>, String> {
     let grow = points.windows(2).all(|pair| pair[0].0 < pair[1].0);
     let first = points.first().map(|(at_s, _)| *at_s);
-    let rates = points.iter().all(|(_, rate)| (0.0..=1e9).contains(rate));
-    match first == Some(0.0) && points.len() > 1 && grow && rates {
+    let short = points.last().is_some_and(|(at_s, _)| *at_s <= DAY_S as f64);
+    let rates = points
+        .iter()
+        .all(|(_, rate)| (0.0..=RATE_MAX).contains(rate));
+    let some = points.iter().any(|(_, rate)| *rate > 0.0);
+    match first == Some(0.0) && points.len() > 1 && grow && short && rates && some {
         true => Ok(points),
         false => Err(EXPECTED.to_owned()),
     }
@@ -237,6 +246,13 @@ mod tests {
         let cases = [
             ("curve = [[3, 1], [2, 1]]", "growing seconds"),
             ("curve = { cvs = \"x\" }", "unknown field `cvs`"),
+            ("curve = [[0, 1], [86_401, 1]]", "up to 86400"),
+            ("curve = [[0, 1], [inf, 1]]", "up to 86400"),
+            ("curve = [[0, 1], [nan, 1]]", "growing seconds"),
+            ("curve = [[0, 1], [5, 10_000_001]]", "rates up to 10000000"),
+            ("curve = [[0, 1], [5, nan]]", "rates up to 10000000"),
+            ("curve = [[0, 0], [5, 0]]", "one of them above 0"),
+            ("curve = [[0, 1]]", "at least two"),
             ("curve = {}", "rates.csv"),
             ("curve = 3", "rates.csv"),
             (

@@ -66,7 +66,7 @@ impl Draw {
 
 impl Activity {
     fn of(pairs: &[(f64, f64)], active: u64) -> Option<Activity> {
-        let (mut people, mut sums, mut sum) = (Vec::new(), Vec::new(), 0.0);
+        let (mut people, mut sums, mut sum) = (Vec::new(), Vec::new(), 0.0_f64);
         for (person, visits) in pairs {
             let whole = libm::floor(*person) == *person;
             let known = (0.0..active as f64).contains(person);
@@ -77,7 +77,7 @@ impl Activity {
             people.push(to_u64(*person));
             sums.push(sum);
         }
-        (!people.is_empty()).then_some(Activity { people, sums })
+        (!people.is_empty() && sum.is_finite()).then_some(Activity { people, sums })
     }
 
     fn person(&self, stream: &Stream) -> u64 {

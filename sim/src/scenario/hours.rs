@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::value::Percent;
+use super::value::{Part, Percent, Whole};
 use crate::random::{Stream, mixed};
 
 const HOURS: usize = 24;
@@ -17,40 +17,25 @@ pub(crate) struct Habits {
     /// Parts of people by hour of the day, from midnight on.
     pub(crate) hours: Hours,
     /// At which hour the night begins.
-    pub(crate) begins_h: Hour,
+    pub(crate) begins_h: Whole<0, 23>,
     /// Of the visits: those of people whose hour it is.
     pub(crate) faithful_percent: Percent,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u64")]
-pub(crate) struct Hour(u64);
-
-impl TryFrom<u64> for Hour {
-    type Error = String;
-
-    fn try_from(value: u64) -> Result<Hour, String> {
-        match value {
-            0..24 => Ok(Hour(value)),
-            _ => Err(format!("{value}: expected an hour, from 0 to 23")),
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Vec<u32>")]
+#[serde(try_from = "Vec<Part>")]
 pub(crate) struct Hours {
     /// The sum of the parts of this hour and of those before.
     sums: Vec<u64>,
 }
 
-impl TryFrom<Vec<u32>> for Hours {
+impl TryFrom<Vec<Part>> for Hours {
     type Error = String;
 
-    fn try_from(parts: Vec<u32>) -> Result<Hours, String> {
+    fn try_from(parts: Vec<Part>) -> Result<Hours, String> {
         let mut sum = 0;
         let sums = parts.iter().map(|part| {
-            sum += u64::from(*part);
+            sum += part.0;
             sum
         });
         let sums: Vec<u64> = sums.collect();
@@ -95,15 +80,16 @@ impl Habits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::value::Share;
 
     fn habits(faithful_percent: f64) -> Habits {
         // All people come in the morning or in the evening.
-        let mut parts = vec![0; HOURS];
-        (parts[8], parts[20]) = (1, 3);
+        let mut parts: Vec<Part> = vec![Whole(0); HOURS];
+        (parts[8], parts[20]) = (Whole(1), Whole(3));
         Habits {
             hours: Hours::try_from(parts).unwrap(),
-            begins_h: Hour(20),
-            faithful_percent: Percent(faithful_percent),
+            begins_h: Whole(20),
+            faithful_percent: Share(faithful_percent),
         }
     }
 
@@ -134,8 +120,9 @@ mod tests {
 
     #[test]
     fn a_day_has_twenty_four_hours() {
-        assert!(Hours::try_from(vec![1; 23]).is_err());
-        assert!(Hours::try_from(vec![0; 24]).is_err());
-        assert!(Hour::try_from(24).is_err());
+        let alike = |part: Part, hours: usize| Hours::try_from(vec![part; hours]);
+        assert!(alike(Whole(1), 24).is_ok());
+        assert!(alike(Whole(1), 23).is_err());
+        assert!(alike(Whole(0), 24).is_err());
     }
 }

@@ -40,7 +40,12 @@ pub(crate) enum Relation {
 
 const EXPECTED: &str = "expected something like `p99(check) < 50ms`, `shed(check) = 0`, \
      `failed(refresh) <= 3` or `in_within(10s) >= 99.5%`; \
-     classes are protection, check, refresh, sign-in, sign-up";
+     classes are protection, check, refresh, sign-in, sign-up; times are at most an hour, shares \
+     at most 100%, counts whole; latency and counts are bounded from above, shares from below";
+
+/// The longest time that is told apart.
+const LONGEST_MS: f64 = 3_600_000.0;
+const COUNT_MAX: f64 = 1e12;
 
 impl TryFrom<String> for Objective {
     type Error = String;
@@ -57,10 +62,17 @@ impl TryFrom<String> for Objective {
         let right = right.trim();
         let bound = match target {
             Target::Latency(..) => duration_ms(right),
-            Target::InWithin(_) => right.strip_suffix('%').and_then(number),
-            Target::Shed(_) | Target::Failed(_) => number(right),
+            Target::InWithin(_) => right
+                .strip_suffix('%')
+                .and_then(number)
+                .filter(|percent| *percent <= 100.0),
+            Target::Shed(_) | Target::Failed(_) => {
+                number(right).filter(|count| *count <= COUNT_MAX && libm::floor(*count) == *count)
+            }
         };
-        let bound = bound.ok_or_else(wrong)?;
+        let bound = bound
+            .filter(|_| target.is_bounded_by(relation))
+            .ok_or_else(wrong)?;
         Ok(Objective {
             words,
             target,
@@ -73,6 +85,23 @@ impl TryFrom<String> for Objective {
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
+    }
+}
+
+impl Target {
+    /// Whether a bound of this kind says something about it: none from below is met
+    /// by slowness.
+    fn is_bounded_by(self, relation: Relation) -> bool {
+        match (self, relation) {
+            (_, Relation::Equal) => true,
+            (Target::InWithin(_), Relation::AtLeast) => true,
+            (Target::InWithin(_), Relation::Below | Relation::AtMost) => false,
+            (
+                Target::Latency(..) | Target::Shed(_) | Target::Failed(_),
+                Relation::Below | Relation::AtMost,
+            ) => true,
+            (Target::Latency(..) | Target::Shed(_) | Target::Failed(_), Relation::AtLeast) => false,
+        }
     }
 }
 
@@ -148,8 +177,9 @@ fn number(text: &str) -> Option<f64> {
 }
 
 fn duration_ms(text: &str) -> Option<f64> {
-    match text.strip_suffix("ms") {
+    let ms = match text.strip_suffix("ms") {
         Some(ms) => number(ms),
         None => Some(number(text.strip_suffix('s')?)? * 1_000.0),
-    }
+    };
+    ms.filter(|ms| *ms <= LONGEST_MS)
 }

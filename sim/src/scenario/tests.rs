@@ -105,6 +105,17 @@ fn objectives_are_read_as_they_are_written() {
         "p100(check) < 1ms",
         "shed(cheque) = 0",
         "x(check) = 1",
+        "p99(check) < nans",
+        "p99(check) < infs",
+        "p99(check) < -1ms",
+        "p99(check) < 3601s",
+        "p99(check) >= 5ms",
+        "shed(check) >= 5",
+        "failed(check) <= 0.5",
+        "failed(check) <= 1e13",
+        "in_within(10s) <= 90%",
+        "in_within(10s) >= 101%",
+        "in_within(3601s) >= 90%",
     ] {
         assert!(objective(wrong).is_err(), "{wrong}");
     }

@@ -159,7 +159,7 @@ impl Crowd {
                 Err(CallError::NotDone { retry_after_ms, .. }) => Some(retry_after_ms),
                 Err(_) => None,
             };
-            let wait_ms = told_ms.unwrap_or(0).max(self.patience.try_again_ms.0);
+            let wait_ms = told_ms.unwrap_or(0).max(self.patience.try_again_ms.u32());
             let again_ns = self.agenda.now_ns() + u64::from(wait_ms) * 1_000_000;
             if again_ns >= until_ns {
                 return Entered::GaveUp;

@@ -69,7 +69,7 @@ impl Crowd {
                     return None;
                 }
                 Err(_) => {
-                    let wait_ms = u64::from(self.patience.try_again_ms.0);
+                    let wait_ms = self.patience.try_again_ms.0;
                     self.agenda.sleep_ns(wait_ms * 1_000_000).await;
                 }
             }

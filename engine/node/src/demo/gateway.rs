@@ -8,11 +8,15 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use tidegate_client::{
-    CallError, Client, Code, Decision, Granted, Identifier, Options, RevokeScope, SignIn, UserId,
-    Verify,
+    CallError, Client, Code, Decision, Granted, IdempotencyKey, Identifier, Options, RevokeScope,
+    SignIn, UserId, Verify,
 };
+use tidegate_runtime::ports::Entropy;
+use tidegate_runtime::{OsEntropy, SystemClock};
 
 use crate::cli::output;
+use super::NOT_ANSWERED;
+use super::patience::{NotAnswered, patiently};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 
@@ -44,6 +48,31 @@ struct Acknowledged {
     signed_out: SignedOut,
 }
 
+/// Whoever asks, and waits as long as it takes.
+struct Caller {
+    client: Client,
+    clock: SystemClock,
+}
+
+impl Caller {
+    /// For one change: repeats of it carry the same key.
+    fn keyed(&self) -> Client {
+        let seed = OsEntropy.seed();
+        let mut key = IdempotencyKey::default();
+        for (byte, drawn) in key.iter_mut().zip(seed) {
+            *byte = drawn;
+        }
+        self.client.with_key(key)
+    }
+
+    async fn asked<T, F>(&self, what: &str, call: impl Fn() -> F) -> anyhow::Result<Decision<T>>
+    where
+        F: Future<Output = Result<Decision<T>, CallError>>,
+    {
+        patiently(&self.clock, what, |what| println!("waits {what}"), call).await
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SignedOut {
     Yes,
@@ -55,18 +84,27 @@ pub(crate) fn run(args: &GatewayArgs) -> anyhow::Result<u8> {
         .enable_all()
         .build()
         .context("a runtime cannot be started")?;
-    runtime.block_on(story(args))
+    match runtime.block_on(story(args)) {
+        Err(error) if error.is::<NotAnswered>() => {
+            eprintln!("{error:#}");
+            Ok(NOT_ANSWERED)
+        }
+        told => told,
+    }
 }
 
 async fn story(args: &GatewayArgs) -> anyhow::Result<u8> {
-    let client = Arc::new(Client::new(&options(args)?)?);
+    let caller = Arc::new(Caller {
+        client: Client::new(&options(args)?)?,
+        clock: SystemClock::new(),
+    });
     let lanes: Vec<_> = (0..LANES)
         .map(|lane| {
-            let (client, people) = (Arc::clone(&client), args.people);
+            let (caller, people) = (Arc::clone(&caller), args.people);
             tokio::spawn(async move {
                 let mut acknowledged = Vec::new();
                 for number in (lane..people).step_by(LANES) {
-                    acknowledged.push(live(&client, number).await?);
+                    acknowledged.push(live(&caller, number).await?);
                 }
                 anyhow::Ok(acknowledged)
             })
@@ -83,7 +121,7 @@ async fn story(args: &GatewayArgs) -> anyhow::Result<u8> {
             SignedOut::No => active += 1,
             SignedOut::Yes => ended += 1,
         }
-        verify(&client, person).await?;
+        verify(&caller, person).await?;
     }
     output::line(&format!(
         "claim {active} acknowledged sessions answer active; {ended} ended ones do not"
@@ -125,21 +163,33 @@ fn person(number: usize) -> SignIn {
 
 /// Signs a person up, verifies their address, signs them in, refreshes, and
 /// signs some out again.
-async fn live(client: &Client, number: usize) -> anyhow::Result<Acknowledged> {
+async fn live(caller: &Caller, number: usize) -> anyhow::Result<Acknowledged> {
     let person = person(number);
-    let user = acknowledged("sign-up", client.sign_up(&person).await)?;
+    let client = caller.keyed();
+    let signed_up = caller.asked("sign-up", || client.sign_up(&person));
+    let user = acknowledged("sign-up", signed_up.await?)?;
     // The code that was sent to the address came back.
     let shown = Verify::new(user, Identifier::email(&email(number)));
     let shown = shown.with_password(&password(number));
-    acknowledged("verify", client.verify(&shown).await)?;
-    let grant = acknowledged("sign-in", client.sign_in(&person).await)?;
+    let client = caller.keyed();
+    let verified = caller.asked("verify", || client.verify(&shown));
+    acknowledged("verify", verified.await?)?;
+    let client = caller.keyed();
+    let signed_in = caller.asked("sign-in", || client.sign_in(&person));
+    let grant = acknowledged("sign-in", signed_in.await?)?;
     let grant = match number % 2 {
-        0 => acknowledged("refresh", client.refresh(&grant.refresh).await)?,
+        0 => {
+            let client = caller.keyed();
+            let refreshed = caller.asked("refresh", || client.refresh(&grant.refresh));
+            acknowledged("refresh", refreshed.await?)?
+        }
         _ => grant,
     };
     let signed_out = match number % SIGN_OUT_EVERY {
         0 => {
-            let ended = client.revoke(&grant.session, RevokeScope::This).await;
+            let client = caller.keyed();
+            let revoke = || client.revoke(&grant.session, RevokeScope::This);
+            let ended = caller.asked("revoke", revoke).await?;
             acknowledged("revoke", ended)?;
             SignedOut::Yes
         }
@@ -153,31 +203,35 @@ async fn live(client: &Client, number: usize) -> anyhow::Result<Acknowledged> {
     })
 }
 
-fn acknowledged<T>(what: &str, answer: Result<Decision<T>, CallError>) -> anyhow::Result<T> {
+fn acknowledged<T>(what: &str, answer: Decision<T>) -> anyhow::Result<T> {
     let value = yes(what, answer)?;
     output::line(&format!("acknowledged {what}"));
     Ok(value)
 }
 
-fn yes<T>(what: &str, answer: Result<Decision<T>, CallError>) -> anyhow::Result<T> {
-    match answer.with_context(|| what.to_owned())? {
+fn yes<T>(what: &str, answer: Decision<T>) -> anyhow::Result<T> {
+    match answer {
         Decision::Yes(value) => Ok(value),
         Decision::No(refusal) => bail!("{what}: {}", refusal.code.name()),
     }
 }
 
 /// Everything that was acknowledged about a person is still so.
-async fn verify(client: &Client, acknowledged: &Acknowledged) -> anyhow::Result<()> {
-    let check = client.check(&acknowledged.grant.session).await?;
-    match (acknowledged.signed_out, check) {
+async fn verify(caller: &Caller, acknowledged: &Acknowledged) -> anyhow::Result<()> {
+    let grant = &acknowledged.grant;
+    let check = caller.asked("check", || caller.client.check(&grant.session));
+    match (acknowledged.signed_out, check.await?) {
         (SignedOut::No, Decision::Yes(checked)) if checked.user == acknowledged.user => {
-            yes("refresh", client.refresh(&acknowledged.grant.refresh).await)?;
+            let client = caller.keyed();
+            let refreshed = caller.asked("refresh", || client.refresh(&grant.refresh));
+            yes("refresh", refreshed.await?)?;
         }
         (SignedOut::Yes, Decision::No(refusal)) if refusal.code == Code::InvalidToken => {}
         (_, answer) => bail!("person {}: {answer:?}", acknowledged.number),
     }
-    let again = client.sign_in(&person(acknowledged.number)).await;
-    let again = yes("sign-in", again)?;
+    let (client, person) = (caller.keyed(), person(acknowledged.number));
+    let again = caller.asked("sign-in", || client.sign_in(&person));
+    let again = yes("sign-in", again.await?)?;
     match again.user == acknowledged.user {
         true => Ok(()),
         false => bail!("person {} is another person now", acknowledged.number),
