@@ -19,8 +19,8 @@ use tokio::sync::Semaphore;
 
 use crate::again::Again;
 use crate::calibration::{Calibration, FOUNDATIONDB};
-use crate::random::to_u64;
 use crate::plant::Plant;
+use crate::random::to_u64;
 use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;

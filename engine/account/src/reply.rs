@@ -115,6 +115,7 @@ impl Refusal {
             | Refusal::AccountLocked
             | Refusal::AccountSuspended
             | Refusal::IdentifierTaken
+            | Refusal::InvalidIdentifier
             | Refusal::PasswordTooShort
             | Refusal::IdempotencyReused
             | Refusal::StatusConflict

@@ -34,7 +34,7 @@ fn complain(text: &str) {
     keep(writeln!(std::io::stderr(), "tidegate: {text}"));
 }
 
-pub(super) fn error(error: &anyhow::Error) {
+pub(crate) fn error(error: &anyhow::Error) {
     complain(&told(error));
 }
 

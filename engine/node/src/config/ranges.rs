@@ -134,11 +134,9 @@ pub(crate) fn broken_in(text: &str) -> Option<(&'static Range, String)> {
         let value = table.get(section).and_then(|section| section.get(name));
         match value {
             None => {}
-            Some(toml::Value::Integer(number)) => {
-                if !u64::try_from(*number).is_ok_and(|number| range.holds(number)) {
-                    return Some((range, range.expected()));
-                }
-            }
+            Some(toml::Value::Integer(number))
+                if u64::try_from(*number).is_ok_and(|number| range.holds(number)) => {}
+            Some(toml::Value::Integer(_)) => return Some((range, range.expected())),
             Some(_) => return Some((range, format!("a whole number, {}", range.expected()))),
         }
     }

@@ -14,9 +14,9 @@ use tidegate_client::{
 use tidegate_runtime::ports::Entropy;
 use tidegate_runtime::{OsEntropy, SystemClock};
 
-use crate::cli::output;
 use super::NOT_ANSWERED;
 use super::patience::{NotAnswered, patiently};
+use crate::cli::output;
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 
@@ -69,7 +69,13 @@ impl Caller {
     where
         F: Future<Output = Result<Decision<T>, CallError>>,
     {
-        patiently(&self.clock, what, |what| println!("waits {what}"), call).await
+        patiently(
+            &self.clock,
+            what,
+            |what| output::line(&format!("waits {what}")),
+            call,
+        )
+        .await
     }
 }
 
@@ -86,7 +92,7 @@ pub(crate) fn run(args: &GatewayArgs) -> anyhow::Result<u8> {
         .context("a runtime cannot be started")?;
     match runtime.block_on(story(args)) {
         Err(error) if error.is::<NotAnswered>() => {
-            eprintln!("{error:#}");
+            output::error(&error);
             Ok(NOT_ANSWERED)
         }
         told => told,

@@ -43,9 +43,12 @@ where
             }
             Ok(answer) => return Ok(answer),
             Err(CallError::NotDone { retry_after_ms, .. }) => u64::from(retry_after_ms),
-            Err(CallError::Unreachable | CallError::Unknown { .. }) => PAUSE_MS,
+            Err(
+                CallError::Unreachable | CallError::NoAnswer { .. } | CallError::Unknown { .. },
+            ) => PAUSE_MS,
             Err(
                 error @ (CallError::WrongRegion { .. }
+                | CallError::Refused { .. }
                 | CallError::BadAnswer
                 | CallError::TooLarge
                 | CallError::NoRandomness),
