@@ -5,6 +5,7 @@ mod cluster;
 mod doctor;
 mod input;
 mod logging;
+mod lost;
 mod node;
 mod operator;
 pub(crate) mod output;

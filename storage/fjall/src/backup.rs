@@ -75,17 +75,19 @@ impl Rows {
         if rows_to.starts_with(keys_to) || keys_to.starts_with(rows_to) {
             return Err(BackupError::Nested);
         }
+        let (rows, keys) = (unfinished(rows_to), unfinished(keys_to));
         let mut made = Made(Vec::new());
-        for path in [rows_to, keys_to] {
+        for half in [&rows, &keys] {
+            let refused = |source| io_error(half, source);
+            if half.exists() {
+                // Of a copy whose process was killed.
+                std::fs::remove_dir_all(half).map_err(refused)?;
+            }
             // With the folders above it that are not there either.
-            made.0.push(first_missing(path));
-            private_folder(path).map_err(|source| io_error(path, source))?;
+            made.0.push(first_missing(half));
+            private_folder(half).map_err(refused)?;
         }
-        let copied = self.copy(rows_to, keys_to);
-        if copied.is_ok() {
-            made.0.clear();
-        }
-        copied.map_err(|error| match error {
+        let copied = self.copy(&rows, &keys).map_err(|error| match error {
             MetaError::Fjall(fjall::Error::Io(source)) | MetaError::Io(source) => {
                 io_error(rows_to, source)
             }
@@ -93,7 +95,14 @@ impl Rows {
                 path: rows_to.to_owned(),
                 reason: format!("{other:?}"),
             },
-        })
+        })?;
+        // The keys first: rows that are there have all that belongs to them.
+        for (half, whole) in [(&keys, keys_to), (&rows, rows_to)] {
+            appear(half, whole).map_err(|source| io_error(whole, source))?;
+            made.0.push(whole.to_owned());
+        }
+        made.0.clear();
+        Ok(copied)
     }
 
     fn copy(&self, rows_to: &Path, keys_to: &Path) -> Result<u64, MetaError> {
@@ -252,6 +261,21 @@ fn origin(path: &Path, half: &Path, rows: &Path, keys: &Path) -> PathBuf {
     from("rows", rows)
         .or_else(|| from("keys", keys))
         .unwrap_or_else(|| rows.to_owned())
+}
+
+/// Where a copy lies until it is whole, so that none is taken for one before.
+fn unfinished(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".unfinished");
+    folder.with_file_name(name)
+}
+
+/// Moves a folder to its place, durably.
+fn appear(half: &Path, whole: &Path) -> io::Result<()> {
+    std::fs::File::open(half)?.sync_all()?;
+    std::fs::rename(half, whole)?;
+    let above = whole.parent().filter(|above| !above.as_os_str().is_empty());
+    above.map_or(Ok(()), |above| std::fs::File::open(above)?.sync_all())
 }
 
 /// The outermost folder that is made with this one.
@@ -435,5 +459,36 @@ mod tests {
         left.sort();
         assert_eq!(left, ["file", "store"]);
         assert_eq!(store.backup(&at("new/rows"), &at("new/keys")).unwrap(), 199);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_copy_left_is_no_backup_and_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let store = filled(&at("store")).await;
+        // As it is while it is copied, and with nothing in it.
+        let half = Database::builder(at("rows.unfinished")).open().unwrap();
+        half.keyspace("rows", KeyspaceCreateOptions::default)
+            .unwrap();
+        half.keyspace("meta", KeyspaceCreateOptions::default)
+            .unwrap();
+        drop(half);
+        KeyFile::create(&at("keys.unfinished")).unwrap();
+        let halves = ("rows.unfinished", "keys.unfinished");
+        std::fs::create_dir(at("empty")).unwrap();
+        for (rows, keys) in [halves, ("empty", "keys.unfinished"), (halves.0, "empty")] {
+            let refused = restored(&at(rows), &at(keys), &at("back"));
+            assert!(
+                matches!(refused, Err(BackupError::Damaged { .. })),
+                "{refused:?}"
+            );
+            assert!(!at("back").exists());
+        }
+        assert_eq!(store.backup(&at("rows"), &at("keys")).unwrap(), 199);
+        assert!(!at("rows.unfinished").exists() && !at("keys.unfinished").exists());
+        assert_eq!(
+            restored(&at("rows"), &at("keys"), &at("back")).unwrap(),
+            199
+        );
     }
 }

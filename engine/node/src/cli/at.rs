@@ -13,9 +13,10 @@ use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
 use tidegate_storage_fjall::FjallStore;
 
+use super::lost::{NodeLost, operate_while_there};
 use super::output::{self, Format};
 use super::person::block_on;
-use super::{NO, YES};
+use super::{NO, UNKNOWN, YES};
 use crate::assembly::assemble;
 use crate::backend::Backend;
 use crate::certificates::{Identity, Role};
@@ -120,7 +121,15 @@ impl At {
 
     /// Has a certain node carry an order out.
     pub(super) fn ask_node(&self, address: SocketAddr, order: &Order) -> anyhow::Result<Answer> {
-        let answer = self.operate(address, order)?;
+        let answer = match self.operate(address, order) {
+            Err(error) if error.is::<NodeLost>() => {
+                let message = "the node stopped answering while it copied; what it had begun is \
+                               no backup: order it again";
+                output::refusal(self.format(), "node_lost", message, None);
+                return Ok(Answer::Told(UNKNOWN));
+            }
+            answer => answer?,
+        };
         self.told(answer)
     }
 
@@ -152,6 +161,9 @@ impl At {
         };
         let text = serde_json::to_string(order)?;
         block_on(async {
+            if matches!(order, Order::Backup { .. }) {
+                return operate_while_there(&options, &text, &SystemClock::new()).await;
+            }
             let client = Client::new(&options)?;
             anyhow::Ok(client.operate(&text).await)
         })?
