@@ -10,7 +10,7 @@ use tidegate_account::record::v1::{Guesses, Hold, PasswordRow, Session};
 use tidegate_account::record::{self, CheckPart, Corrupt, Format, IdentifierRow, SealedPart};
 use tidegate_account::{
     Grant, Identifier, IdentifierKind, NORMALISER_VERSION, PASSWORD_RULE_VERSION, Policy, Secret,
-    SecretHash, SessionId, Status, TenantId, UserId, tagged,
+    SecretHash, SessionId, Status, TenantId, UserId, refresh_secret, tagged,
 };
 use tidegate_runtime::ports::Cpu;
 use tidegate_runtime::{Field, IndexKey, IndexRow, Key as SealKey, SealContext};
@@ -157,11 +157,15 @@ impl People {
     }
 
     fn grant(&self, number: u64) -> Grant {
+        let family = Secret::new(self.bytes(number, 2));
+        let mut random = [0; 10];
+        random.copy_from_slice(&self.bytes::<24>(number, 3)[..10]);
+        let made_at = self.rested_at_ms(number);
         Grant {
             user: self.user(number),
             session: SessionId(SESSION),
-            family: Secret::new(self.bytes(number, 2)),
-            refresh: Secret::new(self.bytes(number, 3)),
+            refresh: refresh_secret(&family, SESSION, made_at, random),
+            family,
             idle_expires_at: 0,
             expires_at: 0,
             assurance: 1,

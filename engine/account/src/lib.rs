@@ -62,6 +62,7 @@ pub use password::{
 pub use policy::{
     GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
 };
+pub use refresh::refresh_secret;
 pub use reply::{Grant, Judged, Refusal, Reply, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};

@@ -2,9 +2,18 @@
 //! presents one twice by accident.
 //!
 //! A token is the family's secret and a secret of its own. The session's
-//! secret is derived from the family's, so that one stored hash proves both,
-//! and a token of the family that is neither the current nor the last one is
-//! known to be an old one, used again.
+//! secret is derived from the family's, so that one stored hash proves both.
+//!
+//! A token's own secret says when it was made, and that it was made here:
+//!
+//! ```text
+//! at u48 BE, Unix milliseconds | random 10 | tag 8
+//! tag: SHA-256 (tag "tg-lineage-1") over family, session u64 LE, at and random
+//! ```
+//! So a token of the family that is neither the current nor the last one is told
+//! from garbage, and an old one, used again, from one that is newer than the rows
+//! know because they came back from an older copy. Whoever can make a tag holds a
+//! token of the family, and can end the session anyway; it lets nobody in.
 
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 use constant_time_eq::constant_time_eq_32;
@@ -23,6 +32,36 @@ pub(crate) fn session_secret(family: &Secret) -> Secret {
     Secret::new(secret)
 }
 
+const AT_BYTES: usize = 6;
+const BODY_BYTES: usize = 16;
+
+/// A refresh token's own secret, made at `at_ms` (Unix milliseconds).
+#[must_use]
+pub fn refresh_secret(family: &Secret, session: u64, at_ms: u64, random: [u8; 10]) -> Secret {
+    let mut secret = Zeroizing::new([0; 24]);
+    secret[..AT_BYTES].copy_from_slice(&at_ms.to_be_bytes()[2..]);
+    secret[AT_BYTES..BODY_BYTES].copy_from_slice(&random);
+    let tag = lineage(family, session, &secret[..BODY_BYTES]);
+    secret[BODY_BYTES..].copy_from_slice(&tag[..8]);
+    Secret::new(*secret)
+}
+
+/// When a token was made here, in Unix milliseconds; `None` when it was not.
+fn made_at(family: &Secret, session: u64, token: &Secret) -> Option<u64> {
+    let (body, tag) = token.expose().split_at(BODY_BYTES);
+    if lineage(family, session, body)[..8] != *tag {
+        return None;
+    }
+    let mut at = [0; 8];
+    at[2..].copy_from_slice(&body[..AT_BYTES]);
+    Some(u64::from_be_bytes(at))
+}
+
+fn lineage(family: &Secret, session: u64, body: &[u8]) -> Zeroizing<[u8; 32]> {
+    let parts = [&family.expose()[..], &session.to_le_bytes(), body];
+    Zeroizing::new(tagged("tg-lineage-1", &parts))
+}
+
 /// What a presented token of the right family is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presented {
@@ -31,7 +70,12 @@ pub(crate) enum Presented {
     Last {
         age_ms: u64,
     },
+    /// Made here before the current one, and not the last.
     Older,
+    /// Made here after the current one: the rows are of an older copy.
+    Newer,
+    /// Not made here, or by a program that left no mark.
+    Unknown,
 }
 
 /// What to do with it.
@@ -40,6 +84,8 @@ pub(crate) enum Verdict {
     Rotate,
     Repeat,
     EndFamily,
+    /// It opens nothing and ends nothing.
+    Refuse,
 }
 
 impl Presented {
@@ -48,13 +94,14 @@ impl Presented {
             Presented::Current => Verdict::Rotate,
             Presented::Last { age_ms } if age_ms <= retry_ms => Verdict::Repeat,
             Presented::Last { .. } | Presented::Older => Verdict::EndFamily,
+            Presented::Newer | Presented::Unknown => Verdict::Refuse,
         }
     }
 }
 
 impl Session {
     /// Tells what a token is whose family was already proven.
-    pub(crate) fn presented(&self, token: &Secret, now_ms: u64) -> Presented {
+    pub(crate) fn presented(&self, family: &Secret, token: &Secret, now_ms: u64) -> Presented {
         let hash = SecretHash::of_refresh(token);
         if hash.matches(&self.refresh_hash) {
             return Presented::Current;
@@ -63,14 +110,33 @@ impl Session {
             Some(last) if constant_time_eq_32(&hash.0, &last.hash) => Presented::Last {
                 age_ms: now_ms.saturating_sub(last.at),
             },
-            _ => Presented::Older,
+            _ => self.neither(family, token),
+        }
+    }
+
+    /// A token that is neither the current one nor the one before.
+    fn neither(&self, family: &Secret, token: &Secret) -> Presented {
+        let current = self
+            .rotated
+            .as_ref()
+            .map_or(self.created_at, |last| last.at);
+        match made_at(family, self.id, token) {
+            None => Presented::Unknown,
+            Some(at) if at > current => Presented::Newer,
+            Some(_) => Presented::Older,
         }
     }
 
     /// Replaces the current token; the successor stays readable for whoever
     /// holds the token it replaces.
-    pub(crate) fn rotate(&mut self, token: &Secret, now_ms: u64, entropy: &mut Entropy) -> Secret {
-        let successor = Secret::new(entropy.bytes());
+    pub(crate) fn rotate(
+        &mut self,
+        family: &Secret,
+        token: &Secret,
+        now_ms: u64,
+        entropy: &mut Entropy,
+    ) -> Secret {
+        let successor = refresh_secret(family, self.id, now_ms, entropy.bytes());
         let hash = self.refresh_hash;
         let nonce = entropy.bytes();
         self.rotated = seal(token, self.id, nonce, &successor).map(|successor| Rotated {
@@ -134,14 +200,20 @@ mod tests {
             Presented::Last { age_ms: 30_000 },
             Presented::Last { age_ms: 30_001 },
             Presented::Older,
+            Presented::Newer,
+            Presented::Unknown,
         ] {
             writeln!(table, "{presented:?} = {:?}", presented.verdict(30_000)).unwrap();
         }
         crate::table::assert_table("refresh", &table);
     }
 
+    fn family() -> Secret {
+        Secret::new([6; 24])
+    }
+
     fn session() -> (Session, Secret) {
-        let token = Secret::new([5; 24]);
+        let token = refresh_secret(&family(), 9, 0, [5; 10]);
         let session = Session {
             id: 9,
             secret_hash: [0; 32],
@@ -161,16 +233,19 @@ mod tests {
     #[test]
     fn a_successor_opens_for_the_token_it_replaced_and_for_no_other() {
         let (mut session, first) = session();
-        let second = session.rotate(&first, 100, &mut Entropy::new([1; 32]));
+        let second = session.rotate(&family(), &first, 100, &mut Entropy::new([1; 32]));
         assert!(session.successor(&first).unwrap().matches(&second));
         assert!(session.successor(&second).is_none());
-        assert_eq!(session.presented(&second, 100), Presented::Current);
         assert_eq!(
-            session.presented(&first, 350),
+            session.presented(&family(), &second, 100),
+            Presented::Current
+        );
+        assert_eq!(
+            session.presented(&family(), &first, 350),
             Presented::Last { age_ms: 250 }
         );
-        let third = session.rotate(&second, 400, &mut Entropy::new([2; 32]));
-        assert_eq!(session.presented(&first, 400), Presented::Older);
+        let third = session.rotate(&family(), &second, 400, &mut Entropy::new([2; 32]));
+        assert_eq!(session.presented(&family(), &first, 400), Presented::Older);
         assert!(session.successor(&first).is_none());
         assert!(session.successor(&second).unwrap().matches(&third));
     }
@@ -178,7 +253,34 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_ends_no_family() {
         let (mut session, first) = session();
-        session.rotate(&first, 100_000, &mut Entropy::new([1; 32]));
-        assert_eq!(session.presented(&first, 1), Presented::Last { age_ms: 0 });
+        session.rotate(&family(), &first, 100_000, &mut Entropy::new([1; 32]));
+        let presented = session.presented(&family(), &first, 1);
+        assert_eq!(presented, Presented::Last { age_ms: 0 });
+    }
+
+    #[test]
+    fn garbage_and_tokens_newer_than_the_rows_are_told_from_old_ones() {
+        let (older_copy, first) = session();
+        let mut session = older_copy.clone();
+        let mut entropy = Entropy::new([1; 32]);
+        let second = session.rotate(&family(), &first, 1_000, &mut entropy);
+        let third = session.rotate(&family(), &second, 2_000, &mut entropy);
+        for newer in [&second, &third] {
+            let presented = older_copy.presented(&family(), newer, 3_000);
+            assert_eq!(presented, Presented::Newer);
+        }
+        assert_eq!(
+            session.presented(&family(), &first, 3_000),
+            Presented::Older
+        );
+        for bit in 0..24 * 8 {
+            let mut bytes = *first.expose();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let presented = session.presented(&family(), &Secret::new(bytes), 3_000);
+            assert_eq!(presented, Presented::Unknown, "bit {bit}");
+        }
+        let of_another = refresh_secret(&Secret::new([7; 24]), 9, 0, [5; 10]);
+        let presented = session.presented(&family(), &of_another, 3_000);
+        assert_eq!(presented, Presented::Unknown);
     }
 }

@@ -286,12 +286,12 @@ impl InterimAccount {
             return InterimReply::Unavailable;
         }
         let row = &person.check.sessions[place];
-        let presented = row.presented(proof.token, step.now_ms);
+        let presented = row.presented(proof.family, proof.token, step.now_ms);
         let token = match presented.verdict(step.policy.session.refresh_retry_ms) {
             Verdict::Rotate => Some(proof.token.clone()),
             Verdict::Repeat => row.successor(proof.token),
             // Another owner may have let it go on meanwhile.
-            Verdict::EndFamily => None,
+            Verdict::EndFamily | Verdict::Refuse => None,
         };
         let Some(token) = token else {
             return InterimReply::Unavailable;

@@ -37,13 +37,13 @@ impl Account {
         }
         let user = self.user;
         let row = &mut person.check.sessions[place];
-        let presented = row.presented(token, step.now_ms);
+        let presented = row.presented(family, token, step.now_ms);
         let verdict = presented.verdict(step.policy.session.refresh_retry_ms);
         #[cfg(tidegate_planted)]
         let verdict = crate::planted::verdict(verdict);
         match verdict {
             Verdict::Rotate => {
-                let successor = row.rotate(token, step.now_ms, &mut step.entropy);
+                let successor = row.rotate(family, token, step.now_ms, &mut step.entropy);
                 row.used_at = row.used_at.max(step.now_ms);
                 step.change();
                 Reply::Refreshed(row.grant(user, family, successor, step.now_ms))
@@ -59,6 +59,7 @@ impl Account {
                 step.event(EventKind::SessionEnded(ended.id, EndReason::RefreshReused));
                 Reply::No(Refusal::RefreshReused)
             }
+            Verdict::Refuse => Reply::No(Refusal::InvalidToken),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::id::{DeviceId, SessionId};
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::SESSIONS_MAX;
 use crate::record::v1::{Guesses, PasswordRow, Session};
-use crate::refresh::session_secret;
+use crate::refresh::{refresh_secret, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
 use crate::session::Liveness;
@@ -266,11 +266,12 @@ impl Person {
         self.make_room(step);
         let device = self.device(attempt, step);
         let family = Secret::new(step.entropy.bytes());
-        let refresh = Secret::new(step.entropy.bytes());
+        let id = step.entropy.number();
+        let refresh = refresh_secret(&family, id, step.now_ms, step.entropy.bytes());
         let policy = &step.policy.session;
         let expires_at = step.now_ms.saturating_add(policy.lifetime_ms);
         let session = Session {
-            id: step.entropy.number(),
+            id,
             secret_hash: SecretHash::of_session(&session_secret(&family)).0,
             created_at: step.now_ms,
             used_at: step.now_ms,

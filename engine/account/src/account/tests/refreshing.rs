@@ -86,6 +86,42 @@ fn a_forged_token_ends_nothing() {
 }
 
 #[test]
+fn garbage_under_the_right_family_ends_nothing() {
+    let (mut world, first) = World::signed_in();
+    let second = world.refresh(&first).granted();
+    let third = world.refresh(&second).granted();
+    for bit in [0, 60, 130, 191] {
+        let mut garbage = third.clone();
+        let mut bytes = *third.refresh.expose();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        garbage.refresh = Secret::new(bytes);
+        assert_eq!(world.refresh(&garbage).refused(), Refusal::InvalidToken);
+    }
+    world.refresh(&third).granted();
+}
+
+#[test]
+fn after_a_restore_of_an_older_copy_nobody_is_called_a_thief() {
+    let (mut world, first) = World::signed_in();
+    let parts = world.account.parts().unwrap();
+    let (check, sealed) = (parts.0.clone(), parts.1.clone());
+    world.now += 60_000;
+    let second = world.refresh(&first).granted();
+    world.now += 60_000;
+    let third = world.refresh(&second).granted();
+    // The store is put back as it was before the two refreshes.
+    world.account = Account::load(check, sealed);
+    world.now += 60_000;
+    for newer in [&third, &second] {
+        assert_eq!(world.refresh(newer).refused(), Refusal::InvalidToken);
+        assert_eq!(world.sessions(), 1);
+    }
+    let next = world.refresh(&first).granted();
+    assert_eq!(world.refresh(&third).refused(), Refusal::RefreshReused);
+    assert_eq!(world.refresh(&next).refused(), Refusal::InvalidToken);
+}
+
+#[test]
 fn a_refresh_never_reaches_beyond_the_absolute_end() {
     let (mut world, mut grant) = World::signed_in();
     let end = grant.expires_at;
