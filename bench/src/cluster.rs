@@ -94,7 +94,13 @@ pub(crate) struct Ground {
     )]
     seed: u64,
     /// Threads beside everything that only compute: a machine that is busy.
-    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        global = true,
+        value_parser = crate::ranges::threads()
+    )]
     busy: usize,
     /// The older program (`tidegate`), for `upgrade`.
     #[arg(long, value_name = "FILE", global = true)]

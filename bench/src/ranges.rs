@@ -63,6 +63,10 @@ pub(crate) fn places() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(PLACES)
 }
 
+pub(crate) fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(0..=1_024)
+}
+
 pub(crate) fn turns() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000)
 }

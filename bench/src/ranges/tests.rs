@@ -34,6 +34,7 @@ const NUMBERS: &[(&str, &str, f64, f64)] = &[
     ("cluster nothing", "rate", 1.0, 1e6),
     ("cluster nothing", "people", 1.0, 1e7),
     ("cluster nothing", "seed", 0.0, 9_007_199_254_740_991.0),
+    ("cluster nothing", "busy", 0.0, 1_024.0),
     ("people --dir D", "", 1.0, 1e7),
 ];
 

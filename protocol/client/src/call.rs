@@ -200,8 +200,11 @@ impl Caller {
         budget.earn();
         let (mut attempts, mut lost, mut asked) = (0u32, 0u32, 0u32);
         let began_ms = world.now_ms();
-        let ended = |error: CallError, asked: u32, over: Over| match error {
-            CallError::Unreachable if asked > 0 => {
+        // What a node said of this client explains more than that none answers.
+        let mut refused = None;
+        let ended = |error, refused, asked: u32, over| match (error, refused) {
+            (CallError::Unreachable, Some(reason)) => CallError::Refused { reason },
+            (CallError::Unreachable, None) if asked > 0 => {
                 let waited_ms = world.now_ms().saturating_sub(began_ms);
                 let waited_ms = u32::try_from(waited_ms).unwrap_or(u32::MAX);
                 CallError::NoAnswer {
@@ -210,7 +213,7 @@ impl Caller {
                     over,
                 }
             }
-            error => error,
+            (error, _) => error,
         };
         let mut target = Target {
             named: slot,
@@ -236,6 +239,9 @@ impl Caller {
                 Sent::Nothing => 0,
                 Sent::Maybe => 1,
             };
+            if let CallError::Refused { reason } = retry.error {
+                refused = Some(reason);
+            }
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
             // What costs a node next to nothing is spread, and not slowed down.
             let cap = match retry.cost {
@@ -245,7 +251,7 @@ impl Caller {
             let wait = retry.wait_ms.max(1);
             let wait = wait.saturating_add(world.up_to(backoff.min(cap)));
             if wait >= world.remaining_ms(deadline) {
-                return Err(ended(fate.of(retry.error), asked, Over::Deadline));
+                return Err(ended(fate.of(retry.error), refused, asked, Over::Deadline));
             }
             let free = match retry.cost {
                 Cost::Free | Cost::Spent => true,
@@ -257,7 +263,7 @@ impl Caller {
             };
             let affordable = free || budget.spend();
             if !affordable {
-                return Err(ended(fate.of(retry.error), asked, Over::Retries));
+                return Err(ended(fate.of(retry.error), refused, asked, Over::Retries));
             }
             attempts += 1;
             world.wait_ms(wait).await;
