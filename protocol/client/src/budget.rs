@@ -8,9 +8,11 @@ use tidegate_wire::Class;
 /// What one call earns and what one retry costs, in tenths of a retry.
 const EARNED: i64 = 1;
 const COST: i64 = 10;
-const FULL: i64 = 100;
+/// As many as may wait for one person: a commit whose fate is not known tells all
+/// of them at once.
+const FULL: i64 = 32 * COST;
 
-/// At most one retry for ten calls, with ten in reserve.
+/// At most one retry for ten calls, with 32 in reserve.
 pub(crate) struct Budget {
     tenths: AtomicI64,
 }
@@ -75,15 +77,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_retries_at_once_and_then_one_for_ten_calls() {
+    fn thirty_two_retries_at_once_and_then_one_for_ten_calls() {
         let budget = Budget::full();
-        assert_eq!((0..50).filter(|_| budget.spend()).count(), 10);
+        assert_eq!((0..50).filter(|_| budget.spend()).count(), 32);
         (0..9).for_each(|_| budget.earn());
         assert!(!budget.spend());
         budget.earn();
         assert_eq!([budget.spend(), budget.spend()], [true, false]);
-        (0..1_000).for_each(|_| budget.earn());
-        assert_eq!((0..50).filter(|_| budget.spend()).count(), 10);
+        (0..10_000).for_each(|_| budget.earn());
+        assert_eq!((0..50).filter(|_| budget.spend()).count(), 32);
     }
 
     #[test]

@@ -230,7 +230,7 @@ async fn what_cannot_be_asked_again_is_waited_for() {
     let silent = caller.patiently(wait(), slow(5)).await;
     assert_eq!(silent, Err(GivenUp::Silent));
     caller.routes.awake(0, 500);
-    for _ in 0..10 {
+    for _ in 0..32 {
         let replaced = caller.patiently(wait(), slow(5)).await;
         assert_eq!(replaced, Err(GivenUp::Replaced));
     }
