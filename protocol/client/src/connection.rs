@@ -149,7 +149,10 @@ async fn read(connection: quinn::Connection, mut stream: quinn::RecvStream, wait
         }
     }
     waiting.close();
-    connection.close(quinn::VarInt::from_u32(0), b"");
+    // To close it again would put our own word in the place of the node's.
+    if connection.close_reason().is_none() {
+        connection.close(quinn::VarInt::from_u32(0), b"");
+    }
 }
 
 impl Waiting {
