@@ -240,13 +240,16 @@ pub(crate) fn log_of(dir: &Path) -> PathBuf {
 }
 
 pub(crate) fn options(dir: &Dir, node: SocketAddr) -> Options {
-    Options::new(
+    let mut options = Options::new(
         node,
         dir.file("tls/ca.crt"),
         dir.file("tls/gateway-default.crt"),
         dir.file("tls/gateway-default.key"),
         "default",
-    )
+    );
+    // Passwords are hashed at the lowest priority, and a build may run beside.
+    options.deadline_ms = 30_000;
+    options
 }
 
 pub(crate) fn client(dir: &Dir, node: &Node) -> Client {
