@@ -638,10 +638,13 @@ async fn a_running_node_whose_certificate_has_ended_takes_up_what_is_renewed_on_
     let who = Credentials::of(&dir, "gateway-default");
     // Until it has ended: a busy node may refuse a connection before.
     while connect(node.quic, &who).await.is_ok() || now_s() <= ends_s + 2 {}
-    assert_eq!(
-        done(&dir, &["cert", "renew"]),
-        json!({ "renewed": "node", "taken_up": "within 10 s" })
-    );
+    // The node takes it up by itself, before the order reaches it or after.
+    let renewed = done(&dir, &["cert", "renew"]);
+    let either = [
+        json!({ "renewed": "node", "taken_up": "within 10 s" }),
+        json!({ "reloaded": true }),
+    ];
+    assert!(either.contains(&renewed), "{renewed}");
     while connect(node.quic, &who).await.is_err() {}
     yes(client(&dir, &node).ping().await);
 }
