@@ -7,8 +7,10 @@
 //! ```text
 //! slot (64 bytes, each at the start of a sector of its own):
 //!     magic 8 | store id 16 | sequence u64 | row seqno u64 | header place u64
-//!     | zeros | CRC-32 of all before, LE
+//!     | exact u8 | zeros | CRC-32 of all before, LE
 //! ```
+//! `exact` is 1; where it is 0 an earlier program wrote the mark, whose row
+//! seqno can be above every row's, so it is read as 0.
 //! Two slots take turns and are not synced: they outlive the process, not a
 //! power cut. Two more take turns whenever the mark is made durable, so that no
 //! single torn write leaves nothing. The newest whole slot counts.
@@ -20,6 +22,8 @@ use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"TGMARK1\0";
 const SLOT_BYTES: usize = 64;
+/// Where a slot says that its row seqno is a row's.
+const EXACT: usize = 48;
 const SECTOR_BYTES: u64 = 512;
 const SLOTS: u64 = 4;
 /// How many commits the durable slots may be behind.
@@ -35,7 +39,7 @@ pub(crate) struct Mark {
     pub(crate) id: StoreId,
     /// The sequence of the newest acknowledged group.
     pub(crate) sequence: u64,
-    /// The number that the rows' files gave that group.
+    /// The number that the rows' files gave that group; 0 where that is not known.
     pub(crate) seqno: u64,
     /// The first of the two places of the key file that hold its header.
     pub(crate) header: u64,
@@ -61,6 +65,10 @@ pub(crate) fn read(path: &Path) -> io::Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
         Err(error) => return Err(error),
     };
+    if bytes.is_empty() {
+        // Made, and nothing was written yet.
+        return Ok(Found::Blank);
+    }
     if bytes.len() as u64 != FILE_BYTES {
         return Ok(Found::Damaged);
     }
@@ -158,6 +166,7 @@ fn encode(mark: &Mark) -> [u8; SLOT_BYTES] {
     bytes[24..32].copy_from_slice(&mark.sequence.to_le_bytes());
     bytes[32..40].copy_from_slice(&mark.seqno.to_le_bytes());
     bytes[40..48].copy_from_slice(&mark.header.to_le_bytes());
+    bytes[EXACT] = 1;
     let sum = crc32fast::hash(&bytes[..SLOT_BYTES - 4]);
     bytes[SLOT_BYTES - 4..].copy_from_slice(&sum.to_le_bytes());
     bytes
@@ -178,7 +187,10 @@ fn decode(sector: &[u8]) -> Option<Mark> {
     Some(Mark {
         id: *body[8..].first_chunk()?,
         sequence: number(24)?,
-        seqno: number(32)?,
+        seqno: match body[EXACT] {
+            0 => 0,
+            _ => number(32)?,
+        },
         header: number(40)?,
     })
 }
@@ -213,6 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn the_row_number_of_a_mark_that_does_not_call_it_exact_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acknowledged");
+        drop(MarkFile::open(&path, mark(4)).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        for slot in bytes.chunks_exact_mut(SECTOR_BYTES as usize) {
+            slot[EXACT] = 0;
+            let sum = crc32fast::hash(&slot[..SLOT_BYTES - 4]);
+            slot[SLOT_BYTES - 4..SLOT_BYTES].copy_from_slice(&sum.to_le_bytes());
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let unknown = Mark {
+            seqno: 0,
+            ..mark(4)
+        };
+        assert_eq!(read(&path).unwrap(), Found::Whole(unknown));
+    }
+
+    #[test]
     fn a_power_cut_leaves_what_was_made_durable() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("acknowledged");
@@ -236,11 +267,13 @@ mod tests {
             std::fs::write(&path, &bytes).unwrap();
             assert_eq!(read(&path).unwrap(), Found::Whole(mark(9)), "bit {bit}");
         }
-        for length in [0, 1, 64, 2_047, 2_049] {
+        for length in [1, 64, 2_047, 2_049] {
             std::fs::write(&path, vec![1; length]).unwrap();
             assert_eq!(read(&path).unwrap(), Found::Damaged, "{length} bytes");
         }
-        std::fs::write(&path, [0; 2_048]).unwrap();
-        assert_eq!(read(&path).unwrap(), Found::Blank);
+        for blank in [0, 2_048] {
+            std::fs::write(&path, vec![0; blank]).unwrap();
+            assert_eq!(read(&path).unwrap(), Found::Blank);
+        }
     }
 }

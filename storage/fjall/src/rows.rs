@@ -5,16 +5,19 @@ mod opening;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, PersistMode};
+use fjall::{AbstractTree, Database, Keyspace, PersistMode};
 use tidegate_storage_api::{Key, KeyRange, StoreError};
 
 use crate::integrity::Fault;
-use crate::integrity::journal::{CHAIN, Chain, SEQUENCE};
+use crate::integrity::journal::{CHAIN, Chain, FOLLOWS, SEQUENCE};
 use crate::key_file::{Header, KeyFile, Place};
 use crate::mark::StoreId;
 
 pub use opening::Absent;
 pub(crate) use opening::{build, is_held, take_over};
+
+#[cfg(test)]
+pub(crate) use opening::hold;
 
 pub(crate) const FORMAT: u32 = 1;
 const FIRST_GENERATION: u32 = 1;
@@ -181,7 +184,8 @@ impl Rows {
     /// crash in between leaves no live key; a replaced one is overwritten only
     /// after the row points at its successor, so a crash loses no key; its place
     /// is written down with that row, so that it is overwritten at the next
-    /// opening at the latest.
+    /// opening at the latest. However many keys a group destroys, they cost one
+    /// sync.
     pub(crate) fn write(&self, group: GroupWrites<'_>) -> Result<(), fjall::Error> {
         let mut batch = self.database.batch().durability(group.sync);
         let mut keys = self.keys.edit();
@@ -191,7 +195,7 @@ impl Rows {
             sequence: group.sequence,
             places: before,
         };
-        let mut keyed = false;
+        let (mut keyed, mut destroyed) = (false, Vec::new());
         for (key, value) in group.rows {
             if key.is_person_key() && !keyed {
                 keys.set_header(self.header, &header)?;
@@ -199,11 +203,7 @@ impl Rows {
             }
             match value {
                 None => {
-                    if let Some(place) = self.place_of(key)? {
-                        // The header must not be younger than what it explains.
-                        keys.sync()?;
-                        keys.destroy(place)?;
-                    }
+                    destroyed.extend(self.place_of(key)?);
                     batch.remove(&self.rows, key.as_bytes());
                 }
                 Some(value) if key.is_person_key() => {
@@ -213,6 +213,13 @@ impl Rows {
                 }
                 Some(value) => batch.insert(&self.rows, key.as_bytes(), value.as_ref()),
             }
+        }
+        if !destroyed.is_empty() {
+            // The header must not be younger than what it explains.
+            keys.sync()?;
+        }
+        for place in destroyed {
+            keys.destroy(place)?;
         }
         keys.sync()?;
         let sequence = group.sequence.to_be_bytes();
@@ -235,17 +242,21 @@ impl Rows {
         Ok(keys.sync()?)
     }
 
-    /// Commits a batch of the commit thread with what ties it to the one before.
+    /// Commits a batch that writes [`NEWEST`], with what ties it to the one before.
     fn commit_chained(&self, mut batch: fjall::OwnedWriteBatch) -> Result<(), fjall::Error> {
         let chain = Chain {
             floor: self.database.seqno(),
             before: self.newest(),
         };
         batch.insert(&self.meta, CHAIN, chain.to_row());
+        batch.insert(&self.meta, FOLLOWS, self.newest().to_be_bytes());
         batch.commit()?;
-        // Nothing else writes, so the number is the one below the next.
-        self.newest
-            .store(self.database.seqno() - 1, Ordering::Release);
+        // fjall's own work takes numbers meanwhile: only a row tells which one
+        // the group got. It is in memory, or was written to a table since.
+        let tree = &self.rows.tree;
+        let newest = tree.get_highest_memtable_seqno();
+        let newest = newest.or_else(|| tree.get_highest_persisted_seqno());
+        self.newest.store(newest.unwrap_or(0), Ordering::Release);
         Ok(())
     }
 
@@ -255,6 +266,11 @@ impl Rows {
         }
         let row = self.rows.get(key.as_bytes())?;
         Ok(row.and_then(|value| Place::from_row(&value)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> &KeyFile {
+        &self.keys
     }
 
     #[cfg(test)]

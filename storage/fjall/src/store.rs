@@ -228,8 +228,11 @@ impl Store for FjallStore {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::key_file::{HEADER_PLACES, Header, KeyFile};
-    use tidegate_storage_api::{Region, Slot};
+    use crate::key_file::{HEADER_PLACES, Header, KeyFile, Place};
+    use crate::mark::{Mark, MarkFile};
+    use crate::rows::hold;
+    use fjall::AbstractTree;
+    use tidegate_storage_api::{Region, Slot, SystemPart};
 
     tidegate_storage_api::conformance_tests!(|| async {
         let folder = tempfile::tempdir().unwrap();
@@ -368,6 +371,169 @@ mod tests {
         let bytes = std::fs::read(folder.path().join("keys/person.keys")).unwrap();
         assert!(bytes[bytes.len() - 128..].iter().all(|byte| *byte == 0));
         assert_eq!(store.get(key).await, Ok(Some(vec![0xB2; 72].into())));
+    }
+
+    fn key(user: u8) -> Key {
+        Key::person_key(Region::FIRST, Slot::new(1).unwrap(), &[user; 16])
+    }
+
+    fn row(number: u64) -> Commit {
+        Commit::default().put(Key::system(SystemPart::Tenant(number)), &b"value"[..])
+    }
+
+    async fn join(store: &FjallStore, user: u8) {
+        let joins = Commit::default().put(key(user), vec![user; 72]);
+        store.commit(joins).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_crash_in_a_group_with_keys_is_forgotten_by_the_starts_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || FjallStore::open(folder.path(), &Options::default());
+        join(&open().unwrap(), 1).await;
+        // The unfinished group had many commits, or one; another crash follows
+        // with no whole group of keys in between.
+        for ahead in [500, 1, 1] {
+            let sequence = open().unwrap().rows.sequence().unwrap();
+            write_key(folder.path(), Some(sequence + ahead));
+            for number in 0..3 {
+                let store = open().unwrap();
+                store.commit(row(number)).await.unwrap();
+            }
+            assert!(!holds_that_key(folder.path()));
+        }
+        let store = open().unwrap();
+        join(&store, 2).await;
+        drop(store);
+        let store = open().unwrap();
+        for user in [1, 2] {
+            let found = store.get(key(user)).await;
+            assert_eq!(found, Ok(Some(vec![user; 72].into())));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || FjallStore::open(folder.path(), &Options::default());
+        let store = open().unwrap();
+        for user in [1, 2] {
+            join(&store, user).await;
+        }
+        let sequence = store.rows.sequence().unwrap();
+        let place = store.rows.rows.get(key(1).as_bytes()).unwrap().unwrap();
+        let place = Place::from_row(&place).unwrap();
+        drop(store);
+        // The key was destroyed, and the power was cut before its row went.
+        let keys = KeyFile::open(&folder.path().join("keys")).unwrap();
+        let header = Header {
+            sequence: sequence + 1,
+            places: keys.places(),
+            ..keys.header(0).unwrap().unwrap()
+        };
+        let mut edit = keys.edit();
+        edit.set_header(0, &header).unwrap();
+        edit.destroy(place).unwrap();
+        edit.sync().unwrap();
+        drop(edit);
+        for user in [3, 4] {
+            let store = open().unwrap();
+            assert!(store.rows.rows.get(key(1).as_bytes()).unwrap().is_none());
+            assert_eq!(store.get(key(1)).await, Ok(None));
+            join(&store, user).await;
+        }
+        let found = open().unwrap().get(key(2)).await;
+        assert_eq!(found, Ok(Some(vec![2; 72].into())));
+    }
+
+    #[tokio::test]
+    async fn no_work_of_the_files_own_raises_what_the_mark_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FjallStore::open(folder.path(), &Options::default()).unwrap();
+        let rows = Arc::clone(&store.rows);
+        let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let until = Arc::clone(&ended);
+        let flushing = std::thread::spawn(move || {
+            while !until.load(std::sync::atomic::Ordering::Relaxed) {
+                rows.meta.rotate_memtable_and_wait().unwrap();
+            }
+        });
+        for number in 0..400 {
+            store.commit(row(number)).await.unwrap();
+            let highest = store.rows.rows.tree.get_highest_seqno();
+            assert_eq!(Some(store.rows.newest()), highest, "commit {number}");
+        }
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        flushing.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_mark_was_emptied_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || FjallStore::open(folder.path(), &Options::default());
+        open().unwrap().commit(row(1)).await.unwrap();
+        let mark = folder.path().join("acknowledged");
+        let whole = std::fs::read(&mark).unwrap();
+        for empty in [0, whole.len()] {
+            std::fs::write(&mark, vec![0; empty]).unwrap();
+            let refused = open().err().unwrap().to_string();
+            assert!(refused.contains("acknowledged: it is empty"), "{refused}");
+        }
+        std::fs::write(&mark, whole).unwrap();
+        open().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_being_read_is_opened_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(FjallStore::open(folder.path(), &Options::default()).unwrap());
+        let rows = folder.path().join("rows");
+        let lock = hold(&rows).unwrap();
+        assert!(FjallStore::is_in_use(folder.path()).unwrap());
+        let refused = FjallStore::open(folder.path(), &Options::default());
+        assert!(matches!(refused, Err(OpenError::InUse(_))));
+        drop(lock);
+        FjallStore::open(folder.path(), &Options::default()).unwrap();
+    }
+
+    /// An older program went on after the first start of this one had failed.
+    #[tokio::test]
+    async fn keys_that_an_older_program_wrote_since_are_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/folders/unmarked");
+        copy(&old, &store);
+        let keys = KeyFile::open(&store.join("keys")).unwrap();
+        let begun = Mark {
+            id: [9; 16],
+            sequence: 0,
+            seqno: 0,
+            header: keys.places(),
+        };
+        drop(MarkFile::open(&store.join("acknowledged"), begun).unwrap());
+        let mut edit = keys.edit();
+        let places = [0xA1, 0xB2].map(|fill| (edit.append(&[fill; 72]).unwrap(), fill));
+        edit.sync().unwrap();
+        drop(edit);
+        for _ in 0..2 {
+            let opened = FjallStore::open(&store, &Options::default()).unwrap();
+            for (place, fill) in places {
+                let found = opened.rows.keys().read(place).unwrap();
+                assert_eq!(found, Some(vec![fill; 72].into()));
+            }
+        }
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            let target = to.join(path.file_name().unwrap());
+            match path.is_dir() {
+                true => copy(&path, &target),
+                false => drop(std::fs::copy(&path, &target).unwrap()),
+            }
+        }
     }
 
     #[tokio::test]

@@ -176,6 +176,7 @@ impl Scribe {
         }
         if let Err(error) = self.mark.sync() {
             tracing::error!(event = "store.mark_failed", %error);
+            let _ = self.fault.set(error.kind());
             self.failed.store(true, Ordering::Release);
         }
         waiting.recv().ok()

@@ -25,6 +25,9 @@ const SEQNO_SLACK: u64 = 1_024;
 
 /// The row of [`Chain`] in the keyspace `meta`, written with every group.
 pub(crate) const CHAIN: &str = "chain";
+/// The row that names the group before, exactly; 0 where what was before is not
+/// chained. A chain of an earlier program can name a number that no row has.
+pub(crate) const FOLLOWS: &str = "follows";
 /// The row of the newest sequence there.
 pub(crate) const SEQUENCE: &str = "sequence";
 
@@ -33,7 +36,7 @@ pub(crate) const SEQUENCE: &str = "sequence";
 pub(crate) struct Chain {
     /// No number below this was free when the group was written.
     pub(crate) floor: u64,
-    /// The number of the group before; 0 for the first one.
+    /// The number of the group before or a little more; 0 for the first one.
     pub(crate) before: u64,
 }
 
@@ -187,7 +190,13 @@ impl Walk {
             if !possible.contains(&batch.seqno) {
                 return None;
             }
-            self.before.get_or_insert(chain.before);
+        }
+        if let Some(follows) = batch.follows {
+            // 0 is said by a store that was just tied together.
+            if follows != 0 && self.last_seqno.is_some_and(|last| last != follows) {
+                return None;
+            }
+            self.before.get_or_insert(follows);
         }
         if let Some(sequence) = batch.sequence {
             if self.sequence.is_some_and(|last| sequence < last) {
@@ -205,6 +214,7 @@ struct Batch {
     seqno: u64,
     sequence: Option<u64>,
     chain: Option<Chain>,
+    follows: Option<u64>,
 }
 
 impl Batch {
@@ -218,6 +228,7 @@ impl Batch {
             seqno: u64::from_le_bytes(cursor.take()?),
             sequence: None,
             chain: None,
+            follows: None,
         };
         let from = cursor.at;
         for _ in 0..items {
@@ -244,6 +255,9 @@ impl Batch {
         if keyspace == META && key == SEQUENCE.as_bytes() {
             self.sequence = Some(u64::from_be_bytes(value.try_into().ok()?));
         }
+        if keyspace == META && key == FOLLOWS.as_bytes() {
+            self.follows = Some(u64::from_be_bytes(value.try_into().ok()?));
+        }
         if keyspace == META && key == CHAIN.as_bytes() {
             self.chain = Some(Chain::from_row(value)?);
         }
@@ -266,5 +280,77 @@ impl<'a> Cursor<'a> {
 
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.slice(N)?.try_into().ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn item(key: &str, value: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![2, 0, 0];
+        bytes.extend(META.to_le_bytes());
+        bytes.extend(u16::try_from(key.len()).unwrap().to_le_bytes());
+        let length = u32::try_from(value.len()).unwrap().to_le_bytes();
+        bytes.extend([length, length].concat());
+        bytes.extend(key.as_bytes());
+        bytes.extend(value);
+        bytes
+    }
+
+    /// The group with this number, after the one with that number.
+    fn group(number: u64, before: u64) -> Vec<u8> {
+        let chain = Chain {
+            floor: number,
+            before,
+        };
+        let items = [
+            item(SEQUENCE, &number.to_be_bytes()),
+            item(CHAIN, &chain.to_row()),
+            item(FOLLOWS, &before.to_be_bytes()),
+        ];
+        let count = u32::try_from(items.len()).unwrap();
+        let items = items.concat();
+        let mut bytes = vec![1];
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(number.to_le_bytes());
+        bytes.extend(&items);
+        bytes.push(3);
+        bytes.extend(xxh3_64(&items).to_le_bytes());
+        bytes.extend(TRAILER);
+        bytes
+    }
+
+    fn read(journals: &[&[Vec<u8>]]) -> Result<Option<u64>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, groups) in journals.iter().enumerate() {
+            let mut bytes = groups.concat();
+            bytes.resize(bytes.len() + 4_096, 0);
+            std::fs::write(folder.path().join(format!("{number}.jnl")), bytes).unwrap();
+        }
+        let read = read_all(folder.path(), Some(1));
+        read.map(|found| found.sequence)
+            .map_err(|fault| fault.reason)
+    }
+
+    #[test]
+    fn a_group_that_is_missing_between_two_journals_is_told() {
+        let sealed = [group(4, 0), group(6, 4), group(7, 6)];
+        let active = [group(9, 7), group(10, 9)];
+        assert_eq!(read(&[&sealed, &active]), Ok(Some(10)));
+        let told = Err("its batch at byte 0 is out of order".to_owned());
+        // An older copy of a journal is its beginning.
+        assert_eq!(read(&[&sealed[..2], &active]), told);
+        let gap = [active[0].clone(), group(12, 11)];
+        let at = active[0].len();
+        let told = Err(format!("its batch at byte {at} is out of order"));
+        assert_eq!(read(&[&sealed, &gap]), told);
+    }
+
+    #[test]
+    fn a_group_of_a_store_that_was_tied_together_anew_follows_anything() {
+        let groups = [group(4, 0), group(6, 4), group(9, 0), group(10, 9)];
+        assert_eq!(read(&[&groups]), Ok(Some(10)));
     }
 }

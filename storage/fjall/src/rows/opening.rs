@@ -1,24 +1,25 @@
 //! Opening a folder: nothing is served, and nothing is destroyed, before rows,
 //! keys and mark were held against each other.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+mod compare;
+mod lock;
+mod making;
+mod repair;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
-use fjall::{AbstractTree, Database, KeyspaceCreateOptions, PersistMode};
-use tidegate_storage_api::Key;
-use xxhash_rust::xxh3::Xxh3Default;
+use fjall::{AbstractTree, Database, KeyspaceCreateOptions};
 
-use super::{KEYS_SEQUENCE, MetaError, NEWEST, PLACES, REPLACED, Rows, STORE_ID};
-use crate::integrity::journal::SEQUENCE;
-use crate::integrity::{self, Fault, Verify, Whole};
-use crate::key_file::{FILE, Header, KeyFile, PLACE_ROW_BYTES, Place};
+use super::{MetaError, Rows};
+use crate::integrity::{self, Fault, Verify};
+use crate::key_file::KeyFile;
 use crate::mark::{Mark, MarkFile, StoreId};
+use compare::{Compared, check_keys};
+use making::create;
 
-const LOCK_TRIES: usize = 3;
-const LOCK_WAIT: Duration = Duration::from_millis(100);
+pub(crate) use lock::{hold, is_held};
+pub(crate) use making::{build, take_over};
 
 /// What is done where there is no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,45 +97,28 @@ impl Rows {
                 Absent::Create => create(folder)?,
             }
         }
-        refuse_held(&layout.rows)?;
+        let lock = hold(&layout.rows)?;
         let whole = integrity::verify(&layout.rows, &layout.mark, verify)?;
-        let keys = open_keys(&layout, &whole)?;
+        check_keys(&layout, &whole)?;
         whole.drop_unfinished()?;
-        let opened = guarded(&layout.rows, || raw(&layout.rows, keys, cache_bytes))?;
-        opened.check_format()?;
-        opened.taken_up(&layout, whole, verify)
-    }
-
-    /// Holds what fjall found against mark and keys.
-    fn taken_up(
-        mut self,
-        layout: &Layout,
-        whole: Whole,
-        verify: Verify,
-    ) -> Result<Opened, MetaError> {
-        if self.meta.get("copied")?.is_some() {
-            return Err(Fault::new(&layout.rows, "it is a backup that was not put back").into());
-        }
-        let tie = match self.meta.get(STORE_ID)? {
-            None => {
-                let mark = self.adopt(layout, whole.mark)?;
-                return Ok(Opened { rows: self, mark });
+        // fjall takes the lock itself.
+        drop(lock);
+        // Its workers move what recovery found in journals to tables and drop
+        // the journals: not before all was held against each other.
+        let mut compared = guarded(&layout, cache_bytes, Workers::None)?;
+        compared.check_format()?;
+        compared.compare(&layout, &whole, verify)?;
+        drop(compared);
+        let mut opened = guarded(&layout, cache_bytes, Workers::One)?;
+        let mark = match opened.compare(&layout, &whole, Verify::UpTo(0))? {
+            Compared::Untied => opened.adopt(&layout, whole.mark)?,
+            Compared::Tied(header) => {
+                opened.destroy_replaced()?;
+                opened.destroy_unfinished(&header)?;
+                MarkFile::open(&layout.mark, opened.mark()?)?
             }
-            Some(row) => Tie::from_row(&row).ok_or(MetaError::Unreadable("its id"))?,
         };
-        if !whole.marked {
-            return Err(Fault::new(&layout.mark, "it is missing").into());
-        }
-        (self.id, self.header) = (tie.id, tie.header);
-        self.compare_mark(layout, &whole)?;
-        let header = self.compare_keys(layout)?;
-        if verify_keys(verify, self.keys.places()) {
-            self.verify_keys(layout, &header)?;
-        }
-        self.destroy_replaced()?;
-        self.destroy_unfinished(&header)?;
-        let mark = MarkFile::open(&layout.mark, self.mark()?)?;
-        Ok(Opened { rows: self, mark })
+        Ok(Opened { rows: opened, mark })
     }
 
     fn mark(&self) -> Result<Mark, MetaError> {
@@ -145,195 +129,24 @@ impl Rows {
             header: self.header,
         })
     }
-
-    /// Nothing that was acknowledged is missing from either keyspace.
-    fn compare_mark(&self, layout: &Layout, whole: &Whole) -> Result<(), MetaError> {
-        let missing = |what: &str| Err(Fault::new(&layout.rows, what).into());
-        if let Some(mark) = whole.mark {
-            if mark.id != self.id {
-                return Err(Fault::new(&layout.mark, "it is of another store").into());
-            }
-            if mark.sequence > self.sequence()? {
-                return missing("acknowledged commits are missing");
-            }
-        }
-        for keyspace in [&self.rows, &self.meta] {
-            let [persisted, highest] = [
-                keyspace.tree.get_highest_persisted_seqno(),
-                keyspace.tree.get_highest_seqno(),
-            ]
-            .map(|seqno| seqno.unwrap_or(0));
-            if whole.before.is_some_and(|before| persisted < before) {
-                return missing("a journal or tables are missing");
-            }
-            if whole.mark.is_some_and(|mark| highest < mark.seqno) {
-                return missing("tables are missing");
-            }
-        }
-        Ok(())
-    }
-
-    /// Keys and rows are of one store and of one time, but for a group that a
-    /// crash cut short after its keys and before its rows.
-    fn compare_keys(&self, layout: &Layout) -> Result<Header, MetaError> {
-        let path = layout.keys.join(FILE);
-        let fault = |what: &str| Err(Fault::new(&path, what).into());
-        let Some(header) = self.keys.header(self.header)? else {
-            return fault("it does not say of which store it is: another file, or a shorter one");
-        };
-        if header.id != self.id {
-            return fault("it is of another store");
-        }
-        let (places, newest) = (
-            self.number(PLACES)?,
-            self.number(KEYS_SEQUENCE)?.unwrap_or(0),
-        );
-        if places.is_some_and(|places| self.keys.places() < places) {
-            return fault("it is shorter than what the rows name");
-        }
-        if header.sequence < newest {
-            return fault("it is older than the rows");
-        }
-        if header.sequence > newest && header.sequence <= self.sequence()? {
-            return fault("it is of another time than the rows");
-        }
-        if header.sequence > newest && places.is_some_and(|places| places != header.places) {
-            return fault("it is newer than the rows by more than one group");
-        }
-        Ok(header)
-    }
-
-    /// Every key that a row names is there. What no row names proves nothing:
-    /// a group that a power cut ended can leave anything behind the last place.
-    fn verify_keys(&self, layout: &Layout, header: &Header) -> Result<(), MetaError> {
-        let path = layout.keys.join(FILE);
-        let cut_short = self.is_unfinished(header)?;
-        for row in self.rows.iter() {
-            let (key, value) = row.into_inner()?;
-            let person_key = key.as_ref() != NEWEST && Key::from_stored(&key).is_person_key();
-            if !person_key {
-                continue;
-            }
-            let place = Place::from_row(&value).ok_or(MetaError::Unreadable("a place"))?;
-            let what = match self.keys.read(place) {
-                Ok(Some(_)) => continue,
-                Ok(None) if cut_short => continue,
-                Ok(None) => "missing",
-                Err(_) => "damaged",
-            };
-            let reason = format!("the key at byte {} is {what}", place.offset());
-            return Err(Fault::new(&path, reason).into());
-        }
-        Ok(())
-    }
-
-    /// Whether the newest group that changed keys never reached the rows.
-    fn is_unfinished(&self, header: &Header) -> Result<bool, MetaError> {
-        Ok(header.sequence > self.sequence()?)
-    }
-
-    /// Destroys once more what the newest group with replaced keys replaced: a
-    /// crash can have come before that was durable.
-    fn destroy_replaced(&self) -> Result<(), MetaError> {
-        let Some(places) = self.meta.get(REPLACED)? else {
-            return Ok(());
-        };
-        let mut keys = self.keys.edit();
-        for place in places.chunks_exact(PLACE_ROW_BYTES) {
-            if let Some(place) = Place::from_row(place) {
-                keys.destroy(place)?;
-            }
-        }
-        Ok(keys.sync()?)
-    }
-
-    /// Destroys the keys of a group whose rows never came: nobody would destroy
-    /// them with their person. The header names that group; that rows are
-    /// absent proves nothing.
-    fn destroy_unfinished(&self, header: &Header) -> Result<(), MetaError> {
-        if !self.is_unfinished(header)? {
-            return Ok(());
-        }
-        let mut keys = self.keys.edit();
-        keys.destroy_from(header.places)?;
-        Ok(keys.sync()?)
-    }
-
-    /// Ties a store together that an older program made, or that was just made:
-    /// the mark first, the rows last, so that a crash in between is repeated.
-    fn adopt(&mut self, layout: &Layout, begun: Option<Mark>) -> Result<MarkFile, MetaError> {
-        let (path, sequence) = (layout.keys.join(FILE), self.sequence()?);
-        let mark = match begun {
-            Some(mark) if mark.sequence > sequence => {
-                return Err(Fault::new(&layout.rows, "acknowledged commits are missing").into());
-            }
-            Some(mark) => mark,
-            None => Mark {
-                id: new_id(&path)?,
-                sequence,
-                seqno: 0,
-                header: self.keys.places(),
-            },
-        };
-        (self.id, self.header) = (mark.id, mark.header);
-        let file = MarkFile::open(&layout.mark, mark)?;
-        let header = Header {
-            id: self.id,
-            sequence,
-            places: mark.header,
-        };
-        let mut keys = self.keys.edit();
-        keys.put_header(self.header, &header)?;
-        keys.sync()?;
-        let places = keys.places();
-        drop(keys);
-        let tie = Tie {
-            id: self.id,
-            header: self.header,
-        };
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
-        batch.insert(&self.meta, STORE_ID, tie.to_row());
-        batch.insert(&self.meta, PLACES, places.to_be_bytes());
-        batch.insert(&self.meta, KEYS_SEQUENCE, sequence.to_be_bytes());
-        batch.insert(&self.meta, SEQUENCE, sequence.to_be_bytes());
-        batch.insert(&self.rows, NEWEST, sequence.to_be_bytes());
-        // What was before is not chained.
-        *self.newest.get_mut() = 0;
-        self.commit_chained(batch)?;
-        Ok(file)
-    }
 }
 
-/// Opens the key file, which must be the one that the mark was written for.
-fn open_keys(layout: &Layout, whole: &Whole) -> Result<KeyFile, MetaError> {
-    let path = layout.keys.join(FILE);
-    let keys = KeyFile::open(&layout.keys).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Fault::new(&path, "it is missing").into(),
-        _ => MetaError::Io(error),
-    })?;
-    if let Some(mark) = whole.mark
-        && let Some(header) = keys.header(mark.header)?
-        && header.id != mark.id
-    {
-        return Err(Fault::new(&path, "it is of another store").into());
-    }
-    Ok(keys)
-}
-
-/// A cross-check reads every place: it is done where a table would be read too.
-fn verify_keys(verify: Verify, places: u64) -> bool {
-    match verify {
-        Verify::Everything => true,
-        Verify::UpTo(bytes) => places.saturating_mul(128) <= bytes,
-    }
+/// What works beside whoever opened the files.
+#[derive(Clone, Copy)]
+enum Workers {
+    /// Nothing: files stay as they are until the first commit.
+    None,
+    /// What moves rows from journals to tables.
+    One,
 }
 
 /// Opens the files, which were found whole.
-fn raw(rows_at: &Path, keys: KeyFile, cache_bytes: u64) -> Result<Rows, MetaError> {
-    let database = Database::builder(rows_at)
-        .cache_size(cache_bytes)
-        .worker_threads(1)
-        .open()?;
+fn raw(layout: &Layout, cache_bytes: u64, workers: Workers) -> Result<Rows, MetaError> {
+    let builder = Database::builder(&layout.rows).cache_size(cache_bytes);
+    let database = match workers {
+        Workers::None => builder.worker_threads_unchecked(0).open()?,
+        Workers::One => builder.worker_threads(1).open()?,
+    };
     let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
     let meta = database.keyspace("meta", KeyspaceCreateOptions::default)?;
     let newest = rows.tree.get_highest_seqno().unwrap_or(0);
@@ -341,7 +154,8 @@ fn raw(rows_at: &Path, keys: KeyFile, cache_bytes: u64) -> Result<Rows, MetaErro
         database,
         rows,
         meta,
-        keys,
+        // Only now that the lock is held nobody appends to it.
+        keys: KeyFile::open(&layout.keys)?,
         id: StoreId::default(),
         header: 0,
         newest: AtomicU64::new(newest),
@@ -349,114 +163,9 @@ fn raw(rows_at: &Path, keys: KeyFile, cache_bytes: u64) -> Result<Rows, MetaErro
 }
 
 /// fjall asserts things about its files that damage can break.
-fn guarded(path: &Path, open: impl FnOnce() -> Result<Rows, MetaError>) -> Result<Rows, MetaError> {
+fn guarded(layout: &Layout, cache_bytes: u64, workers: Workers) -> Result<Rows, MetaError> {
+    let open = || raw(layout, cache_bytes, workers);
     let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open));
-    opened.unwrap_or_else(|_| Err(Fault::new(path, "its files do not fit each other").into()))
-}
-
-/// Another process that has the folder open changes what is read here. One that
-/// only asks holds the lock for a moment.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "waits for another process, before anything of the engine runs"
-)]
-fn refuse_held(rows: &Path) -> Result<(), MetaError> {
-    for _ in 0..LOCK_TRIES {
-        if !is_held(rows)? {
-            return Ok(());
-        }
-        std::thread::sleep(LOCK_WAIT);
-    }
-    Err(MetaError::Fjall(fjall::Error::Locked))
-}
-
-/// Whether a process has the rows open. Changes nothing.
-pub(crate) fn is_held(rows: &Path) -> std::io::Result<bool> {
-    let lock = match File::open(rows.join("lock")) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    match lock.try_lock() {
-        Ok(()) => lock.unlock().map(|()| false),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Makes a store beside its place and moves it there when it is whole.
-fn create(folder: &Path) -> Result<(), MetaError> {
-    build(folder, "making", |half| {
-        let layout = Layout::of(half);
-        let keys = KeyFile::create(&layout.keys)?;
-        let mut rows = raw(&layout.rows, keys, 1024 * 1024)?;
-        rows.set_format(super::FORMAT)?;
-        rows.adopt(&layout, None).map(drop)
-    })
-}
-
-/// Lets a folder appear whole: made under another name, moved at the end. What
-/// an earlier attempt left half made is taken away first.
-pub(crate) fn build<T, E: From<std::io::Error>>(
-    folder: &Path,
-    extension: &str,
-    fill: impl FnOnce(&Path) -> Result<T, E>,
-) -> Result<T, E> {
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(extension);
-    let half = folder.with_file_name(name);
-    if half.exists() {
-        std::fs::remove_dir_all(&half)?;
-    }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&half)?;
-    let filled = match fill(&half) {
-        Ok(filled) => filled,
-        Err(error) => {
-            // The error says what was wrong; the half is worth nothing.
-            let _ = std::fs::remove_dir_all(&half);
-            return Err(error);
-        }
-    };
-    File::open(&half)?.sync_all()?;
-    std::fs::rename(&half, folder)?;
-    if let Some(parent) = half
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(filled)
-}
-
-/// Puts a copy where a store is to be; `copied` sees the rows before.
-pub(crate) fn take_over(
-    half: &Path,
-    cache_bytes: u64,
-    copied: impl FnOnce(&Rows) -> Result<u64, MetaError>,
-) -> Result<u64, MetaError> {
-    let layout = Layout::of(half);
-    let whole = integrity::verify(&layout.rows, &layout.mark, Verify::Everything)?;
-    let keys = open_keys(&layout, &whole)?;
-    let mut rows = guarded(&layout.rows, || raw(&layout.rows, keys, cache_bytes))?;
-    rows.check_format()?;
-    let found = copied(&rows)?;
-    rows.adopt(&layout, None)?;
-    Ok(found)
-}
-
-/// An id for a store, from when and where its key file was made.
-fn new_id(keys: &Path) -> Result<StoreId, MetaError> {
-    let meta = std::fs::metadata(keys)?;
-    let mut hasher = Xxh3Default::new();
-    for number in [meta.dev(), meta.ino(), meta.len()] {
-        hasher.update(&number.to_le_bytes());
-    }
-    for number in [meta.ctime(), meta.ctime_nsec()] {
-        hasher.update(&number.to_le_bytes());
-    }
-    Ok(hasher.digest128().to_le_bytes())
+    let unfit = || Err(Fault::new(&layout.rows, "its files do not fit each other").into());
+    opened.unwrap_or_else(|_| unfit())
 }
