@@ -398,7 +398,7 @@ impl Caller {
             let Some(Ok(frame)) = world.within(PROBE_MS, asked).await else {
                 return;
             };
-            if decode_reply(&frame).is_ok_and(|reply| reply.code == Code::Ok) {
+            if decode_reply(&frame).is_ok_and(|reply| is_up(reply.code)) {
                 routes.awake(probe.node, world.now_ms());
             }
         });
@@ -575,6 +575,12 @@ impl Caller {
             Kind::Unknown => again(CallError::Unknown { code }, retry_after_ms),
         })
     }
+}
+
+/// Whether a node that was pinged answers again. A gateway that acts on accounts
+/// alone may not ping; that it is told so is an answer.
+fn is_up(code: Code) -> bool {
+    code == Code::Ok || code == Code::NotPermitted
 }
 
 fn understand<T>(

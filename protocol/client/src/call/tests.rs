@@ -282,6 +282,17 @@ async fn whoever_is_not_answered_is_told_what_was_waited_for() {
     assert_eq!(error.to_string(), text);
 }
 
+#[test]
+fn a_node_that_lets_nobody_of_this_gateway_ping_answers_all_the_same() {
+    let told = [
+        Code::Ok,
+        Code::NotPermitted,
+        Code::Draining,
+        Code::Unavailable,
+    ];
+    assert_eq!(told.map(is_up), [true, true, false, false]);
+}
+
 /// A lane on which a node says that it wants nothing of this client.
 struct Refusing(Arc<Mutex<u32>>, Refused);
 
