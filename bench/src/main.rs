@@ -81,7 +81,7 @@ enum Command {
     /// Let something happen to three nodes on a real FoundationDB, under load.
     /// Exit status 0 only when no answer was wrong and nothing was lost.
     Cluster(cluster::ClusterArgs),
-    /// Put signed-in people into a folder that `tidegate init` made.
+    /// Put signed-in people into a folder that `tidegate init --rate-per-s 0` made.
     People(PeopleArgs),
 }
 

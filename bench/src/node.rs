@@ -35,8 +35,30 @@ impl Addresses {
     }
 }
 
+/// What signs people up and in.
+const DEFAULT: &str = "default";
+/// What acts on accounts. A folder that an older program made has none, and its
+/// `default` may do both.
+const OFFICE: &str = "office";
+/// No limit on what the gateways of a folder that is measured may send.
+const UNLIMITED: [&str; 4] = ["--rate-per-s", "0", "--office-rate-per-s", "0"];
+
 /// How a gateway of the node in this folder connects.
 pub(crate) fn options(dir: &Path, at: SocketAddr) -> anyhow::Result<Options> {
+    options_as(dir, at, DEFAULT)
+}
+
+/// How that one connects which acts on accounts.
+pub(crate) fn office(dir: &Path, at: SocketAddr) -> anyhow::Result<Options> {
+    let certificate = dir.join(format!("tls/gateway-{OFFICE}.crt"));
+    let gateway = match certificate.exists() {
+        true => OFFICE,
+        false => DEFAULT,
+    };
+    options_as(dir, at, gateway)
+}
+
+fn options_as(dir: &Path, at: SocketAddr, gateway: &str) -> anyhow::Result<Options> {
     let file = |name: &str| {
         let path = dir.join(name);
         std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
@@ -44,8 +66,8 @@ pub(crate) fn options(dir: &Path, at: SocketAddr) -> anyhow::Result<Options> {
     let mut options = Options::new(
         at,
         file("tls/ca.crt")?,
-        file("tls/gateway-default.crt")?,
-        file("tls/gateway-default.key")?,
+        file(&format!("tls/gateway-{gateway}.crt"))?,
+        file(&format!("tls/gateway-{gateway}.key"))?,
         "default",
     );
     options.deadline_ms = 30_000;
@@ -124,12 +146,13 @@ pub(crate) fn built_beside(name: &str) -> anyhow::Result<Command> {
     Ok(Command::new(path))
 }
 
-/// Makes a node's folder in this one.
+/// Makes a node's folder in this one, whose gateways have no limit.
 pub(crate) fn init(folder: &Path, flags: &[&str]) -> anyhow::Result<PathBuf> {
     let dir = folder.join("node");
     let mut init = tidegate()?;
     let made = init
         .arg("init")
+        .args(UNLIMITED)
         .args(flags)
         .arg("--dir")
         .arg(&dir)

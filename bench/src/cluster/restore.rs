@@ -100,7 +100,7 @@ pub(super) async fn drill(ground: &Ground) -> anyhow::Result<usize> {
     let (gone, others) = (gone.to_vec(), others.to_vec());
 
     tools.copy("rows", ROWS)?;
-    let erased = erase(&rig.client(0)?, &gone).await?;
+    let erased = erase(&rig.office(0)?, &gone).await?;
     say!("{} people are erased", erased.len());
     tools.copy("keys", KEYS)?;
 
@@ -119,9 +119,9 @@ pub(super) async fn drill(ground: &Ground) -> anyhow::Result<usize> {
     }
     rig.settled().await?;
 
-    let client = rig.client(1)?;
+    let (client, office) = (rig.client(1)?, rig.office(1)?);
     for (person, at) in gone.iter().zip(&erased) {
-        wrong += usize::from(!is_gone(&client, person, *at).await?);
+        wrong += usize::from(!is_gone((&client, &office), person, *at).await?);
     }
     for (session, _) in &others {
         let answer = client.check(session).await?;
@@ -135,12 +135,12 @@ pub(super) async fn drill(ground: &Ground) -> anyhow::Result<usize> {
 
 /// Since when each is erased.
 async fn erase(
-    client: &Client,
+    office: &Client,
     people: &[(SessionToken, RefreshToken)],
 ) -> anyhow::Result<Vec<u64>> {
     let mut erased = Vec::new();
     for (session, _) in people {
-        match client.erase(session.user).await? {
+        match office.erase(session.user).await? {
             Decision::Yes(at) => erased.push(at),
             Decision::No(refusal) => anyhow::bail!("nobody is erased: {}", refusal.code.name()),
         }
@@ -150,13 +150,13 @@ async fn erase(
 
 /// Whether nothing of a person answers, and they are known as erased since then.
 async fn is_gone(
-    client: &Client,
+    (client, office): (&Client, &Client),
     (session, refresh): &(SessionToken, RefreshToken),
     at: u64,
 ) -> Result<bool, CallError> {
     let checked = code(&client.check(session).await?);
     let refreshed = code(&client.refresh(refresh).await?);
-    let erased = client.erase(session.user).await?;
+    let erased = office.erase(session.user).await?;
     let nobodys = Some(Code::InvalidToken);
     Ok(checked == nobodys
         && refreshed == nobodys

@@ -189,10 +189,23 @@ impl Rig {
 
     /// How a gateway connects that knows every node, this one first.
     pub(crate) fn options(&self, first: usize) -> anyhow::Result<Options> {
+        self.knowing_all(first, node::options)
+    }
+
+    /// The client of the gateway that acts on accounts.
+    pub(crate) fn office(&self, first: usize) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.knowing_all(first, node::office)?)?)
+    }
+
+    fn knowing_all(
+        &self,
+        first: usize,
+        of: impl FnOnce(&Path, SocketAddr) -> anyhow::Result<Options>,
+    ) -> anyhow::Result<Options> {
         let addresses = self.members.iter().map(|member| member.at);
         let mut addresses: Vec<_> = addresses.collect();
         addresses.rotate_left(first % NODES);
-        let mut options = node::options(&self.first, addresses[0])?;
+        let mut options = of(&self.first, addresses[0])?;
         options.others = addresses[1..].to_vec();
         options.deadline_ms = super::crowd::DEADLINE_MS;
         Ok(options)

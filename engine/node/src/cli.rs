@@ -2,6 +2,7 @@
 
 mod at;
 mod cluster;
+mod connection;
 mod doctor;
 mod input;
 mod logging;
@@ -14,14 +15,11 @@ mod restoring;
 mod shell;
 mod table;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::demo;
-use crate::init::{DEFAULT_GATEWAY, DEFAULT_TENANT};
 
 /// Exit status: the answer is yes.
 const YES: u8 = 0;
@@ -44,7 +42,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Make a node's folder: configuration, CA, certificates, keys, the
-    /// tenant `default`. Never overwrites.
+    /// tenant `default` and its gateways. Never overwrites.
     Init(node::InitArgs),
     /// Write what a further node of this deployment needs into a file.
     Bundle(node::BundleArgs),
@@ -123,27 +121,6 @@ enum Command {
     /// The gateway process of `demo`.
     #[command(hide = true)]
     DemoGateway(demo::GatewayArgs),
-}
-
-/// How a command reaches a node, and as whom.
-#[derive(Args)]
-struct Connection {
-    /// The folder that holds the CA and the gateway's certificate.
-    #[arg(long, value_name = "D", default_value = "./tidegate-data")]
-    dir: PathBuf,
-    /// The node's address; without it, the one that the running node wrote
-    /// into its folder.
-    #[arg(long, value_name = "ADDR")]
-    connect: Option<SocketAddr>,
-    /// The tenant in whose name to ask.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_TENANT)]
-    tenant: String,
-    /// The gateway as which to ask.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_GATEWAY)]
-    gateway: String,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs the command line of this process.

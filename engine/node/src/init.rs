@@ -1,5 +1,6 @@
 //! Making a node's folder.
 
+mod gateways;
 mod ground;
 
 use std::path::{Path, PathBuf};
@@ -25,15 +26,12 @@ use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
 use crate::regions::{
     Brought, RegionError, RegionRef, refuse_taken, refuse_wrong_key, register, registration,
 };
-use crate::rights::Right;
+pub use gateways::{DEFAULT_GATEWAY, DEFAULT_OPERATOR, OFFICE_GATEWAY, Rates};
+pub(crate) use gateways::{DEFAULT_RATE_PER_S, OFFICE_RATE_PER_S};
 use ground::refuse_occupied;
 
 /// The tenant that `init` makes.
 pub const DEFAULT_TENANT: &str = "default";
-/// The gateway that `init` makes.
-pub const DEFAULT_GATEWAY: &str = "default";
-/// The operator that `init` makes.
-pub const DEFAULT_OPERATOR: &str = "root";
 
 /// Why a folder could not be made.
 #[derive(Debug, Error)]
@@ -111,6 +109,8 @@ pub struct Founding {
     /// Which version of the formats the nodes write: an older one where some
     /// will be of an older program.
     pub formats: u16,
+    /// How much its first gateways may ask for.
+    pub rates: Rates,
     /// Which region it is, where there is more than one.
     pub region: Option<NewRegion>,
 }
@@ -120,6 +120,7 @@ impl Default for Founding {
         Founding {
             lease_ms: LEASE_MS,
             formats: READS,
+            rates: Rates::default(),
             region: None,
         }
     }
@@ -133,8 +134,8 @@ pub struct NewRegion {
     pub key: Option<PathBuf>,
 }
 
-/// Makes a folder with configuration, CA, certificates, keys, store, and the
-/// tenant and gateway `default`. Never overwrites anything.
+/// Makes a folder with configuration, CA, certificates, keys, store, the tenant
+/// `default`, and who may connect in its name. Never overwrites anything.
 ///
 /// # Errors
 /// [`InitError`]. What was made by then is removed, unless rows were written, or
@@ -232,7 +233,7 @@ async fn begin(
         None => None,
         Some(region) => Some(Joining::begin(folder, config, region, entropy).await?),
     };
-    let issued = certificates(folder, clock)?;
+    let gateways = certificates(folder, clock, &founding.rates)?;
     let (master, master_ref) = make_key(folder, "master", 1, entropy)?;
     let store_row = StoreRow {
         master: master_ref,
@@ -249,7 +250,7 @@ async fn begin(
         raising: None,
     };
     let formats = (&store_row, &version_row);
-    let rows = rows(formats, &master, &issued, entropy)?;
+    let rows = rows(formats, &master, &gateways, entropy)?;
     Ok(Begun {
         store,
         rows,
@@ -335,28 +336,20 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()
 }
 
-/// The hashes of the certificates that may connect.
-struct Issued {
-    gateway: String,
-    operator: String,
-}
-
-fn certificates(folder: &Folder, clock: &dyn Clock) -> Result<Issued, InitError> {
+fn certificates(
+    folder: &Folder,
+    clock: &dyn Clock,
+    rates: &Rates,
+) -> Result<Vec<GatewayRow>, InitError> {
     let now_s = i64::try_from(clock.unix_ms() / 1000).unwrap_or(i64::MAX);
     let ca = make_ca(now_s)?;
     put_certificate(folder, "ca", &ca, Put::New)?;
-    let issue = |role, name: &str| {
-        let identity = Identity {
-            role,
-            name: name.to_owned(),
-        };
-        issue_to(folder, &ca, &identity, now_s, Put::New)
+    let node = Identity {
+        role: Role::Node,
+        name: "node".to_owned(),
     };
-    issue(Role::Node, "node")?;
-    Ok(Issued {
-        gateway: issue(Role::Gateway, DEFAULT_GATEWAY)?,
-        operator: issue(Role::Operator, DEFAULT_OPERATOR)?,
-    })
+    issue_to(folder, &ca, &node, now_s, Put::New)?;
+    gateways::made(folder, &ca, now_s, rates)
 }
 
 pub(crate) fn written(
@@ -369,7 +362,7 @@ pub(crate) fn written(
 fn rows(
     (store_row, version_row): (&StoreRow, &VersionRow),
     master: &dyn Master,
-    issued: &Issued,
+    gateways: &[GatewayRow],
     entropy: &dyn Entropy,
 ) -> Result<Commit, InitError> {
     let tenant = TenantId::of_name(DEFAULT_TENANT);
@@ -381,31 +374,18 @@ fn rows(
         wrapped_keys: vec![hex(&wrapped.0)],
         policy: TenantPolicy::default(),
     };
-    let gateway_row = GatewayRow {
-        name: DEFAULT_GATEWAY.into(),
-        tenants: vec![DEFAULT_TENANT.into()],
-        rights: vec![Right::Auth, Right::Admin],
-        rate_per_s: 0,
-        certificates: vec![issued.gateway.clone()],
-    };
-    let operator_row = GatewayRow {
-        name: DEFAULT_OPERATOR.into(),
-        tenants: Vec::new(),
-        rights: vec![Right::Operator],
-        rate_per_s: 0,
-        certificates: vec![issued.operator.clone()],
-    };
     let tenant_key = RowKey::system(SystemPart::Tenant(tenant.0));
-    let gateway_key = RowKey::system(SystemPart::Gateway(DEFAULT_GATEWAY));
-    let operator_key = RowKey::system(SystemPart::Gateway(DEFAULT_OPERATOR));
-    Ok(Commit::default()
+    let mut rows = Commit::default()
         .check(Check::Absent(RowKey::system(SystemPart::Store)))
         .check(Check::Absent(RowKey::system(SystemPart::Move)))
         .put(RowKey::system(SystemPart::Store), row_of(store_row)?)
         .put(RowKey::system(SystemPart::Version), row_of(version_row)?)
-        .put(tenant_key, row_of(&tenant_row)?)
-        .put(gateway_key, row_of(&gateway_row)?)
-        .put(operator_key, row_of(&operator_row)?))
+        .put(tenant_key, row_of(&tenant_row)?);
+    for gateway in gateways {
+        let key = RowKey::system(SystemPart::Gateway(&gateway.name));
+        rows = rows.put(key, row_of(gateway)?);
+    }
+    Ok(rows)
 }
 
 fn row_of<T: serde::Serialize>(row: &T) -> Result<Vec<u8>, InitError> {

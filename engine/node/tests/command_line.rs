@@ -203,6 +203,7 @@ fn secrets_are_readable_by_their_owner_alone() {
         "tls/ca.key",
         "tls/node.key",
         "tls/gateway-default.key",
+        "tls/gateway-office.key",
         "tls/operator-root.key",
         "store/keys/person.keys",
     ] {

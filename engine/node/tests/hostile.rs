@@ -53,7 +53,7 @@ async fn streams_that_send_nothing_or_a_byte_at_a_time_hold_up_nobody() {
 
 #[tokio::test]
 async fn a_gateway_that_never_reads_is_not_read_from_any_more() {
-    let dir = Dir::new();
+    let dir = Dir::made(&rig::UNLIMITED);
     let node = Node::start(&dir);
     let gateway = client(&dir, &node);
     yes(gateway.ping().await);

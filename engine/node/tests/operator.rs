@@ -178,7 +178,11 @@ async fn nobody_acts_on_a_plane_that_is_not_theirs() {
         ),
         (
             "gateway-default",
-            [Code::Ok, Code::UnknownAccount, Code::NotPermitted],
+            [Code::Ok, Code::NotPermitted, Code::NotPermitted],
+        ),
+        (
+            "gateway-office",
+            [Code::NotPermitted, Code::UnknownAccount, Code::NotPermitted],
         ),
         (
             "operator-root",
@@ -243,12 +247,12 @@ fn rotated(dir: &Dir) -> Value {
 async fn every_key_is_rotated_while_people_are_served_and_a_kill_in_between_loses_nobody() {
     let dir = Dir::new();
     let node = Node::start(&dir);
-    let gateway = client(&dir, &node);
+    let (gateway, office) = (client(&dir, &node), rig::office(&dir, &node));
     let grant = signed_in(&gateway).await;
     let mail = SignIn::email("ada@example.com", PASSWORD);
     let user = yes(gateway.sign_up(&mail).await);
     let shown = Verify::new(user, Identifier::email("ada@example.com")).with_password(PASSWORD);
-    assert_eq!(yes(gateway.verify(&shown).await), Verification::Confirmed);
+    assert_eq!(yes(office.verify(&shown).await), Verification::Confirmed);
     done(&dir, &["keys", "rotate", "index"]);
     assert_eq!(
         refused(&dir, &["keys", "rotate", "pepper"]),
@@ -355,7 +359,7 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     // Nobody said who may connect.
     let (status, unsaid) = order(&dir, &restore);
     assert_eq!((status, &unsaid["code"]), (1, &json!("gateways_unsaid")));
-    for name in ["default", "root", "till"] {
+    for name in ["default", "office", "root", "till"] {
         assert!(
             unsaid["message"].as_str().unwrap().contains(name),
             "{unsaid}"
@@ -364,10 +368,13 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     let nobodys = [&restore[..], &["--gateways", "default,nobody"]].concat();
     assert_eq!(refused(&dir, &nobodys), "unknown");
     assert!(!dir.path().join("store").exists());
-    let restore = [&restore[..], &["--gateways", "default,root"]].concat();
+    let restore = [&restore[..], &["--gateways", "default,office,root"]].concat();
     let restored = done(&dir, &restore);
     assert_eq!(restored["rows"], copied["count"]);
-    assert_eq!(restored["gateways_kept"], json!(["default", "root"]));
+    assert_eq!(
+        restored["gateways_kept"],
+        json!(["default", "office", "root"])
+    );
     assert_eq!(restored["gateways_revoked"], json!(["till"]));
     let again = run(&[&restore[..], &["--dir", dir.text()]].concat(), "");
     assert_eq!(again.status.code(), Some(2));
@@ -667,6 +674,8 @@ fn init_says_which_files_must_be_kept() {
         "store/keys/",
         "tls/ca.key",
         "losing the master key loses",
+        "gateway default  signs people up and in, at most 2000 requests a second",
+        "gateway office   verifies, locks and erases, at most 20 requests a second",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -136,6 +136,7 @@ fn text_answers_show_lists_as_tables_and_no_json() {
     };
     let sessions = shown("sessions", granted["session"].as_str().unwrap());
     assert!(sessions.contains("SESSION"), "{sessions}");
+    shown("gateway add till --right auth --right admin", "");
     let gateways = shown("gateway list", "");
     assert!(
         gateways.contains("NAME") && gateways.contains("auth,admin"),

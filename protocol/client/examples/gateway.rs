@@ -5,6 +5,8 @@
 //! `cargo run -p tidegate-client --example gateway -- ./tidegate-data`
 #![allow(clippy::print_stdout, reason = "an example that is run by hand")]
 
+use std::net::SocketAddr;
+
 use tidegate_client::{Client, Decision, Identifier, Options, RevokeScope, SignIn, Verify};
 
 type Error = Box<dyn std::error::Error>;
@@ -13,13 +15,21 @@ type Error = Box<dyn std::error::Error>;
 async fn main() -> Result<(), Error> {
     let dir = std::env::args().nth(1).unwrap_or("./tidegate-data".into());
     let file = |name: &str| std::fs::read(format!("{dir}/{name}"));
-    let address = String::from_utf8(file("address")?)?.trim().parse()?;
-    let (ca, certificate, key) = (
-        file("tls/ca.crt")?,
-        file("tls/gateway-default.crt")?,
-        file("tls/gateway-default.key")?,
-    );
-    let client = Client::new(&Options::new(address, ca, certificate, key, "default"))?;
+    let address: SocketAddr = String::from_utf8(file("address")?)?.trim().parse()?;
+    let gateway = |name: &str| -> Result<Client, Error> {
+        let certificate = file(&format!("tls/gateway-{name}.crt"))?;
+        let key = file(&format!("tls/gateway-{name}.key"))?;
+        let ca = file("tls/ca.crt")?;
+        Ok(Client::new(&Options::new(
+            address,
+            ca,
+            certificate,
+            key,
+            "default",
+        ))?)
+    };
+    // What acts on accounts comes as another than what people reach.
+    let (client, office) = (gateway("default")?, gateway("office")?);
 
     let (address, password) = ("grace@example.com", "correct horse battery staple");
     let grace = SignIn::email(address, password);
@@ -29,7 +39,7 @@ async fn main() -> Result<(), Error> {
             println!("made account {user}");
             // Send a code to the address; when it has come back:
             let shown = Verify::new(user, Identifier::email(address)).with_password(password);
-            match client.verify(&shown).await? {
+            match office.verify(&shown).await? {
                 Decision::Yes(verification) => println!("verified: {verification:?}"),
                 // Somebody has this address: their own account is the one to sign in to.
                 Decision::No(refusal) => println!("not verified: {}", refusal.code.name()),

@@ -14,7 +14,11 @@ use crate::bundle;
 use crate::config::{FoundationdbConfig, Overrides, StorageConfig};
 use crate::deployment::LEASE_MS;
 use crate::folder::Folder;
-use crate::init::{self as folder_init, Founding, NewRegion};
+use crate::init::{
+    self as folder_init, DEFAULT_GATEWAY, DEFAULT_OPERATOR, DEFAULT_RATE_PER_S, Founding,
+    NewRegion, OFFICE_GATEWAY, OFFICE_RATE_PER_S, Rates,
+};
+use crate::rights::RATE_MAX_PER_S;
 use crate::serve::{ServeOptions, serve as serve_node};
 
 #[derive(Args)]
@@ -67,6 +71,15 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "N", default_value_t = READS, conflicts_with_all = ["join", "region"],
           value_parser = clap::value_parser!(u16).range(1..=i64::from(READS)))]
     formats: u16,
+    /// Requests per second that the gateway `default`, for the people who come,
+    /// may send to each node; 0 for no limit.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE_PER_S, conflicts_with = "join",
+          value_parser = clap::value_parser!(u64).range(..=RATE_MAX_PER_S))]
+    rate_per_s: u64,
+    /// The same of the gateway `office`, for acts on accounts.
+    #[arg(long, value_name = "N", default_value_t = OFFICE_RATE_PER_S, conflicts_with = "join",
+          value_parser = clap::value_parser!(u64).range(..=RATE_MAX_PER_S))]
+    office_rate_per_s: u64,
 }
 
 /// How FoundationDB is reached.
@@ -191,6 +204,10 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     let founding = Founding {
         lease_ms: args.lease_ms,
         formats: args.formats,
+        rates: Rates {
+            default_per_s: args.rate_per_s,
+            office_per_s: args.office_rate_per_s,
+        },
         region: args.region.map(|number| NewRegion {
             number,
             key: args.directory_key.clone(),
@@ -199,6 +216,7 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     let made = folder_init::init(&folder, &overrides, &founding, &clock, &OsEntropy);
     runtime.block_on(made)?;
     output::line(&format!("Made {}.", folder.root().display()));
+    say_who_may_connect(&founding.rates);
     for text in [
         "Keep these safe, apart from backups of the store:",
         "  secrets/        master, index and pepper keys: losing the master key loses",
@@ -212,6 +230,23 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
         output::line("  store/keys/     the people's own keys, wrapped by the master key");
     }
     Ok(YES)
+}
+
+fn say_who_may_connect(rates: &Rates) {
+    let pace = |rate_per_s: u64| match rate_per_s {
+        0 => "at any rate".to_owned(),
+        rate_per_s => format!("at most {rate_per_s} requests a second"),
+    };
+    let (people, office) = (pace(rates.default_per_s), pace(rates.office_per_s));
+    for text in [
+        "These may connect; `tidegate gateway add` makes others with rights of their own:"
+            .to_owned(),
+        format!("  gateway {DEFAULT_GATEWAY}  signs people up and in, {people}"),
+        format!("  gateway {OFFICE_GATEWAY}   verifies, locks and erases, {office}"),
+        format!("  operator {DEFAULT_OPERATOR}    runs the deployment, and acts for nobody"),
+    ] {
+        output::line(&text);
+    }
 }
 
 fn join(

@@ -12,9 +12,9 @@ use tidegate_client::{
     Refusal, RevokeScope, SignIn, UserId, Verification, Verify,
 };
 
-use super::output::Format;
-use super::{Connection, NO, input, output};
-use crate::folder::{Folder, write_private};
+use super::connection::Connection;
+use super::{NO, input, output};
+use crate::folder::write_private;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("person").required(true))]
@@ -229,7 +229,7 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
         verify = verify.with_password(password);
     }
     let password = password.as_deref().map(String::as_str);
-    ask_with(&args.connection, password, async |client| {
+    act(&args.connection, password, async |client| {
         let decision = client.verify(&verify).await?;
         Ok(decision.map(|verification| {
             let verification = match verification {
@@ -251,7 +251,7 @@ pub(super) fn claim(args: &ClaimArgs) -> anyhow::Result<u8> {
 
 pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<u8> {
     let user = user_id(&args.user)?;
-    ask(&args.connection, async |client| {
+    act(&args.connection, None, async |client| {
         let decision = client.erase(user).await?;
         Ok(decision.map(|at| fields(json!({ "user": user.to_string(), "erased_at": at }))))
     })
@@ -360,17 +360,37 @@ fn ask(
     ask_with(connection, None, call)
 }
 
-/// Asks with a password, where there is one, and says what is wrong with it
-/// when that is the answer. The code has no room for it; the rule is the same
-/// here.
+/// Asks for the person who is there.
 fn ask_with(
     connection: &Connection,
     password: Option<&str>,
     call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
 ) -> anyhow::Result<u8> {
-    let options = connection.options()?;
+    let options = connection.options(connection.for_people())?;
+    told(connection, &options, password, call)
+}
+
+/// Acts on an account.
+fn act(
+    connection: &Connection,
+    password: Option<&str>,
+    call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
+) -> anyhow::Result<u8> {
+    let options = connection.options(connection.for_accounts())?;
+    told(connection, &options, password, call)
+}
+
+/// Asks with a password, where there is one, and says what is wrong with it
+/// when that is the answer. The code has no room for it; the rule is the same
+/// here.
+fn told(
+    connection: &Connection,
+    options: &Options,
+    password: Option<&str>,
+    call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
+) -> anyhow::Result<u8> {
     let answer = block_on(async {
-        let client = Client::new(&options)?;
+        let client = Client::new(options)?;
         anyhow::Ok(call(client).await)
     })??;
     let Some(fault) = fault_of(&answer, password) else {
@@ -400,40 +420,4 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> 
         .build()
         .context("a runtime cannot be started")?;
     Ok(runtime.block_on(future))
-}
-
-impl Connection {
-    fn format(&self) -> Format {
-        match self.json {
-            true => Format::Json,
-            false => Format::Text,
-        }
-    }
-
-    fn options(&self) -> anyhow::Result<Options> {
-        let folder = Folder::at(&self.dir);
-        let address = match self.connect {
-            Some(address) => address,
-            None => {
-                let file = folder.address();
-                let text = std::fs::read_to_string(&file);
-                let text = text.with_context(|| {
-                    format!("no node runs in {}; use --connect", self.dir.display())
-                })?;
-                let address = text.trim().parse();
-                address.with_context(|| format!("{} holds no address", file.display()))?
-            }
-        };
-        let name = format!("gateway-{}", self.gateway);
-        let read = |path: PathBuf| {
-            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
-        };
-        Ok(Options::new(
-            address,
-            read(folder.certificate("ca"))?,
-            read(folder.certificate(&name))?,
-            read(folder.private_key(&name))?,
-            &self.tenant,
-        ))
-    }
 }

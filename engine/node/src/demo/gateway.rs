@@ -18,7 +18,7 @@ use super::NOT_ANSWERED;
 use super::patience::{NotAnswered, patiently};
 use crate::cli::output;
 use crate::folder::Folder;
-use crate::init::DEFAULT_TENANT;
+use crate::init::{DEFAULT_GATEWAY, DEFAULT_TENANT, OFFICE_GATEWAY};
 
 /// People served at once.
 const LANES: usize = 8;
@@ -51,18 +51,20 @@ struct Acknowledged {
 /// Whoever asks, and waits as long as it takes.
 struct Caller {
     client: Client,
+    /// Verifies addresses: the other may not.
+    office: Client,
     clock: SystemClock,
 }
 
 impl Caller {
     /// For one change: repeats of it carry the same key.
     fn keyed(&self) -> Client {
-        let seed = OsEntropy.seed();
-        let mut key = IdempotencyKey::default();
-        for (byte, drawn) in key.iter_mut().zip(seed) {
-            *byte = drawn;
-        }
-        self.client.with_key(key)
+        self.client.with_key(drawn_key())
+    }
+
+    /// The same for one act on an account.
+    fn office_keyed(&self) -> Client {
+        self.office.with_key(drawn_key())
     }
 
     async fn asked<T, F>(&self, what: &str, call: impl Fn() -> F) -> anyhow::Result<Decision<T>>
@@ -77,6 +79,15 @@ impl Caller {
         )
         .await
     }
+}
+
+fn drawn_key() -> IdempotencyKey {
+    let seed = OsEntropy.seed();
+    let mut key = IdempotencyKey::default();
+    for (byte, drawn) in key.iter_mut().zip(seed) {
+        *byte = drawn;
+    }
+    key
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +112,8 @@ pub(crate) fn run(args: &GatewayArgs) -> anyhow::Result<u8> {
 
 async fn story(args: &GatewayArgs) -> anyhow::Result<u8> {
     let caller = Arc::new(Caller {
-        client: Client::new(&options(args)?)?,
+        client: Client::new(&options(args, DEFAULT_GATEWAY)?)?,
+        office: Client::new(&options(args, OFFICE_GATEWAY)?)?,
         clock: SystemClock::new(),
     });
     let lanes: Vec<_> = (0..LANES)
@@ -139,16 +151,17 @@ async fn story(args: &GatewayArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn options(args: &GatewayArgs) -> anyhow::Result<Options> {
+fn options(args: &GatewayArgs, gateway: &str) -> anyhow::Result<Options> {
     let folder = Folder::at(&args.dir);
+    let name = format!("gateway-{gateway}");
     let read = |path: PathBuf| {
         std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
     };
     let mut options = Options::new(
         args.connect,
         read(folder.certificate("ca"))?,
-        read(folder.certificate("gateway-default"))?,
-        read(folder.private_key("gateway-default"))?,
+        read(folder.certificate(&name))?,
+        read(folder.private_key(&name))?,
         DEFAULT_TENANT,
     );
     options.deadline_ms = DEADLINE_MS;
@@ -177,7 +190,7 @@ async fn live(caller: &Caller, number: usize) -> anyhow::Result<Acknowledged> {
     // The code that was sent to the address came back.
     let shown = Verify::new(user, Identifier::email(&email(number)));
     let shown = shown.with_password(&password(number));
-    let client = caller.keyed();
+    let client = caller.office_keyed();
     let verified = caller.asked("verify", || client.verify(&shown));
     acknowledged("verify", verified.await?)?;
     let client = caller.keyed();

@@ -44,6 +44,9 @@ pub(crate) fn run(args: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Flags of `init` for what asks as often as it can.
+pub(crate) const UNLIMITED: [&str; 2] = ["--rate-per-s", "0"];
+
 /// A node's folder on the disk that holds the build.
 pub(crate) struct Dir(tempfile::TempDir);
 
@@ -240,11 +243,15 @@ pub(crate) fn log_of(dir: &Path) -> PathBuf {
 }
 
 pub(crate) fn options(dir: &Dir, node: SocketAddr) -> Options {
+    options_as(dir, node, "default")
+}
+
+fn options_as(dir: &Dir, node: SocketAddr, gateway: &str) -> Options {
     let mut options = Options::new(
         node,
         dir.file("tls/ca.crt"),
-        dir.file("tls/gateway-default.crt"),
-        dir.file("tls/gateway-default.key"),
+        dir.file(&format!("tls/gateway-{gateway}.crt")),
+        dir.file(&format!("tls/gateway-{gateway}.key")),
         "default",
     );
     // Passwords are hashed at the lowest priority, and a build may run beside.
@@ -254,6 +261,11 @@ pub(crate) fn options(dir: &Dir, node: SocketAddr) -> Options {
 
 pub(crate) fn client(dir: &Dir, node: &Node) -> Client {
     Client::new(&options(dir, node.quic)).unwrap()
+}
+
+/// Of the gateway that acts on accounts.
+pub(crate) fn office(dir: &Dir, node: &Node) -> Client {
+    Client::new(&options_as(dir, node.quic, "office")).unwrap()
 }
 
 pub(crate) fn ada() -> SignIn {
