@@ -170,7 +170,7 @@ pub struct LimitsConfig {
     pub activations: u64,
     /// Commits that wait to be durable.
     pub commits: u64,
-    /// Sources that are counted at once, 32 bytes each.
+    /// Sources that are counted at once, 48 bytes each.
     pub sources: usize,
     /// Rows that the sweeper looks at per second.
     pub sweep_rows_per_s: u32,

@@ -12,7 +12,7 @@ pub struct Limits {
     pub activations: u64,
     /// Commits that wait to be durable; beyond, `busy`, by share as above.
     pub commits: u64,
-    /// Sources of requests that are counted, 32 bytes each; beyond, those with
+    /// Sources of requests that are counted, 48 bytes each; beyond, those with
     /// the least debt are forgotten.
     pub sources: usize,
     /// Rows that the sweeper looks at per second.

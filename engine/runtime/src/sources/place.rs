@@ -83,3 +83,13 @@ fn key_of(hash: &[u8; 32]) -> [u8; 16] {
     key.copy_from_slice(&hash[..16]);
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_takes_as_much_memory_as_the_limit_says() {
+        assert_eq!(size_of::<Place>(), 48);
+    }
+}
