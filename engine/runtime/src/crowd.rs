@@ -5,9 +5,11 @@
 //!
 //! The generic cell rate algorithm (ITU-T I.371) over wrong attempts: `free` at
 //! once, one more every `refill_ms`, and one more for every attempt that was
-//! right, up to [`CREDIT`] times `free`. So it bounds the rate of failures and
-//! their share. What is under way counts as wrong, and who would be one too many
-//! because of it waits. In memory alone: a restart forgives `free`.
+//! right, up to [`CREDIT`] times `free`. Time pays debts and earns nothing, or a
+//! quiet hour would be worth ten times `free` to an attacker. So it bounds the
+//! rate of failures and their share. What is under way counts as wrong, and who
+//! would be one too many because of it waits. In memory alone: a restart forgives
+//! `free`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +21,7 @@ use crate::ports::Clock;
 use crate::sources::{Charge, Concluded};
 
 /// How much more than `free` right attempts can earn.
-const CREDIT: u64 = 10;
+const CREDIT: i64 = 10;
 /// Tenants and gateways are few; beyond this the quietest is forgotten.
 const METERS_MAX: usize = 10_000;
 
@@ -32,10 +34,12 @@ pub(crate) enum Crowd {
 
 #[derive(Clone, Copy, Default)]
 struct Meter {
-    /// When it is free of debt, on the clock that never goes back; before now
-    /// where it has earned something. Nothing was owed at the beginning.
-    due_ms: Option<i64>,
-    under_way: u64,
+    /// What failed and is owed; below 0 what right attempts have earned.
+    debt_ms: i64,
+    /// When that was so, on the clock that never goes back.
+    seen_ms: u64,
+    /// What is under way, as if it had failed.
+    under_way_ms: i64,
 }
 
 /// Every crowd that is counted here.
@@ -86,11 +90,12 @@ impl Crowds {
         }
         for crowd in crowds {
             let meter = meters.entry(*crowd).or_default();
-            meter.due_ms = Some(meter.floor(policy, now_ms) + step(policy));
-            meter.under_way += 1;
+            meter.under_way_ms = meter.under_way_ms.saturating_add(step(policy));
         }
         while meters.len() > METERS_MAX {
-            let quietest = meters.iter().min_by_key(|(_, meter)| meter.due_ms);
+            // One that others are charged to stays: it must hear of them.
+            let idle = meters.iter().filter(|(_, meter)| meter.under_way_ms == 0);
+            let quietest = idle.min_by_key(|(_, meter)| meter.debt(now_ms));
             let Some(quietest) = quietest.map(|(crowd, _)| *crowd) else {
                 break;
             };
@@ -100,19 +105,22 @@ impl Crowds {
     }
 
     /// Says what became of an attempt that was charged.
-    pub(crate) fn conclude(&self, crowds: &[Crowd], policy: &SourcePolicy, outcome: Concluded) {
+    pub(crate) fn conclude(
+        &self,
+        crowds: &[Crowd],
+        policy: &SourcePolicy,
+        now_ms: u64,
+        outcome: Concluded,
+    ) {
+        // Nothing was charged where nothing bounds.
+        if policy.free == 0 {
+            return;
+        }
         let mut meters = self.meters();
         for crowd in crowds {
-            let Some(meter) = meters.get_mut(crowd) else {
-                continue;
-            };
-            meter.under_way = meter.under_way.saturating_sub(1);
-            let back = match outcome {
-                Concluded::Kept => 0,
-                Concluded::Returned => step(policy),
-                Concluded::Right => 2 * step(policy),
-            };
-            meter.due_ms = meter.due_ms.map(|due_ms| due_ms - back);
+            if let Some(meter) = meters.get_mut(crowd) {
+                meter.conclude(policy, now_ms, outcome);
+            }
         }
         drop(meters);
         self.known.notify_waiters();
@@ -124,27 +132,55 @@ impl Crowds {
 }
 
 impl Meter {
-    /// What is owed from, no earlier than the greatest credit.
-    fn floor(&self, policy: &SourcePolicy, now_ms: u64) -> i64 {
-        let credit = CREDIT * u64::from(policy.free) * policy.refill_ms;
-        let now = signed(now_ms);
-        let most = now.saturating_add(signed(u64::from(policy.free) * policy.refill_ms));
-        let begun = self.due_ms.unwrap_or(now);
-        begun.clamp(now.saturating_sub(signed(credit)), most)
+    /// What is owed by now. Time pays what is owed, and earns nothing.
+    fn debt(&self, now_ms: u64) -> i64 {
+        let passed_ms = signed(now_ms.saturating_sub(self.seen_ms));
+        match self.debt_ms > 0 {
+            true => self.debt_ms.saturating_sub(passed_ms).max(0),
+            false => self.debt_ms,
+        }
     }
 
     fn admit(&self, policy: &SourcePolicy, now_ms: u64) -> Standing {
-        let most = signed(u64::from(policy.free) * policy.refill_ms);
-        let debt = self.floor(policy, now_ms) + step(policy) - signed(now_ms);
-        let under_way = signed(self.under_way).saturating_mul(step(policy));
-        match debt - most {
-            over if over <= 0 => Standing::Charged,
-            over if over <= under_way => Standing::Wait,
-            over => Standing::Held {
-                retry_after_ms: u64::try_from(over).unwrap_or(0),
-            },
+        // A gateway is one meter for tenants of different rules: each counts on
+        // what its own allow it to have earned, and no more.
+        let debt_ms = self.debt(now_ms).max(-credit(policy));
+        let over_ms = debt_ms
+            .saturating_add(step(policy))
+            .saturating_sub(most(policy));
+        if over_ms.saturating_add(self.under_way_ms) <= 0 {
+            Standing::Charged
+        } else if over_ms <= 0 {
+            Standing::Wait
+        } else {
+            Standing::Held {
+                retry_after_ms: over_ms.unsigned_abs(),
+            }
         }
     }
+
+    fn conclude(&mut self, policy: &SourcePolicy, now_ms: u64, outcome: Concluded) {
+        let debt_ms = self.debt(now_ms);
+        self.debt_ms = match outcome {
+            Concluded::Kept => debt_ms.saturating_add(step(policy)),
+            Concluded::Returned => debt_ms,
+            Concluded::Right => debt_ms
+                .saturating_sub(step(policy))
+                .max(debt_ms.min(-credit(policy))),
+        };
+        self.seen_ms = self.seen_ms.max(now_ms);
+        self.under_way_ms = self.under_way_ms.saturating_sub(step(policy)).max(0);
+    }
+}
+
+/// The most that may be owed.
+fn most(policy: &SourcePolicy) -> i64 {
+    signed(u64::from(policy.free).saturating_mul(policy.refill_ms))
+}
+
+/// The most that can be earned.
+fn credit(policy: &SourcePolicy) -> i64 {
+    most(policy).saturating_mul(CREDIT)
 }
 
 fn step(policy: &SourcePolicy) -> i64 {
@@ -172,7 +208,7 @@ mod tests {
         for _ in 0..count {
             if let Standing::Charged = crowds.try_charge(&CROWDS, &POLICY, now_ms) {
                 charged += 1;
-                crowds.conclude(&CROWDS, &POLICY, outcome);
+                crowds.conclude(&CROWDS, &POLICY, now_ms, outcome);
             }
         }
         charged
@@ -192,6 +228,49 @@ mod tests {
         ));
     }
 
+    /// An attacker who waits has no more than one who does not.
+    #[test]
+    fn a_quiet_hour_pays_what_is_owed_and_earns_nothing() {
+        for before in [0, 1, 1_000] {
+            let crowds = Crowds::default();
+            attempts(&crowds, START, before, Concluded::Kept);
+            let later = START + 3_600_000;
+            assert_eq!(attempts(&crowds, later, 1_000, Concluded::Kept), 30);
+        }
+        // What was earned is there after an hour, once.
+        let crowds = Crowds::default();
+        attempts(&crowds, START, 20, Concluded::Right);
+        let later = START + 3_600_000;
+        assert_eq!(attempts(&crowds, later, 1_000, Concluded::Kept), 50);
+        let much_later = later + 3_600_000;
+        assert_eq!(attempts(&crowds, much_later, 1_000, Concluded::Kept), 30);
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_judged_changes_nothing_in_debt_or_in_credit() {
+        let crowds = Crowds::default();
+        attempts(&crowds, START, 20, Concluded::Right);
+        assert_eq!(attempts(&crowds, START, 500, Concluded::Returned), 500);
+        assert_eq!(attempts(&crowds, START, 40, Concluded::Kept), 40);
+        assert_eq!(attempts(&crowds, START, 500, Concluded::Returned), 500);
+        assert_eq!(attempts(&crowds, START, 1_000, Concluded::Kept), 10);
+    }
+
+    #[test]
+    fn a_tenant_without_a_bound_gives_its_gateway_nothing_back() {
+        let unbounded = SourcePolicy {
+            free: 0,
+            refill_ms: 1_000,
+        };
+        let crowds = Crowds::default();
+        assert_eq!(attempts(&crowds, START, 1_000, Concluded::Kept), 30);
+        for outcome in [Concluded::Right, Concluded::Returned, Concluded::Kept] {
+            crowds.conclude(&CROWDS, &unbounded, START, outcome);
+        }
+        assert_eq!(attempts(&crowds, START, 1_000, Concluded::Kept), 0);
+        assert_eq!(attempts(&crowds, START + 1_000, 1_000, Concluded::Kept), 1);
+    }
+
     #[test]
     fn right_attempts_cost_nothing_and_earn_room_for_mistakes_up_to_a_bound() {
         let crowds = Crowds::default();
@@ -208,7 +287,7 @@ mod tests {
         }
         let waits = crowds.try_charge(&CROWDS, &POLICY, START);
         assert!(matches!(waits, Standing::Wait));
-        crowds.conclude(&CROWDS, &POLICY, Concluded::Right);
+        crowds.conclude(&CROWDS, &POLICY, START, Concluded::Right);
         let charged = crowds.try_charge(&CROWDS, &POLICY, START);
         assert!(matches!(charged, Standing::Charged));
     }

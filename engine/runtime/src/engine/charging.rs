@@ -147,8 +147,9 @@ impl Engine {
             if let Some(hash) = &attempt.source {
                 engine.conclude_source(hash, &policy.source, source);
             }
+            let now_ms = engine.shared.clock.monotonic_ms();
             let crowds = &engine.shared.crowds;
-            crowds.conclude(&attempt.crowds, &policy.crowd, crowd);
+            crowds.conclude(&attempt.crowds, &policy.crowd, now_ms, crowd);
             responder.answer(answer, epoch);
         })
     }
