@@ -1,0 +1,135 @@
+//! A part of the sources with a lock of its own, and the rule for each attempt.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tidegate_account::SourcePolicy;
+use tidegate_storage_api::StoreError;
+use tokio::sync::Notify;
+
+use super::place::{Place, Table};
+use super::{Account, Charge, LOCAL_ALLOWANCE};
+
+pub(super) struct Shard {
+    table: Mutex<Table>,
+    /// Told whenever an attempt of one of its sources is known, or settled.
+    pub(super) known: Notify,
+}
+
+/// How an attempt stands.
+pub(super) enum Standing {
+    /// Charged, and the row covers it.
+    Charged,
+    /// Charged in memory; the row must be brought ahead by so much first.
+    Unsettled {
+        due_ms: u64,
+        ahead_ms: u64,
+    },
+    /// Not charged: it depends on what is under way.
+    Wait,
+    Held {
+        retry_after_ms: u64,
+    },
+}
+
+impl Shard {
+    pub(super) fn new(buckets: usize) -> Shard {
+        Shard {
+            table: Mutex::new(Table::new(buckets)),
+            known: Notify::new(),
+        }
+    }
+
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn try_charge(
+        &self,
+        Account { hash, policy }: Account<'_>,
+        now_ms: u64,
+    ) -> Standing {
+        let mut table = self.table();
+        let place = table.place(hash);
+        let most_ms = u64::from(policy.free) * policy.refill_ms;
+        // Nobody owes more than everything: a clock that went back far makes
+        // it look so.
+        place.due_ms = place.due_ms.clamp(now_ms, now_ms + most_ms);
+        let due_ms = place.due_ms + policy.refill_ms;
+        let debt_ms = due_ms - now_ms;
+        if debt_ms > most_ms {
+            return match place.under_way {
+                0 => Standing::Held {
+                    retry_after_ms: debt_ms - most_ms,
+                },
+                _ if debt_ms.saturating_sub(place.under_way_ms(policy)) <= most_ms => {
+                    Standing::Wait
+                }
+                _ => Standing::Held {
+                    retry_after_ms: debt_ms - most_ms,
+                },
+            };
+        }
+        let local_ms = u64::from(LOCAL_ALLOWANCE) * policy.refill_ms;
+        let covered = debt_ms <= local_ms || due_ms <= place.settled_ms;
+        if !covered && place.settling {
+            return Standing::Wait;
+        }
+        place.due_ms = due_ms;
+        place.under_way = place.under_way.saturating_add(1);
+        if covered {
+            return Standing::Charged;
+        }
+        place.settling = true;
+        // The busier it is, the further ahead: one row for many attempts.
+        Standing::Unsettled {
+            due_ms,
+            ahead_ms: local_ms.max(place.under_way_ms(policy)),
+        }
+    }
+
+    /// Takes over what the row said and says now.
+    pub(super) fn settled(
+        &self,
+        Account { hash, policy }: Account<'_>,
+        now_ms: u64,
+        settled: Result<u64, StoreError>,
+        until_ms: u64,
+    ) -> Result<Charge, StoreError> {
+        let charge = match self.table().find(hash) {
+            // Forgotten meanwhile; the row has it.
+            None => settled.map(|_| Charge::Charged),
+            Some(place) => {
+                place.settling = false;
+                settled
+                    .inspect_err(|_| place.withdraw(policy))
+                    .map(|before_ms| place.settle(policy, now_ms, before_ms, until_ms))
+            }
+        };
+        self.known.notify_waiters();
+        charge
+    }
+}
+
+impl Place {
+    fn settle(
+        &mut self,
+        policy: &SourcePolicy,
+        now_ms: u64,
+        before_ms: u64,
+        until_ms: u64,
+    ) -> Charge {
+        let most_ms = now_ms + u64::from(policy.free) * policy.refill_ms;
+        if self.settled_ms == 0 && before_ms > self.due_ms {
+            // An earlier life of this node counted more than this one.
+            self.due_ms = before_ms.min(most_ms) + policy.refill_ms;
+        }
+        self.settled_ms = self.settled_ms.max(until_ms).max(before_ms);
+        match self.due_ms.checked_sub(most_ms) {
+            None | Some(0) => Charge::Charged,
+            Some(retry_after_ms) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                Charge::Held { retry_after_ms }
+            }
+        }
+    }
+}
