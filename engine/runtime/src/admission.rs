@@ -66,16 +66,19 @@ pub enum Limit {
     Commits,
     /// Passwords that wait to be hashed, or would wait beyond the deadline.
     Hashing,
+    /// Attempts that wait for others of their source, tenant or gateway.
+    Attempts,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Limit; 5] = [
+    pub const ALL: [Limit; 6] = [
         Limit::Commands,
         Limit::CommandsPerPerson,
         Limit::Activations,
         Limit::Commits,
         Limit::Hashing,
+        Limit::Attempts,
     ];
 
     /// Its name, in metrics and documents.
@@ -87,6 +90,7 @@ impl Limit {
             Limit::Activations => "activations",
             Limit::Commits => "commits",
             Limit::Hashing => "hashing",
+            Limit::Attempts => "attempts",
         }
     }
 }

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidegate_account::SourcePolicy;
-use tokio::sync::Notify;
 
 use crate::ports::Clock;
+use crate::queue::{Queues, Turn};
 use crate::sources::{Charge, Concluded};
 
 /// How much more than `free` right attempts can earn.
@@ -43,38 +43,63 @@ struct Meter {
 }
 
 /// Every crowd that is counted here.
-#[derive(Default)]
 pub(crate) struct Crowds {
     meters: Mutex<BTreeMap<Crowd, Meter>>,
-    known: Notify,
+    /// Who waits for others of a crowd.
+    queues: Queues<Crowd>,
 }
 
 enum Standing {
     Charged,
-    Wait,
-    Held { retry_after_ms: u64 },
+    /// It depends on what is under way of this one.
+    Wait(Crowd),
+    Held {
+        retry_after_ms: u64,
+    },
+}
+
+/// What one crowd says.
+enum Admitted {
+    Now,
+    /// That depends on what is under way.
+    Perhaps,
+    Later {
+        retry_after_ms: u64,
+    },
 }
 
 impl Crowds {
+    /// Of each crowd so many may wait for others.
+    pub(crate) fn new(waiting_max: usize) -> Crowds {
+        Crowds {
+            meters: Mutex::default(),
+            queues: Queues::new(waiting_max),
+        }
+    }
+
     /// Charges an attempt to all of these, or to none; waits while that depends
-    /// on others under way.
+    /// on others under way, and no longer than to the deadline.
     pub(crate) async fn charge(
         &self,
         crowds: &[Crowd],
         policy: &SourcePolicy,
         clock: &dyn Clock,
+        deadline_ms: u64,
     ) -> Charge {
         if policy.free == 0 {
             return Charge::Charged;
         }
+        let mut own = None;
         loop {
-            // Registered before the look, so that nothing is missed between.
-            let mut known = std::pin::pin!(self.known.notified());
-            known.as_mut().enable();
-            match self.try_charge(crowds, policy, clock.monotonic_ms()) {
+            let crowd = match self.try_charge(crowds, policy, clock.monotonic_ms()) {
                 Standing::Charged => return Charge::Charged,
                 Standing::Held { retry_after_ms } => return Charge::Held { retry_after_ms },
-                Standing::Wait => known.await,
+                Standing::Wait(crowd) => crowd,
+            };
+            match self.queues.wait(&mut own, crowd, clock, deadline_ms).await {
+                Turn::Come => {}
+                Turn::Late => return Charge::Late,
+                Turn::Full => return Charge::Full,
             }
         }
     }
@@ -84,8 +109,9 @@ impl Crowds {
         for crowd in crowds {
             let meter = meters.get(crowd).copied().unwrap_or_default();
             match meter.admit(policy, now_ms) {
-                Standing::Charged => {}
-                other @ (Standing::Wait | Standing::Held { .. }) => return other,
+                Admitted::Now => {}
+                Admitted::Perhaps => return Standing::Wait(*crowd),
+                Admitted::Later { retry_after_ms } => return Standing::Held { retry_after_ms },
             }
         }
         for crowd in crowds {
@@ -123,7 +149,9 @@ impl Crowds {
             }
         }
         drop(meters);
-        self.known.notify_waiters();
+        for crowd in crowds {
+            self.queues.wake(*crowd);
+        }
     }
 
     fn meters(&self) -> MutexGuard<'_, BTreeMap<Crowd, Meter>> {
@@ -141,7 +169,7 @@ impl Meter {
         }
     }
 
-    fn admit(&self, policy: &SourcePolicy, now_ms: u64) -> Standing {
+    fn admit(&self, policy: &SourcePolicy, now_ms: u64) -> Admitted {
         // A gateway is one meter for tenants of different rules: each counts on
         // what its own allow it to have earned, and no more.
         let debt_ms = self.debt(now_ms).max(-credit(policy));
@@ -149,11 +177,11 @@ impl Meter {
             .saturating_add(step(policy))
             .saturating_sub(most(policy));
         if over_ms.saturating_add(self.under_way_ms) <= 0 {
-            Standing::Charged
+            Admitted::Now
         } else if over_ms <= 0 {
-            Standing::Wait
+            Admitted::Perhaps
         } else {
-            Standing::Held {
+            Admitted::Later {
                 retry_after_ms: over_ms.unsigned_abs(),
             }
         }
@@ -216,7 +244,7 @@ mod tests {
 
     #[test]
     fn spraying_without_a_source_is_bounded_in_number_and_rate() {
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         assert_eq!(attempts(&crowds, START, 1_000, Concluded::Kept), 30);
         assert_eq!(attempts(&crowds, START + 5_000, 1_000, Concluded::Kept), 5);
         let held = crowds.try_charge(&CROWDS, &POLICY, START + 5_000);
@@ -232,13 +260,13 @@ mod tests {
     #[test]
     fn a_quiet_hour_pays_what_is_owed_and_earns_nothing() {
         for before in [0, 1, 1_000] {
-            let crowds = Crowds::default();
+            let crowds = Crowds::new(100);
             attempts(&crowds, START, before, Concluded::Kept);
             let later = START + 3_600_000;
             assert_eq!(attempts(&crowds, later, 1_000, Concluded::Kept), 30);
         }
         // What was earned is there after an hour, once.
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         attempts(&crowds, START, 20, Concluded::Right);
         let later = START + 3_600_000;
         assert_eq!(attempts(&crowds, later, 1_000, Concluded::Kept), 50);
@@ -248,7 +276,7 @@ mod tests {
 
     #[test]
     fn an_attempt_that_was_not_judged_changes_nothing_in_debt_or_in_credit() {
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         attempts(&crowds, START, 20, Concluded::Right);
         assert_eq!(attempts(&crowds, START, 500, Concluded::Returned), 500);
         assert_eq!(attempts(&crowds, START, 40, Concluded::Kept), 40);
@@ -262,7 +290,7 @@ mod tests {
             free: 0,
             refill_ms: 1_000,
         };
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         assert_eq!(attempts(&crowds, START, 1_000, Concluded::Kept), 30);
         for outcome in [Concluded::Right, Concluded::Returned, Concluded::Kept] {
             crowds.conclude(&CROWDS, &unbounded, START, outcome);
@@ -273,20 +301,20 @@ mod tests {
 
     #[test]
     fn right_attempts_cost_nothing_and_earn_room_for_mistakes_up_to_a_bound() {
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         assert_eq!(attempts(&crowds, START, 5_000, Concluded::Right), 5_000);
         assert_eq!(attempts(&crowds, START, 5_000, Concluded::Kept), 330);
     }
 
     #[test]
     fn one_that_is_one_too_many_because_of_those_under_way_waits_for_them() {
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         for _ in 0..30 {
             let charged = crowds.try_charge(&CROWDS, &POLICY, START);
             assert!(matches!(charged, Standing::Charged));
         }
         let waits = crowds.try_charge(&CROWDS, &POLICY, START);
-        assert!(matches!(waits, Standing::Wait));
+        assert!(matches!(waits, Standing::Wait(Crowd::Tenant(1))));
         crowds.conclude(&CROWDS, &POLICY, START, Concluded::Right);
         let charged = crowds.try_charge(&CROWDS, &POLICY, START);
         assert!(matches!(charged, Standing::Charged));
@@ -294,7 +322,7 @@ mod tests {
 
     #[test]
     fn another_tenant_through_another_gateway_is_not_touched() {
-        let crowds = Crowds::default();
+        let crowds = Crowds::new(100);
         attempts(&crowds, START, 1_000, Concluded::Kept);
         let others = [Crowd::Tenant(3), Crowd::Gateway(4)];
         let charged = crowds.try_charge(&others, &POLICY, START);

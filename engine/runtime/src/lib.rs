@@ -29,6 +29,7 @@ mod meters;
 mod ownership;
 mod pace;
 mod person;
+mod queue;
 mod regions;
 mod rekeying;
 mod seal;

@@ -15,6 +15,9 @@ pub struct Limits {
     /// Sources of requests that are counted, 48 bytes each; beyond, those with
     /// the least debt are forgotten.
     pub sources: usize,
+    /// Attempts that wait for others of one source, tenant or gateway; beyond,
+    /// `busy`.
+    pub attempts: usize,
     /// Rows that the sweeper looks at per second.
     pub sweep_rows_per_s: u32,
     /// People whose keys are renewed at once, while keys rotate.
@@ -51,6 +54,7 @@ impl Default for Limits {
             activations: 10_000,
             commits: 16_384,
             sources: 1_000_000,
+            attempts: 1_024,
             sweep_rows_per_s: 20_000,
             rekeys_at_once: 256,
             warm_people: 4_000_000,

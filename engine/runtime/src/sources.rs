@@ -17,12 +17,13 @@ mod row;
 mod shard;
 
 use tidegate_account::SourcePolicy;
-use tidegate_storage_api::{Key as RowKey, Region, Store, StoreError};
+use tidegate_storage_api::{Region, Store, StoreError};
 
 use self::place::PLACES;
 pub(crate) use self::row::read_row;
 use self::shard::{Shard, Standing};
 use crate::ports::Clock;
+use crate::queue::Turn;
 
 const SHARDS: usize = 64;
 /// Attempts that are counted in memory before a source is settled, and by
@@ -60,7 +61,13 @@ pub(crate) struct Sources {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
     Charged,
-    Held { retry_after_ms: u64 },
+    Held {
+        retry_after_ms: u64,
+    },
+    /// Its deadline passed while it waited for others.
+    Late,
+    /// As many as may wait for others already.
+    Full,
 }
 
 /// What became of an attempt that was charged.
@@ -83,21 +90,25 @@ pub(crate) struct Account<'a> {
 }
 
 impl Sources {
-    /// Makes room for about this many sources, 48 bytes each.
-    pub(crate) fn new(sources: usize) -> Sources {
+    /// Makes room for about this many sources, 48 bytes each; of each so many
+    /// may wait for others.
+    pub(crate) fn new(sources: usize, waiting_max: usize) -> Sources {
         let buckets = sources.div_ceil(PLACES * SHARDS).max(1);
         Sources {
-            shards: (0..SHARDS).map(|_| Shard::new(buckets)).collect(),
+            shards: (0..SHARDS)
+                .map(|_| Shard::new(buckets, waiting_max))
+                .collect(),
         }
     }
 
     /// Charges an attempt before anything is done for it; waits while that
-    /// depends on others under way. Without a store a source has what it may try
-    /// before it is settled, and no more.
+    /// depends on others under way, and no longer than to the deadline. Without a
+    /// store a source has what it may try before it is settled, and no more.
     pub(crate) async fn charge(
         &self,
         account: Account<'_>,
         clock: &dyn Clock,
+        deadline_ms: u64,
         region: Region,
         store: Option<&dyn Store>,
     ) -> Result<Charge, StoreError> {
@@ -105,27 +116,27 @@ impl Sources {
             return Ok(Charge::Charged);
         }
         let shard = self.shard(account.hash);
+        let mut own = None;
         loop {
-            // Registered before the look, so that nothing is missed between.
-            let mut known = std::pin::pin!(shard.known.notified());
-            known.as_mut().enable();
             let now_ms = clock.unix_ms();
-            let (due_ms, ahead_ms) = match shard.try_charge(account, now_ms) {
+            match shard.try_charge(account, now_ms) {
                 Standing::Charged => return Ok(Charge::Charged),
                 Standing::Held { retry_after_ms } => return Ok(Charge::Held { retry_after_ms }),
-                Standing::Wait => {
-                    known.await;
-                    continue;
+                Standing::Unsettled(settling) => {
+                    // The others wait for the row, and no longer for this one.
+                    drop(own);
+                    return settling.settle(now_ms, region, store).await;
                 }
-                Standing::Unsettled { due_ms, ahead_ms } => (due_ms, ahead_ms),
-            };
-            let key = RowKey::throttle(region, account.hash);
-            let until_ms = due_ms.saturating_add(ahead_ms);
-            let settled = match store {
-                Some(store) => row::settle(store, key, now_ms, until_ms).await,
-                None => Err(StoreError::Unavailable),
-            };
-            return shard.settled(account, now_ms, settled, until_ms);
+                Standing::Wait => {}
+            }
+            let turn = shard
+                .queues
+                .wait(&mut own, *account.hash, clock, deadline_ms);
+            match turn.await {
+                Turn::Come => {}
+                Turn::Late => return Ok(Charge::Late),
+                Turn::Full => return Ok(Charge::Full),
+            }
         }
     }
 
@@ -143,7 +154,7 @@ impl Sources {
                 }
             }
         }
-        shard.known.notify_waiters();
+        shard.queues.wake(*account.hash);
     }
 
     /// Whether somebody has signed in from there within this time.

@@ -169,3 +169,40 @@ async fn passwords_that_would_be_hashed_too_late_are_refused_before_they_begin()
     // Nothing was charged for what was not verified.
     rig.submit_request(request(1_000)).await.unwrap().granted();
 }
+
+#[tokio::test]
+async fn attempts_that_wait_for_others_of_their_tenant() {
+    let limits = Limits {
+        attempts: 2,
+        ..Limits::default()
+    };
+    let mut policy = rig::policy();
+    policy.crowd.free = 2;
+    let rig = Rig::under(limits, policy).await;
+    let names = ["ada", "bob", "eve", "joe", "kim"];
+    for name in names {
+        rig.signed_up(name).await;
+    }
+    rig.cpu.hold();
+    let ask = |name| rig.submit(None, sign_in(name, PASSWORD));
+    let [ada, bob] = ["ada", "bob"].map(ask);
+    rig.until(|| rig.cpu.held() == 2).await;
+    let waiting = ["eve", "joe"].map(ask);
+    rig.settle().await;
+    assert_eq!(busy(ask("kim").await.unwrap()), Limit::Attempts);
+    // Nobody waits for those two any more.
+    rig.clock.advance(60_001);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().failed(), Failure::DeadlineExceeded);
+    }
+    rig.cpu.let_go();
+    // The deadlines of what was under way have passed as well. Nothing is owed.
+    for answer in [ada, bob] {
+        let refusal = answer.await.unwrap().refused();
+        assert!(matches!(refusal, Refusal::Busy { .. }), "{refusal:?}");
+    }
+    for name in names {
+        ask(name).await.unwrap().granted();
+    }
+    assert_eq!(rig.engine.waiting(), 0);
+}

@@ -7,6 +7,7 @@ use tidegate_account::{InterimReply, Judged, Refusal, Reply, SourcePolicy};
 use tidegate_storage_api::StoreError;
 
 use super::{Engine, Errand};
+use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
 use crate::sources::{Account, Charge, Concluded, Origin};
@@ -25,13 +26,62 @@ pub(super) enum Charged {
     Held(u64),
 }
 
-/// An attempt that was charged.
+/// An attempt that was charged. Whoever drops it before it is known takes it
+/// back.
 pub(super) struct Attempt {
+    engine: Engine,
     tenant: Arc<Tenant>,
+    kind: Kind,
     /// The source, by its keyed hash.
     source: Option<[u8; 32]>,
     /// The crowds that it is one of.
     crowds: Vec<Crowd>,
+}
+
+/// What is attempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Guess,
+    SignUp,
+}
+
+impl Attempt {
+    /// One that is charged to nothing yet.
+    fn new(engine: &Engine, tenant: &Arc<Tenant>, kind: Kind) -> Attempt {
+        Attempt {
+            engine: engine.clone(),
+            tenant: Arc::clone(tenant),
+            kind,
+            source: None,
+            crowds: Vec::new(),
+        }
+    }
+
+    /// Says what it was, once, to its source and to its crowds.
+    fn conclude(&mut self, source: Concluded, crowd: Concluded) {
+        let shared = &self.engine.shared;
+        let policy = &self.tenant.policy;
+        if let Some(hash) = &self.source.take() {
+            let policy = match self.kind {
+                Kind::Guess => &policy.source,
+                Kind::SignUp => &policy.sign_ups,
+            };
+            let account = Account { hash, policy };
+            let now_ms = shared.clock.unix_ms();
+            shared.sources.conclude(account, now_ms, source);
+        }
+        let crowds = std::mem::take(&mut self.crowds);
+        let now_ms = shared.clock.monotonic_ms();
+        shared
+            .crowds
+            .conclude(&crowds, &policy.crowd, now_ms, crowd);
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.conclude(Concluded::Returned, Concluded::Returned);
+    }
 }
 
 impl Engine {
@@ -48,10 +98,13 @@ impl Engine {
         };
         let keys = &shared.index_keys;
         let source = origin.map(|origin| keys.source(errand.tenant, &origin.to_bytes()));
-        if let Some(hash) = &source
-            && let Some(held) = self.charge_source(hash, &tenant.policy.source).await?
-        {
-            return Ok(Charged::Held(held));
+        let mut attempt = Attempt::new(self, &tenant, Kind::Guess);
+        if let Some(hash) = &source {
+            let policy = &tenant.policy.source;
+            if let Some(held) = self.charge_source(errand, hash, policy).await? {
+                return Ok(Charged::Held(held));
+            }
+            attempt.source = source;
         }
         let now_ms = shared.clock.unix_ms();
         let known = |hash: &[u8; 32]| shared.sources.is_known(hash, now_ms, KNOWN_MS);
@@ -63,19 +116,14 @@ impl Engine {
             ],
         };
         let policy = &tenant.policy.crowd;
-        let charge = shared.crowds.charge(&crowds, policy, &*shared.clock);
-        if let Charge::Held { retry_after_ms } = charge.await {
-            shared.meters.sources_held.increment(1);
-            if let Some(hash) = &source {
-                self.conclude_source(hash, &tenant.policy.source, Concluded::Returned);
-            }
-            return Ok(Charged::Held(retry_after_ms));
+        let charge = shared
+            .crowds
+            .charge(&crowds, policy, &*shared.clock, errand.deadline_ms);
+        if let Some(held) = self.told(charge.await)? {
+            return Ok(Charged::Held(held));
         }
-        Ok(Charged::Attempt(Attempt {
-            tenant,
-            source,
-            crowds,
-        }))
+        attempt.crowds = crowds;
+        Ok(Charged::Attempt(attempt))
     }
 
     /// Charges a sign-up to its source, apart from guesses.
@@ -90,20 +138,19 @@ impl Engine {
         };
         let named = [&b"sign-up"[..], &origin.to_bytes()].concat();
         let hash = shared.index_keys.source(errand.tenant, &named);
-        let held = self.charge_source(&hash, &tenant.policy.sign_ups).await?;
-        Ok(match held {
-            Some(retry_after_ms) => Charged::Held(retry_after_ms),
-            None => Charged::Attempt(Attempt {
-                tenant,
-                source: Some(hash),
-                crowds: Vec::new(),
-            }),
-        })
+        let policy = &tenant.policy.sign_ups;
+        if let Some(held) = self.charge_source(errand, &hash, policy).await? {
+            return Ok(Charged::Held(held));
+        }
+        let mut attempt = Attempt::new(self, &tenant, Kind::SignUp);
+        attempt.source = Some(hash);
+        Ok(Charged::Attempt(attempt))
     }
 
     /// Charges a source; how long it must wait if it may not.
     async fn charge_source(
         &self,
+        errand: &Errand,
         hash: &[u8; 32],
         policy: &SourcePolicy,
     ) -> Result<Option<u64>, Failure> {
@@ -111,15 +158,12 @@ impl Engine {
         let region = shared.ownership.region();
         let store = (!shared.is_cut_off()).then_some(&*shared.store);
         let account = Account { hash, policy };
+        let clock = &*shared.clock;
         let charge = shared
             .sources
-            .charge(account, &*shared.clock, region, store);
+            .charge(account, clock, errand.deadline_ms, region, store);
         match charge.await {
-            Ok(Charge::Charged) => Ok(None),
-            Ok(Charge::Held { retry_after_ms }) => {
-                shared.meters.sources_held.increment(1);
-                Ok(Some(retry_after_ms))
-            }
+            Ok(charge) => self.told(charge),
             Err(StoreError::Corrupt) => Err(Failure::Corrupt),
             Err(
                 StoreError::Conflict
@@ -132,39 +176,40 @@ impl Engine {
         }
     }
 
-    fn conclude_source(&self, hash: &[u8; 32], policy: &SourcePolicy, outcome: Concluded) {
-        let account = Account { hash, policy };
-        let now_ms = self.shared.clock.unix_ms();
-        self.shared.sources.conclude(account, now_ms, outcome);
+    /// How long one must wait who was not charged.
+    fn told(&self, charge: Charge) -> Result<Option<u64>, Failure> {
+        match charge {
+            Charge::Charged => Ok(None),
+            Charge::Held { retry_after_ms } => {
+                self.shared.meters.sources_held.increment(1);
+                Ok(Some(retry_after_ms))
+            }
+            Charge::Late => Err(Failure::DeadlineExceeded),
+            Charge::Full => Err(self.shared.busy(Limit::Attempts)),
+        }
     }
 
     /// Says what a guess was when it is answered.
-    pub(super) fn concluding_guess(&self, attempt: Attempt, responder: Responder) -> Responder {
-        let engine = self.clone();
+    pub(super) fn concluding_guess(&self, mut attempt: Attempt, responder: Responder) -> Responder {
         Responder::new(move |answer, epoch| {
             let (source, crowd) = guessed(&answer);
-            let policy = &attempt.tenant.policy;
-            if let Some(hash) = &attempt.source {
-                engine.conclude_source(hash, &policy.source, source);
-            }
-            let now_ms = engine.shared.clock.monotonic_ms();
-            let crowds = &engine.shared.crowds;
-            crowds.conclude(&attempt.crowds, &policy.crowd, now_ms, crowd);
+            attempt.conclude(source, crowd);
             responder.answer(answer, epoch);
         })
     }
 
     /// A sign-up stays charged when it made an account.
-    pub(super) fn concluding_sign_up(&self, attempt: Attempt, responder: Responder) -> Responder {
-        let engine = self.clone();
+    pub(super) fn concluding_sign_up(
+        &self,
+        mut attempt: Attempt,
+        responder: Responder,
+    ) -> Responder {
         Responder::new(move |answer, epoch| {
             let outcome = match matches!(answer, Answer::Reply(Reply::SignedUp(_))) {
                 true => Concluded::Kept,
                 false => Concluded::Returned,
             };
-            if let Some(hash) = &attempt.source {
-                engine.conclude_source(hash, &attempt.tenant.policy.sign_ups, outcome);
-            }
+            attempt.conclude(outcome, Concluded::Returned);
             responder.answer(answer, epoch);
         })
     }

@@ -3,27 +3,24 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidegate_account::SourcePolicy;
-use tidegate_storage_api::StoreError;
-use tokio::sync::Notify;
+use tidegate_storage_api::{Key as RowKey, Region, Store, StoreError};
 
 use super::place::{Place, Table};
-use super::{Account, Charge, LOCAL_ALLOWANCE};
+use super::{Account, Charge, LOCAL_ALLOWANCE, row};
+use crate::queue::Queues;
 
 pub(super) struct Shard {
     table: Mutex<Table>,
-    /// Told whenever an attempt of one of its sources is known, or settled.
-    pub(super) known: Notify,
+    /// Who waits until an attempt of a source is known, or its row is written.
+    pub(super) queues: Queues<[u8; 32]>,
 }
 
 /// How an attempt stands.
-pub(super) enum Standing {
+pub(super) enum Standing<'a> {
     /// Charged, and the row covers it.
     Charged,
-    /// Charged in memory; the row must be brought ahead by so much first.
-    Unsettled {
-        due_ms: u64,
-        ahead_ms: u64,
-    },
+    /// Charged in memory; the row must be brought ahead first.
+    Unsettled(Settling<'a>),
     /// Not charged: it depends on what is under way.
     Wait,
     Held {
@@ -32,10 +29,10 @@ pub(super) enum Standing {
 }
 
 impl Shard {
-    pub(super) fn new(buckets: usize) -> Shard {
+    pub(super) fn new(buckets: usize, waiting_max: usize) -> Shard {
         Shard {
             table: Mutex::new(Table::new(buckets)),
-            known: Notify::new(),
+            queues: Queues::new(waiting_max),
         }
     }
 
@@ -43,11 +40,8 @@ impl Shard {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn try_charge(
-        &self,
-        Account { hash, policy }: Account<'_>,
-        now_ms: u64,
-    ) -> Standing {
+    pub(super) fn try_charge<'a>(&'a self, account: Account<'a>, now_ms: u64) -> Standing<'a> {
+        let Account { hash, policy } = account;
         let mut table = self.table();
         let place = table.place(hash);
         let most_ms = u64::from(policy.free) * policy.refill_ms;
@@ -81,14 +75,15 @@ impl Shard {
         }
         place.settling = true;
         // The busier it is, the further ahead: one row for many attempts.
-        Standing::Unsettled {
-            due_ms,
-            ahead_ms: local_ms.max(place.under_way_ms(policy)),
-        }
+        Standing::Unsettled(Settling {
+            shard: self,
+            account: Some(account),
+            until_ms: due_ms.saturating_add(local_ms.max(place.under_way_ms(policy))),
+        })
     }
 
     /// Takes over what the row said and says now.
-    pub(super) fn settled(
+    fn settled(
         &self,
         Account { hash, policy }: Account<'_>,
         now_ms: u64,
@@ -105,8 +100,47 @@ impl Shard {
                     .map(|before_ms| place.settle(policy, now_ms, before_ms, until_ms))
             }
         };
-        self.known.notify_waiters();
+        self.queues.wake(*hash);
         charge
+    }
+}
+
+/// An attempt whose source's row is being brought ahead. If it ends without an
+/// outcome, as when the store panics, the attempt is taken back and another may
+/// settle the source: nobody waits for it for ever.
+pub(super) struct Settling<'a> {
+    shard: &'a Shard,
+    /// None when its outcome was taken over.
+    account: Option<Account<'a>>,
+    until_ms: u64,
+}
+
+impl Settling<'_> {
+    /// Brings the row ahead and takes over what it said. Without a store nothing
+    /// is charged.
+    pub(super) async fn settle(
+        mut self,
+        now_ms: u64,
+        region: Region,
+        store: Option<&dyn Store>,
+    ) -> Result<Charge, StoreError> {
+        let (Some(store), Some(account)) = (store, self.account) else {
+            return Err(StoreError::Unavailable);
+        };
+        let key = RowKey::throttle(region, account.hash);
+        let settled = row::settle(store, key, now_ms, self.until_ms).await;
+        self.account = None;
+        self.shard.settled(account, now_ms, settled, self.until_ms)
+    }
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        if let Some(account) = self.account.take() {
+            let nothing = Err(StoreError::Unavailable);
+            // What it says is what it was given.
+            let _ = self.shard.settled(account, 0, nothing, self.until_ms);
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use bytes::Bytes;
-use tidegate_storage_api::Commit;
-use tidegate_storage_api::MemoryStore;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use tidegate_storage_api::{Commit, Key as RowKey, MemoryStore};
 
 const POLICY: SourcePolicy = SourcePolicy {
     free: 20,
@@ -27,7 +28,8 @@ impl Clock for At {
     }
 
     fn sleep(&self, _: u64) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::ready(()))
+        // Nobody is late here.
+        Box::pin(std::future::pending())
     }
 }
 
@@ -49,7 +51,7 @@ async fn attempt(
         policy: &POLICY,
     };
     let clock = At(now_ms);
-    let charged = sources.charge(account, &clock, Region::FIRST, Some(store));
+    let charged = sources.charge(account, &clock, u64::MAX, Region::FIRST, Some(store));
     let charged = charged.await.unwrap();
     if charged == Charge::Charged {
         // What is decided about it takes its time.
@@ -72,7 +74,7 @@ async fn burst(sources: &Sources, store: &dyn Store, now_ms: u64, attempts: u32)
 
 #[tokio::test]
 async fn a_source_may_try_its_allowance_at_once_and_then_at_its_pace() {
-    let (sources, store) = (Sources::new(100), MemoryStore::new());
+    let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
     assert_eq!(burst(&sources, &store, START, 100).await, 20);
     let held = charge(&sources, &store, 1, START).await;
     assert_eq!(
@@ -87,7 +89,7 @@ async fn a_source_may_try_its_allowance_at_once_and_then_at_its_pace() {
 
 #[tokio::test]
 async fn a_success_costs_nothing_and_makes_the_source_known() {
-    let (sources, store) = (Sources::new(100), MemoryStore::new());
+    let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
     assert!(!sources.is_known(&hash(1), START, 1_000));
     for _ in 0..1_000 {
         let charged = attempt(&sources, &store, 1, START, Concluded::Right).await;
@@ -100,7 +102,7 @@ async fn a_success_costs_nothing_and_makes_the_source_known() {
 #[tokio::test]
 async fn a_rush_of_right_attempts_from_one_source_all_pass() {
     for at_once in [10, 60, 150, 500] {
-        let (sources, store) = (Sources::new(100), MemoryStore::new());
+        let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
         let attempts = (0..at_once).map(|_| attempt(&sources, &store, 1, START, Concluded::Right));
         let outcomes = futures_util::future::join_all(attempts).await;
         assert!(outcomes.iter().all(|charge| *charge == Charge::Charged));
@@ -111,7 +113,7 @@ async fn a_rush_of_right_attempts_from_one_source_all_pass() {
 
 #[tokio::test]
 async fn right_ones_among_the_wrong_do_not_widen_the_bound() {
-    let (sources, store) = (Sources::new(100), MemoryStore::new());
+    let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
     let attempts = (0..300).map(|n| {
         let outcome = match n % 3 {
             0 => Concluded::Right,
@@ -131,21 +133,21 @@ async fn right_ones_among_the_wrong_do_not_widen_the_bound() {
 #[tokio::test]
 async fn a_restart_adds_at_most_the_local_allowance_and_a_quiet_source_writes_nothing() {
     let store = MemoryStore::new();
-    let first = Sources::new(100);
+    let first = Sources::new(100, 1_000);
     assert_eq!(burst(&first, &store, START, LOCAL_ALLOWANCE).await, 8);
     let row = || store.get(RowKey::throttle(Region::FIRST, &hash(1)));
     assert_eq!(row().await, Ok(None));
     assert_eq!(burst(&first, &store, START, 100).await, 12);
     let mut more = 0;
     for _ in 0..5 {
-        more += burst(&Sources::new(100), &store, START, 100).await;
+        more += burst(&Sources::new(100, 1_000), &store, START, 100).await;
     }
     assert!(more <= 5 * LOCAL_ALLOWANCE, "{more}");
 }
 
 #[tokio::test]
 async fn parallel_attempts_meet_the_same_bound() {
-    let (sources, store) = (Sources::new(100), MemoryStore::new());
+    let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
     let attempts = (0..500).map(|_| charge(&sources, &store, 1, START));
     let outcomes = futures_util::future::join_all(attempts).await;
     let charged = outcomes.iter().filter(|charge| **charge == Charge::Charged);
@@ -154,7 +156,7 @@ async fn parallel_attempts_meet_the_same_bound() {
 
 #[tokio::test]
 async fn many_sources_displace_those_with_the_least_debt_first() {
-    let (sources, store) = (Sources::new(512), MemoryStore::new());
+    let (sources, store) = (Sources::new(512, 1_000), MemoryStore::new());
     assert_eq!(burst(&sources, &store, START, 100).await, 20);
     for source in 2..20_000 {
         charge(&sources, &store, source, START).await;
@@ -183,7 +185,7 @@ async fn a_store_that_does_not_answer_charges_nothing() {
             Box::pin(std::future::ready(Err(StoreError::Unavailable)))
         }
     }
-    let sources = Sources::new(100);
+    let sources = Sources::new(100, 1_000);
     assert_eq!(burst(&sources, &Down, START, LOCAL_ALLOWANCE).await, 8);
     for _ in 0..50 {
         let hash = hash(1);
@@ -192,7 +194,46 @@ async fn a_store_that_does_not_answer_charges_nothing() {
             policy: &POLICY,
         };
         let clock = At(START);
-        let charged = sources.charge(account, &clock, Region::FIRST, Some(&Down));
+        let charged = sources.charge(account, &clock, u64::MAX, Region::FIRST, Some(&Down));
         assert_eq!(charged.await, Err(StoreError::Unavailable));
     }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_strands_nobody_who_waits_for_the_row_and_charges_nothing() {
+    struct Broken;
+    impl Store for Broken {
+        fn get(&self, _: RowKey) -> tidegate_storage_api::StoreFuture<Option<Bytes>> {
+            Box::pin(async { panic!("planted") })
+        }
+        fn range(
+            &self,
+            _: tidegate_storage_api::KeyRange,
+            _: usize,
+        ) -> tidegate_storage_api::StoreFuture<Vec<(RowKey, Bytes)>> {
+            Box::pin(std::future::ready(Ok(Vec::new())))
+        }
+        fn commit(
+            &self,
+            _: Commit,
+        ) -> tidegate_storage_api::StoreFuture<tidegate_storage_api::Stamp> {
+            Box::pin(async { panic!("planted") })
+        }
+    }
+    let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
+    assert_eq!(burst(&sources, &Broken, START, LOCAL_ALLOWANCE).await, 8);
+    for _ in 0..3 {
+        let broken = AssertUnwindSafe(charge(&sources, &Broken, 1, START));
+        assert!(broken.catch_unwind().await.is_err());
+    }
+    // It waits for nobody: a store that works answers it at once.
+    let (hash, clock) = (hash(1), At(START));
+    let account = Account {
+        hash: &hash,
+        policy: &POLICY,
+    };
+    let next = sources.charge(account, &clock, u64::MAX, Region::FIRST, Some(&store));
+    assert_eq!(next.now_or_never(), Some(Ok(Charge::Charged)));
+    sources.conclude(account, START, Concluded::Kept);
+    assert_eq!(burst(&sources, &store, START, 100).await, 11);
 }
