@@ -10,7 +10,9 @@
 //! than its local allowance is settled: its row is read, and written ahead of
 //! what it has tried, before the attempt goes on, once for all that wait. A node
 //! that restarts, or that forgets a source to make room, thus adds at most the
-//! local allowance to the stated bound.
+//! local allowance to the stated bound. When nothing is under way any more, a row
+//! that ran far ahead of what then failed is taken back: a rush of right
+//! attempts leaves no failures behind.
 
 mod place;
 mod row;
@@ -20,7 +22,7 @@ use tidegate_account::SourcePolicy;
 use tidegate_storage_api::{Region, Store, StoreError};
 
 use self::place::PLACES;
-pub(crate) use self::row::read_row;
+pub(crate) use self::row::{Lead, read_row};
 use self::shard::{Shard, Standing};
 use crate::ports::Clock;
 use crate::queue::Turn;
@@ -140,10 +142,16 @@ impl Sources {
         }
     }
 
-    /// Says what became of an attempt that was charged.
-    pub(crate) fn conclude(&self, account: Account<'_>, now_ms: u64, outcome: Concluded) {
+    /// Says what became of an attempt that was charged; what to give back of its
+    /// row, if anything.
+    pub(crate) fn conclude(
+        &self,
+        account: Account<'_>,
+        now_ms: u64,
+        outcome: Concluded,
+    ) -> Option<Lead> {
         let shard = self.shard(account.hash);
-        if let Some(place) = shard.table().find(account.hash) {
+        let lead = shard.table().find(account.hash).and_then(|place| {
             place.under_way = place.under_way.saturating_sub(1);
             match outcome {
                 Concluded::Kept => {}
@@ -153,8 +161,10 @@ impl Sources {
                     place.right_ms = now_ms;
                 }
             }
-        }
+            place.lead(account, now_ms)
+        });
         shard.queues.wake(*account.hash);
+        lead
     }
 
     /// Whether somebody has signed in from there within this time.

@@ -289,6 +289,26 @@ async fn a_rush_of_right_passwords_from_one_source_or_none_all_get_in() {
     }
 }
 
+/// The row of a source runs ahead of a rush. When the rush is over it says no
+/// more than failed, to a later life of the node and to every other.
+#[tokio::test]
+async fn a_rush_of_right_passwords_keeps_nobody_out_at_another_node_afterwards() {
+    let mut rig = Rig::new().await;
+    let names: Vec<_> = (0..100).map(|n| format!("person-{n}")).collect();
+    for name in &names {
+        rig.signed_up(name).await;
+    }
+    for _ in 0..2 {
+        let sign_in = |name: &String| rig.submit(None, from(SOURCE, name, PASSWORD, None));
+        let let_in: Vec<_> = names.iter().map(sign_in).collect();
+        for answer in let_in {
+            answer.await.unwrap().granted();
+        }
+        rig.settle().await;
+        rig = rig.restart().await;
+    }
+}
+
 /// One password against many accounts. What bounds it where no source is named,
 /// or another one for each attempt, is what the tenant and the gateway may fail;
 /// an attacker who was there before and waited has no more of it.

@@ -10,7 +10,7 @@ use super::{Engine, Errand};
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
-use crate::sources::{Account, Charge, Concluded, Origin};
+use crate::sources::{Account, Charge, Concluded, Lead, Origin};
 use crate::tenants::Tenant;
 
 /// For this long a source is known for whoever signed in from there.
@@ -68,7 +68,9 @@ impl Attempt {
             };
             let account = Account { hash, policy };
             let now_ms = shared.clock.unix_ms();
-            shared.sources.conclude(account, now_ms, source);
+            if let Some(lead) = shared.sources.conclude(account, now_ms, source) {
+                self.engine.give_back(lead);
+            }
         }
         let crowds = std::mem::take(&mut self.crowds);
         let now_ms = shared.clock.monotonic_ms();
@@ -174,6 +176,18 @@ impl Engine {
                 | StoreError::TooLarge,
             ) => Err(Failure::Unavailable),
         }
+    }
+
+    /// Nobody waits for it: what it says is on the safe side until it is done.
+    fn give_back(&self, lead: Lead) {
+        if self.shared.is_cut_off() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        self.actors.spawn(async move {
+            lead.give_back(&*shared.store, shared.ownership.region())
+                .await;
+        });
     }
 
     /// How long one must wait who was not charged.

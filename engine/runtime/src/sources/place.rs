@@ -20,6 +20,8 @@ pub(super) struct Place {
     pub(super) under_way: u32,
     /// Whether its row is being written.
     pub(super) settling: bool,
+    /// Whether its row holds what another node has counted.
+    pub(super) shared: bool,
 }
 
 impl Place {

@@ -3,34 +3,44 @@
 //! Format 1: version u8 | free of debt at u64 LE, in Unix milliseconds.
 
 use bytes::Bytes;
-use tidegate_storage_api::{Check, Commit, Key as RowKey, Store, StoreError};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError};
 
 const VERSION: u8 = 1;
 /// Other nodes settle the same source; each try finds one of them further on.
 const SETTLE_TRIES: usize = 16;
 
-/// Brings a source's row to `ahead_ms`, never back; what it said before.
+/// What settling a source found in its row, and left there.
+pub(super) struct Settled {
+    pub(super) before_ms: u64,
+    pub(super) after_ms: u64,
+}
+
+/// Brings a source's row to `ahead_ms`, or beyond what it says already. It is
+/// written in any case: whoever relies on a row has written it last, so that
+/// another node takes back only what nobody relies on.
 pub(super) async fn settle(
     store: &dyn Store,
     key: RowKey,
     now_ms: u64,
     ahead_ms: u64,
-) -> Result<u64, StoreError> {
+) -> Result<Settled, StoreError> {
     for _ in 0..SETTLE_TRIES {
         let row = store.get(key.clone()).await?;
         let before_ms = row.as_deref().map_or(Ok(0), read_row)?;
-        if before_ms >= ahead_ms {
-            return Ok(before_ms);
-        }
-        let ahead_ms = ahead_ms.max(before_ms).max(now_ms);
+        let after_ms = ahead_ms.max(before_ms.saturating_add(1)).max(now_ms);
         let check = match row {
             None => Check::Absent(key.clone()),
             Some(row) => Check::Value(key.clone(), row),
         };
         let commit = Commit::default().check(check);
-        let written = store.commit(commit.put(key.clone(), write_row(ahead_ms)));
+        let written = store.commit(commit.put(key.clone(), write_row(after_ms)));
         match written.await {
-            Ok(_) => return Ok(before_ms),
+            Ok(_) => {
+                return Ok(Settled {
+                    before_ms,
+                    after_ms,
+                });
+            }
             // Another attempt of this source has settled, or the fate is not
             // known: read again.
             Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
@@ -38,6 +48,26 @@ pub(super) async fn settle(
         }
     }
     Err(StoreError::Unavailable)
+}
+
+/// A row that runs further ahead than its source owes, now that it is quiet.
+#[must_use]
+pub(crate) struct Lead {
+    pub(super) hash: [u8; 32],
+    /// What this node has written.
+    pub(super) from_ms: u64,
+    pub(super) to_ms: u64,
+}
+
+impl Lead {
+    /// Takes the row back, unless somebody has written it since. Where that
+    /// fails, it goes on saying more than is owed, which time mends.
+    pub(crate) async fn give_back(self, store: &dyn Store, region: Region) {
+        let key = RowKey::throttle(region, &self.hash);
+        let check = Check::Value(key.clone(), write_row(self.from_ms));
+        let commit = Commit::default().check(check);
+        let _ = store.commit(commit.put(key, write_row(self.to_ms))).await;
+    }
 }
 
 fn write_row(due_ms: u64) -> Bytes {

@@ -6,7 +6,8 @@ use tidegate_account::SourcePolicy;
 use tidegate_storage_api::{Key as RowKey, Region, Store, StoreError};
 
 use super::place::{Place, Table};
-use super::{Account, Charge, LOCAL_ALLOWANCE, row};
+use super::row::{self, Lead, Settled};
+use super::{Account, Charge, LOCAL_ALLOWANCE};
 use crate::queue::Queues;
 
 pub(super) struct Shard {
@@ -74,11 +75,13 @@ impl Shard {
             return Standing::Charged;
         }
         place.settling = true;
-        // The busier it is, the further ahead: one row for many attempts.
+        // The busier it is, the further ahead: one row for many attempts. Nobody
+        // comes to owe more than everything.
+        let ahead_ms = local_ms.max(place.under_way_ms(policy));
         Standing::Unsettled(Settling {
             shard: self,
             account: Some(account),
-            until_ms: due_ms.saturating_add(local_ms.max(place.under_way_ms(policy))),
+            until_ms: due_ms.saturating_add(ahead_ms).min(now_ms + most_ms),
         })
     }
 
@@ -87,8 +90,7 @@ impl Shard {
         &self,
         Account { hash, policy }: Account<'_>,
         now_ms: u64,
-        settled: Result<u64, StoreError>,
-        until_ms: u64,
+        settled: Result<Settled, StoreError>,
     ) -> Result<Charge, StoreError> {
         let charge = match self.table().find(hash) {
             // Forgotten meanwhile; the row has it.
@@ -97,7 +99,7 @@ impl Shard {
                 place.settling = false;
                 settled
                     .inspect_err(|_| place.withdraw(policy))
-                    .map(|before_ms| place.settle(policy, now_ms, before_ms, until_ms))
+                    .map(|settled| place.settle(policy, now_ms, &settled))
             }
         };
         self.queues.wake(*hash);
@@ -130,7 +132,7 @@ impl Settling<'_> {
         let key = RowKey::throttle(region, account.hash);
         let settled = row::settle(store, key, now_ms, self.until_ms).await;
         self.account = None;
-        self.shard.settled(account, now_ms, settled, self.until_ms)
+        self.shard.settled(account, now_ms, settled)
     }
 }
 
@@ -139,25 +141,42 @@ impl Drop for Settling<'_> {
         if let Some(account) = self.account.take() {
             let nothing = Err(StoreError::Unavailable);
             // What it says is what it was given.
-            let _ = self.shard.settled(account, 0, nothing, self.until_ms);
+            let _ = self.shard.settled(account, 0, nothing);
         }
     }
 }
 
 impl Place {
-    fn settle(
-        &mut self,
-        policy: &SourcePolicy,
-        now_ms: u64,
-        before_ms: u64,
-        until_ms: u64,
-    ) -> Charge {
-        let most_ms = now_ms + u64::from(policy.free) * policy.refill_ms;
-        if self.settled_ms == 0 && before_ms > self.due_ms {
-            // An earlier life of this node counted more than this one.
-            self.due_ms = before_ms.min(most_ms) + policy.refill_ms;
+    /// What the row says beyond what is owed, when nothing is under way: other
+    /// nodes, and this one after a restart, would take it for failures. In memory
+    /// it counts no longer from now on, before the row is written.
+    pub(super) fn lead(&mut self, account: Account<'_>, now_ms: u64) -> Option<Lead> {
+        let local_ms = u64::from(LOCAL_ALLOWANCE) * account.policy.refill_ms;
+        let to_ms = self.due_ms.max(now_ms).saturating_add(local_ms);
+        let quiet = self.under_way == 0 && !self.settling;
+        // What others counted is over when the row is.
+        self.shared &= self.settled_ms > now_ms;
+        if !quiet || self.shared || self.settled_ms <= to_ms.saturating_add(local_ms) {
+            return None;
         }
-        self.settled_ms = self.settled_ms.max(until_ms).max(before_ms);
+        Some(Lead {
+            hash: *account.hash,
+            from_ms: std::mem::replace(&mut self.settled_ms, to_ms),
+            to_ms,
+        })
+    }
+
+    fn settle(&mut self, policy: &SourcePolicy, now_ms: u64, settled: &Settled) -> Charge {
+        let most_ms = now_ms + u64::from(policy.free) * policy.refill_ms;
+        if self.settled_ms == 0 && settled.before_ms > self.due_ms {
+            // An earlier life of this node counted more than this one.
+            self.due_ms = settled.before_ms.min(most_ms) + policy.refill_ms;
+        }
+        // Where others said more than a row is ever taken back to, it is theirs
+        // as well, and stays.
+        let local_ms = u64::from(LOCAL_ALLOWANCE) * policy.refill_ms;
+        self.shared |= settled.before_ms > self.settled_ms.max(now_ms + local_ms);
+        self.settled_ms = self.settled_ms.max(settled.after_ms);
         match self.due_ms.checked_sub(most_ms) {
             None | Some(0) => Charge::Charged,
             Some(retry_after_ms) => {

@@ -58,7 +58,9 @@ async fn attempt(
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        sources.conclude(account, now_ms, outcome);
+        if let Some(lead) = sources.conclude(account, now_ms, outcome) {
+            lead.give_back(store, Region::FIRST).await;
+        }
     }
     charged
 }
@@ -109,6 +111,64 @@ async fn a_rush_of_right_attempts_from_one_source_all_pass() {
         // Nothing is owed afterwards.
         assert_eq!(burst(&sources, &store, START, 100).await, 20);
     }
+}
+
+#[tokio::test]
+async fn a_rush_of_right_attempts_leaves_no_failures_to_other_nodes_and_later_lives() {
+    let store = MemoryStore::new();
+    let rush = async |sources: &Sources, outcome| {
+        let attempts = (0..100).map(|_| attempt(sources, &store, 1, START, outcome));
+        let outcomes = futures_util::future::join_all(attempts).await;
+        let charged = outcomes.iter().filter(|charge| **charge == Charge::Charged);
+        charged.count()
+    };
+    for _ in 0..3 {
+        let sources = Sources::new(100, 1_000);
+        assert_eq!(rush(&sources, Concluded::Right).await, 100);
+    }
+    // What failed is not given back.
+    let sources = Sources::new(100, 1_000);
+    assert_eq!(rush(&sources, Concluded::Kept).await, 20);
+    let later = Sources::new(100, 1_000);
+    assert_eq!(rush(&later, Concluded::Kept).await, 8);
+}
+
+#[tokio::test]
+async fn a_row_that_another_node_relies_on_is_not_taken_back() {
+    let store = MemoryStore::new();
+    let (one, other) = (Sources::new(100, 1_000), Sources::new(100, 1_000));
+    let hash = hash(1);
+    let account = Account {
+        hash: &hash,
+        policy: &POLICY,
+    };
+    let clock = At(START);
+    for _ in 0..16 {
+        let charged = one.charge(account, &clock, u64::MAX, Region::FIRST, Some(&store));
+        assert_eq!(charged.await, Ok(Charge::Charged));
+    }
+    let mut lead = None;
+    for _ in 0..16 {
+        assert!(lead.is_none());
+        lead = one.conclude(account, START, Concluded::Right);
+    }
+    // The other node comes between the end of the rush and the write.
+    assert_eq!(burst(&other, &store, START, 9).await, 9);
+    lead.unwrap().give_back(&store, Region::FIRST).await;
+    let row = || async {
+        let row = store.get(RowKey::throttle(Region::FIRST, &hash)).await;
+        read_row(&row.unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(row().await, START + 18_001);
+    // Nor when the first has written it again, beyond what the other counted.
+    for _ in 0..16 {
+        let charged = one.charge(account, &clock, u64::MAX, Region::FIRST, Some(&store));
+        assert_eq!(charged.await, Ok(Charge::Charged));
+    }
+    for _ in 0..16 {
+        assert!(one.conclude(account, START, Concluded::Right).is_none());
+    }
+    assert_eq!(row().await, START + 18_002);
 }
 
 #[tokio::test]
@@ -234,6 +294,6 @@ async fn a_store_that_panics_strands_nobody_who_waits_for_the_row_and_charges_no
     };
     let next = sources.charge(account, &clock, u64::MAX, Region::FIRST, Some(&store));
     assert_eq!(next.now_or_never(), Some(Ok(Charge::Charged)));
-    sources.conclude(account, START, Concluded::Kept);
+    assert!(sources.conclude(account, START, Concluded::Kept).is_none());
     assert_eq!(burst(&sources, &store, START, 100).await, 11);
 }
