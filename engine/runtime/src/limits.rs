@@ -12,8 +12,8 @@ pub struct Limits {
     pub activations: u64,
     /// Commits that wait to be durable; beyond, `busy`, by share as above.
     pub commits: u64,
-    /// Sources of requests that are counted, 48 bytes each; beyond, those with
-    /// the least debt are forgotten.
+    /// Sources of requests that are counted, 48 bytes each; beyond, those
+    /// without a success within a day and with the least debt are forgotten.
     pub sources: usize,
     /// Attempts that wait for others of one source, tenant or gateway; beyond,
     /// `busy`.

@@ -17,6 +17,7 @@
 mod place;
 mod row;
 mod shard;
+mod trust;
 
 use tidegate_account::SourcePolicy;
 use tidegate_storage_api::{Region, Store, StoreError};
@@ -24,6 +25,7 @@ use tidegate_storage_api::{Region, Store, StoreError};
 use self::place::PLACES;
 pub(crate) use self::row::{Lead, read_row};
 use self::shard::{Shard, Standing};
+pub(crate) use self::trust::Trust;
 use crate::ports::Clock;
 use crate::queue::Turn;
 
@@ -54,7 +56,8 @@ impl Origin {
 }
 
 /// Every source that is counted here. Its memory is fixed: where there is no
-/// room, the source with the least debt is forgotten.
+/// room, the source with the least to forget is forgotten, which is one without
+/// a success of late and with little debt.
 pub(crate) struct Sources {
     shards: Box<[Shard]>,
 }
@@ -75,7 +78,7 @@ pub(crate) enum Charge {
 /// What became of an attempt that was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concluded {
-    /// It was right: nothing is owed, and the source is known for it.
+    /// It was right: nothing is owed, and the source is trusted for it.
     Right,
     /// Nothing was judged: nothing is owed.
     Returned,
@@ -151,7 +154,13 @@ impl Sources {
         outcome: Concluded,
     ) -> Option<Lead> {
         let shard = self.shard(account.hash);
-        let lead = shard.table().find(account.hash).and_then(|place| {
+        let mut table = shard.table();
+        let place = match outcome {
+            // A success has its place, also where nothing is charged.
+            Concluded::Right => Some(table.place(account.hash)),
+            Concluded::Returned | Concluded::Kept => table.find(account.hash),
+        };
+        let lead = place.and_then(|place| {
             place.under_way = place.under_way.saturating_sub(1);
             match outcome {
                 Concluded::Kept => {}
@@ -159,19 +168,15 @@ impl Sources {
                 Concluded::Right => {
                     place.give_back(account.policy);
                     place.right_ms = now_ms;
+                    place.failures = 0;
                 }
             }
             place.lead(account, now_ms)
         });
+        drop(table);
         shard.queues.wake(*account.hash);
+        shard.trusting.wake(*account.hash);
         lead
-    }
-
-    /// Whether somebody has signed in from there within this time.
-    pub(crate) fn is_known(&self, hash: &[u8; 32], now_ms: u64, within_ms: u64) -> bool {
-        let mut table = self.shard(hash).table();
-        let right_ms = table.find(hash).map_or(0, |place| place.right_ms);
-        right_ms > 0 && now_ms.saturating_sub(right_ms) < within_ms
     }
 
     fn shard(&self, hash: &[u8; 32]) -> &Shard {

@@ -362,6 +362,51 @@ async fn a_sprayed_tenant_keeps_nobody_out_who_was_seen_at_their_source_or_devic
     rig.ask(None, ada()).await.granted();
 }
 
+/// A success from a source is good for eight failures there, and an attacker may
+/// have any number of sources and an account to succeed with.
+#[tokio::test]
+async fn an_account_of_ones_own_buys_each_source_eight_guesses_at_a_sprayed_tenant() {
+    let rig = Rig::new().await;
+    rig.signed_up("mallory").await;
+    let source = |number| Origin::V4([198, 51, 100, number]);
+    for number in 0..5 {
+        let own = from(source(number), "mallory", PASSWORD, None);
+        rig.ask(None, own).await.granted();
+    }
+    // What those earned is used up with the rest.
+    for n in 0..policy().crowd.free + 20 {
+        rig.ask(None, sign_in(&format!("person-{n}"), WRONG)).await;
+    }
+    let mut compared = [0; 5];
+    for (number, compared) in (0..5).zip(&mut compared) {
+        for n in 0..50 {
+            let name = format!("other-{number}-{n}");
+            let guess = from(source(number), &name, WRONG, None);
+            let refusal = rig.ask(None, guess).await.refused();
+            *compared += usize::from(refusal == Refusal::InvalidCredentials);
+        }
+    }
+    assert_eq!(compared, [8; 5]);
+}
+
+#[tokio::test]
+async fn a_rush_from_where_somebody_signed_in_gets_into_a_sprayed_tenant() {
+    let rig = Rig::new().await;
+    let names: Vec<_> = (0..100).map(|n| format!("at-home-{n}")).collect();
+    for name in &names {
+        rig.signed_up(name).await;
+    }
+    let enter = |name: &String| rig.submit(None, from(SOURCE, name, PASSWORD, None));
+    enter(&names[0]).await.unwrap().granted();
+    for n in 0..policy().crowd.free + 20 {
+        rig.ask(None, sign_in(&format!("person-{n}"), WRONG)).await;
+    }
+    let rush: Vec<_> = names.iter().map(enter).collect();
+    for answer in rush {
+        answer.await.unwrap().granted();
+    }
+}
+
 #[tokio::test]
 async fn new_accounts_are_bounded_per_source() {
     let rig = Rig::under(Limits::default(), strict()).await;

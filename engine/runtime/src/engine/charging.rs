@@ -10,11 +10,8 @@ use super::{Engine, Errand};
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
-use crate::sources::{Account, Charge, Concluded, Lead, Origin};
+use crate::sources::{Account, Charge, Concluded, Lead, Origin, Trust};
 use crate::tenants::Tenant;
-
-/// For this long a source is known for whoever signed in from there.
-const KNOWN_MS: u64 = 24 * 60 * 60_000;
 
 /// What was charged.
 pub(super) enum Charged {
@@ -34,6 +31,8 @@ pub(super) struct Attempt {
     kind: Kind,
     /// The source, by its keyed hash.
     source: Option<[u8; 32]>,
+    /// The source, where a success from there answers for it.
+    trusted: Option<[u8; 32]>,
     /// The crowds that it is one of.
     crowds: Vec<Crowd>,
 }
@@ -53,6 +52,7 @@ impl Attempt {
             tenant: Arc::clone(tenant),
             kind,
             source: None,
+            trusted: None,
             crowds: Vec::new(),
         }
     }
@@ -61,6 +61,10 @@ impl Attempt {
     fn conclude(&mut self, source: Concluded, crowd: Concluded) {
         let shared = &self.engine.shared;
         let policy = &self.tenant.policy;
+        if let Some(hash) = &self.trusted.take() {
+            // It stands in for the crowds.
+            shared.sources.conclude_trusted(hash, crowd);
+        }
         if let Some(hash) = &self.source.take() {
             let policy = match self.kind {
                 Kind::Guess => &policy.source,
@@ -87,8 +91,9 @@ impl Drop for Attempt {
 }
 
 impl Engine {
-    /// Charges a sign-in to its source, and, where nobody was seen to sign in
-    /// from there, to its tenant and its gateway.
+    /// Charges a sign-in to its source, and, where no success from there answers
+    /// for it, to its tenant and its gateway. These come first: what they hold off
+    /// takes no place among the sources.
     pub(super) async fn charge_guess(
         &self,
         errand: &Errand,
@@ -101,6 +106,10 @@ impl Engine {
         let keys = &shared.index_keys;
         let source = origin.map(|origin| keys.source(errand.tenant, &origin.to_bytes()));
         let mut attempt = Attempt::new(self, &tenant, Kind::Guess);
+        let charge = self.charge_crowds(errand, source, &mut attempt).await;
+        if let Some(held) = self.told(charge)? {
+            return Ok(Charged::Held(held));
+        }
         if let Some(hash) = &source {
             let policy = &tenant.policy.source;
             if let Some(held) = self.charge_source(errand, hash, policy).await? {
@@ -108,24 +117,51 @@ impl Engine {
             }
             attempt.source = source;
         }
-        let now_ms = shared.clock.unix_ms();
-        let known = |hash: &[u8; 32]| shared.sources.is_known(hash, now_ms, KNOWN_MS);
-        let crowds = match source.as_ref().is_some_and(known) {
-            true => Vec::new(),
-            false => vec![
-                Crowd::Tenant(errand.tenant.0),
-                Crowd::Gateway(errand.gateway.0),
-            ],
-        };
-        let policy = &tenant.policy.crowd;
-        let charge = shared
-            .crowds
-            .charge(&crowds, policy, &*shared.clock, errand.deadline_ms);
-        if let Some(held) = self.told(charge.await)? {
-            return Ok(Charged::Held(held));
-        }
-        attempt.crowds = crowds;
         Ok(Charged::Attempt(attempt))
+    }
+
+    /// Charges a guess to its tenant and its gateway, unless a success from its
+    /// source answers for it.
+    async fn charge_crowds(
+        &self,
+        errand: &Errand,
+        source: Option<[u8; 32]>,
+        attempt: &mut Attempt,
+    ) -> Charge {
+        let shared = &self.shared;
+        let (clock, deadline_ms) = (&*shared.clock, errand.deadline_ms);
+        let now_ms = clock.unix_ms();
+        let trust = source
+            .as_ref()
+            .map_or(Trust::Missing, |hash| shared.sources.trust(hash, now_ms));
+        if trust == Trust::Given {
+            attempt.trusted = source;
+            return Charge::Charged;
+        }
+        let crowds = [
+            Crowd::Tenant(errand.tenant.0),
+            Crowd::Gateway(errand.gateway.0),
+        ];
+        let policy = &attempt.tenant.policy.crowd;
+        let charge = shared.crowds.charge(&crowds, policy, clock, deadline_ms);
+        let charge = charge.await;
+        let open = match trust {
+            Trust::Open => source,
+            Trust::Given | Trust::Missing => None,
+        };
+        if let (Charge::Held { retry_after_ms }, Some(hash)) = (charge, open) {
+            let sources = &shared.sources;
+            let charge = sources.charge_trust(&hash, clock, deadline_ms, retry_after_ms);
+            let charge = charge.await;
+            if charge == Charge::Charged {
+                attempt.trusted = source;
+            }
+            return charge;
+        }
+        if charge == Charge::Charged {
+            attempt.crowds = crowds.to_vec();
+        }
+        charge
     }
 
     /// Charges a sign-up to its source, apart from guesses.

@@ -3,6 +3,8 @@
 
 use tidegate_account::SourcePolicy;
 
+use super::trust::{TRUSTED_FAILURES, TRUSTED_MS};
+
 /// Places of a bucket.
 pub(super) const PLACES: usize = 8;
 
@@ -16,6 +18,10 @@ pub(super) struct Place {
     pub(super) settled_ms: u64,
     /// When somebody last signed in from there; 0: not that it is remembered.
     pub(super) right_ms: u64,
+    /// What has failed since, or may, of what that success answers for.
+    pub(super) failures: u8,
+    /// Such attempts that are not known yet.
+    pub(super) trusted: u8,
     /// Attempts that are charged and not known yet.
     pub(super) under_way: u32,
     /// Whether its row is being written.
@@ -32,6 +38,21 @@ impl Place {
 
     pub(super) fn give_back(&mut self, policy: &SourcePolicy) {
         self.due_ms = self.due_ms.saturating_sub(policy.refill_ms);
+    }
+
+    /// Whether somebody will come back to it.
+    fn is_in_use(&self) -> bool {
+        self.under_way > 0 || self.trusted > 0 || self.settling
+    }
+
+    /// Until when there is something to forget: what it owes, and the success for
+    /// which it is no stranger. Sources that were invented owe less than a day.
+    fn worth_until_ms(&self) -> u64 {
+        let trusted = self.right_ms > 0 && self.failures < TRUSTED_FAILURES;
+        match trusted {
+            true => self.due_ms.max(self.right_ms.saturating_add(TRUSTED_MS)),
+            false => self.due_ms,
+        }
     }
 
     /// Takes an attempt back as if it had not come.
@@ -61,8 +82,8 @@ impl Table {
         self.bucket(hash).iter_mut().find(|place| place.key == key)
     }
 
-    /// The source's place: its own, or that of the source with the least debt,
-    /// of which nothing is under way where there is one.
+    /// The source's place: its own, or that of the source with the least to
+    /// forget, of which nothing is under way where there is one.
     pub(super) fn place(&mut self, hash: &[u8; 32]) -> &mut Place {
         let key = key_of(hash);
         let bucket = self.bucket(hash);
@@ -70,7 +91,7 @@ impl Table {
             return &mut bucket[found];
         }
         let places = bucket.iter().enumerate();
-        let least = places.min_by_key(|(_, place)| (place.under_way > 0, place.due_ms));
+        let least = places.min_by_key(|(_, place)| (place.is_in_use(), place.worth_until_ms()));
         let place = &mut bucket[least.map_or(0, |(number, _)| number)];
         *place = Place {
             key,

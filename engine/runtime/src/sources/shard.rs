@@ -14,6 +14,8 @@ pub(super) struct Shard {
     table: Mutex<Table>,
     /// Who waits until an attempt of a source is known, or its row is written.
     pub(super) queues: Queues<[u8; 32]>,
+    /// Who waits until it is known whether a success answers for them.
+    pub(super) trusting: Queues<[u8; 32]>,
 }
 
 /// How an attempt stands.
@@ -34,6 +36,7 @@ impl Shard {
         Shard {
             table: Mutex::new(Table::new(buckets)),
             queues: Queues::new(waiting_max),
+            trusting: Queues::new(waiting_max),
         }
     }
 

@@ -90,15 +90,14 @@ async fn a_source_may_try_its_allowance_at_once_and_then_at_its_pace() {
 }
 
 #[tokio::test]
-async fn a_success_costs_nothing_and_makes_the_source_known() {
+async fn a_success_costs_nothing_and_makes_the_source_trusted() {
     let (sources, store) = (Sources::new(100, 1_000), MemoryStore::new());
-    assert!(!sources.is_known(&hash(1), START, 1_000));
+    assert_eq!(sources.trust(&hash(1), START), Trust::Missing);
     for _ in 0..1_000 {
         let charged = attempt(&sources, &store, 1, START, Concluded::Right).await;
         assert_eq!(charged, Charge::Charged);
     }
-    assert!(sources.is_known(&hash(1), START + 999, 1_000));
-    assert!(!sources.is_known(&hash(1), START + 1_000, 1_000));
+    assert_eq!(sources.trust(&hash(1), START), Trust::Given);
 }
 
 #[tokio::test]
