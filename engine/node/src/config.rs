@@ -1,9 +1,11 @@
 //! The node's configuration file.
 
+mod bounds;
 mod overrides;
 mod ranges;
 mod storage;
 
+pub use bounds::{CrowdConfig, SignUpsConfig, SourcesConfig};
 pub use overrides::Overrides;
 pub(crate) use ranges::{broken_in, line_of};
 pub use storage::{ClusterConfig, FoundationdbConfig, StorageConfig};
@@ -13,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tidegate_account::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy};
+use tidegate_account::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy};
 use tidegate_runtime::{HashingOptions, Limits, Retention};
 
 use crate::deployment::TenantPolicy;
@@ -40,6 +42,10 @@ pub struct Config {
     pub guessing: GuessingConfig,
     /// The bound on what one source may try.
     pub sources: SourcesConfig,
+    /// The bound on the accounts that are made from one source.
+    pub sign_ups: SignUpsConfig,
+    /// The bound on attempts from sources that are not named or not trusted.
+    pub crowd: CrowdConfig,
     /// What is answered while the store is out of reach.
     pub degraded: DegradedConfig,
     /// How long things are kept.
@@ -108,16 +114,6 @@ pub struct GuessingConfig {
     pub cap_ms: u64,
     /// Silence after which failures are forgotten.
     pub forget_ms: u64,
-}
-
-/// The bound on what one source of requests may try.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SourcesConfig {
-    /// Attempts at once; 0 for no bound.
-    pub free: u32,
-    /// How long until one more.
-    pub refill_ms: u64,
 }
 
 /// Where backups may be made.
@@ -243,16 +239,6 @@ impl Default for DegradedConfig {
     fn default() -> DegradedConfig {
         DegradedConfig {
             grace_ms: Policy::default().grace_ms,
-        }
-    }
-}
-
-impl Default for SourcesConfig {
-    fn default() -> SourcesConfig {
-        let policy = Policy::default().source;
-        SourcesConfig {
-            free: policy.free,
-            refill_ms: policy.refill_ms,
         }
     }
 }
@@ -440,6 +426,11 @@ impl Config {
                 "guessing.forget_ms",
                 "long enough that pausing gains no guesses (docs/concepts.md)",
             ),
+            (
+                self.crowd.whole_ms() <= ranges::CENTURY_MS,
+                "crowd.refill_ms",
+                "so short that crowd.free of it are no more than a century",
+            ),
         ];
         let broken = relations.into_iter().find(|(held, _, _)| !held);
         broken.map(|(_, key, expected)| (key, expected.to_owned()))
@@ -468,10 +459,9 @@ impl Config {
                 cap_ms: self.guessing.cap_ms,
                 forget_ms: self.guessing.forget_ms,
             },
-            source: SourcePolicy {
-                free: self.sources.free,
-                refill_ms: self.sources.refill_ms,
-            },
+            source: self.sources.policy(),
+            sign_ups: self.sign_ups.policy(),
+            crowd: self.crowd.policy(),
             claim_ms: self.retention.claims_ms,
             grace_ms: self.degraded.grace_ms,
             ..Policy::default()
@@ -589,6 +579,14 @@ mod tests {
             (
                 "[guessing]\nbase_ms = 4000000",
                 "F: guessing.cap_ms must be at least guessing.base_ms",
+            ),
+            (
+                "[crowd]\nfree = 1000000\nrefill_ms = 3155761",
+                "F:3: crowd.refill_ms must be so short that crowd.free of it are no more than a century",
+            ),
+            (
+                "[sign_ups]\nfree = 1000001",
+                "F:2: sign_ups.free must be 0 to 1000000",
             ),
             (
                 "[guessing]\nforget_ms = 3600000",

@@ -4,7 +4,7 @@ use super::Config;
 
 const DAY_MS: u64 = 86_400_000;
 /// Longer than anybody waits, and far from where products overflow.
-const CENTURY_MS: u64 = 36_525 * DAY_MS;
+pub(super) const CENTURY_MS: u64 = 36_525 * DAY_MS;
 
 /// What one number may be.
 pub(crate) struct Range {
@@ -59,6 +59,14 @@ pub(crate) const RANGES: &[Range] = &[
     }),
     range("sources.free", 0, 1_000_000, |c| u64::from(c.sources.free)),
     range("sources.refill_ms", 1, CENTURY_MS, |c| c.sources.refill_ms),
+    range("sign_ups.free", 0, 1_000_000, |c| {
+        u64::from(c.sign_ups.free)
+    }),
+    range("sign_ups.refill_ms", 1, CENTURY_MS, |c| {
+        c.sign_ups.refill_ms
+    }),
+    range("crowd.free", 0, 1_000_000, |c| u64::from(c.crowd.free)),
+    range("crowd.refill_ms", 1, CENTURY_MS, |c| c.crowd.refill_ms),
     range("degraded.grace_ms", 0, DAY_MS, |c| c.degraded.grace_ms),
     range("retention.events_ms", 0, CENTURY_MS, |c| {
         c.retention.events_ms
