@@ -5,23 +5,24 @@
 //!
 //! The generic cell rate algorithm (ITU-T I.371) over wrong attempts: `free` at
 //! once, one more every `refill_ms`, and one more for every attempt that was
-//! right, up to [`CREDIT`] times `free`. Time pays debts and earns nothing, or a
+//! right, up to ten times `free` (`meter.rs`). Time pays debts and earns nothing, or a
 //! quiet hour would be worth ten times `free` to an attacker. So it bounds the
 //! rate of failures and their share. What is under way counts as wrong, and who
 //! would be one too many because of it waits. In memory alone: a restart forgives
 //! `free`.
+
+mod meter;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidegate_account::SourcePolicy;
 
+use self::meter::{Admitted, Meter};
 use crate::ports::Clock;
 use crate::queue::{Queues, Turn};
 use crate::sources::{Charge, Concluded};
 
-/// How much more than `free` right attempts can earn.
-const CREDIT: i64 = 10;
 /// Tenants and gateways are few; beyond this the quietest is forgotten.
 const METERS_MAX: usize = 10_000;
 
@@ -30,16 +31,6 @@ const METERS_MAX: usize = 10_000;
 pub(crate) enum Crowd {
     Tenant(u64),
     Gateway(u64),
-}
-
-#[derive(Clone, Copy, Default)]
-struct Meter {
-    /// What failed and is owed; below 0 what right attempts have earned.
-    debt_ms: i64,
-    /// When that was so, on the clock that never goes back.
-    seen_ms: u64,
-    /// What is under way, as if it had failed.
-    under_way_ms: i64,
 }
 
 /// Every crowd that is counted here.
@@ -54,16 +45,6 @@ enum Standing {
     /// It depends on what is under way of this one.
     Wait(Crowd),
     Held {
-        retry_after_ms: u64,
-    },
-}
-
-/// What one crowd says.
-enum Admitted {
-    Now,
-    /// That depends on what is under way.
-    Perhaps,
-    Later {
         retry_after_ms: u64,
     },
 }
@@ -116,11 +97,11 @@ impl Crowds {
         }
         for crowd in crowds {
             let meter = meters.entry(*crowd).or_default();
-            meter.under_way_ms = meter.under_way_ms.saturating_add(step(policy));
+            meter.begin(policy);
         }
         while meters.len() > METERS_MAX {
             // One that others are charged to stays: it must hear of them.
-            let idle = meters.iter().filter(|(_, meter)| meter.under_way_ms == 0);
+            let idle = meters.iter().filter(|(_, meter)| meter.is_idle());
             let quietest = idle.min_by_key(|(_, meter)| meter.debt(now_ms));
             let Some(quietest) = quietest.map(|(crowd, _)| *crowd) else {
                 break;
@@ -157,66 +138,6 @@ impl Crowds {
     fn meters(&self) -> MutexGuard<'_, BTreeMap<Crowd, Meter>> {
         self.meters.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Meter {
-    /// What is owed by now. Time pays what is owed, and earns nothing.
-    fn debt(&self, now_ms: u64) -> i64 {
-        let passed_ms = signed(now_ms.saturating_sub(self.seen_ms));
-        match self.debt_ms > 0 {
-            true => self.debt_ms.saturating_sub(passed_ms).max(0),
-            false => self.debt_ms,
-        }
-    }
-
-    fn admit(&self, policy: &SourcePolicy, now_ms: u64) -> Admitted {
-        // A gateway is one meter for tenants of different rules: each counts on
-        // what its own allow it to have earned, and no more.
-        let debt_ms = self.debt(now_ms).max(-credit(policy));
-        let over_ms = debt_ms
-            .saturating_add(step(policy))
-            .saturating_sub(most(policy));
-        if over_ms.saturating_add(self.under_way_ms) <= 0 {
-            Admitted::Now
-        } else if over_ms <= 0 {
-            Admitted::Perhaps
-        } else {
-            Admitted::Later {
-                retry_after_ms: over_ms.unsigned_abs(),
-            }
-        }
-    }
-
-    fn conclude(&mut self, policy: &SourcePolicy, now_ms: u64, outcome: Concluded) {
-        let debt_ms = self.debt(now_ms);
-        self.debt_ms = match outcome {
-            Concluded::Kept => debt_ms.saturating_add(step(policy)),
-            Concluded::Returned => debt_ms,
-            Concluded::Right => debt_ms
-                .saturating_sub(step(policy))
-                .max(debt_ms.min(-credit(policy))),
-        };
-        self.seen_ms = self.seen_ms.max(now_ms);
-        self.under_way_ms = self.under_way_ms.saturating_sub(step(policy)).max(0);
-    }
-}
-
-/// The most that may be owed.
-fn most(policy: &SourcePolicy) -> i64 {
-    signed(u64::from(policy.free).saturating_mul(policy.refill_ms))
-}
-
-/// The most that can be earned.
-fn credit(policy: &SourcePolicy) -> i64 {
-    most(policy).saturating_mul(CREDIT)
-}
-
-fn step(policy: &SourcePolicy) -> i64 {
-    signed(policy.refill_ms)
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

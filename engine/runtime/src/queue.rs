@@ -20,7 +20,7 @@ pub(crate) struct Queues<K: Ord + Copy> {
     queues: Mutex<BTreeMap<K, Queue>>,
 }
 
-/// There is one only while somebody stands in it.
+/// It is there only while an attempt stands in it.
 #[derive(Default)]
 struct Queue {
     waiting: usize,
@@ -47,9 +47,9 @@ impl<K: Ord + Copy> Queues<K> {
         }
     }
 
-    /// Waits for a turn to look again in this queue, and leaves any other. Who
-    /// comes anew looks once more before it waits: what was known before it stood
-    /// here has woken nobody for it.
+    /// Waits for a turn to look again in this queue, and leaves any other. An
+    /// attempt that comes anew looks once more before it waits: what was known
+    /// before it stood here has woken nobody for it.
     pub(crate) async fn wait<'a>(
         &'a self,
         own: &mut Option<Waiting<'a, K>>,
@@ -109,7 +109,7 @@ impl<K: Ord + Copy> Queues<K> {
     }
 }
 
-/// A place in a queue. Whoever drops it leaves, and wakes the next.
+/// A place in a queue. To drop it is to leave, and wakes the next.
 pub(crate) struct Waiting<'a, K: Ord + Copy> {
     queues: &'a Queues<K>,
     key: K,
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_goes_to_another_queue_or_is_given_up_wakes_the_next() {
+    fn an_attempt_that_goes_to_another_queue_wakes_the_next() {
         let queues = Queues::new(10);
         let (mut first, mut second) = (standing(&queues, 1), standing(&queues, 1));
         let mut second_waits = pin!(queues.wait(&mut second, 1, &Still, DEADLINE_MS));

@@ -1,17 +1,17 @@
 //! What a request that guesses, or makes accounts, is charged before anything is
 //! done for it, and what is said of it when its answer is known.
 
-use std::sync::Arc;
+mod attempt;
 
 use tidegate_account::{InterimReply, Judged, Refusal, Reply, SourcePolicy};
 use tidegate_storage_api::StoreError;
 
+use self::attempt::{Attempt, Kind};
 use super::{Engine, Errand};
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
-use crate::sources::{Account, Charge, Concluded, Lead, Origin, Trust};
-use crate::tenants::Tenant;
+use crate::sources::{Account, Charge, Concluded, Origin, Trust};
 
 /// What was charged.
 pub(super) enum Charged {
@@ -21,73 +21,6 @@ pub(super) enum Charged {
     Attempt(Attempt),
     /// It must wait so long.
     Held(u64),
-}
-
-/// An attempt that was charged. Whoever drops it before it is known takes it
-/// back.
-pub(super) struct Attempt {
-    engine: Engine,
-    tenant: Arc<Tenant>,
-    kind: Kind,
-    /// The source, by its keyed hash.
-    source: Option<[u8; 32]>,
-    /// The source, where a success from there answers for it.
-    trusted: Option<[u8; 32]>,
-    /// The crowds that it is one of.
-    crowds: Vec<Crowd>,
-}
-
-/// What is attempted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Guess,
-    SignUp,
-}
-
-impl Attempt {
-    /// One that is charged to nothing yet.
-    fn new(engine: &Engine, tenant: &Arc<Tenant>, kind: Kind) -> Attempt {
-        Attempt {
-            engine: engine.clone(),
-            tenant: Arc::clone(tenant),
-            kind,
-            source: None,
-            trusted: None,
-            crowds: Vec::new(),
-        }
-    }
-
-    /// Says what it was, once, to its source and to its crowds.
-    fn conclude(&mut self, source: Concluded, crowd: Concluded) {
-        let shared = &self.engine.shared;
-        let policy = &self.tenant.policy;
-        if let Some(hash) = &self.trusted.take() {
-            // It stands in for the crowds.
-            shared.sources.conclude_trusted(hash, crowd);
-        }
-        if let Some(hash) = &self.source.take() {
-            let policy = match self.kind {
-                Kind::Guess => &policy.source,
-                Kind::SignUp => &policy.sign_ups,
-            };
-            let account = Account { hash, policy };
-            let now_ms = shared.clock.unix_ms();
-            if let Some(lead) = shared.sources.conclude(account, now_ms, source) {
-                self.engine.give_back(lead);
-            }
-        }
-        let crowds = std::mem::take(&mut self.crowds);
-        let now_ms = shared.clock.monotonic_ms();
-        shared
-            .crowds
-            .conclude(&crowds, &policy.crowd, now_ms, crowd);
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        self.conclude(Concluded::Returned, Concluded::Returned);
-    }
 }
 
 impl Engine {
@@ -212,18 +145,6 @@ impl Engine {
                 | StoreError::TooLarge,
             ) => Err(Failure::Unavailable),
         }
-    }
-
-    /// Nobody waits for it: what it says is on the safe side until it is done.
-    fn give_back(&self, lead: Lead) {
-        if self.shared.is_cut_off() {
-            return;
-        }
-        let shared = Arc::clone(&self.shared);
-        self.actors.spawn(async move {
-            lead.give_back(&*shared.store, shared.ownership.region())
-                .await;
-        });
     }
 
     /// How long one must wait who was not charged.

@@ -1,0 +1,86 @@
+//! An attempt between its charge and its answer.
+
+use std::sync::Arc;
+
+use crate::crowd::Crowd;
+use crate::engine::Engine;
+use crate::sources::{Account, Concluded, Lead};
+use crate::tenants::Tenant;
+
+/// An attempt that was charged. To drop it before it is known takes it back.
+pub(in crate::engine) struct Attempt {
+    engine: Engine,
+    pub(super) tenant: Arc<Tenant>,
+    kind: Kind,
+    /// The source, by its keyed hash.
+    pub(super) source: Option<[u8; 32]>,
+    /// The source, where a success from there answers for it.
+    pub(super) trusted: Option<[u8; 32]>,
+    /// The crowds that it is one of.
+    pub(super) crowds: Vec<Crowd>,
+}
+
+/// What is attempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Guess,
+    SignUp,
+}
+
+impl Attempt {
+    /// One that is charged to nothing yet.
+    pub(super) fn new(engine: &Engine, tenant: &Arc<Tenant>, kind: Kind) -> Attempt {
+        Attempt {
+            engine: engine.clone(),
+            tenant: Arc::clone(tenant),
+            kind,
+            source: None,
+            trusted: None,
+            crowds: Vec::new(),
+        }
+    }
+
+    /// Says what it was, once, to its source and to its crowds.
+    pub(super) fn conclude(&mut self, source: Concluded, crowd: Concluded) {
+        let shared = &self.engine.shared;
+        let policy = &self.tenant.policy;
+        if let Some(hash) = &self.trusted.take() {
+            // It stands in for the crowds.
+            shared.sources.conclude_trusted(hash, crowd);
+        }
+        if let Some(hash) = &self.source.take() {
+            let policy = match self.kind {
+                Kind::Guess => &policy.source,
+                Kind::SignUp => &policy.sign_ups,
+            };
+            let account = Account { hash, policy };
+            let now_ms = shared.clock.unix_ms();
+            if let Some(lead) = shared.sources.conclude(account, now_ms, source) {
+                self.give_back(lead);
+            }
+        }
+        let crowds = std::mem::take(&mut self.crowds);
+        let now_ms = shared.clock.monotonic_ms();
+        shared
+            .crowds
+            .conclude(&crowds, &policy.crowd, now_ms, crowd);
+    }
+
+    /// Nobody waits for it: what it says is on the safe side until it is done.
+    fn give_back(&self, lead: Lead) {
+        if self.engine.shared.is_cut_off() {
+            return;
+        }
+        let shared = Arc::clone(&self.engine.shared);
+        self.engine.actors.spawn(async move {
+            lead.give_back(&*shared.store, shared.ownership.region())
+                .await;
+        });
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.conclude(Concluded::Returned, Concluded::Returned);
+    }
+}
