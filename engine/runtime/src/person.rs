@@ -34,6 +34,8 @@ pub(crate) enum Message {
     },
     /// The same of a password that was given while the store was out of reach.
     Compared {
+        /// Of which account as it was known.
+        shadow: u64,
         pending: PendingId,
         completion: Completion,
     },

@@ -186,6 +186,56 @@ async fn whoever_has_the_password_gets_in_and_a_refresh_makes_it_last() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_waits_for_another_is_answered_and_the_person_is_left() {
+    let rig = node().await;
+    rig.signed_in(ADA).await;
+    for _ in 0..4 {
+        let wrong = rig.ask(None, sign_in(ADA, "wrong horse")).await;
+        assert_eq!(wrong.refused(), Refusal::InvalidCredentials);
+    }
+    cut_off(&rig).await;
+    rig.cpu.hold();
+    // Two at once could be one failure too many, so one waits.
+    let asked = [1, 2].map(|key| rig.submit(Some(key), sign_in(ADA, PASSWORD)));
+    rig.until(|| rig.cpu.held() == 1).await;
+    rig.settle().await;
+    assert_eq!(rig.cpu.held(), 1);
+    rig.cpu.let_go();
+    let mut let_in = Vec::new();
+    for answer in asked {
+        let_in.push(provisional(answer.await.unwrap()).session);
+    }
+    assert_ne!(let_in[0], let_in[1]);
+    assert_eq!(rig.engine.waiting(), 0);
+    rig.until(|| rig.engine.hot_people() == 0).await;
+}
+
+#[tokio::test]
+async fn what_was_known_in_one_outage_is_no_answer_in_the_next() {
+    let rig = node().await;
+    let grant = rig.signed_in(ADA).await;
+    cut_off(&rig).await;
+    rig.cpu.hold();
+    let asked = rig.submit(Some(1), sign_in(ADA, PASSWORD));
+    rig.until(|| rig.cpu.held() == 1).await;
+    back(&rig).await;
+    let ended = rig.ask(Some(2), revoke(&grant, RevokeScope::This)).await;
+    assert!(matches!(ended, Answer::Reply(Reply::Revoked(1))));
+    let left = asked.await.unwrap();
+    assert_eq!(left.failed(), Failure::Unavailable);
+    rig.ownership.lease(4_000, 7_000);
+    cut_off(&rig).await;
+    let refused = rig.ask(None, refresh(&grant)).await;
+    assert_eq!(refused.failed(), Failure::Unavailable);
+    // What was begun in the first outage says nothing in the second.
+    let again = rig.submit(Some(3), sign_in(ADA, "wrong horse"));
+    rig.until(|| rig.cpu.held() == 2).await;
+    rig.cpu.let_go();
+    let (said, _) = interim(again.await.unwrap());
+    assert!(matches!(said, InterimReply::Unsaid));
+}
+
+#[tokio::test]
 async fn a_provisional_session_ends_with_its_grace() {
     let rig = node().await;
     rig.signed_in(ADA).await;

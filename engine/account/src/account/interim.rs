@@ -389,10 +389,13 @@ impl InterimAccount {
         // No outcome is kept that nobody may be told later.
         let idempotency = request.idempotency.take();
         let password = self.password();
+        let strangers = self.strangers_that_wait();
         self.account.complete(id, completion, step);
         // The password is hashed anew when the store is back.
         let upgrade = |pending: &Pending| !matches!(pending.work, Work::Upgrade);
         self.account.pending.retain(upgrade);
+        // Those that waited for this one may be looked at now.
+        output.effects = comparisons(step);
         for (ticket, reply) in core::mem::take(&mut step.output.replies) {
             let decided = !output.decided.is_empty();
             let said = match reply {
@@ -420,6 +423,9 @@ impl InterimAccount {
                         Lane::Device(_) => InterimReply::No(Refusal::InvalidCredentials),
                     }
                 }
+                Reply::No(Refusal::Throttled { .. }) if strangers.contains(&ticket) => {
+                    InterimReply::Unsaid
+                }
                 Reply::No(refusal) => InterimReply::No(refusal),
                 _ => InterimReply::Unavailable,
             };
@@ -427,6 +433,23 @@ impl InterimAccount {
         }
         self.decided.extend(output.decided.iter().cloned());
         output
+    }
+
+    /// Those without a known device whose sign-in waits for others: what becomes
+    /// of it says how the others came out.
+    fn strangers_that_wait(&self) -> Vec<Ticket> {
+        let pending = self.account.pending.iter();
+        let strangers = pending.filter(|pending| match &pending.work {
+            Work::Queued(sign_in) => self.account.lane(sign_in) == Lane::Strangers,
+            Work::SignUp(_)
+            | Work::SignIn(_)
+            | Work::Upgrade
+            | Work::Verify(_)
+            | Work::TakeOver(_) => false,
+        });
+        strangers
+            .flat_map(|pending| pending.tickets.iter().copied())
+            .collect()
     }
 
     fn row(&self, id: SessionId) -> Option<Session> {
@@ -448,6 +471,14 @@ struct Proof<'a> {
     session: SessionId,
     family: &'a Secret,
     token: &'a Secret,
+}
+
+/// Passwords to compare. None is hashed anew before the store is back.
+fn comparisons(step: &mut Step<'_>) -> Vec<Effect> {
+    let effects = core::mem::take(&mut step.output.effects).into_iter();
+    effects
+        .filter(|effect| matches!(effect, Effect::VerifyPassword { .. }))
+        .collect()
 }
 
 /// The sessions that a step has ended.

@@ -147,7 +147,7 @@ impl Account {
         });
     }
 
-    fn lane(&self, sign_in: &SignIn) -> Lane {
+    pub(super) fn lane(&self, sign_in: &SignIn) -> Lane {
         self.person.as_ref().map_or(Lane::Strangers, |person| {
             person.sealed.lane(sign_in.device.as_ref())
         })

@@ -51,6 +51,8 @@ pub(crate) struct Desk {
     soundness: Soundness,
     /// The account while the store is out of reach.
     shadow: Option<Shadow>,
+    /// How many there were.
+    shadows: u64,
     settling: Option<Settling>,
     /// How often the state was thrown away: work begun before that is not
     /// this account's any more.
@@ -138,6 +140,7 @@ impl Desk {
             under_way: None,
             soundness: Soundness::Sound,
             shadow: None,
+            shadows: 0,
             settling: None,
             life: 0,
         };
@@ -147,6 +150,9 @@ impl Desk {
 
     pub(super) fn take(&mut self, message: Message) {
         self.soundness = Soundness::InTheMiddle;
+        if !matches!(message, Message::Compared { .. }) {
+            self.leave_shadow();
+        }
         match message {
             Message::Job(job) => self.receive(job),
             Message::LookAgain => self.look_again(),
@@ -158,9 +164,10 @@ impl Desk {
             } if life == self.life => self.hashed(pending, completion),
             Message::Hashed { .. } => {}
             Message::Compared {
+                shadow,
                 pending,
                 completion,
-            } => self.compared(pending, completion),
+            } => self.compared(shadow, pending, completion),
             Message::Committed(outcome) => self.committed(outcome),
             Message::Resolved(fate) => self.resolved(fate),
         }

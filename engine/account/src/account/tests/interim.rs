@@ -229,6 +229,80 @@ fn strangers_learn_nothing_from_a_guess_and_have_few() {
         cut_off.send(None, wrong());
     }
     assert_eq!(cut_off.waiting.len(), INTERIM_GUESSES_MAX);
+    // Nor where one guess waits for another and is too many when that failed.
+    for failures in [4, 5] {
+        let mut cut_off = CutOff::of(&guessed_at(failures));
+        for _ in 0..2 {
+            assert!(cut_off.send(None, wrong()).replies.is_empty());
+        }
+        assert_eq!(cut_off.waiting.len(), 1);
+        let said = cut_off.work().replies;
+        assert!(matches!(
+            said[..],
+            [(_, InterimReply::Unsaid), (_, InterimReply::Unsaid)]
+        ));
+        assert!(cut_off.waiting.is_empty() && !cut_off.account.is_waiting());
+        assert_eq!(cut_off.decided.len(), 1);
+    }
+}
+
+/// Somebody at whom strangers have guessed so often that of two more at once
+/// one waits for the other, and none is held off.
+fn guessed_at(failures: usize) -> World {
+    let (mut world, _) = World::signed_in();
+    for _ in 0..failures {
+        let refused = world.sign_in("wrong horse").refused();
+        assert_eq!(refused, Refusal::InvalidCredentials);
+    }
+    world.now += world.policy.guess.cap_ms;
+    world
+}
+
+#[test]
+fn a_sign_in_that_waits_for_another_is_looked_at_when_that_is_known() {
+    for failures in [4, 5] {
+        let mut cut_off = CutOff::of(&guessed_at(failures));
+        // The first would be hashed anew, which waits until the store is back.
+        cut_off.policy.password.passes += 1;
+        for _ in 0..2 {
+            let command = sign_in(PASSWORD, None, Remember::Nothing);
+            assert!(cut_off.send(None, command).replies.is_empty());
+        }
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            assert_eq!(cut_off.waiting.len(), 1);
+            let replies = cut_off.work().replies;
+            assert!(matches!(replies[..], [(_, InterimReply::Provisional(_))]));
+            told.extend(replies.into_iter().map(|(ticket, _)| ticket));
+        }
+        assert_ne!(told[0], told[1]);
+        assert!(cut_off.waiting.is_empty() && !cut_off.account.is_waiting());
+        assert_eq!(cut_off.decided.len(), 2);
+    }
+}
+
+#[test]
+fn a_known_device_whose_sign_in_waited_is_told_that_there_were_too_many() {
+    let mut world = World::signed_up();
+    let command = sign_in(PASSWORD, None, Remember::Device);
+    let device = world.ask(command).granted().device;
+    let wrong = || sign_in("wrong horse", device.clone(), Remember::Nothing);
+    for _ in 0..4 {
+        world.ask(wrong()).refused();
+    }
+    let mut cut_off = CutOff::of(&world);
+    for _ in 0..2 {
+        assert!(cut_off.send(None, wrong()).replies.is_empty());
+    }
+    let told = cut_off.work().replies;
+    assert!(matches!(
+        told[..],
+        [
+            (_, InterimReply::No(Refusal::InvalidCredentials)),
+            (_, InterimReply::No(Refusal::Throttled { .. }))
+        ]
+    ));
+    assert!(cut_off.waiting.is_empty() && !cut_off.account.is_waiting());
 }
 
 #[test]

@@ -17,9 +17,12 @@ use crate::meters::Degraded;
 use crate::person::load;
 use crate::person::{Job, Message, What};
 use crate::seal::WrappedKey;
+use crate::shared::Standing;
 
 /// The account as it is known, for as long as somebody waits for it.
 pub(super) struct Shadow {
+    /// Work that was begun for another is not this one's.
+    number: u64,
     account: InterimAccount,
     tenant: TenantId,
     age_ms: u64,
@@ -146,7 +149,9 @@ impl Desk {
                 .handle(now_ms, entropy, &policy, Input::Late(late));
         }
         let decided = self.shared.interims.of(self.user);
+        self.shadows += 1;
         self.shadow = Some(Shadow {
+            number: self.shadows,
             account: InterimAccount::new(opened.account, &uses, decided),
             tenant,
             age_ms,
@@ -155,7 +160,27 @@ impl Desk {
         true
     }
 
-    pub(super) fn compared(&mut self, pending: PendingId, completion: Completion) {
+    /// Gives up what was known when the store went: the account that commits goes
+    /// on from here, and in the next outage this would be out of date. Requests
+    /// whose passwords are still being compared are to come again.
+    pub(super) fn leave_shadow(&mut self) {
+        if self.shadow.is_none() {
+            return;
+        }
+        let standing = self.shared.standing_to_change(self.user, self.epoch);
+        if let Standing::CutOff { .. } = standing {
+            return;
+        }
+        let open = self.shadow.take().map(|shadow| shadow.open);
+        for held in open.unwrap_or_default().into_values() {
+            held.answer(Answer::Failed(Failure::Unavailable), self.epoch);
+        }
+    }
+
+    pub(super) fn compared(&mut self, shadow: u64, pending: PendingId, completion: Completion) {
+        if self.shadow.as_ref().map(|shadow| shadow.number) != Some(shadow) {
+            return;
+        }
         self.input_interim(InterimInput::Completion {
             pending,
             completion,
@@ -264,12 +289,15 @@ impl Desk {
 
     fn compare(&mut self, effect: Effect) {
         let pending = effect.pending();
-        let tenant = self.shadow.as_ref().map(|shadow| shadow.tenant);
-        let tenant = tenant.and_then(|tenant| self.shared.tenants.get(tenant));
+        let Some(Shadow { number, tenant, .. }) = &self.shadow else {
+            return;
+        };
+        let (shadow, tenant) = (*number, self.shared.tenants.get(*tenant));
         let work = self.work_of(effect, tenant.as_deref());
         let open = self.shadow.iter().flat_map(|shadow| shadow.open.values());
         let deadline_ms = open.map(|held| held.deadline_ms).max();
         self.hash(work, deadline_ms, move |completion| Message::Compared {
+            shadow,
             pending,
             completion,
         });
