@@ -1,5 +1,6 @@
 //! One person's account: the machine itself.
 
+mod changes;
 mod claim;
 mod erase;
 mod interim;
@@ -14,14 +15,13 @@ mod sweep;
 mod tests;
 mod verify;
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, Effect, PendingId, Request,
-    Reservation, SessionProof, SignIn, Ticket,
+    SessionProof, SignIn, Ticket,
 };
 use crate::digest::IndexHash;
 use crate::digest::SecretHash;
@@ -36,6 +36,7 @@ use crate::reply::{Refusal, Reply, SessionInfo};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
 
+pub use changes::{Changes, Fate, Held, Moved};
 pub use interim::{
     Ended, INTERIM_GUESSES_MAX, Interim, InterimAccount, InterimInput, InterimOutput, InterimReply,
     Provisional,
@@ -90,84 +91,6 @@ pub struct Output {
     pub effects: Vec<Effect>,
     /// What to make durable; `None` when the record did not change.
     pub changes: Option<Changes>,
-}
-
-/// What must be committed together with the record.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// Identifiers whose texts are to be kept from now on, each under a number.
-    pub texts: Vec<(u16, ClaimedIdentifier)>,
-    /// Identifiers that are the person's alone from now on.
-    pub held: Vec<Held>,
-    /// Identifiers that the person has no more: their texts go, and their index
-    /// rows where they were held.
-    pub released: Vec<IdentifierRow>,
-    /// Identifiers that the person merely claims again: their index rows go and
-    /// their texts stay.
-    pub fallen: Vec<IdentifierRow>,
-    /// Index rows that are kept under a new hash.
-    pub moved: Vec<Moved>,
-    /// Events to append.
-    pub events: Vec<EventKind>,
-    /// Administrative acts to keep a record of.
-    pub audits: Vec<Audit>,
-    /// What becomes of the record.
-    pub fate: Fate,
-}
-
-/// An index row to write. It and those under older keys must be absent, or the
-/// commit conflicts and the identifier is taken.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// The row's hash.
-    pub hash: IndexHash,
-    /// The version of its key.
-    pub key_version: u16,
-    /// The same identifier under older keys.
-    pub older: Vec<IndexHash>,
-    /// Its place in the directory of regions, where there is one.
-    pub reservation: Option<Box<Reservation>>,
-}
-
-/// An index row that moves.
-#[derive(Clone, Copy, Debug)]
-pub struct Moved {
-    /// Its old hash.
-    pub from: IndexHash,
-    /// Its new hash.
-    pub to: IndexHash,
-    /// The version of the new key.
-    pub key_version: u16,
-}
-
-/// What becomes of a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Fate {
-    /// It is written.
-    #[default]
-    Kept,
-    /// It goes, with everything of the person, whose tenant this was.
-    Removed(TenantId),
-    /// It goes, with everything of the person, and where their key was stands
-    /// that they were erased.
-    Erased(Erasure),
-}
-
-impl Changes {
-    /// Takes up what was decided later.
-    pub fn extend(&mut self, later: Changes) {
-        self.texts.extend(later.texts);
-        self.held.extend(later.held);
-        self.released.extend(later.released);
-        self.fallen.extend(later.fallen);
-        self.moved.extend(later.moved);
-        self.events.extend(later.events);
-        self.audits.extend(later.audits);
-        // Nobody comes after whoever was erased.
-        if !matches!(self.fate, Fate::Erased(_)) {
-            self.fate = later.fate;
-        }
-    }
 }
 
 /// One person's account, or the place where one may be made.

@@ -753,6 +753,42 @@ async fn a_release_that_ends_anywhere_is_whole_or_absent_in_all_regions() {
     assert!(moments > 10, "{moments}");
 }
 
+/// An address that falls with a recovery and is shown again before that is
+/// durable stays in the directory, and leaves it when it falls for good.
+#[tokio::test]
+async fn an_address_that_fell_and_was_shown_again_in_one_commit_stays_in_the_directory() {
+    const NEXT: &str = "the owner's next";
+    let world = World::new().await;
+    let eu = &world.nodes[EU];
+    let user = with_two_addresses(&world).await;
+    world.time_passes().await;
+    let sign_in = rig::sign_in_as(mail(OWN), PASSWORD);
+    let grant = eu.ask(None, sign_in).await.granted();
+    world.stores[EU].set(Mood::Held);
+    let stalled = eu.submit(None, rig::refresh(&grant));
+    eu.until(|| world.stores[EU].held() == 1).await;
+    let recovered = eu.recovering(user, mail(OWN), NEXT).await;
+    let again = eu.submit(None, verify(user, mail(ADDED), Some(NEXT)));
+    eu.settle().await;
+    eu.hashed().await;
+    world.stores[EU].let_go().await;
+    stalled.await.unwrap().granted();
+    let recovered = recovered.await.unwrap().verified();
+    assert_eq!(recovered, Verification::TakenOver);
+    let again = again.await.unwrap().verified();
+    assert_eq!(again, Verification::Confirmed);
+    world.time_passes().await;
+    assert_eq!(world.entries().await, [(2, 1), (2, 1)]);
+    assert_eq!(world.pending(EU).await, 0);
+    let taken = shown_elsewhere(&world).await;
+    assert_eq!(taken.refused(), Refusal::IdentifierTaken);
+    // Shown last, it falls with the next recovery, and is free everywhere.
+    let next = eu.ask(None, verify(user, mail(OWN), Some("yet another one")));
+    assert_eq!(next.await.verified(), Verification::TakenOver);
+    world.time_passes().await;
+    assert_eq!(world.entries().await, [(2, 1)]);
+}
+
 /// Both regions at once, each operation taking its own time, and sometimes a
 /// death: nobody ever has what somebody else has.
 #[tokio::test]

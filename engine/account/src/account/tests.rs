@@ -12,6 +12,7 @@ mod repeats;
 mod stand_ins;
 mod verifying;
 
+use std::boxed::Box;
 use std::string::String;
 use std::vec::Vec;
 

@@ -298,7 +298,9 @@ impl Person {
             row.hold = Hold::Held { since: step.now_ms };
             row.hash = identifier.hash.0;
             row.key_version = identifier.key_version;
-            row.directory = identifier.directory();
+            // What is held again before its fall was written has its place in the
+            // directory still, and no other is reserved for it.
+            row.directory = identifier.directory().or(row.directory);
             let change = step.change();
             change.held.push(Held::of(identifier));
             // It may have been claimed in the form of an earlier rule. The text
@@ -326,7 +328,6 @@ impl Person {
             }
             step.change().fallen.push(row.clone());
             row.hold = Hold::Claimed { until };
-            row.directory = None;
             step.event(EventKind::IdentifierDropped(row.kind));
         }
     }

@@ -10,7 +10,7 @@ use tidegate_account::{
     Administrator, Command, Grant, Idempotency, Identifier, IdentifierKind, Password, PasswordHash,
     Policy, Refusal, Remember, Reply, RevokeScope, SessionProof, TenantId, UserId, Verification,
 };
-use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, PortFuture};
+use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{
     Answer, Ask, Class, Costs, Engine, Failure, Formats, HashingOptions, HashingPool, IndexKey,
     IndexKeys, Interims, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Regions, Request,
@@ -580,6 +580,54 @@ impl Rig {
             commits: after.commits[before.commits.len()..].to_vec(),
         };
         (effects, answer)
+    }
+
+    /// Waits until everything is known that was given to the pool before: of
+    /// each kind of work the oldest is done first.
+    pub(crate) async fn hashed(&self) {
+        let password = || Password::parse(PASSWORD).unwrap();
+        let policy = || self.policy.password.clone();
+        let works = [
+            HashWork::Pretend {
+                password: password(),
+                policy: policy(),
+            },
+            HashWork::Hash {
+                password: password(),
+                salt: [0; 16],
+                policy: policy(),
+            },
+        ];
+        for work in works {
+            let (told, known) = oneshot::channel();
+            let done = HashDone::new(move |_| {
+                let _ = told.send(());
+            });
+            let deadline_ms = u64::MAX;
+            self.cpu.hash(HashJob { work, deadline_ms }, done);
+            known.await.unwrap();
+        }
+        self.settle().await;
+    }
+
+    /// A recovery with the owner's next password, which is decided and waits to
+    /// be durable.
+    pub(crate) async fn recovering(
+        &self,
+        user: UserId,
+        identifier: Identifier,
+        password: &str,
+    ) -> oneshot::Receiver<Answer> {
+        self.cpu.hold();
+        let asked = self.submit(None, verify(user, identifier, Some(password)));
+        // It is compared with the old one, and then hashed.
+        self.until(|| self.cpu.held() == 1).await;
+        self.cpu.let_go();
+        self.cpu.hold();
+        self.until(|| self.cpu.held() == 1).await;
+        self.cpu.let_go();
+        self.hashed().await;
+        asked
     }
 
     /// Lets everything run that can.
