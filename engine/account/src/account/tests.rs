@@ -13,6 +13,7 @@ mod stand_ins;
 mod verifying;
 
 use std::boxed::Box;
+use std::collections::BTreeSet;
 use std::string::String;
 use std::vec::Vec;
 
@@ -41,7 +42,22 @@ pub(super) struct World {
     pub(super) events: Vec<EventKind>,
     pub(super) waiting: Vec<Effect>,
     pub(super) verified: usize,
+    /// What is not written yet of rows in the index.
+    pub(super) draft: Changes,
+    /// The rows in the index.
+    pub(super) index: BTreeSet<[u8; 32]>,
     drawn: u64,
+}
+
+/// What goes into the index of a step's changes.
+fn rows_of(changes: &Changes) -> Changes {
+    Changes {
+        held: changes.held.clone(),
+        released: changes.released.clone(),
+        fallen: changes.fallen.clone(),
+        moved: changes.moved.clone(),
+        ..Changes::default()
+    }
 }
 
 /// Not a hash: a stand-in that keeps what the test must recognise.
@@ -70,8 +86,35 @@ impl World {
             events: Vec::new(),
             waiting: Vec::new(),
             verified: 0,
+            draft: Changes::default(),
+            index: BTreeSet::new(),
             drawn: 0,
         }
+    }
+
+    /// Writes what was decided since the last time, as one commit: what must not
+    /// be there is looked for first, and deletes come before puts.
+    pub(super) fn commit(&mut self) {
+        let draft = core::mem::take(&mut self.draft);
+        for held in &draft.held {
+            let mut hashes = held.older.iter().chain([&held.hash]);
+            assert!(
+                hashes.all(|hash| !self.index.contains(&hash.0)),
+                "{draft:?}"
+            );
+        }
+        let released = draft.released.iter().filter(|row| row.is_held());
+        let rows = released.chain(&draft.fallen).map(|row| row.hash);
+        for hash in rows.chain(draft.moved.iter().map(|moved| moved.from.0)) {
+            // Whose row would that be?
+            assert!(self.index.remove(&hash), "{draft:?}");
+        }
+        let moved = draft.moved.iter().map(|moved| moved.to.0);
+        for hash in moved.chain(draft.held.iter().map(|held| held.hash.0)) {
+            assert!(self.index.insert(hash), "{draft:?}");
+        }
+        let held: BTreeSet<[u8; 32]> = self.account.held().map(|hash| hash.0).collect();
+        assert_eq!(self.index, held, "{draft:?}");
     }
 
     pub(super) fn signed_up() -> World {
@@ -99,6 +142,9 @@ impl World {
         let changes = output.changes.iter();
         self.events
             .extend(changes.flat_map(|changes| changes.events.iter().cloned()));
+        if let Some(changes) = &output.changes {
+            self.draft.extend(rows_of(changes));
+        }
         output
     }
 

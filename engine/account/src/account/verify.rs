@@ -287,6 +287,7 @@ impl Person {
         verification: Verification,
         step: &mut Step<'_>,
     ) {
+        let since = self.held_from(step.now_ms);
         let rows = &mut self.sealed.identifiers;
         let Some(row) = rows.iter_mut().find(|row| row.is(identifier)) else {
             return;
@@ -295,7 +296,7 @@ impl Person {
             return;
         }
         if !row.is_held() {
-            row.hold = Hold::Held { since: step.now_ms };
+            row.hold = Hold::Held { since };
             row.hash = identifier.hash.0;
             row.key_version = identifier.key_version;
             // What is held again before its fall was written has its place in the
@@ -311,6 +312,18 @@ impl Person {
         }
         step.event(EventKind::IdentifierVerified(row.kind, verification));
         step.audit(by, Act::IdentifierVerified(row.kind, verification));
+    }
+
+    /// Since when that counts as held which is shown now: later than all that is
+    /// held, though the date was ahead when that was shown. Who recovers the
+    /// account goes by what was there first.
+    fn held_from(&self, now_ms: u64) -> u64 {
+        let rows = self.sealed.identifiers.iter();
+        let since = rows.filter_map(|row| match row.hold {
+            Hold::Held { since } => Some(since.saturating_add(1)),
+            Hold::Claimed { .. } => None,
+        });
+        since.fold(now_ms, u64::max)
     }
 
     /// Turns what was added after the identifier that recovers the account back

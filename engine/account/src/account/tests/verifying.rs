@@ -217,6 +217,32 @@ fn a_thief_who_recovers_first_through_what_they_added_is_undone_by_the_owner() {
 }
 
 #[test]
+fn what_a_thief_added_falls_though_the_date_was_ahead_when_the_owner_showed_theirs() {
+    let (mut world, owner) = set_up(PASSWORD, MAIL);
+    world.ask(verify(MAIL, Some(&owner), None));
+    world.now -= 366 * 86_400_000;
+    let thief = world.sign_in(PASSWORD).granted();
+    world.ask(claim(&thief, mail(OTHER)));
+    let added = world.ask(verify(OTHER, Some(&thief), None));
+    assert_eq!(verified(added), Confirmed);
+    assert_eq!(verified(world.ask(verify(MAIL, None, None))), TakenOver);
+    assert_eq!(holds(&world), [(0x55, true), (MAIL, true), (OTHER, false)]);
+}
+
+#[test]
+fn an_address_is_not_added_on_a_sign_in_whose_date_was_far_ahead() {
+    let (mut world, grant) = set_up(PASSWORD, MAIL);
+    world.now -= world.policy.session.fresh_ms;
+    assert!(matches!(
+        world.ask(claim(&grant, mail(OTHER))),
+        Reply::Claimed(_)
+    ));
+    world.now -= 1;
+    let ahead = world.ask(claim(&grant, mail(3))).refused();
+    assert_eq!(ahead, Refusal::StaleSignIn);
+}
+
+#[test]
 fn an_address_is_added_only_soon_after_a_sign_in() {
     let (mut world, grant) = set_up(PASSWORD, MAIL);
     world.now += world.policy.session.fresh_ms;
@@ -267,6 +293,10 @@ enum Theft {
     Refresh,
     EndTheOthers,
     Wait(u64),
+    /// The date is set back.
+    Back(u64),
+    /// What was decided so far is written.
+    Commit,
 }
 
 fn theft() -> impl proptest::strategy::Strategy<Value = Theft> {
@@ -280,6 +310,8 @@ fn theft() -> impl proptest::strategy::Strategy<Value = Theft> {
         Just(Theft::Refresh),
         Just(Theft::EndTheOthers),
         (1u64..100_000).prop_map(Theft::Wait),
+        (1u64..100_000).prop_map(Theft::Back),
+        Just(Theft::Commit),
     ]
 }
 
@@ -301,6 +333,14 @@ fn steal(world: &mut World, held: &Grant, act: Theft) -> Grant {
             world.now += ms;
             return held.clone();
         }
+        Theft::Back(ms) => {
+            world.now -= ms;
+            return held.clone();
+        }
+        Theft::Commit => {
+            world.commit();
+            return held.clone();
+        }
     };
     match reply {
         Reply::SignedIn(grant) | Reply::Refreshed(grant) => grant,
@@ -316,10 +356,12 @@ proptest::proptest! {
     ) {
         let (mut world, stolen) = set_up(PASSWORD, MAIL);
         world.ask(verify(MAIL, Some(&stolen), None));
-        world.now += 1;
+        world.commit();
         let mut thief = stolen;
+        let mut latest = world.now;
         for act in before {
             thief = steal(&mut world, &thief, act);
+            latest = latest.max(world.now);
         }
         world.now += 1;
         let recovered = world.ask(verify(MAIL, None, Some("the owner's next")));
@@ -329,12 +371,14 @@ proptest::proptest! {
             let next = steal(&mut world, &thief, act);
             proptest::prop_assert!(next.session == thief.session, "{:?} let the thief in", act);
             thief = next;
+            latest = latest.max(world.now);
         }
-        world.now += world.policy.guess.cap_ms;
+        world.now = latest + world.policy.guess.cap_ms;
         world.refresh(&owner).granted();
         world.sign_in("the owner's next").granted();
         let held: Vec<u8> = holds(&world).iter().filter(|row| row.1).map(|row| row.0).collect();
         proptest::prop_assert_eq!(held, [0x55, MAIL]);
+        world.commit();
     }
 }
 
