@@ -14,6 +14,16 @@
 //! from garbage, and an old one, used again, from one that is newer than the rows
 //! know because they came back from an older copy. Whoever can make a tag holds a
 //! token of the family, and can end the session anyway; it lets nobody in.
+//!
+//! The row says when the current token was made, in the nonce under which it is
+//! sealed for the holder of the last one:
+//!
+//! ```text
+//! at u48 BE, Unix milliseconds
+//! | SHA-256 (tag "tg-made-1") over session u64 LE, the token's stored hash and at: 6
+//! ```
+//! Rows of older programs have random nonces. Their time of replacement would not
+//! do: it is moved on for whoever could not be answered.
 
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 use constant_time_eq::constant_time_eq_32;
@@ -34,6 +44,7 @@ pub(crate) fn session_secret(family: &Secret) -> Secret {
 
 const AT_BYTES: usize = 6;
 const BODY_BYTES: usize = 16;
+const NONCE_BYTES: usize = 12;
 
 /// A refresh token's own secret, made at `at_ms` (Unix milliseconds).
 #[must_use]
@@ -60,6 +71,19 @@ fn made_at(family: &Secret, session: u64, token: &Secret) -> Option<u64> {
 fn lineage(family: &Secret, session: u64, body: &[u8]) -> Zeroizing<[u8; 32]> {
     let parts = [&family.expose()[..], &session.to_le_bytes(), body];
     Zeroizing::new(tagged("tg-lineage-1", &parts))
+}
+
+/// The nonce of a current token that was made at `at_ms` (Unix milliseconds). It
+/// is the token's own, because one that was replaced in vain is replaced again
+/// under the same key.
+fn nonce_of(session: u64, refresh_hash: &[u8; 32], at_ms: u64) -> [u8; NONCE_BYTES] {
+    let (session, at) = (session.to_le_bytes(), at_ms.to_be_bytes());
+    let at = &at[2..];
+    let made = tagged("tg-made-1", &[&session[..], &refresh_hash[..], at]);
+    let mut nonce = [0; NONCE_BYTES];
+    nonce[..AT_BYTES].copy_from_slice(at);
+    nonce[AT_BYTES..].copy_from_slice(&made[..NONCE_BYTES - AT_BYTES]);
+    nonce
 }
 
 /// What a presented token of the right family is.
@@ -116,14 +140,25 @@ impl Session {
 
     /// A token that is neither the current one nor the one before.
     fn neither(&self, family: &Secret, token: &Secret) -> Presented {
-        let current = self
-            .rotated
-            .as_ref()
-            .map_or(self.created_at, |last| last.at);
         match made_at(family, self.id, token) {
             None => Presented::Unknown,
-            Some(at) if at > current => Presented::Newer,
+            Some(at) if at > self.current_made_at() => Presented::Newer,
             Some(_) => Presented::Older,
+        }
+    }
+
+    /// When the current token was made, in Unix milliseconds.
+    fn current_made_at(&self) -> u64 {
+        let Some(last) = &self.rotated else {
+            return self.created_at;
+        };
+        let nonce = &last.successor[..NONCE_BYTES];
+        let mut at = [0; 8];
+        at[2..].copy_from_slice(&nonce[..AT_BYTES]);
+        let at = u64::from_be_bytes(at);
+        match *nonce == nonce_of(self.id, &self.refresh_hash, at) {
+            true => at,
+            false => last.at,
         }
     }
 
@@ -136,15 +171,19 @@ impl Session {
         now_ms: u64,
         entropy: &mut Entropy,
     ) -> Secret {
-        let successor = refresh_secret(family, self.id, now_ms, entropy.bytes());
+        // Later than the one that it replaces, though the date was set back: or an
+        // old one would be taken for one that the rows do not know yet.
+        let after = made_at(family, self.id, token).map_or(0, |at| at.saturating_add(1));
+        let at_ms = now_ms.max(after);
+        let successor = refresh_secret(family, self.id, at_ms, entropy.bytes());
         let hash = self.refresh_hash;
-        let nonce = entropy.bytes();
+        self.refresh_hash = SecretHash::of_refresh(&successor).0;
+        let nonce = nonce_of(self.id, &self.refresh_hash, at_ms);
         self.rotated = seal(token, self.id, nonce, &successor).map(|successor| Rotated {
             hash,
             at: now_ms,
             successor,
         });
-        self.refresh_hash = SecretHash::of_refresh(&successor).0;
         successor
     }
 
@@ -171,9 +210,14 @@ fn cipher(token: &Secret) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(&(*key).into())
 }
 
-fn seal(token: &Secret, session: u64, nonce: [u8; 12], successor: &Secret) -> Option<[u8; 52]> {
+fn seal(
+    token: &Secret,
+    session: u64,
+    nonce: [u8; NONCE_BYTES],
+    successor: &Secret,
+) -> Option<[u8; 52]> {
     let mut sealed = [0; 52];
-    sealed[..12].copy_from_slice(&nonce);
+    sealed[..NONCE_BYTES].copy_from_slice(&nonce);
     sealed[12..36].copy_from_slice(successor.expose());
     let tag = cipher(token)
         .encrypt_inout_detached(
@@ -256,6 +300,42 @@ mod tests {
         session.rotate(&family(), &first, 100_000, &mut Entropy::new([1; 32]));
         let presented = session.presented(&family(), &first, 1);
         assert_eq!(presented, Presented::Last { age_ms: 0 });
+    }
+
+    #[test]
+    fn an_old_token_is_told_from_a_newer_one_though_the_date_was_set_back() {
+        let (mut session, first) = session();
+        let mut entropy = Entropy::new([1; 32]);
+        let second = session.rotate(&family(), &first, 9_000_000, &mut entropy);
+        let third = session.rotate(&family(), &second, 1_000, &mut entropy);
+        let older_copy = session.clone();
+        let fourth = session.rotate(&family(), &third, 1_000, &mut entropy);
+        for old in [&first, &second] {
+            assert_eq!(session.presented(&family(), old, 2_000), Presented::Older);
+        }
+        let newer = older_copy.presented(&family(), &fourth, 2_000);
+        assert_eq!(newer, Presented::Newer);
+    }
+
+    #[test]
+    fn to_let_a_repeat_wait_longer_makes_no_newer_token_old() {
+        let (mut session, first) = session();
+        let mut entropy = Entropy::new([1; 32]);
+        let second = session.rotate(&family(), &first, 1_000, &mut entropy);
+        let mut older_copy = session.clone();
+        let third = session.rotate(&family(), &second, 2_000, &mut entropy);
+        older_copy.rotated.as_mut().unwrap().at = 60_000;
+        let newer = older_copy.presented(&family(), &third, 3_000);
+        assert_eq!(newer, Presented::Newer);
+        // The row of an older program says only when a token was replaced.
+        let last = older_copy.rotated.as_mut().unwrap();
+        last.successor[..12].fill(7);
+        last.at = 2_000;
+        let older = older_copy.presented(&family(), &third, 3_000);
+        assert_eq!(older, Presented::Older);
+        older_copy.rotated.as_mut().unwrap().at = 1_000;
+        let newer = older_copy.presented(&family(), &third, 3_000);
+        assert_eq!(newer, Presented::Newer);
     }
 
     #[test]

@@ -139,6 +139,23 @@ async fn a_restart_brings_no_token_back_that_was_replaced_long_ago_or_whose_succ
 }
 
 #[tokio::test]
+async fn after_a_restore_within_the_hour_nobody_is_called_a_thief() {
+    let rig = Rig::new().await;
+    let first = rig.signed_in(ADA).await;
+    rig.clock.advance(60_000);
+    let second = rig.ask(None, refresh(&first)).await.granted();
+    let copied = rig.store.inner.get(record_of(&first)).await.unwrap();
+    rig.clock.advance(60_000);
+    let third = rig.ask(None, refresh(&second)).await.granted();
+    let put_back = Commit::default().put(record_of(&first), copied.unwrap());
+    rig.store.inner.commit(put_back).await.unwrap();
+    let rig = rig.restart().await;
+    let newer = rig.ask(None, refresh(&third)).await;
+    assert_eq!(newer.refused(), Refusal::InvalidToken);
+    rig.ask(None, refresh(&second)).await.granted();
+}
+
+#[tokio::test]
 async fn whoever_waited_for_a_commit_of_unknown_fate_is_not_thrown_out_either() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;

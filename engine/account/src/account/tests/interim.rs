@@ -160,6 +160,22 @@ fn a_kept_token_outlives_a_replacement_that_came_to_be_all_the_same() {
 }
 
 #[test]
+fn after_a_restore_nobody_is_called_a_thief_because_another_token_was_kept() {
+    let (mut world, grant) = World::signed_in();
+    let mut cut_off = CutOff::of(&world);
+    let successor = world.refresh(&grant).granted();
+    cut_off.ask(refresh(&grant)).grant();
+    adopt(&mut world, cut_off);
+    let (check, sealed) = world.account.parts().unwrap();
+    let older_copy = Account::load(check.clone(), sealed.clone());
+    world.now += GRACE_MS / 2;
+    let newer = world.refresh(&successor).granted();
+    world.account = older_copy;
+    assert_eq!(world.refresh(&newer).refused(), Refusal::InvalidToken);
+    world.refresh(&successor).granted();
+}
+
+#[test]
 fn a_token_that_was_just_replaced_gives_its_successor_and_an_older_one_says_nothing() {
     let (mut world, first) = World::signed_in();
     let second = world.refresh(&first).granted();
