@@ -170,6 +170,30 @@ async fn whoever_waited_for_a_commit_of_unknown_fate_is_not_thrown_out_either() 
 }
 
 #[tokio::test]
+async fn of_whom_nothing_was_decided_nothing_is_unknown_when_a_commit_is() {
+    for mood in [
+        Mood::UnknownHappened,
+        Mood::UnknownLost,
+        Mood::UnknownThenAway,
+    ] {
+        let rig = Rig::new().await;
+        let grant = rig.signed_in(ADA).await;
+        rig.cpu.hold();
+        let waiting = rig.submit(None, sign_in(ADA, PASSWORD));
+        rig.until(|| rig.cpu.held() == 1).await;
+        rig.store.set(mood);
+        let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
+        match mood == Mood::UnknownHappened {
+            true => assert!(matches!(answer, Answer::Reply(Reply::Revoked(1)))),
+            false => assert_eq!(answer.failed(), Failure::Unknown),
+        }
+        let not_done = waiting.await.unwrap();
+        assert_eq!(not_done.failed(), Failure::Unavailable, "{mood:?}");
+        assert_eq!(rig.engine.waiting(), 0);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_built_on_a_commit_whose_fate_cannot_be_found_out() {
     let rig = Rig::new().await;
     let grant = rig.signed_in(ADA).await;
@@ -394,7 +418,7 @@ async fn a_verification_begun_before_a_failed_commit_lets_nobody_else_in() {
     // The same actor takes this one, which waits for those reads.
     let attacker = rig.submit(None, direct_sign_in(&grant, "wrong horse"));
     assert_eq!(refused.failed(), Failure::Unknown);
-    assert_eq!(owner.await.unwrap().failed(), Failure::Unknown);
+    assert_eq!(owner.await.unwrap().failed(), Failure::Unavailable);
     rig.store.set(Mood::Well);
     rig.store.allow_reads(usize::MAX);
     rig.until(|| rig.cpu.held() == 2).await;

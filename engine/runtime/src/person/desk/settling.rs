@@ -315,16 +315,22 @@ impl Desk {
     }
 
     /// Throws away what was decided and not committed, and tells everybody who
-    /// waits for it.
+    /// waits for it. Of whom nothing was decided yet nothing is in any commit,
+    /// whatever became of those.
     fn dismiss(&mut self, failure: Failure) {
         let epoch = self.epoch;
         self.none_told();
         self.life += 1;
         self.draft.take();
-        let replies = std::mem::take(&mut self.replies).into_iter();
-        let open = std::mem::take(&mut self.open).into_values();
-        for held in replies.map(|(_, held, _)| held).chain(open) {
+        for (_, held, _) in std::mem::take(&mut self.replies) {
             held.answer(Answer::Failed(failure), epoch);
+        }
+        let undecided = match failure == Failure::Unknown {
+            true => Failure::Unavailable,
+            false => failure,
+        };
+        for held in std::mem::take(&mut self.open).into_values() {
+            held.answer(Answer::Failed(undecided), epoch);
         }
         self.shared.not_written(self.user);
     }
