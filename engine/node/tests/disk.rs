@@ -9,49 +9,26 @@
 
 mod rig;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use rig::disk::Failing;
 use rig::{Dir, Node, PASSWORD, ada, client, log_of, no, signed_in, tidegate, yes};
 use tidegate_client::{CallError, Client, Decision, Knowledge, RevokeScope, SignIn};
 use tidegate_wire::Code;
 
-/// Compiles the failing disk with the C compiler that every build needs.
-fn library(folder: &Path) -> PathBuf {
-    let library = folder.join("fail.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/fail.c");
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
-    let built = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .status()
-        .unwrap();
-    assert!(built.success(), "the failing disk does not compile");
-    library
-}
-
-/// A node whose disk fails when it is told to.
+/// A node whose store lies on a disk that fails when it is told to.
 struct Frail {
     dir: Dir,
     node: Node,
-    told: PathBuf,
+    disk: Failing,
 }
 
 impl Frail {
     fn start() -> Frail {
         let dir = Dir::new();
-        let told = dir.path().join("fault");
-        let variables = [
-            ("LD_PRELOAD", library(&dir.path())),
-            ("FAULT_FILE", told.clone()),
-            ("FAULT_FOLDER", dir.path().join("store")),
-        ];
-        let node = Node::start_with(&dir, &variables);
-        Frail { dir, node, told }
-    }
-
-    fn fail(&self, how: &str) {
-        std::fs::write(&self.told, how).unwrap();
+        let disk = Failing::of(&dir, "store");
+        let node = Node::start_with(&dir, &disk.variables());
+        Frail { dir, node, disk }
     }
 }
 
@@ -66,7 +43,7 @@ async fn outlives(how: &str) {
     let gateway = client(&frail.dir, &frail.node);
     let grant = signed_in(&gateway).await;
     let other = yes(gateway.sign_in(&ada()).await);
-    frail.fail(how);
+    frail.disk.fail(how);
     // Under way when it failed: nobody knows. From then on: refused.
     let first = gateway.sign_up(&bob()).await;
     assert!(first.is_err(), "{first:?}");
@@ -94,7 +71,7 @@ async fn outlives(how: &str) {
             .get("/metrics")
             .contains("tidegate_store_failed 1")
     );
-    std::fs::remove_file(&frail.told).unwrap();
+    frail.disk.mend();
     // What is on disk is not known any more, so room alone does not mend it.
     unavailable(gateway.sign_up(&bob()).await);
     frail.node.terminate();
@@ -155,13 +132,9 @@ fn refused_at_start(how: &str, words: &str) {
     dir.configure("node.listen", "\"127.0.0.1:0\"");
     dir.configure("node.metrics", "\"127.0.0.1:0\"");
     Node::start(&dir).terminate();
-    let told = dir.path().join("fault");
-    std::fs::write(&told, how).unwrap();
-    let variables = [
-        ("LD_PRELOAD", library(&dir.path())),
-        ("FAULT_FILE", told.clone()),
-        ("FAULT_FOLDER", dir.path().join("store")),
-    ];
+    let disk = Failing::of(&dir, "store");
+    disk.fail(how);
+    let variables = disk.variables();
     let mut serve = tidegate(&["serve", "--dir", dir.text()]);
     let child = serve
         .envs(variables.iter().cloned())
@@ -180,7 +153,7 @@ fn refused_at_start(how: &str, words: &str) {
     let report = String::from_utf8(output.stdout).unwrap();
     assert!(report.contains(words), "{report}");
     assert!(!report.contains("restore a backup"), "{report}");
-    std::fs::remove_file(told).unwrap();
+    disk.mend();
     Node::start(&dir).terminate();
 }
 

@@ -11,6 +11,7 @@ mod rig;
 use std::net::UdpSocket;
 use std::process::Stdio;
 
+use rig::disk::{Failing, made};
 use rig::{Dir, NAME, Node, Raw, ada, client, frame, head, json, no, options, signed_in};
 use rig::{tidegate, yes};
 use tidegate_client::{CallError, Client, Code, Decision, Granted, RevokeScope, SignIn};
@@ -201,23 +202,25 @@ fn a_backup_whose_node_was_killed_ends_and_nothing_half_made_is_a_backup() {
     let dir = Dir::new();
     let at = |name: &str| dir.path().join("backups").join(name);
     let (rows, keys) = (at("rows"), at("keys"));
-    let node = Node::start(&dir);
+    let disk = Failing::of(&dir, "backups");
+    let node = Node::start_with(&dir, &disk.variables());
     let backup = |connect: &str| {
         let mut command = tidegate(&["backup", "--dir", dir.text(), "--json"]);
         command.args(["--connect", connect]);
         command.arg("--rows").arg(&rows).arg("--keys").arg(&keys);
         command.stdout(Stdio::piped()).spawn().unwrap()
     };
+    // It is killed in the middle: nothing of the copy reaches the disk.
+    disk.fail("hang");
     let ordered = backup(&node.quic.to_string());
+    made(&node, &at("rows.unfinished"));
     node.kill();
     let output = ordered.wait_with_output().unwrap();
-    // It was quicker than the kill, or it says that the node is gone.
-    match output.status.code() {
-        Some(0) => {}
-        Some(2) => assert_eq!(json(&output)["code"], "node_lost"),
-        other => panic!("{other:?}: {output:?}"),
-    }
-    assert!(!rows.exists() || keys.exists());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(json(&output)["code"], "node_lost");
+    assert!(at("rows.unfinished").exists());
+    assert!(!rows.exists() && !keys.exists());
+    disk.mend();
     // A node that takes everything and says nothing.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let ordered = backup(&silent.local_addr().unwrap().to_string());
@@ -225,11 +228,6 @@ fn a_backup_whose_node_was_killed_ends_and_nothing_half_made_is_a_backup() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(json(&output)["code"], "node_lost");
     // It is begun anew, whatever the first one left.
-    for path in [&rows, &keys] {
-        if path.exists() {
-            std::fs::remove_dir_all(path).unwrap();
-        }
-    }
     let node = Node::start(&dir);
     let ordered = backup(&node.quic.to_string());
     assert!(ordered.wait_with_output().unwrap().status.success());

@@ -1,8 +1,9 @@
 /* Preloaded by the fault tests alone: makes the disk of a process fail on
  * demand. FAULT_FILE names a file; while it holds "full", writes to files
  * below FAULT_FOLDER answer ENOSPC, and while it holds "sync", syncs of them
- * answer EIO; while it holds "readonly", nothing of it can be opened to be
- * written (EROFS). Without the file everything goes through.
+ * answer EIO, and while it holds "hang", they do not come back; while it holds
+ * "readonly", nothing of it can be opened to be written (EROFS). Without the
+ * file everything goes through.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +16,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* How often a sync that hangs looks whether it still does. */
+#define LOOK_US 10000
 
 /* Whether the fault is told just now. */
 static int told(const char *fault) {
@@ -62,7 +66,9 @@ int open(const char *path, int flags, ...) { MODE(flags) return opened(path, fla
 int open64(const char *path, int flags, ...) { MODE(flags) return opened(path, flags, mode); }
 
 #define FULL(fd) if (fails(fd, "full")) { errno = ENOSPC; return -1; }
-#define SYNC(fd) if (fails(fd, "sync")) { errno = EIO; return -1; }
+#define SYNC(fd) \
+    while (fails(fd, "hang")) usleep(LOOK_US); \
+    if (fails(fd, "sync")) { errno = EIO; return -1; }
 
 ssize_t write(int fd, const void *data, size_t n) { FULL(fd) return syscall(SYS_write, fd, data, n); }
 ssize_t writev(int fd, const struct iovec *parts, int n) { FULL(fd) return syscall(SYS_writev, fd, parts, n); }

@@ -1,6 +1,8 @@
 //! Real nodes in processes of their own, real certificates, real sockets.
 #![allow(dead_code, reason = "each test program uses some")]
 
+pub(crate) mod disk;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
