@@ -6,6 +6,7 @@ mod backup;
 mod certificate;
 mod cluster;
 mod gateway;
+mod order;
 mod places;
 mod rotation;
 mod tenant;
@@ -14,11 +15,10 @@ mod upgrade;
 #[cfg(test)]
 pub(crate) use cluster::NodeStatus;
 pub(crate) use cluster::{Old, Status};
+pub(crate) use order::Order;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tidegate_runtime::Engine;
@@ -27,49 +27,11 @@ use tidegate_storage_api::{Commit, Key as RowKey, KeyRange, Store, StoreError, S
 use tokio::runtime::Handle;
 
 use crate::deployment::{
-    AuditRow, Deployment, DeploymentError, GatewayRow, KeyFault, KeyKind, ROWS_MAX, TenantPolicy,
-    read, told, write,
+    AuditRow, Deployment, DeploymentError, KeyFault, ROWS_MAX, read, told, write,
 };
 use crate::member::Member;
 use crate::service::ServerCertificate;
-
-/// What an operator can order.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Order {
-    /// Make a tenant.
-    TenantAdd { name: String, policy: TenantPolicy },
-    /// Change what a tenant decides for itself.
-    TenantSet { name: String, policy: TenantPolicy },
-    /// List the tenants.
-    TenantList,
-    /// Let a gateway or an operator connect.
-    GatewayAdd { gateway: GatewayRow },
-    /// Let it come with one more certificate.
-    GatewayTrust { name: String, certificate: String },
-    /// Take everything from it; its connections close.
-    GatewayRevoke { name: String },
-    /// List who may connect.
-    GatewayList,
-    /// Read the node's certificate again.
-    CertificateReload,
-    /// Rotate a key, or go on with a rotation that could not finish.
-    KeysRotate { key: KeyKind },
-    /// Which keys live, and how far a rotation is.
-    KeysStatus,
-    /// Copy the store as it is now into two folders of the node's machine.
-    Backup { rows: PathBuf, keys: PathBuf },
-    /// The newest administrative acts.
-    Audit { limit: usize },
-    /// How the nodes stand and who owns what.
-    Status,
-    /// Which version is written, and which every node reads.
-    UpgradeStatus,
-    /// Write the newest version that every node reads.
-    UpgradeFinish,
-    /// Give every slot of this node away, and take none until it starts again.
-    Drain,
-}
+use order::Alone;
 
 /// What came of an order.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +81,8 @@ pub(crate) struct Operator {
     pub(crate) member: Option<Arc<Member>>,
     /// Orders change rows that they read before, one after the other.
     pub(crate) one_at_a_time: Arc<tokio::sync::Mutex<()>>,
+    /// One copy of the store at a time, and no rotation begins meanwhile.
+    copying: Arc<tokio::sync::Mutex<()>>,
     /// What the store said last of how things stand.
     last: Arc<cluster::Last>,
     pub(crate) walk: Arc<rotation::Walk>,
@@ -143,6 +107,7 @@ impl Operator {
             actors,
             member,
             one_at_a_time: Arc::default(),
+            copying: Arc::default(),
             last: Arc::default(),
             walk: Arc::default(),
         }
@@ -150,25 +115,18 @@ impl Operator {
 
     /// Carries an order out, on the word of `by`.
     pub(crate) async fn carry_out(&self, by: &str, order: Order) -> Result<Said, OperatorError> {
-        let _alone = match order {
-            // It changes nothing, and says how things stand while another order
-            // waits for something.
-            Order::Status => None,
-            Order::TenantAdd { .. }
-            | Order::TenantSet { .. }
-            | Order::TenantList
-            | Order::GatewayAdd { .. }
-            | Order::GatewayTrust { .. }
-            | Order::GatewayRevoke { .. }
-            | Order::GatewayList
-            | Order::CertificateReload
-            | Order::KeysRotate { .. }
-            | Order::KeysStatus
-            | Order::Backup { .. }
-            | Order::Audit { .. }
-            | Order::UpgradeStatus
-            | Order::UpgradeFinish
-            | Order::Drain => Some(self.one_at_a_time.lock().await),
+        let (_copying, _rows) = match order.alone() {
+            Alone::Nothing => (None, None),
+            Alone::Rows => (None, Some(self.one_at_a_time.lock().await)),
+            Alone::Copying => (Some(self.copying.lock().await), None),
+            Alone::RowsAndCopying => match self.copying.try_lock() {
+                Ok(copying) => (Some(copying), Some(self.one_at_a_time.lock().await)),
+                // The caller would be gone long before its turn came.
+                Err(_) => {
+                    let message = "a backup is under way; rotate when it is finished";
+                    return Ok(no("backup_under_way", message));
+                }
+            },
         };
         match order {
             Order::TenantAdd { name, policy } => self.tenant_add(by, name, policy).await,
@@ -294,16 +252,5 @@ mod tests {
         ] {
             assert!(!is_name(name), "{name}");
         }
-    }
-
-    #[test]
-    fn orders_read_back_and_unknown_ones_are_refused() {
-        let order = Order::KeysRotate {
-            key: KeyKind::Index,
-        };
-        let text = serde_json::to_string(&order).unwrap();
-        assert_eq!(text, r#"{"order":"keys_rotate","key":"index"}"#);
-        assert!(serde_json::from_str::<Order>(&text).is_ok());
-        assert!(serde_json::from_str::<Order>(r#"{"order":"explode"}"#).is_err());
     }
 }

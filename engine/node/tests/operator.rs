@@ -9,8 +9,11 @@
 
 mod rig;
 
+use std::process::Stdio;
+
+use rig::disk::{Failing, made};
 use rig::{Credentials, Dir, NAME, Node, PASSWORD, Raw, ada, client, connect, json, run};
-use rig::{frame, head, no, signed_in, yes};
+use rig::{frame, head, no, signed_in, tidegate, yes};
 use serde_json::{Value, json};
 use tidegate_client::{
     CallError, Client, Close, Identifier, Options, Refused, SignIn, Verification, Verify,
@@ -387,6 +390,39 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     yes(gateway.sign_in(&ada()).await);
     assert_eq!(no(gateway.sign_in(&later).await), Code::InvalidCredentials);
     yes(gateway.sign_up(&later).await);
+}
+
+#[test]
+fn while_a_backup_is_made_a_gateway_is_revoked_and_no_rotation_begins() {
+    let dir = Dir::new();
+    let disk = Failing::of(&dir, "backups");
+    let node = Node::start_with(&dir, &disk.variables());
+    done(&dir, &["gateway", "add", "till"]);
+    let at = |name: &str| dir.path().join("backups").join(name);
+    // Its disk is as slow as a disk can be.
+    disk.fail("hang");
+    let mut backup = tidegate(&["backup", "--json", "--dir", dir.text()])
+        .arg("--rows")
+        .arg(at("rows"))
+        .arg("--keys")
+        .arg(at("keys"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    made(&node, &at("rows.unfinished"));
+    assert_eq!(
+        done(&dir, &["gateway", "revoke", "till"])["gateway"],
+        "till"
+    );
+    assert_eq!(refused(&dir, &["gateway", "revoke", "till"]), "unknown");
+    let rotate = ["keys", "rotate", "index"];
+    assert_eq!(refused(&dir, &rotate), "backup_under_way");
+    assert!(backup.try_wait().unwrap().is_none());
+    disk.mend();
+    let copied = backup.wait_with_output().unwrap();
+    assert!(copied.status.success(), "{copied:?}");
+    assert!(json(&copied)["count"].as_u64().unwrap() > 0, "{copied:?}");
+    assert_eq!(done(&dir, &rotate)["rotation"]["key"], "index");
 }
 
 #[tokio::test]
