@@ -82,9 +82,10 @@ pub(crate) fn of_node(folder: &Folder, now_s: i64) -> Result<(), Trouble> {
     Authority::read(folder, now_s)?.of_node(folder, now_s)
 }
 
-/// A CA that counts.
+/// The CAs that count: more than one while one replaces another.
 struct Authority {
-    certificate: CertificateDer<'static>,
+    /// The one that issues: the first of the file.
+    issuing: CertificateDer<'static>,
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
 }
@@ -92,27 +93,41 @@ struct Authority {
 impl Authority {
     fn read(folder: &Folder, now_s: i64) -> Result<Authority, Trouble> {
         let file = folder.certificate("ca");
-        let trouble = |what: String, mend: &str| Trouble {
+        let trouble = |(what, mend): (String, String)| Trouble {
             file: file.clone(),
             what,
-            mend: mend.to_owned(),
+            mend,
             of: Whose::Node,
         };
-        let certificate = leaf(&file).map_err(|what| trouble(what, PUT_BACK_CA))?;
-        if !signs_itself(&certificate) {
-            let what = "is damaged, or is no CA's certificate".to_owned();
-            return Err(trouble(what, PUT_BACK_CA));
+        let put_back = |what: String| trouble((what, PUT_BACK_CA.to_owned()));
+        let found = CertificateDer::pem_file_iter(&file)
+            .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
+            .map_err(|error| put_back(format!("cannot be read ({error})")))?;
+        let (mut roots, mut wrong) = (RootCertStore::empty(), None);
+        for certificate in &found {
+            let mut root = RootCertStore::empty();
+            let taken = root.add(certificate.clone());
+            match (is_authority(certificate, now_s), taken) {
+                (Ok(()), Ok(())) => roots.extend(root.roots),
+                // It lets nobody in, which is no fault while another one does.
+                (Err(told), Ok(())) => wrong = wrong.or(Some(told)),
+                // TLS takes nothing of a file of which it cannot read all.
+                (Err(told), Err(_)) => return Err(trouble(told)),
+                (Ok(()), Err(error)) => {
+                    return Err(put_back(format!("cannot be used ({error})")));
+                }
+            }
         }
-        counts(&certificate, now_s, NEW_CA).map_err(|(what, mend)| trouble(what, &mend))?;
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(certificate.clone())
-            .map_err(|error| trouble(format!("cannot be used ({error})"), PUT_BACK_CA))?;
-        Ok(Authority {
-            certificate,
-            roots: Arc::new(roots),
-            provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
-        })
+        let issuing = found.into_iter().next();
+        match (issuing, wrong) {
+            (Some(issuing), _) if !roots.is_empty() => Ok(Authority {
+                issuing,
+                roots: Arc::new(roots),
+                provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+            }),
+            (_, Some(told)) => Err(trouble(told)),
+            (_, None) => Err(put_back("holds no certificate".to_owned())),
+        }
     }
 
     /// The CA's private key is not needed to serve, and best not there.
@@ -121,7 +136,7 @@ impl Authority {
         if !file.exists() {
             return Ok(());
         }
-        self.fits(&self.certificate, &file).map_err(|what| Trouble {
+        self.fits(&self.issuing, &file).map_err(|what| Trouble {
             file,
             what,
             mend: "put the right one back before the next `gateway add` or `cert renew`".into(),
@@ -220,6 +235,16 @@ fn leaf(file: &Path) -> Result<CertificateDer<'static>, String> {
     CertificateDer::from_pem_file(file).map_err(|error| format!("cannot be read ({error})"))
 }
 
+/// Whether a certificate is a CA's that counts; what is said when not, and what
+/// to do.
+fn is_authority(ca: &CertificateDer<'_>, now_s: i64) -> Result<(), (String, String)> {
+    if !signs_itself(ca) {
+        let what = "is damaged, or is no CA's certificate".to_owned();
+        return Err((what, PUT_BACK_CA.to_owned()));
+    }
+    counts(ca, now_s, NEW_CA)
+}
+
 /// Whether a certificate counts now; what is said when not, and what to do.
 fn counts(der: &CertificateDer<'_>, now_s: i64, renew: &str) -> Result<(), (String, String)> {
     let Some(period) = Period::of(der) else {
@@ -248,7 +273,7 @@ fn general(error: impl std::fmt::Display) -> Error {
 }
 
 fn not_signed(error: &Error) -> String {
-    format!("was not signed by the CA in ca.crt, or is damaged ({error})")
+    format!("was not signed by a CA in ca.crt that counts, or is damaged ({error})")
 }
 
 fn at(now_s: i64) -> UnixTime {

@@ -661,7 +661,7 @@ async fn a_certificate_that_does_not_count_is_named_at_start_and_renewed_on_the_
         std::fs::write(dir.path().join(name), other.file(name)).unwrap();
     }
     let refused = not_served(&dir);
-    assert!(refused.contains("was not signed by the CA"), "{refused}");
+    assert!(refused.contains("was not signed by a CA"), "{refused}");
     done(&dir, &["cert", "renew"]);
     let ca = make_ca(now_s() - 3_651 * DAY_S).unwrap();
     put_certificate(&Folder::at(&dir.path()), "ca", &ca, Put::Renewed).unwrap();
@@ -670,6 +670,38 @@ async fn a_certificate_that_does_not_count_is_named_at_start_and_renewed_on_the_
     let message = String::from_utf8(beyond.stderr).unwrap();
     assert_eq!(beyond.status.code(), Some(2), "{message}");
     assert!(message.contains("the CA ended on"), "{message}");
+}
+
+#[tokio::test]
+async fn while_one_ca_replaces_another_the_certificates_of_both_count() {
+    let (dir, other) = (Dir::new(), Dir::new());
+    dir.configure("node.listen", "\"127.0.0.1:0\"");
+    dir.configure("node.metrics", "\"127.0.0.1:0\"");
+    let ours = dir.file("tls/ca.crt");
+    let over = make_ca(now_s() - 3_651 * DAY_S).unwrap().certificate;
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    // The node's is of the second CA, the gateway's of the first; one that is
+    // over stands beside them.
+    for name in ["tls/node.crt", "tls/node.key"] {
+        write(name, &other.file(name));
+    }
+    let all = [&ours[..], &other.file("tls/ca.crt"), over.as_bytes()].concat();
+    write("tls/ca.crt", &all);
+    assert_eq!(findings(&dir, "fault"), (0, vec![]));
+    let node = Node::start(&dir);
+    yes(client(&dir, &node).ping().await);
+    assert!(node.terminate().success());
+    // None of those that are left counts, or is the node's.
+    write("tls/ca.crt", &[&ours[..], over.as_bytes()].concat());
+    let refused = not_served(&dir);
+    assert!(refused.contains("was not signed by a CA"), "{refused}");
+    write("tls/ca.crt", over.as_bytes());
+    assert!(not_served(&dir).contains("ca.crt has expired"));
+    write("tls/ca.crt", b"");
+    let refused = not_served(&dir);
+    assert!(refused.contains("ca.crt holds no certificate"), "{refused}");
+    let (status, faults) = findings(&dir, "fault");
+    assert_eq!((status, faults.len()), (1, 1), "{faults:?}");
 }
 
 #[tokio::test]

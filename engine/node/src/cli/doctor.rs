@@ -29,6 +29,7 @@ use crate::folder::Folder;
 
 /// Certificates are to be renewed this long before they end.
 const RENEW_DAYS: i64 = 30;
+const RENEW: &str = "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)";
 /// What a QUIC endpoint under load wants of the kernel, in bytes.
 const UDP_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
 /// A clock before this date (2026-01-01) was never set.
@@ -234,11 +235,10 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("crt") if troubles.iter().any(|trouble| trouble.file == *path) => {}
             Some("crt") => {
-                let mend = match *path == folder.certificate("ca") {
-                    true => NEW_CA,
-                    false => "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAME`)",
-                };
-                findings.push(expiry(path, now_s, mend));
+                findings.push(match *path == folder.certificate("ca") {
+                    true => expiry(path, last_end_s(path), now_s, NEW_CA),
+                    false => expiry(path, end_s(path), now_s, RENEW),
+                });
             }
             Some("key") => findings.extend(private(path)),
             _ => {}
@@ -257,10 +257,21 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
     findings
 }
 
-fn expiry(path: &Path, now_s: i64, mend: &str) -> Finding {
+/// When a certificate ends; what follows it in the file is not its owner's.
+fn end_s(path: &Path) -> Option<i64> {
+    expires_at_s(&CertificateDer::from_pem_file(path).ok()?)
+}
+
+/// When the last of several CAs ends: while one replaces another, the one that
+/// stays is what counts.
+fn last_end_s(path: &Path) -> Option<i64> {
+    let found = CertificateDer::pem_file_iter(path).ok()?;
+    found.filter_map(|der| expires_at_s(&der.ok()?)).max()
+}
+
+fn expiry(path: &Path, expires_at_s: Option<i64>, now_s: i64, mend: &str) -> Finding {
     let shown = path.display();
-    let der = CertificateDer::from_pem_file(path).ok();
-    let Some(expires_at_s) = der.and_then(|der| expires_at_s(&der)) else {
+    let Some(expires_at_s) = expires_at_s else {
         return fault(format!("{shown} is no certificate"), mend);
     };
     let days = (expires_at_s - now_s).div_euclid(86_400);
