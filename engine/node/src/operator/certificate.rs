@@ -9,6 +9,7 @@ use tidegate_storage_api::Commit;
 
 use super::{Operator, OperatorError, Said, no};
 use crate::certificates::{Period, Standing, date};
+use crate::service::ServerCertificate;
 
 /// How often the node looks whether its certificate was renewed. An operator
 /// whose own way in is over can still renew on the folder.
@@ -33,37 +34,14 @@ impl Operator {
     /// runs, and says when it ends.
     pub(crate) fn follow_certificate(&self) {
         let operator = self.clone();
-        let file = operator.certificate.file();
-        let mut taken = stamp(&file);
         self.actors.spawn(async move {
-            let (mut said, mut standing) = (String::new(), Standing::Counts);
+            let (mut looks, mut standing) = (Looks::default(), Standing::Counts);
             loop {
                 operator.clock.sleep(LOOK_MS).await;
-                let found = stamp(&file);
-                if found != taken {
-                    match operator.take_up_certificate() {
-                        Ok(()) => (taken, said) = (found, String::new()),
-                        // Half of a pair, perhaps: it is looked at again.
-                        Err(error) if error == said => {}
-                        Err(error) => {
-                            tracing::error!(event = "certificate.not_taken_up", %error);
-                            said = error;
-                        }
-                    }
-                }
+                looks.look(&operator.certificate, operator.now_s());
                 standing = operator.look_at_certificate(standing);
             }
         });
-    }
-
-    fn take_up_certificate(&self) -> Result<(), String> {
-        let before = self.certificate.leaf();
-        let reloaded = self.certificate.reload(self.now_s());
-        reloaded.map_err(|error| error.to_string())?;
-        if self.certificate.leaf() != before {
-            tracing::info!(event = "certificate.reloaded");
-        }
-        Ok(())
     }
 
     /// Says it once when the certificate that is shown does not count any more.
@@ -85,7 +63,96 @@ impl Operator {
     }
 }
 
+/// What came of the looks at the certificate's file so far.
+#[derive(Default)]
+struct Looks {
+    /// How the file was when it was taken up last. Nothing to begin with: the
+    /// certificate was read before the node waited for its store, and may have
+    /// been renewed since.
+    taken: Option<Stamp>,
+    /// Why it was not taken up last, so that it is said once.
+    said: String,
+}
+
+impl Looks {
+    /// Takes the certificate up if its file is another one than before.
+    fn look(&mut self, certificate: &ServerCertificate, now_s: i64) {
+        let found = stamp(&certificate.file());
+        if found == self.taken {
+            return;
+        }
+        match take_up(certificate, now_s) {
+            Ok(()) => (self.taken, self.said) = (found, String::new()),
+            // Half of a pair, perhaps: it is looked at again.
+            Err(error) if error == self.said => {}
+            Err(error) => {
+                tracing::error!(event = "certificate.not_taken_up", %error);
+                self.said = error;
+            }
+        }
+    }
+}
+
+fn take_up(certificate: &ServerCertificate, now_s: i64) -> Result<(), String> {
+    let before = certificate.leaf();
+    let reloaded = certificate.reload(now_s);
+    reloaded.map_err(|error| error.to_string())?;
+    if certificate.leaf() != before {
+        tracing::info!(event = "certificate.reloaded");
+    }
+    Ok(())
+}
+
 fn stamp(file: &Path) -> Option<Stamp> {
     let found = std::fs::metadata(file).ok()?;
     Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificates::{Identity, Issued, Role, make_ca};
+    use crate::folder::Folder;
+    use crate::issuing::{Put, issue_to, put_certificate};
+
+    const NOW_S: i64 = 1_800_000_000;
+
+    fn renew(folder: &Folder, ca: &Issued, put: Put) {
+        let identity = Identity {
+            role: Role::Node,
+            name: "node".into(),
+        };
+        issue_to(folder, ca, &identity, NOW_S, put).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_that_was_renewed_before_the_first_look_is_taken_up() {
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("tls")).unwrap();
+        let folder = Folder::at(scratch.path());
+        let ca = make_ca(NOW_S).unwrap();
+        put_certificate(&folder, "ca", &ca, Put::New).unwrap();
+        renew(&folder, &ca, Put::New);
+        let certificate = ServerCertificate::read(&folder).unwrap();
+        let at_start = certificate.leaf();
+        // While the node waits for its store.
+        renew(&folder, &ca, Put::Renewed);
+        let mut looks = Looks::default();
+        looks.look(&certificate, NOW_S);
+        let first = certificate.leaf();
+        assert_ne!(first, at_start);
+        looks.look(&certificate, NOW_S);
+        assert_eq!(certificate.leaf(), first);
+        renew(&folder, &ca, Put::Renewed);
+        looks.look(&certificate, NOW_S);
+        let second = certificate.leaf();
+        assert_ne!(second, first);
+        // What nobody would trust is not shown, and what is good afterwards is.
+        std::fs::write(folder.certificate("node"), b"no certificate").unwrap();
+        looks.look(&certificate, NOW_S);
+        assert_eq!(certificate.leaf(), second);
+        renew(&folder, &ca, Put::Renewed);
+        looks.look(&certificate, NOW_S);
+        assert!(![&at_start, &first, &second].contains(&&certificate.leaf()));
+    }
 }
