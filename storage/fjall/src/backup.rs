@@ -48,14 +48,40 @@ pub enum BackupError {
     Folder(#[from] io::Error),
 }
 
-/// Folders that are worth nothing unless all of it is done.
-struct Made(Vec<PathBuf>);
+/// What was made for a copy, which is worth nothing unless all of it is done.
+#[derive(Default)]
+struct Made {
+    /// Folders of the copy: all that is in them is ours.
+    ours: Vec<PathBuf>,
+    /// Folders above them that were not there, each behind those that hold it.
+    /// Another process may have put something into them meanwhile.
+    above: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes a folder of the copy, with those above it.
+    fn make(&mut self, half: &Path) -> io::Result<()> {
+        self.above.extend(missing_above(half));
+        self.ours.push(half.to_owned());
+        private_folder(half)
+    }
+
+    /// All of it is done and stays.
+    fn keep(mut self) {
+        self.ours.clear();
+        self.above.clear();
+    }
+}
 
 impl Drop for Made {
     fn drop(&mut self) {
-        for path in &self.0 {
+        for path in &self.ours {
             // The error that is on its way says why.
             let _ = std::fs::remove_dir_all(path);
+        }
+        for path in self.above.iter().rev() {
+            // The system refuses where something lies in it.
+            let _ = std::fs::remove_dir(path);
         }
     }
 }
@@ -76,16 +102,14 @@ impl Rows {
             return Err(BackupError::Nested);
         }
         let (rows, keys) = (unfinished(rows_to), unfinished(keys_to));
-        let mut made = Made(Vec::new());
+        let mut made = Made::default();
         for half in [&rows, &keys] {
             let refused = |source| io_error(half, source);
             if half.exists() {
                 // Of a copy whose process was killed.
                 std::fs::remove_dir_all(half).map_err(refused)?;
             }
-            // With the folders above it that are not there either.
-            made.0.push(first_missing(half));
-            private_folder(half).map_err(refused)?;
+            made.make(half).map_err(refused)?;
         }
         let copied = self.copy(&rows, &keys).map_err(|error| match error {
             MetaError::Fjall(fjall::Error::Io(source)) | MetaError::Io(source) => {
@@ -99,9 +123,9 @@ impl Rows {
         // The keys first: rows that are there have all that belongs to them.
         for (half, whole) in [(&keys, keys_to), (&rows, rows_to)] {
             appear(half, whole).map_err(|source| io_error(whole, source))?;
-            made.0.push(whole.to_owned());
+            made.ours.push(whole.to_owned());
         }
-        made.0.clear();
+        made.keep();
         Ok(copied)
     }
 
@@ -278,12 +302,13 @@ fn appear(half: &Path, whole: &Path) -> io::Result<()> {
     above.map_or(Ok(()), |above| std::fs::File::open(above)?.sync_all())
 }
 
-/// The outermost folder that is made with this one.
-fn first_missing(path: &Path) -> PathBuf {
-    let missing = path
-        .ancestors()
-        .take_while(|above| !above.as_os_str().is_empty() && !above.exists());
-    missing.last().unwrap_or(path).to_owned()
+/// The folders above a path that are not there, the outermost first.
+fn missing_above(path: &Path) -> Vec<PathBuf> {
+    let above = path.ancestors().skip(1);
+    let missing = above.take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+    let mut missing: Vec<_> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    missing
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
@@ -459,6 +484,35 @@ mod tests {
         left.sort();
         assert_eq!(left, ["file", "store"]);
         assert_eq!(store.backup(&at("new/rows"), &at("new/keys")).unwrap(), 199);
+    }
+
+    #[test]
+    fn a_copy_that_fails_takes_away_what_is_its_own_and_nothing_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let begun = |rows: &str, keys: &str| {
+            let mut made = Made::default();
+            for half in [rows, keys] {
+                made.make(&at(half)).unwrap();
+                std::fs::write(at(half).join("part"), b"of the copy").unwrap();
+            }
+            made
+        };
+        let made = begun("new/deep/rows.unfinished", "new/keys/keys.unfinished");
+        // Another backup finds the folder there and goes into it as well.
+        std::fs::create_dir(at("new/other")).unwrap();
+        std::fs::write(at("new/other/part"), b"of another").unwrap();
+        drop(made);
+        assert_eq!(
+            std::fs::read(at("new/other/part")).unwrap(),
+            b"of another".to_vec()
+        );
+        assert!(!at("new/deep").exists() && !at("new/keys").exists());
+        // Where nobody did, no folder is left.
+        drop(begun("b/c/d/rows.unfinished", "b/c/keys.unfinished"));
+        assert!(!at("b").exists());
+        begun("b/rows", "b/c/keys").keep();
+        assert!(at("b/rows/part").exists() && at("b/c/keys/part").exists());
     }
 
     #[tokio::test]
