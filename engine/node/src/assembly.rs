@@ -22,8 +22,9 @@ use crate::whereabouts::{Nowhere, Whereabouts};
 /// The newest formats that this program reads.
 pub(crate) const READS: u16 = 2;
 
-/// A journal holds a row for whoever was signed out while the store was away.
-fn journal_options(absent: Absent) -> Options {
+/// A journal holds a row for each person who was signed out while the store was
+/// away.
+pub(crate) fn journal_options(absent: Absent) -> Options {
     Options {
         cache_bytes: 1024 * 1024,
         read_threads: 1,

@@ -11,7 +11,7 @@ use metrics::counter;
 use thiserror::Error;
 use tidegate_runtime::ports::Entropy;
 use tidegate_storage_api::{Commit, Store};
-use tidegate_storage_fjall::{Absent, FjallStore, Health, OpenError, Options};
+use tidegate_storage_fjall::{Absent, FjallStore, Health, OpenError, Options, Verify};
 #[cfg(feature = "foundationdb")]
 use tidegate_storage_foundationdb::{FoundationStore, Layout};
 
@@ -59,7 +59,25 @@ impl Backend {
         config: &Config,
         entropy: &dyn Entropy,
     ) -> Result<Backend, BackendError> {
-        Backend::open_or(Absent::Refuse, folder, config, entropy)
+        let how = Options {
+            absent: Absent::Refuse,
+            ..Options::default()
+        };
+        Backend::open_as(how, folder, config, entropy)
+    }
+
+    /// The same, and reads all of an embedded store, however large.
+    pub(crate) fn examine(
+        folder: &Folder,
+        config: &Config,
+        entropy: &dyn Entropy,
+    ) -> Result<Backend, BackendError> {
+        let how = Options {
+            absent: Absent::Refuse,
+            verify: Verify::Everything,
+            ..Options::default()
+        };
+        Backend::open_as(how, folder, config, entropy)
     }
 
     /// Opens the store of a folder; an embedded one is made when there is none.
@@ -68,11 +86,15 @@ impl Backend {
         config: &Config,
         entropy: &dyn Entropy,
     ) -> Result<Backend, BackendError> {
-        Backend::open_or(Absent::Create, folder, config, entropy)
+        let how = Options {
+            absent: Absent::Create,
+            ..Options::default()
+        };
+        Backend::open_as(how, folder, config, entropy)
     }
 
-    fn open_or(
-        absent: Absent,
+    fn open_as(
+        how: Options,
         folder: &Folder,
         config: &Config,
         entropy: &dyn Entropy,
@@ -82,8 +104,7 @@ impl Backend {
                 let options = Options {
                     cache_bytes: config.node.cache_mib * 1024 * 1024,
                     read_threads: config.node.read_threads,
-                    absent,
-                    ..Options::default()
+                    ..how
                 };
                 let store = FjallStore::open(&folder.store(), &options)?;
                 Ok(Backend::Embedded(Arc::new(store)))

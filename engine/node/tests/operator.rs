@@ -607,6 +607,47 @@ fn the_doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
     fault("config.toml");
 }
 
+#[test]
+fn the_doctor_refuses_the_journal_that_the_node_would_refuse() {
+    let dir = Dir::new();
+    dir.configure("node.listen", "\"127.0.0.1:0\"");
+    dir.configure("node.metrics", "\"127.0.0.1:0\"");
+    // There is none before the first start, and that is well.
+    let (status, found) = findings(&dir, "good");
+    let opens = |found: &[String]| found.iter().any(|what| what == "the journal opens");
+    assert!(status == 0 && !opens(&found), "{found:?}");
+    assert!(Node::start(&dir).terminate().success());
+    let (status, found) = findings(&dir, "good");
+    assert!(status == 0 && opens(&found), "{found:?}");
+    let refused_alike = |words: &str| {
+        let (status, report) = order(&dir, &["doctor"]);
+        let rows = report["findings"].as_array().unwrap().iter();
+        let faults: Vec<_> = rows.filter(|row| row["level"] == "fault").collect();
+        assert_eq!((status, faults.len()), (1, 1), "{report}");
+        let told = |field: &str| faults[0][field].as_str().unwrap();
+        assert!(told("what").contains(words), "{report}");
+        assert!(told("mend").contains("sign-outs that people were promised"));
+        let refused = not_served(&dir);
+        assert!(refused.contains(told("what")), "{refused}");
+    };
+    let (journal, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    refused_alike("there is no store in");
+    std::fs::rename(&aside, &journal).unwrap();
+    let version = journal.join("rows/version");
+    let whole = std::fs::read(&version).unwrap();
+    std::fs::write(&version, b"damaged").unwrap();
+    refused_alike("it is not the mark of a store");
+    std::fs::write(&version, whole).unwrap();
+    assert_eq!(findings(&dir, "fault"), (0, vec![]));
+    // Lost for good: the folder is told so, and the next start makes one.
+    std::fs::remove_dir_all(&journal).unwrap();
+    std::fs::remove_file(dir.path().join("journal.made")).unwrap();
+    assert_eq!(findings(&dir, "fault"), (0, vec![]));
+    assert!(Node::start(&dir).terminate().success());
+    assert!(opens(&findings(&dir, "good").1));
+}
+
 const DAY_S: i64 = 86_400;
 
 /// Puts a certificate that counts from and until so many seconds from now on.

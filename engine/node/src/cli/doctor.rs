@@ -1,6 +1,8 @@
 //! `doctor`: what is wrong with a node's folder and machine, and how to mend
 //! it.
 
+mod opening;
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
@@ -12,18 +14,15 @@ use rustix::process::{Resource, getrlimit};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
+use tidegate_runtime::SystemClock;
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{OsEntropy, SystemClock};
-use tidegate_storage_api::StoreError;
-use tidegate_storage_fjall::{FjallStore, OpenError};
+use tidegate_storage_fjall::FjallStore;
 
-use super::person::block_on;
 use super::{NO, YES, output};
-use crate::backend::{Backend, BackendError};
 use crate::certificates::{NEW_CA, expires_at_s};
 use crate::config::Config;
 use crate::credentials;
-use crate::deployment::{Deployment, DeploymentError, key_file};
+use crate::deployment::key_file;
 use crate::disk::{is_read_only, mend};
 use crate::folder::Folder;
 
@@ -142,13 +141,14 @@ fn examine(folder: &Folder) -> Vec<Finding> {
     let held = FjallStore::is_in_use(&folder.journal());
     match (held, address) {
         (Ok(true), Ok(address)) => findings.push(good(format!(
-            "a node runs at {}: its store and ports are not tried",
+            "a node runs at {}: its store, journal and ports are not tried",
             address.trim()
         ))),
         _ => {
             // Where nothing can be written, that is what is wrong.
             if !is_read_only(folder.root()) {
-                findings.push(store(folder, &config));
+                findings.push(opening::store(folder, &config));
+                findings.extend(opening::journal(folder));
             }
             findings.extend(ports(&config));
         }
@@ -375,56 +375,6 @@ fn udp_buffers() -> Vec<Finding> {
         .into_iter()
         .filter_map(examine)
         .collect()
-}
-
-fn store(folder: &Folder, config: &Config) -> Finding {
-    let backend = match Backend::open(folder, config, &OsEntropy) {
-        Ok(backend) => backend,
-        Err(error) => {
-            let mend = match &error {
-                BackendError::Embedded(OpenError::InUse(_)) => {
-                    "a node runs here: end it, or ask it"
-                }
-                BackendError::Embedded(OpenError::NewerFormat { .. }) => {
-                    "run the version that wrote it, or a later one"
-                }
-                BackendError::Embedded(OpenError::Missing(_)) => {
-                    "mount what holds it, or restore a backup (docs/operations.md)"
-                }
-                BackendError::Embedded(OpenError::Damaged { .. }) => {
-                    "put the right file in its place, or restore a backup (docs/operations.md)"
-                }
-                BackendError::Embedded(OpenError::Io { path, source }) => mend(source.kind(), path),
-                _ => "the section `storage` of config.toml says how FoundationDB is reached",
-            };
-            return fault(error.to_string(), mend);
-        }
-    };
-    let read = block_on(Deployment::open(folder, config, backend));
-    match read {
-        Ok(Ok(_)) => good("the store opens, and the key files belong to it"),
-        Ok(Err(error @ DeploymentError::Store(StoreError::Unavailable))) => fault(
-            error.to_string(),
-            "is FoundationDB up (`fdbcli --exec status`), and the cluster file right?",
-        ),
-        Ok(Err(error)) => {
-            let refused = match &error {
-                DeploymentError::Key(key) => key.kind.filter(|kind| *kind != ErrorKind::NotFound),
-                DeploymentError::Store(_)
-                | DeploymentError::Region(_)
-                | DeploymentError::Directory(_)
-                | DeploymentError::Row(_)
-                | DeploymentError::Newer { .. } => None,
-            };
-            let otherwise = "put the secrets of this store back from where they are kept safe";
-            let mend = refused.map_or(otherwise, |kind| mend(kind, folder.root()));
-            fault(error.to_string(), mend)
-        }
-        Err(error) => fault(
-            error.to_string(),
-            "the machine refuses threads: look at its limits",
-        ),
-    }
 }
 
 fn ports(config: &Config) -> Vec<Finding> {
