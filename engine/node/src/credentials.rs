@@ -57,15 +57,7 @@ pub(crate) fn examine(folder: &Folder, now_s: i64) -> Vec<Trouble> {
         authority.of_node(folder, now_s),
     ];
     let mut troubles: Vec<Trouble> = found.into_iter().filter_map(Result::err).collect();
-    let entries = std::fs::read_dir(folder.root().join("tls"));
-    let mut paths: Vec<PathBuf> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    paths.sort();
-    for path in paths {
+    for path in folder.tls_files() {
         let is_ours = path == folder.certificate("ca") || path == folder.certificate("node");
         if !is_ours && path.extension().is_some_and(|kind| kind == "crt") {
             troubles.extend(authority.of_other(&path, now_s).err());

@@ -77,6 +77,15 @@ impl Folder {
         self.root.join("tls").join(format!("{name}.key"))
     }
 
+    /// All certificates and private keys that are there, by name.
+    pub(crate) fn tls_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.root.join("tls"));
+        let entries = entries.into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        files.sort();
+        files
+    }
+
     /// A symmetric key: `master-N`, `index-N`, `pepper-N`, `reset`.
     #[must_use]
     pub fn secret(&self, name: &str) -> PathBuf {

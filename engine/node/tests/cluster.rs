@@ -126,6 +126,18 @@ mod place {
         Dir::made(&strs(&flags()))
     }
 
+    /// What `init` says of a database that it does not take; it leaves nothing.
+    pub(super) fn not_taken() -> String {
+        let dir = Dir::empty();
+        let made = run(
+            &[&["init", "--dir", dir.text()], &strs(&flags())[..]].concat(),
+            "",
+        );
+        assert_eq!(made.status.code(), Some(2));
+        assert!(!dir.path().exists());
+        String::from_utf8(made.stderr).unwrap()
+    }
+
     /// A further one.
     pub(super) fn joined(first: &Dir, name: &str) -> Dir {
         let bundle = first.path().with_extension(name);
@@ -184,7 +196,9 @@ mod cases {
 
     use tidegate_storage_api::{Commit, Key, KeyRange, PersonPart, Store, SystemPart};
 
-    use super::place::{first, flags, joined, settled, slots, status, store, strs, three, until};
+    use super::place::{
+        first, flags, joined, not_taken, settled, slots, status, store, strs, three, until,
+    };
     use super::rig::{
         Dir, Node, PASSWORD, client, json, log_of, no, options, run, signed_in, tidegate, yes,
     };
@@ -330,15 +344,8 @@ mod cases {
 
     pub(super) async fn a_second_deployment_and_a_name_that_lives_are_refused() {
         let dir = first();
-        let other = Dir::empty();
-        let made = run(
-            &[&["init", "--dir", other.text()], &strs(&flags())[..]].concat(),
-            "",
-        );
-        assert_eq!(made.status.code(), Some(2));
-        let told = String::from_utf8(made.stderr).unwrap();
+        let told = not_taken();
         assert!(told.contains("holds a deployment already"), "{told}");
-        assert!(!other.path().exists());
         let node = Node::start(&dir);
         let bundle = dir.path().with_extension("bundle");
         let path = bundle.to_str().unwrap();
@@ -382,15 +389,8 @@ mod cases {
         let moving = || Key::system(SystemPart::Move);
         let begun = Commit::default().put(moving(), &b"of another store"[..]);
         store().commit(begun).await.unwrap();
-        let other = Dir::empty();
-        let made = run(
-            &[&["init", "--dir", other.text()], &strs(&flags())[..]].concat(),
-            "",
-        );
-        assert_eq!(made.status.code(), Some(2));
-        let told = String::from_utf8(made.stderr).unwrap();
+        let told = not_taken();
         assert!(told.contains("repeat `tidegate move`"), "{told}");
-        assert!(!other.path().exists());
         let taken = mover();
         let told = String::from_utf8(taken.stderr).unwrap();
         assert!(told.contains("holds another deployment"), "{told}");

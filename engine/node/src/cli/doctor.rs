@@ -223,15 +223,7 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
         fault(what, trouble.mend.clone())
     });
     let mut findings: Vec<_> = told.collect();
-    let entries = std::fs::read_dir(folder.root().join("tls"));
-    let mut paths: Vec<_> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    paths.sort();
-    for path in &paths {
+    for path in &folder.tls_files() {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("crt") if troubles.iter().any(|trouble| trouble.file == *path) => {}
             Some("crt") => {
