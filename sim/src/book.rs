@@ -10,6 +10,7 @@ use tidegate_wire::{Class, Code, Kind};
 
 use crate::diary::{Diary, Who};
 use crate::node::CLASSES;
+use crate::scenario::Sprayers;
 pub(crate) use slots::{Cell, Slot};
 
 /// The longest time that is told apart, in microseconds.
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) classes: [ClassBook; CLASSES],
     pub(crate) seconds: Vec<Second>,
     pub(crate) entries: Entries,
+    /// What strangers tried on everybody.
+    pub(crate) sprayed: Vec<Sprayed>,
     /// The first few answers that cannot be.
     pub(crate) wrong: Vec<String>,
     pub(crate) wrong_count: u64,
@@ -84,6 +87,17 @@ pub(crate) struct Entries {
     pub(crate) gave_up: u64,
     /// From the first attempt to being in, in microseconds.
     pub(crate) took: Histogram<u64>,
+}
+
+/// What one spraying of passwords came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sprayed {
+    pub(crate) from: Sprayers,
+    pub(crate) guesses: u64,
+    /// Guesses whose password was compared.
+    pub(crate) looked_at: u64,
+    /// As many of them as the bounds allow.
+    pub(crate) at_most: u64,
 }
 
 /// How a call ended.
@@ -138,6 +152,7 @@ impl Book {
                     gave_up: 0,
                     took: histogram(),
                 },
+                sprayed: Vec::new(),
                 wrong: Vec::new(),
                 wrong_count: 0,
                 now: Class::ALL.map(|_| histogram()),
@@ -260,6 +275,20 @@ impl Book {
         }
     }
 
+    /// Strangers have tried what they had on everybody.
+    pub(crate) fn sprayed(&self, sprayed: Sprayed) {
+        if sprayed.looked_at > sprayed.at_most {
+            self.wrong(format!(
+                "{} of {} guesses from {} were looked at, at most {} may be",
+                sprayed.looked_at,
+                sprayed.guesses,
+                sprayed.from.words(),
+                sprayed.at_most
+            ));
+        }
+        self.state().sprayed.push(sprayed);
+    }
+
     /// Something about somebody that cannot be, with what happened to them
     /// lately.
     pub(crate) fn wrong_about(&self, who: Who, what: &str) {
@@ -343,5 +372,27 @@ impl Entries {
             false => self.took.count_between(0, us),
         };
         within as f64 * 100.0 / self.wanted as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_guess_more_than_may_be_is_wrong() {
+        let book = Book::new(0, 0, None, 10);
+        let sprayed = |looked_at| Sprayed {
+            from: Sprayers::NoSource,
+            guesses: 100,
+            looked_at,
+            at_most: 30,
+        };
+        book.sprayed(sprayed(30));
+        assert_eq!(book.state().wrong, [""; 0]);
+        book.sprayed(sprayed(31));
+        let wrong = "31 of 100 guesses from no source were looked at, at most 30 may be";
+        assert_eq!(book.state().wrong, [wrong]);
+        assert_eq!(book.state().sprayed, [sprayed(30), sprayed(31)]);
     }
 }

@@ -122,6 +122,14 @@ fn erasures(seed: u64) -> u64 {
     stream.below(2) * (1 + stream.below(8))
 }
 
+/// In some worlds people come at once, and sessions are stolen. Drawn apart, as
+/// network faults are.
+fn rushes(seed: u64) -> Option<[u64; 3]> {
+    let stream = Stream::new(seed, "fuzz-crowds", 0);
+    let there = stream.below(2) == 1;
+    there.then(|| [1, 2, 2].map(|most| 1 + stream.below(most)))
+}
+
 /// In every other world sessions end within the night when nobody uses them.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
@@ -142,7 +150,13 @@ fn drawn(seed: u64) -> (String, Vec<String>) {
     let rate = 20 + stream.below(120);
     let lease_ms = 1_000 + stream.below(3) * 1_000;
     let part = |most: u64| stream.below(most + 1);
-    let (head, ask) = more_people(seed, people);
+    let (mut head, mut ask) = more_people(seed, people);
+    if let Some([same_source, same_account, stolen_session]) = rushes(seed) {
+        let _ = writeln!(head, "at_once = {{ people = 12, devices = 8 }}");
+        let _ = writeln!(ask, "same_source = {same_source}");
+        let _ = writeln!(ask, "same_account = {same_account}");
+        let _ = writeln!(ask, "stolen_session = {stolen_session}");
+    }
     let mut text = format!(
         "about = \"seed {seed}\"\npeople = {people}\ncalm_from_s = {CALM_S}\n\
          curve = [[0, {rate}], [{END_S}, {rate}]]\n{head}[ask]\ncheck = 100\n{ask}"

@@ -52,7 +52,7 @@ pub use plant::Plant;
 pub use quic::QuicError;
 pub use report::{
     ClassReport, DuringFault, FaultReport, GivesOut, MomentReport, ObjectiveReport, PeopleReport,
-    Quantiles, Report, SecondReport, StoreReport, Window, page,
+    Quantiles, Report, SecondReport, SprayReport, StoreReport, Window, page,
 };
 pub use scenario::{Given, Objective, Scenario, ScenarioError};
 pub use world::{Played, WorldError, play, play_with};

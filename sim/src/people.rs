@@ -82,6 +82,11 @@ impl People {
         }
     }
 
+    /// How many are registered.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     fn bytes<const N: usize>(&self, number: u64, purpose: u64) -> [u8; N] {
         let mut bytes = [0; N];
         let mut word = mixed(self.seed ^ mixed(number ^ (purpose << 48)));

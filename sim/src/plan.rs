@@ -56,6 +56,9 @@ pub enum PlanError {
     /// One node is all there can be.
     #[error("an embedded store has one node: plan with store.kind = \"foundationdb\"")]
     Embedded,
+    /// Its bounds on guessing are judged where there is one node.
+    #[error("spray: it is played on one node, which is nothing to plan")]
+    Sprayed,
     /// Nothing in the scenario does what one speaks of.
     #[error("{0}")]
     Unasked(String),
@@ -313,6 +316,9 @@ fn check(given: &Given) -> Result<(), PlanError> {
     }
     if !given.scenario.has_many_nodes() {
         return Err(PlanError::Embedded);
+    }
+    if !given.scenario.spray.is_empty() {
+        return Err(PlanError::Sprayed);
     }
     let bounds_people = |one: &Objective| matches!(one.target, Target::InWithin(_));
     for objective in objectives {

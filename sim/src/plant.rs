@@ -76,6 +76,12 @@ impl Plant {
         Plant::Engine(Bug::PublishedLate),
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::LateForgotten),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::PlantedOutlives),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::SessionsOutlive),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::RushHeld),
     ];
 
     /// Plants what is inside the engine, for this whole process.
@@ -113,6 +119,9 @@ impl Plant {
                 Bug::TenthLost => "tenth-lost",
                 Bug::PublishedLate => "published-late",
                 Bug::LateForgotten => "late-forgotten",
+                Bug::PlantedOutlives => "planted-outlives",
+                Bug::SessionsOutlive => "sessions-outlive",
+                Bug::RushHeld => "rush-held",
             },
         }
     }

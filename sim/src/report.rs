@@ -4,6 +4,7 @@ mod bottleneck;
 mod chart;
 mod judged;
 mod page;
+mod sprayed;
 mod uncovered;
 mod windows;
 
@@ -16,6 +17,7 @@ pub use bottleneck::GivesOut;
 pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
 pub(crate) use page::{HEAD, escape, stands_on};
+pub use sprayed::SprayReport;
 
 use crate::book::{Moment, State, quantile_ms};
 use crate::calibration::Calibration;
@@ -50,6 +52,9 @@ pub struct Report {
     pub classes: BTreeMap<String, ClassReport>,
     /// The people's view.
     pub people: PeopleReport,
+    /// What strangers came to who tried passwords on everybody.
+    #[serde(default)]
+    pub sprays: Vec<SprayReport>,
     /// What was to hold.
     pub objectives: Vec<ObjectiveReport>,
     /// How long a window is in which each had to.
@@ -265,6 +270,7 @@ impl Report {
             ),
             classes,
             people: their_view,
+            sprays: state.sprayed.iter().map(SprayReport::of).collect(),
             objectives: judged::objectives(scenario, &state.slots),
             window_s: scenario.window_s.0,
             wrong: state.wrong_count,

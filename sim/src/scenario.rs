@@ -1,6 +1,7 @@
 //! Scenarios: a night as a TOML file. Unknown keys and impossible values are
 //! refused with file, line and what was expected.
 
+mod attack;
 mod check;
 mod csv;
 mod curve;
@@ -21,6 +22,7 @@ use crate::again::Again;
 use crate::calibration::{Calibration, FOUNDATIONDB};
 use crate::plant::Plant;
 use crate::random::to_u64;
+pub(crate) use attack::{AtOnce, Spray, Sprayers};
 use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;
@@ -66,6 +68,31 @@ const SHIPPED: &[(&str, &str)] = &[
     (
         "lossy-network",
         include_str!("../scenarios/lossy-network.toml"),
+    ),
+    ("office-rush", include_str!("../scenarios/office-rush.toml")),
+    (
+        "stolen-sessions",
+        include_str!("../scenarios/stolen-sessions.toml"),
+    ),
+    (
+        "spray-one-source",
+        include_str!("../scenarios/spray-one-source.toml"),
+    ),
+    (
+        "spray-many-sources",
+        include_str!("../scenarios/spray-many-sources.toml"),
+    ),
+    (
+        "spray-no-source",
+        include_str!("../scenarios/spray-no-source.toml"),
+    ),
+    (
+        "spray-invented-sources",
+        include_str!("../scenarios/spray-invented-sources.toml"),
+    ),
+    (
+        "spray-many-gateways",
+        include_str!("../scenarios/spray-many-gateways.toml"),
     ),
 ];
 
@@ -144,8 +171,14 @@ pub struct Scenario {
     pub(crate) gateways: Gateways,
     #[serde(default)]
     pub(crate) network: Network,
+    /// How many come at once in a rush.
+    #[serde(default)]
+    pub(crate) at_once: AtOnce,
     #[serde(default)]
     pub(crate) fault: Vec<Fault>,
+    /// Strangers who try passwords on everybody.
+    #[serde(default)]
+    pub(crate) spray: Vec<Spray>,
     /// Nodes that come during the night.
     #[serde(default)]
     pub(crate) add: Vec<Add>,
@@ -196,6 +229,12 @@ pub(crate) struct Parts {
     pub(crate) last_moment: Part,
     /// Somebody signs up and in, and is erased.
     pub(crate) be_erased: Part,
+    /// People of one source sign up and in at once, all with right passwords.
+    pub(crate) same_source: Part,
+    /// One account is signed in to from several devices at once.
+    pub(crate) same_account: Part,
+    /// A session is stolen, its thief plants addresses, its owner recovers.
+    pub(crate) stolen_session: Part,
 }
 
 /// One kind of visit.
@@ -216,10 +255,13 @@ pub(crate) enum Visit {
     ComeBack,
     LastMoment,
     BeErased,
+    SameSource,
+    SameAccount,
+    StolenSession,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u64); 15] {
+    pub(crate) fn all(&self) -> [(Visit, u64); 18] {
         [
             (Visit::Check, self.check.0),
             (Visit::ForgedCheck, self.forged_check.0),
@@ -236,6 +278,9 @@ impl Parts {
             (Visit::ComeBack, self.come_back.0),
             (Visit::LastMoment, self.last_moment.0),
             (Visit::BeErased, self.be_erased.0),
+            (Visit::SameSource, self.same_source.0),
+            (Visit::SameAccount, self.same_account.0),
+            (Visit::StolenSession, self.stolen_session.0),
         ]
     }
 
@@ -722,6 +767,12 @@ impl Scenario {
     /// Whether its store can have more than one node.
     pub(crate) fn has_many_nodes(&self) -> bool {
         self.store.kind == StoreKind::Foundationdb
+    }
+
+    /// Whether nothing is ever broken in it.
+    pub(crate) fn is_well(&self) -> bool {
+        let unknown = self.store.unknown();
+        self.fault.is_empty() && unknown.happened + unknown.lost + unknown.later == 0
     }
 
     /// Plays it with so many nodes, of which some are lost when the rate is at

@@ -5,10 +5,14 @@ mod checks;
 mod entries;
 mod erasures;
 mod refreshes;
+mod rushes;
+mod sprays;
+mod thefts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tidegate_account::Policy;
 use tidegate_client::{
     CallError, Client, Code, Decision, DeviceToken, Granted, Knowledge, RefreshToken, SessionToken,
 };
@@ -22,7 +26,7 @@ use crate::diary::Who;
 use crate::people::People;
 use crate::ports::BEGINS_AT_MS;
 use crate::random::Stream;
-use crate::scenario::{Draw, Habits, Patience, Visit};
+use crate::scenario::{AtOnce, Draw, Habits, Patience, Visit};
 use crate::trace::{Happened, Trace};
 
 /// No night is longer: who is told more than this needs not be remembered.
@@ -59,8 +63,15 @@ pub(crate) struct Crowd {
     /// Those who hold something else than at the beginning.
     pub(crate) holdings: Mutex<BTreeMap<u64, Holding>>,
     pub(crate) newcomers: std::sync::atomic::AtomicU64,
-    /// Guesses that one person's account bears at once.
-    pub(crate) guesses_free: u64,
+    /// By which the engine decides.
+    pub(crate) policy: Policy,
+    pub(crate) at_once: AtOnce,
+    /// Who was seen to sign in at their own source, where strangers spray.
+    pub(crate) seen: Option<Mutex<BTreeSet<Who>>>,
+    /// Sign-ins from where nobody was seen before.
+    pub(crate) first_seen: std::sync::atomic::AtomicU64,
+    /// From then on nothing is broken, if there is such a time.
+    pub(crate) quiet_from_ns: Option<u64>,
     /// Where gateways bound what they have in flight.
     pub(crate) places: Option<Semaphore>,
     /// How long another node may still answer from memory for one that lost its
@@ -130,6 +141,17 @@ impl Crowd {
         {
             holding.told_ms = holding.told_ms.max(until_ms);
         }
+    }
+
+    /// Whether nothing is broken from then on.
+    fn is_quiet(&self, from_ns: u64) -> bool {
+        self.quiet_from_ns.is_some_and(|quiet| from_ns >= quiet)
+    }
+
+    /// The number of somebody new.
+    fn newcomer(&self) -> u64 {
+        self.newcomers
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Whether a session may have come to its end by itself by now.
@@ -256,6 +278,9 @@ impl Crowd {
             Visit::ComeBack => self.come_back().await,
             Visit::LastMoment => self.last_moment().await,
             Visit::BeErased => self.be_erased().await,
+            Visit::SameSource => self.same_source().await,
+            Visit::SameAccount => self.same_account().await,
+            Visit::StolenSession => self.stolen_session().await,
         }
         let now_ns = self.agenda.now_ns();
         let values = [visit as u64, now_ns - began_ns];

@@ -1,5 +1,6 @@
 //! A world: assembled from a scenario, a calibration and a seed, and played.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::plant::Plant;
 use crate::ports::{NodeCpu, StoreSide};
 use crate::quic::{QuicError, Wires};
 use crate::random::{Stream, to_u64};
-use crate::scenario::{Given, Scenario, Transport, Visit, What};
+use crate::scenario::{Given, Scenario, Spray, Transport, Visit, What};
 use crate::trace::{Happened, Trace};
 use crate::visits::Crowd;
 
@@ -237,7 +238,14 @@ impl World {
             ends_ns: origin_ns(scenario) + to_u64(scenario.length_s() * 1e9),
             holdings: Mutex::default(),
             newcomers: AtomicU64::new(0),
-            guesses_free: u64::from(policy.guess.free),
+            policy: policy.clone(),
+            at_once: scenario.at_once,
+            seen: (!scenario.spray.is_empty()).then(|| Mutex::new(BTreeSet::new())),
+            first_seen: AtomicU64::new(0),
+            quiet_from_ns: match scenario.is_well() {
+                true => Some(0),
+                false => calm_ns,
+            },
             places: scenario.gateways.places(),
             stale_ns: match scenario.nodes.count.0 + scenario.added() {
                 1 => 0,
@@ -331,6 +339,9 @@ impl World {
                 tokio::spawn(Arc::clone(&self).come(next, at_ns));
             }
         }
+        for spray in &scenario.spray {
+            tokio::spawn(Arc::clone(&self).spray(*spray));
+        }
         tokio::spawn(Arc::clone(&self).arrive(scenario.clone()));
         let length_s = scenario.length_s();
         let mut samples = vec![self.sample()];
@@ -406,6 +417,13 @@ impl World {
                 world.visiting.fetch_sub(1, Ordering::Relaxed);
             });
         }
+    }
+
+    /// Strangers try their passwords; the night waits for their answers.
+    async fn spray(self: Arc<World>, spray: Spray) {
+        self.visiting.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&self.crowd).spray(spray).await;
+        self.visiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn plan(self: &Arc<World>, what: What, at_ns: u64, for_ns: u64) {

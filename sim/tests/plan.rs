@@ -59,7 +59,7 @@ fn a_spare_node_is_one_more() {
 }
 
 #[test]
-fn latency_without_a_word_on_who_is_shed_and_a_store_of_one_node_are_refused() {
+fn latency_without_a_word_on_who_is_shed_a_store_of_one_node_and_sprays_are_refused() {
     let calibration = Calibration::shipped().unwrap();
     let refused = |text: &str, objectives: &[&str]| {
         plan(&night(text), &calibration, &ask(objectives), &|_| {}).unwrap_err()
@@ -68,6 +68,9 @@ fn latency_without_a_word_on_who_is_shed_and_a_store_of_one_node_are_refused() {
     assert!(matches!(unbounded, PlanError::Unbounded(_)), "{unbounded}");
     let embedded = NIGHT.replace("foundationdb", "embedded");
     assert!(matches!(refused(&embedded, &[]), PlanError::Embedded));
+    let spray = "[[spray]]\nat_s = 1\nfor_s = 1\nper_s = 1\nfrom = \"no-source\"\n";
+    let sprayed = refused(&format!("{NIGHT}{spray}"), &[]);
+    assert!(matches!(sprayed, PlanError::Sprayed), "{sprayed}");
     let unasked = refused(NIGHT, &["failed(sign-up) = 0"]);
     assert!(matches!(unasked, PlanError::Unasked(_)), "{unasked}");
     let aimless = NIGHT.replace(r#"objectives = ["in_within(2s) >= 95%"]"#, "");

@@ -11,12 +11,15 @@ const SEEDS: u64 = 8;
 /// `late-forgotten` is not among them: it takes a store that is slow for longer
 /// than a refresh may be asked for again, just then, and was not found in so few
 /// seeds. `engine/runtime/tests/late.rs` plays what it breaks.
-const ENGINE: [&str; 5] = [
+const ENGINE: [&str; 8] = [
     "reuse-undetected",
     "second-successor",
     "guess-uncounted",
     "tenth-lost",
     "published-late",
+    "planted-outlives",
+    "sessions-outlive",
+    "rush-held",
 ];
 
 /// One after the other: what is planted is planted in the whole process.

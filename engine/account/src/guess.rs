@@ -36,6 +36,12 @@ impl Guesses {
             held_ms if held_ms > 0 && !misdated => Admission::Hold {
                 retry_after_ms: held_ms,
             },
+            #[cfg(tidegate_planted)]
+            _ if under_way > 0 && crate::planted::is(crate::planted::Bug::RushHeld) => {
+                Admission::Hold {
+                    retry_after_ms: policy.base_ms,
+                }
+            }
             _ if under_way > 0 => Admission::Wait,
             _ => Admission::Admit,
         }

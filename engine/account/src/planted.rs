@@ -1,6 +1,7 @@
 //! Bugs for the simulator to find. Nothing of this is there unless the whole
 //! build is made with `--cfg tidegate_planted`, which a release build refuses.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::refresh::Verdict;
@@ -25,6 +26,12 @@ pub enum Bug {
     PublishedLate = 5,
     /// That nobody could be answered for a while is forgotten with the actor.
     LateForgotten = 6,
+    /// An address that was added later outlives the owner's recovery.
+    PlantedOutlives = 7,
+    /// Sessions outlive the owner's recovery.
+    SessionsOutlive = 8,
+    /// Whoever is one too many only because of others under way is held off.
+    RushHeld = 9,
 }
 
 static PLANTED: AtomicU8 = AtomicU8::new(0);
@@ -52,6 +59,13 @@ pub(crate) fn under_way(under_way: u16) -> u16 {
     match is(Bug::GuessUncounted) {
         true => 0,
         false => under_way,
+    }
+}
+
+pub(crate) fn over(sessions: Range<usize>) -> Range<usize> {
+    match is(Bug::SessionsOutlive) {
+        true => 0..0,
+        false => sessions,
     }
 }
 

@@ -72,6 +72,9 @@ pub(crate) fn print(report: &Report) {
             people.never
         );
     }
+    for spray in &report.sprays {
+        say!("{}", spray.words());
+    }
     if let Some(gives_out) = &report.gives_out {
         say!("{}", gives_out.words());
     }

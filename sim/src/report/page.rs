@@ -38,6 +38,9 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
     )?;
     verdict::verdict(&mut page, report)?;
     people(&mut page, report)?;
+    for spray in &report.sprays {
+        write!(page, "<p>Strangers' {}.</p>", escape(&spray.words()))?;
+    }
     classes(&mut page, report)?;
     distribution(&mut page, &report.classes)?;
     charts(&mut page, report)?;

@@ -101,6 +101,7 @@ impl Scenario {
             let what = format!("{count} nodes in all, at most {NODES_MAX}");
             return Err(wrong("add", what));
         }
+        self.check_sprays(count)?;
         let unknown = self.store.unknown();
         let unknown = [unknown.happened, unknown.lost, unknown.later];
         if unknown.into_iter().map(u64::from).sum::<u64>() > 1_000_000 {
@@ -133,6 +134,26 @@ impl Scenario {
         Ok(())
     }
 
+    /// What bounds guesses from sources that are not known is a node's, and begins
+    /// anew with its next life.
+    fn check_sprays(&self, nodes: u64) -> Result<(), Wrong> {
+        let ends = self.fault.iter().any(|fault| match fault.what {
+            What::Kill { .. } | What::Drain { .. } => true,
+            What::Pause { .. }
+            | What::CutOff { .. }
+            | What::Unreachable { .. }
+            | What::StoreDown
+            | What::StoreSlow { .. }
+            | What::StoreRecovery
+            | What::NetworkSlow { .. }
+            | What::Date { .. } => false,
+        });
+        match self.spray.is_empty() || (nodes == 1 && !ends) {
+            true => Ok(()),
+            false => Err(wrong("spray", "expected one node, which no fault ends")),
+        }
+    }
+
     /// What the night's length leaves no room for, and what nobody does in it:
     /// recorded rates are read by then.
     pub(super) fn check_length(&self) -> Result<(), Wrong> {
@@ -153,6 +174,9 @@ impl Scenario {
         }
         for (place, fault) in self.fault.iter().enumerate() {
             within("fault", place, fault.at_s.0)?;
+        }
+        for (place, spray) in self.spray.iter().enumerate() {
+            within("spray", place, spray.at_s.0)?;
         }
         for (place, add) in self.add.iter().enumerate() {
             within("add", place, add.at_s.0 + add.lead_s.0)?;
@@ -189,8 +213,15 @@ impl Parts {
                 self.last_moment,
                 self.sign_out,
                 self.be_erased,
+                self.stolen_session,
             ],
-            Class::Refresh => &[self.refresh, self.two_tabs, self.reuse, self.be_erased],
+            Class::Refresh => &[
+                self.refresh,
+                self.two_tabs,
+                self.reuse,
+                self.be_erased,
+                self.stolen_session,
+            ],
             Class::Password => &[
                 self.sign_in,
                 self.mistype,
@@ -199,8 +230,18 @@ impl Parts {
                 self.come_back,
                 self.last_moment,
                 self.be_erased,
+                self.same_source,
+                self.same_account,
+                self.stolen_session,
             ],
-            Class::Registration => &[self.same_name, self.sign_up, self.be_erased],
+            Class::Registration => &[
+                self.same_name,
+                self.sign_up,
+                self.be_erased,
+                self.same_source,
+                self.same_account,
+                self.stolen_session,
+            ],
             Class::Protection => &[self.sign_out, self.be_erased],
         };
         parts.iter().any(|part| part.0 > 0)
@@ -208,7 +249,14 @@ impl Parts {
 
     /// Whether anybody wants in.
     fn enters(&self) -> bool {
-        let parts = [self.sign_in, self.mistype, self.come_back, self.sign_up];
+        let parts = [
+            self.sign_in,
+            self.mistype,
+            self.come_back,
+            self.sign_up,
+            self.same_source,
+            self.same_account,
+        ];
         parts.iter().any(|part| part.0 > 0)
     }
 }

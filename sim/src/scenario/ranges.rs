@@ -52,6 +52,11 @@ fault.for_s 0 86400 fault = [{ at_s = 1, for_s = @, what = "store-down" }]
 fault.node 1 1 fault = [{ at_s = 1, node = @, what = "kill" }]
 fault.times 1 10000 fault = [{ at_s = 1, times = @, what = "store-slow" }]
 fault.by_s -31622400 31622400 fault = [{ at_s = 1, node = 1, by_s = @, what = "date" }]
+at_once.people 2 500 at_once = { people = @ }
+at_once.devices 2 500 at_once = { devices = @ }
+spray.at_s 0 86399 spray = [{ at_s = @, for_s = 1, per_s = 1, from = "no-source" }]
+spray.for_s 1 86400 spray = [{ at_s = 0, for_s = @, per_s = 1, from = "no-source" }]
+spray.per_s 1 10000 spray = [{ at_s = 0, for_s = 1, per_s = @, from = "no-source" }]
 add.at_s 0 86399 store = { kind = "foundationdb" } // add = [{ at_s = @, lead_s = 0, nodes = 1 }]
 add.lead_s 0 86390 store = { kind = "foundationdb" } // add = [{ at_s = 9, lead_s = @, nodes = 1 }]
 add.nodes 1 1023 store = { kind = "foundationdb" } // add = [{ at_s = 1, lead_s = 0, nodes = @ }]
@@ -88,7 +93,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// Keys that hold no number.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "about",
     "draw",
     "habits",
@@ -106,6 +111,7 @@ const WORDS: [&str; 17] = [
     "kind",
     "transport",
     "what",
+    "from",
 ];
 
 fn parsed(head: &str, ask: &str) -> Result<Given, String> {
@@ -183,6 +189,8 @@ fn every_key_is_known_to_hold_words_or_a_number_in_a_range() {
         ("network", "network = { xx = 1 }"),
         ("delay_us", "network = { delay_us = { xx = 1 } }"),
         ("fault", "fault = [{ xx = 1 }]"),
+        ("at_once", "at_once = { xx = 1 }"),
+        ("spray", "spray = [{ xx = 1 }]"),
         ("add", "add = [{ xx = 1 }]"),
         ("prices", "prices = { xx = 1 }"),
     ];
@@ -197,7 +205,7 @@ fn every_key_is_known_to_hold_words_or_a_number_in_a_range() {
             assert!(known || is_table, "{table}.{key}");
         }
     }
-    assert_eq!(keys("", "xx = 1").len(), 15);
+    assert_eq!(keys("", "xx = 1").len(), 18);
 }
 
 #[test]
@@ -211,6 +219,10 @@ fn what_the_night_has_no_room_for_is_refused_with_its_line() {
         (
             "fault = [{ at_s = 1, what = \"store-down\" }, { at_s = 7, what = \"store-down\" }]",
             "line 4: fault: second 7 is not",
+        ),
+        (
+            "spray = [{ at_s = 5, for_s = 1, per_s = 1, from = \"one-source\" }]",
+            "line 4: spray: second 5 is not before the night's end, second 5",
         ),
         (
             "objectives = [\"p99(sign-up) < 5ms\"]",

@@ -78,6 +78,23 @@ fn what_does_not_go_together_is_refused_with_what_is_missing() {
             "",
             "add: an embedded store has one node",
         ),
+        (
+            "spray = [{ at_s = 1, for_s = 1, per_s = 1, from = \"no-source\" }]\n\
+             fault = [{ at_s = 1, what = \"kill\", node = 1 }]\n",
+            "",
+            "spray: expected one node, which no fault ends",
+        ),
+        (
+            "spray = [{ at_s = 1, for_s = 1, per_s = 1, from = \"no-source\" }]\n\
+             nodes = { count = 2 }\nstore = { kind = \"foundationdb\" }\n",
+            "",
+            "spray: expected one node, which no fault ends",
+        ),
+        (
+            "spray = [{ at_s = 1, for_s = 1, per_s = 1, from = \"nowhere\" }]\n",
+            "",
+            "unknown variant `nowhere`",
+        ),
     ];
     for (head, ask, expected) in cases {
         let refused = parsed(&format!("{head}{SMALL}{ask}")).unwrap_err();

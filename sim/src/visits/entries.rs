@@ -125,10 +125,7 @@ impl Crowd {
         let right = sign_in(PASSWORD);
         let entered = self
             .enter(began_ns, tries, || async {
-                let client = self.client();
-                let outcome = self
-                    .call(Class::Password, who, client.sign_in(&right))
-                    .await;
+                let outcome = self.seen_to_sign_in(who, &right).await;
                 if let Ok(Decision::Yes(granted)) = &outcome {
                     self.is_in(person, granted);
                     if let Some(device) = &granted.device {
@@ -143,7 +140,12 @@ impl Crowd {
 
     /// Tries until in, as long as patience lasts. Whoever is told when to come
     /// again does.
-    async fn enter<F>(&self, began_ns: u64, mut tries: u32, attempt: impl Fn() -> F) -> Entered
+    pub(super) async fn enter<F>(
+        &self,
+        began_ns: u64,
+        mut tries: u32,
+        attempt: impl Fn() -> F,
+    ) -> Entered
     where
         F: Future<Output = Result<Decision<()>, CallError>>,
     {
@@ -233,7 +235,7 @@ impl Crowd {
             matches!(outcome, Ok(Decision::No(refusal)) if refusal.code == Code::InvalidCredentials)
         });
         let evaluated = evaluated.count() as u64;
-        if evaluated > self.guesses_free {
+        if evaluated > u64::from(self.policy.guess.free) {
             self.wrong(
                 &format!("{evaluated} guesses of one crowd were looked at"),
                 person,

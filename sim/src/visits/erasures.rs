@@ -97,7 +97,7 @@ impl Crowd {
 }
 
 /// What was handed out for certain.
-fn current(outcome: Result<Decision<Granted>, CallError>) -> Option<Granted> {
+pub(super) fn current(outcome: Result<Decision<Granted>, CallError>) -> Option<Granted> {
     match outcome {
         Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current => Some(granted),
         _ => None,

@@ -261,7 +261,11 @@ impl Account {
         };
         person.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
         person.fall_back(identifier, step);
-        for session in person.check.sessions.drain(..) {
+        let sessions = &mut person.check.sessions;
+        let over = 0..sessions.len();
+        #[cfg(tidegate_planted)]
+        let over = crate::planted::over(over);
+        for session in sessions.drain(over) {
             step.event(EventKind::SessionEnded(session.id, EndReason::TakenOver));
         }
         person.sealed.devices.clear();
@@ -329,6 +333,10 @@ impl Person {
     /// Turns what was added after the identifier that recovers the account back
     /// into claims, which open nothing until they are shown again.
     fn fall_back(&mut self, identifier: &ClaimedIdentifier, step: &mut Step<'_>) {
+        #[cfg(tidegate_planted)]
+        if crate::planted::is(crate::planted::Bug::PlantedOutlives) {
+            return;
+        }
         let until = step.now_ms.saturating_add(step.policy.claim_ms);
         let rows = &mut self.sealed.identifiers;
         let recovering = rows.iter().find(|row| row.is(identifier));
