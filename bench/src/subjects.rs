@@ -2,7 +2,7 @@
 //! with one session, an answer.
 
 use bytes::BytesMut;
-use tidegate_account::record::{CheckPart, Format, View, assemble, v1::Session};
+use tidegate_account::record::{CheckPart, Format, SealedPart, Session, View, assemble, write};
 use tidegate_account::session::Liveness;
 use tidegate_account::{Secret, SecretHash, SessionId, Status, TenantId};
 use tidegate_wire::{
@@ -66,9 +66,10 @@ impl Subjects {
             abandoned_at: 0,
             sessions: vec![session],
         };
+        let written = write(Format::NEWEST, &check, &SealedPart::default());
         Some(Subjects {
             frame,
-            record: assemble(Format::NEWEST, &check, &[0; 250]).ok()?,
+            record: assemble(written.ok()?.clear, &[0; 250]).ok()?,
             secret,
             out: BytesMut::with_capacity(4096),
         })

@@ -6,8 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use tidegate_account::record::v1::{Guesses, Hold, PasswordRow, Session};
-use tidegate_account::record::{self, CheckPart, Corrupt, Format, IdentifierRow, SealedPart};
+use tidegate_account::record::{
+    self, CheckPart, Corrupt, Format, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart,
+    Session,
+};
 use tidegate_account::{
     Grant, Identifier, IdentifierKind, NORMALISER_VERSION, PASSWORD_RULE_VERSION, Policy, Secret,
     SecretHash, SessionId, Status, TenantId, UserId, refresh_secret, tagged,
@@ -258,11 +260,11 @@ impl People {
             devices: Vec::new(),
             outcomes: Vec::new(),
         };
-        let plain = record::sealed_plaintext(Format::NEWEST, &sealed)?;
+        let written = record::write(Format::NEWEST, &check, &sealed)?;
         let context = People::context(user, Field::Record, 1);
         let nonce = self.bytes(number, 6);
-        let sealed = context.seal(&*self.cpu, &self.key(number), nonce, &plain);
-        record::assemble(Format::NEWEST, &check, &sealed.map_err(|_| Corrupt)?)
+        let sealed = context.seal(&*self.cpu, &self.key(number), nonce, &written.plain);
+        record::assemble(written.clear, &sealed.map_err(|_| Corrupt)?)
     }
 
     fn wrapped_key(&self, number: u64) -> Option<Bytes> {

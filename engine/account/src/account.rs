@@ -545,7 +545,7 @@ impl Person {
     /// Drops the sessions whose time is over.
     fn prune(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now_ms;
-        let over = |session: &crate::record::v1::Session| {
+        let over = |session: &crate::record::Session| {
             !matches!(session.span().liveness(now_ms), Liveness::Active { .. })
         };
         for session in self.check.sessions.extract_if(.., |session| over(session)) {

@@ -7,9 +7,7 @@ use crate::command::DeviceProof;
 use crate::digest::SecretHash;
 use crate::entropy::Entropy;
 use crate::id::DeviceId;
-use crate::record::DEVICES_MAX;
-use crate::record::SealedPart;
-use crate::record::v1::{Device, Guesses};
+use crate::record::{DEVICES_MAX, Device, Guesses, SealedPart};
 use crate::secret::Secret;
 
 /// Whose failures an attempt is charged to.

@@ -2,7 +2,7 @@
 //! thousand parallel guesses meet the same judge as one after another.
 
 use crate::policy::GuessPolicy;
-use crate::record::v1::Guesses;
+use crate::record::Guesses;
 
 /// Whether an attempt may be verified now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

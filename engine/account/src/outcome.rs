@@ -15,8 +15,8 @@ use crate::command::Idempotency;
 use crate::digest::tagged;
 use crate::entropy::Entropy;
 use crate::id::UserId;
-use crate::record::OUTCOMES_MAX;
-use crate::record::v1::{Outcome, OutcomeRow};
+use crate::record::v1::Outcome;
+use crate::record::{OUTCOMES_MAX, OutcomeRow};
 use crate::reply::{Refusal, Reply};
 
 /// How long an outcome is kept.
@@ -82,9 +82,9 @@ fn outcome_of(reply: &Reply) -> Option<Outcome> {
         Reply::SignedIn(grant) => Outcome::SignedIn(grant.to_row()),
         Reply::No(Refusal::InvalidCredentials) => Outcome::InvalidCredentials,
         Reply::Revoked(count) => Outcome::Revoked(*count),
-        Reply::StatusSet(status) => Outcome::StatusSet(*status),
+        Reply::StatusSet(status) => Outcome::StatusSet((*status).into()),
         Reply::Claimed(until) => Outcome::Claimed(*until),
-        Reply::Verified(verification) => Outcome::Verified(*verification),
+        Reply::Verified(verification) => Outcome::Verified((*verification).into()),
         // Of the erased nothing is kept: their own row answers repeats.
         Reply::Refreshed(_) | Reply::Sessions(_) | Reply::Erased(_) | Reply::No(_) => return None,
     })

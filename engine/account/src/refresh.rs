@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::digest::{SecretHash, tagged};
 use crate::entropy::Entropy;
-use crate::record::v1::{Rotated, Session};
+use crate::record::{Rotated, Session};
 use crate::secret::Secret;
 
 /// The secret of the session that belongs to a family.

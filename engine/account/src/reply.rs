@@ -218,9 +218,9 @@ impl Reply {
             Outcome::SignedIn(row) => Reply::SignedIn(Grant::from_row(row, user)),
             Outcome::InvalidCredentials => Reply::No(Refusal::InvalidCredentials),
             Outcome::Revoked(count) => Reply::Revoked(count),
-            Outcome::StatusSet(status) => Reply::StatusSet(status),
+            Outcome::StatusSet(status) => Reply::StatusSet(status.into()),
             Outcome::Claimed(until) => Reply::Claimed(until),
-            Outcome::Verified(verification) => Reply::Verified(verification),
+            Outcome::Verified(verification) => Reply::Verified(verification.into()),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tidegate_account::record::Format;
+use tidegate_account::record::{Format, assemble, write};
 use tidegate_account::{
     Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
     IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
@@ -146,11 +146,11 @@ impl Template {
         let wrapped = context(Field::PersonKey, 0)
             .wrap(&*self.cpu, &self.tenant_key, [3; 24], &key)
             .unwrap();
-        let plain = tidegate_account::record::sealed_plaintext(Format::NEWEST, sealed).unwrap();
+        let written = write(Format::NEWEST, check, sealed).unwrap();
         let sealed = context(Field::Record, check.revision)
-            .seal(&*self.cpu, &key, [4; 24], &plain)
+            .seal(&*self.cpu, &key, [4; 24], &written.plain)
             .unwrap();
-        let record = tidegate_account::record::assemble(Format::NEWEST, check, &sealed).unwrap();
+        let record = assemble(written.clear, &sealed).unwrap();
         (record.into(), wrapped.0.to_vec().into())
     }
 }

@@ -6,8 +6,7 @@ use super::{Account, Step};
 use crate::command::{ClaimedIdentifier, Request, SessionProof};
 use crate::event::EventKind;
 use crate::identifier::IdentifierKind;
-use crate::record::v1::Hold;
-use crate::record::{IDENTIFIERS_MAX, IdentifierRow};
+use crate::record::{Hold, IDENTIFIERS_MAX, IdentifierRow};
 use crate::reply::{Refusal, Reply};
 use crate::status::Status;
 

@@ -21,7 +21,7 @@ use crate::entropy::Entropy;
 use crate::event::{EndReason, EventKind};
 use crate::id::{DeviceId, SessionId, TenantId};
 use crate::policy::Policy;
-use crate::record::v1::Session;
+use crate::record::Session;
 use crate::refresh::{Verdict, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;

@@ -5,7 +5,7 @@ use crate::command::{Request, SessionProof};
 use crate::event::{EndReason, EventKind};
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::v1::Session;
+use crate::record::Session;
 use crate::refresh::{Verdict, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;

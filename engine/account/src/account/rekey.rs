@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Account, Moved, Step};
 use crate::digest::IndexHash;
 use crate::password::PasswordHash;
-use crate::record::v1::PasswordRow;
+use crate::record::PasswordRow;
 
 /// What new keys made. The record is written anew even when nothing of it
 /// changed, because the key under which it is sealed may have been wrapped anew.

@@ -4,7 +4,7 @@
 use super::{Account, Step};
 use crate::command::{Request, RevokeScope, SessionProof};
 use crate::event::{EndReason, EventKind};
-use crate::record::v1::Session;
+use crate::record::Session;
 use crate::reply::{Refusal, Reply};
 
 impl Account {

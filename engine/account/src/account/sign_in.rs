@@ -12,8 +12,7 @@ use crate::event::{EndReason, EventKind};
 use crate::guess::Admission;
 use crate::id::{DeviceId, SessionId};
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
-use crate::record::SESSIONS_MAX;
-use crate::record::v1::{Guesses, PasswordRow, Session};
+use crate::record::{Guesses, PasswordRow, SESSIONS_MAX, Session};
 use crate::refresh::{refresh_secret, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
@@ -339,7 +338,7 @@ impl Person {
     }
 }
 
-impl crate::record::v1::Session {
+impl Session {
     /// The reply's idle deadline for a session used now.
     pub(super) fn idle_expires_at(&self, now_ms: u64) -> u64 {
         match self.span().liveness(now_ms) {

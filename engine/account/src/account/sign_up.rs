@@ -8,8 +8,7 @@ use crate::command::{ClaimedIdentifier, Completion, Effect, Request, SignUp};
 use crate::event::EventKind;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
-use crate::record::v1::{Guesses, Hold, PasswordRow};
-use crate::record::{CheckPart, IdentifierRow, SealedPart};
+use crate::record::{CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart};
 use crate::reply::{Refusal, Reply};
 use crate::status::Status;
 

@@ -10,8 +10,7 @@ use crate::id::UserId;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::{PASSWORD_RULE_VERSION, PasswordHash};
 use crate::policy::Policy;
-use crate::record::v1::{Guesses, Hold, PasswordRow};
-use crate::record::{CheckPart, IdentifierRow, SealedPart};
+use crate::record::{CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart};
 use crate::status::Status;
 
 impl Person {

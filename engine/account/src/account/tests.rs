@@ -25,7 +25,7 @@ use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
-use crate::record::{Format, View};
+use crate::record::{Format, View, assemble, write};
 use crate::reply::Grant;
 use crate::secret::Secret;
 use crate::session::Span;
@@ -74,6 +74,12 @@ fn stand_in(password: &Password, salt: [u8; 16], policy: &PasswordPolicy) -> Pas
         salt,
         output,
     }
+}
+
+/// A record whose sealed part is in clear, so that a test can read it.
+pub(super) fn unsealed(format: Format, check: &CheckPart, sealed: &SealedPart) -> Vec<u8> {
+    let written = write(format, check, sealed).unwrap();
+    assemble(written.clear, &written.plain).unwrap()
 }
 
 impl World {
@@ -233,11 +239,10 @@ impl World {
     /// Writes the record and reads it again, as a crash would.
     pub(super) fn crash(&mut self) {
         let (check, sealed) = self.account.parts().unwrap();
-        let plain = crate::record::sealed_plaintext(Format::NEWEST, sealed).unwrap();
-        let bytes = crate::record::assemble(Format::NEWEST, check, &plain).unwrap();
+        let bytes = unsealed(Format::NEWEST, check, sealed);
         let view = View::new(&bytes).unwrap();
-        let sealed = crate::record::read_sealed(view.format(), view.sealed()).unwrap();
-        self.account = Account::load(view.to_check_part().unwrap(), sealed);
+        let (check, sealed) = view.read(view.sealed()).unwrap();
+        self.account = Account::load(check, sealed);
         self.waiting.clear();
     }
 

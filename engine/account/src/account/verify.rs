@@ -21,7 +21,7 @@ use crate::device::Lane;
 use crate::event::{EndReason, EventKind};
 use crate::guess::Admission;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
-use crate::record::v1::{Guesses, Hold, PasswordRow};
+use crate::record::{Guesses, Hold, PasswordRow};
 use crate::reply::{Refusal, Reply, Verification};
 
 /// A verification whose password is being compared or hashed.

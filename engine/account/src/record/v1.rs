@@ -7,9 +7,32 @@ use alloc::vec::Vec;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::identifier::IdentifierKind;
-use crate::reply::Verification;
-use crate::status::Status;
+/// Whether the account may be used.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub enum Status {
+    Active = 1,
+    Locked = 2,
+    Suspended = 3,
+    StandIn = 4,
+}
+
+/// What names a person.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub enum IdentifierKind {
+    Email = 1,
+    Phone = 2,
+    Username = 3,
+}
+
+/// Who verified an identifier.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub enum Verification {
+    Confirmed = 1,
+    TakenOver = 2,
+}
 
 /// What a check reads, in clear.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]

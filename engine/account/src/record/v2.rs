@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::{Corrupt, v1};
-use crate::identifier::IdentifierKind;
 
 /// What only a hot person's actor reads.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -25,7 +24,7 @@ pub struct SealedPart {
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct IdentifierRow {
     pub number: u16,
-    pub kind: IdentifierKind,
+    pub kind: v1::IdentifierKind,
     pub hash: [u8; 32],
     pub key_version: u16,
     pub normaliser: u16,

@@ -62,7 +62,7 @@ impl<A> Directory<A> {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_account::record::{CheckPart, Format, assemble};
+    use tidegate_account::record::{CheckPart, Format, SealedPart, assemble, write};
     use tidegate_account::{Status, tagged};
 
     use super::*;
@@ -72,21 +72,18 @@ mod tests {
     fn person(number: u64) -> (UserId, Warm) {
         let [user @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
             tagged("place", &[&number.to_le_bytes()]);
-        let record = assemble(
-            Format::NEWEST,
-            &CheckPart {
-                tenant: 1,
-                user,
-                revision: 1,
-                created_at: 0,
-                status: Status::Active,
-                abandoned_at: 0,
-                sessions: Vec::new(),
-            },
-            b"sealed",
-        );
+        let check = CheckPart {
+            tenant: 1,
+            user,
+            revision: 1,
+            created_at: 0,
+            status: Status::Active,
+            abandoned_at: 0,
+            sessions: Vec::new(),
+        };
+        let written = write(Format::NEWEST, &check, &SealedPart::default()).unwrap();
         let parts = WarmParts {
-            record: record.unwrap(),
+            record: assemble(written.clear, b"sealed").unwrap(),
             key: WrappedKey::NONE,
             epoch: 1,
         };

@@ -242,9 +242,10 @@ impl Writing<'_> {
         sealed: &record::SealedPart,
     ) -> Result<Vec<u8>, Corrupt> {
         let format = self.shared.formats.record();
-        let plain = record::sealed_plaintext(format, sealed)?;
-        let sealed = self.seal(&self.context(Field::Record, check.revision), &plain)?;
-        record::assemble(format, check, &sealed)
+        let written = record::write(format, check, sealed)?;
+        let context = self.context(Field::Record, check.revision);
+        let sealed = self.seal(&context, &written.plain)?;
+        record::assemble(written.clear, &sealed)
     }
 
     /// The texts of identifiers and their rows in the index.

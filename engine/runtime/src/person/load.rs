@@ -2,7 +2,7 @@
 //! however many wait.
 
 use bytes::Bytes;
-use tidegate_account::record::{self, Corrupt, View};
+use tidegate_account::record::{Corrupt, View};
 use tidegate_account::{Account, TenantId, UserId};
 use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, StoreError};
 
@@ -90,10 +90,10 @@ fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, 
         field: Field::Record,
         revision: view.revision(),
     };
-    let sealed = context.open(&*shared.cpu, &key.open, view.sealed());
-    let sealed = record::read_sealed(view.format(), &sealed.map_err(|_| Corrupt)?)?;
+    let plain = context.open(&*shared.cpu, &key.open, view.sealed());
+    let (check, sealed) = view.read(&plain.map_err(|_| Corrupt)?)?;
     Ok(Opened {
-        account: Account::load(view.to_check_part()?, sealed),
+        account: Account::load(check, sealed),
         key,
     })
 }

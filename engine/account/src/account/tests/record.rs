@@ -1,7 +1,7 @@
 use super::*;
 use crate::record::{
-    DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
-    SESSIONS_MAX, assemble, read_sealed, sealed_plaintext,
+    Corrupt, DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
+    SESSIONS_MAX, assemble, write,
 };
 use crate::table::assert_table;
 use std::fmt::Write;
@@ -11,8 +11,7 @@ const SEAL_BYTES: usize = 24 + 16;
 
 fn bytes_in(format: Format, world: &World) -> Vec<u8> {
     let (check, sealed) = world.account.parts().unwrap();
-    let plain = sealed_plaintext(format, sealed).unwrap();
-    assemble(format, check, &plain).unwrap()
+    unsealed(format, check, sealed)
 }
 
 fn bytes(world: &World) -> Vec<u8> {
@@ -48,16 +47,19 @@ fn a_record_with_every_list_full_fits() {
             .iter()
             .all(|session| session.rotated.is_some())
     );
-    let plain = sealed_plaintext(Format::NEWEST, &sealed).unwrap();
-    let size = assemble(Format::NEWEST, check, &plain).unwrap().len() + SEAL_BYTES;
+    let size = unsealed(Format::NEWEST, check, &sealed).len() + SEAL_BYTES;
     assert!(size <= RECORD_MAX_BYTES, "{size} bytes");
 }
 
 #[test]
 fn a_record_over_the_limit_is_refused() {
     let world = World::signed_up();
-    let (check, _) = world.account.parts().unwrap();
-    assert!(assemble(Format::V1, check, &[0; RECORD_MAX_BYTES]).is_err());
+    let (check, sealed) = world.account.parts().unwrap();
+    let clear = write(Format::V1, check, sealed).unwrap().clear;
+    let room = RECORD_MAX_BYTES - clear.len();
+    let whole = assemble(clear.clone(), &std::vec![0u8; room]).unwrap();
+    assert_eq!(whole.len(), RECORD_MAX_BYTES);
+    assert_eq!(assemble(clear, &std::vec![0u8; room + 1]), Err(Corrupt));
 }
 
 #[test]
@@ -84,20 +86,21 @@ fn every_version_reads_back_as_the_same_account() {
         let bytes = bytes_in(format, &world);
         let view = View::new(&bytes).unwrap();
         assert_eq!(view.format(), format);
-        assert_eq!(view.to_check_part().unwrap(), *check);
-        assert_eq!(read_sealed(format, view.sealed()).unwrap(), *sealed);
+        let read = view.read(view.sealed()).unwrap();
+        assert_eq!(read, (check.clone(), sealed.clone()));
     }
 }
 
 #[test]
 fn version_1_is_not_written_where_it_would_forget_the_directory() {
     let world = World::signed_up();
-    let (_, sealed) = world.account.parts().unwrap();
+    let (check, sealed) = world.account.parts().unwrap();
     let mut sealed = sealed.clone();
     sealed.identifiers[0].directory = Some([1; 32]);
-    assert!(sealed_plaintext(Format::V1, &sealed).is_err());
-    let plain = sealed_plaintext(Format::V2, &sealed).unwrap();
-    assert_eq!(read_sealed(Format::V2, &plain).unwrap(), sealed);
+    assert_eq!(write(Format::V1, check, &sealed).err(), Some(Corrupt));
+    let bytes = unsealed(Format::V2, check, &sealed);
+    let view = View::new(&bytes).unwrap();
+    assert_eq!(view.read(view.sealed()), Ok((check.clone(), sealed)));
 }
 
 #[test]
@@ -161,17 +164,14 @@ fn damaged_records_are_told_and_never_panic() {
     let whole = bytes(&world);
     for length in 0..whole.len() {
         if let Ok(view) = View::new(&whole[..length]) {
-            assert!(read_sealed(view.format(), view.sealed()).is_err());
+            assert!(view.read(view.sealed()).is_err());
         }
     }
     for place in 0..whole.len() {
         let mut flipped = whole.clone();
         flipped[place] ^= 0x80;
         if let Ok(view) = View::new(&flipped) {
-            let _ = (
-                view.to_check_part(),
-                read_sealed(view.format(), view.sealed()),
-            );
+            let _ = view.read(view.sealed());
         }
     }
     for head in [[0, 0, 0, 0], [3, 0, 0, 0], [1, 1, 0, 0]] {

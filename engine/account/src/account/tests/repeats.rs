@@ -125,8 +125,7 @@ fn the_record_holds_no_secret_that_was_handed_out() {
     let grant = world.ask_with(Some(1), command).granted();
     let next = world.refresh(&grant).granted();
     let (check, sealed) = world.account.parts().unwrap();
-    let plain = crate::record::sealed_plaintext(Format::NEWEST, sealed).unwrap();
-    let bytes = crate::record::assemble(Format::NEWEST, check, &plain).unwrap();
+    let bytes = unsealed(Format::NEWEST, check, sealed);
     let device = grant.device.clone().unwrap();
     for secret in [
         &grant.family,

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::event::EndReason;
-use crate::record::v1::Hold;
+use crate::record::Hold;
 use crate::reply::Verification::{self, Confirmed, TakenOver};
 
 const MAIL: u8 = 0x41;

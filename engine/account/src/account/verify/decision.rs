@@ -67,7 +67,7 @@ pub(super) fn decide(standing: Standing, status: Status, shown: Shown) -> Decisi
 /// there before outlives a thief who recovers through what they added.
 pub(super) fn outlives_recovery(row: &IdentifierRow, since: u64) -> bool {
     use crate::identifier::IdentifierKind as Kind;
-    use crate::record::v1::Hold;
+    use crate::record::Hold;
     match (row.kind, row.hold) {
         (_, Hold::Claimed { .. }) => false,
         // It is taken, not shown, and opens nothing without the password.
