@@ -200,7 +200,8 @@ impl Account {
 
     /// An account from its stored parts.
     #[must_use]
-    pub fn load(check: CheckPart, sealed: SealedPart) -> Account {
+    pub fn load(mut check: CheckPart, sealed: SealedPart) -> Account {
+        check.bound_successors();
         Account {
             user: UserId::from_bytes(check.user),
             person: Some(Person { check, sealed }),

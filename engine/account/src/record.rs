@@ -29,6 +29,9 @@ pub use view::{Found, View};
 pub const RECORD_MAX_BYTES: usize = 16 * 1024;
 /// The most sessions of one person; the least recently used one makes room.
 pub const SESSIONS_MAX: usize = 50;
+/// The most refresh tokens whose successors are kept for whoever was not told
+/// them; the one that was made longest ago makes room.
+pub const SUCCESSORS_MAX: usize = 16;
 /// The most devices that are remembered; a further one is not.
 pub const DEVICES_MAX: usize = 20;
 /// The most identifiers of one person.

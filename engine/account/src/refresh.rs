@@ -25,13 +25,16 @@
 //! Rows of older programs have random nonces. Their time of replacement would not
 //! do: it is moved on for whoever could not be answered.
 
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 use constant_time_eq::constant_time_eq_32;
 use zeroize::Zeroizing;
 
 use crate::digest::{SecretHash, tagged};
 use crate::entropy::Entropy;
-use crate::record::{Rotated, Session};
+use crate::record::{CheckPart, Rotated, SUCCESSORS_MAX, Session};
 use crate::secret::Secret;
 
 /// The secret of the session that belongs to a family.
@@ -182,14 +185,15 @@ impl Session {
         self.rotated = seal(token, self.id, nonce, &successor).map(|successor| Rotated {
             hash,
             at: now_ms,
-            successor,
+            successor: Some(successor),
         });
         successor
     }
 
-    /// The successor of the last token; `None` when it does not open it.
+    /// The successor of the last token; `None` when it does not open it, or is
+    /// not kept any more.
     pub(crate) fn successor(&self, token: &Secret) -> Option<Secret> {
-        let sealed = &self.rotated.as_ref()?.successor;
+        let sealed = self.rotated.as_ref()?.successor.as_ref()?;
         let (nonce, rest) = sealed.split_first_chunk::<12>()?;
         let (ciphertext, tag) = rest.split_first_chunk::<24>()?;
         let mut secret = Zeroizing::new(*ciphertext);
@@ -202,6 +206,77 @@ impl Session {
             )
             .ok()?;
         Some(Secret::new(*secret))
+    }
+}
+
+/// How long successors must be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping {
+    pub(crate) now_ms: u64,
+    /// For so long a replaced token gives its successor.
+    pub(crate) retry_ms: u64,
+    /// A time of replacement lies at most so far ahead: the client was told to
+    /// keep its token until then.
+    pub(crate) ahead_ms: u64,
+}
+
+impl Keeping {
+    /// When a successor may be given up. One that a wrong date put far ahead may
+    /// be at once, or it would hold up all others until then.
+    fn until(self, replaced_at: u64) -> u64 {
+        match replaced_at > self.now_ms.saturating_add(self.ahead_ms) {
+            true => 0,
+            false => replaced_at.saturating_add(self.retry_ms).saturating_add(1),
+        }
+    }
+}
+
+impl CheckPart {
+    /// Makes room for the successor of one more session's token.
+    ///
+    /// # Errors
+    /// How long to wait, in milliseconds, when every one that is kept may still
+    /// be asked for.
+    pub(crate) fn make_room_for_successor(
+        &mut self,
+        place: usize,
+        keeping: Keeping,
+    ) -> Result<(), u64> {
+        let sessions = self.sessions.iter_mut().enumerate();
+        // The session's own gives way to its next.
+        let others = sessions.filter(|(other, _)| *other != place);
+        let rotated = others.filter_map(|(_, session)| session.rotated.as_mut());
+        let mut kept: Vec<&mut Rotated> = rotated
+            .filter(|rotated| rotated.successor.is_some())
+            .collect();
+        if kept.len() < SUCCESSORS_MAX {
+            return Ok(());
+        }
+        let Some(first) = kept.iter_mut().min_by_key(|one| keeping.until(one.at)) else {
+            return Ok(());
+        };
+        match keeping.until(first.at).saturating_sub(keeping.now_ms) {
+            0 => {
+                first.successor = None;
+                Ok(())
+            }
+            wait_ms => Err(wait_ms),
+        }
+    }
+
+    /// Gives up what an older program kept beyond [`SUCCESSORS_MAX`].
+    pub(crate) fn bound_successors(&mut self) {
+        let rotated = self
+            .sessions
+            .iter_mut()
+            .filter_map(|one| one.rotated.as_mut());
+        let mut kept: Vec<&mut Rotated> = rotated
+            .filter(|rotated| rotated.successor.is_some())
+            .collect();
+        kept.sort_by_key(|rotated| Reverse(rotated.at));
+        for older in kept.into_iter().skip(SUCCESSORS_MAX) {
+            older.successor = None;
+        }
     }
 }
 
@@ -272,6 +347,87 @@ mod tests {
             rotated: None,
         };
         (session, token)
+    }
+
+    /// Sessions whose tokens were replaced at these times.
+    fn replaced_at(times: &[u64]) -> CheckPart {
+        let sessions = times.iter().map(|at| {
+            let (mut session, token) = session();
+            session.rotate(&family(), &token, *at, &mut Entropy::new([1; 32]));
+            session
+        });
+        CheckPart {
+            tenant: 1,
+            user: [1; 16],
+            revision: 1,
+            created_at: 0,
+            status: crate::status::Status::Active,
+            abandoned_at: 0,
+            sessions: sessions.collect(),
+        }
+    }
+
+    /// The places of the sessions whose successors are kept.
+    fn kept(check: &CheckPart) -> Vec<usize> {
+        let sessions = check.sessions.iter().enumerate();
+        let kept = sessions.filter(|(_, session)| {
+            let rotated = session.rotated.as_ref();
+            rotated.is_some_and(|rotated| rotated.successor.is_some())
+        });
+        kept.map(|(place, _)| place).collect()
+    }
+
+    const KEEPING: Keeping = Keeping {
+        now_ms: 1_000_000,
+        retry_ms: 30_000,
+        ahead_ms: 900_000,
+    };
+
+    #[test]
+    fn the_successor_made_longest_ago_makes_room_when_it_may_not_be_asked_for_any_more() {
+        let mut times: Vec<u64> = (0..16).map(|n| 969_999 + n).collect();
+        // The seventeenth has none yet and asks for its first.
+        times.push(0);
+        let mut check = replaced_at(&times);
+        check.sessions[16].rotated = None;
+        assert_eq!(check.make_room_for_successor(16, KEEPING), Ok(()));
+        assert_eq!(kept(&check), (1..16).collect::<Vec<_>>());
+        // There is room for one now, and then for nobody else's.
+        assert_eq!(check.make_room_for_successor(16, KEEPING), Ok(()));
+        let token = refresh_secret(&family(), 9, 0, [5; 10]);
+        check.sessions[16].rotate(&family(), &token, 1_000_000, &mut Entropy::new([2; 32]));
+        assert_eq!(kept(&check), (1..17).collect::<Vec<_>>());
+        assert_eq!(check.make_room_for_successor(0, KEEPING), Err(1));
+        assert_eq!(kept(&check), (1..17).collect::<Vec<_>>());
+        // A session's own is replaced by its next.
+        assert_eq!(check.make_room_for_successor(1, KEEPING), Ok(()));
+    }
+
+    #[test]
+    fn a_successor_that_a_wrong_date_put_far_ahead_holds_up_nobody() {
+        let mut times = [1_000_000; 17];
+        times[3] = 1_900_001;
+        let mut check = replaced_at(&times);
+        check.sessions[16].rotated = None;
+        assert_eq!(check.make_room_for_successor(16, KEEPING), Ok(()));
+        assert!(!kept(&check).contains(&3) && kept(&check).len() == 15);
+        times[3] = 1_900_000;
+        let mut check = replaced_at(&times);
+        check.sessions[16].rotated = None;
+        assert_eq!(check.make_room_for_successor(16, KEEPING), Err(30_001));
+        assert_eq!(kept(&check).len(), 16);
+    }
+
+    #[test]
+    fn of_more_successors_than_are_kept_the_newest_stay() {
+        let times: Vec<u64> = (0..50).map(|n| 1_000 + n % 25).collect();
+        let mut check = replaced_at(&times);
+        check.bound_successors();
+        let newest: Vec<usize> = (17..25).chain(42..50).collect();
+        assert_eq!(kept(&check), newest);
+        let before = check.clone();
+        check.bound_successors();
+        assert_eq!(check, before);
     }
 
     #[test]

@@ -84,7 +84,8 @@ pub enum Refusal {
     LimitReached,
     /// The session's sign-in is too long ago for this: a fresh one is asked for.
     StaleSignIn,
-    /// The hashing pool has no room; nothing was verified or charged.
+    /// There is no room at the moment, in the hashing pool or for one more
+    /// successor of a refresh token; nothing was verified, charged or changed.
     Busy {
         /// When there may be.
         retry_after_ms: u32,

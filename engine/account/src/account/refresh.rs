@@ -6,7 +6,7 @@ use crate::event::{EndReason, EventKind};
 use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::Session;
-use crate::refresh::{Verdict, session_secret};
+use crate::refresh::{Keeping, Verdict, session_secret};
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
 use crate::status::Status;
@@ -43,6 +43,16 @@ impl Account {
         let verdict = crate::planted::verdict(verdict);
         match verdict {
             Verdict::Rotate => {
+                let keeping = Keeping {
+                    now_ms: step.now_ms,
+                    retry_ms: step.policy.session.refresh_retry_ms,
+                    ahead_ms: step.policy.grace_ms,
+                };
+                if let Err(wait_ms) = person.check.make_room_for_successor(place, keeping) {
+                    let retry_after_ms = u32::try_from(wait_ms).unwrap_or(u32::MAX);
+                    return Reply::No(Refusal::Busy { retry_after_ms });
+                }
+                let row = &mut person.check.sessions[place];
                 let successor = row.rotate(family, token, step.now_ms, &mut step.entropy);
                 row.used_at = row.used_at.max(step.now_ms);
                 step.change();

@@ -9,6 +9,9 @@ use crate::identifier::IdentifierKind;
 use crate::reply::Verification;
 use crate::status::Status;
 
+/// In the place of a successor that was given up: it opens for no token.
+const GIVEN_UP: [u8; 52] = [0; 52];
+
 impl From<v1::Status> for Status {
     fn from(stored: v1::Status) -> Status {
         match stored {
@@ -113,7 +116,7 @@ impl From<v1::Session> for Session {
             rotated: stored.rotated.map(|rotated| Rotated {
                 hash: rotated.hash,
                 at: rotated.at,
-                successor: rotated.successor,
+                successor: (rotated.successor != GIVEN_UP).then_some(rotated.successor),
             }),
         }
     }
@@ -135,7 +138,7 @@ impl From<&Session> for v1::Session {
             rotated: live.rotated.as_ref().map(|rotated| v1::Rotated {
                 hash: rotated.hash,
                 at: rotated.at,
-                successor: rotated.successor,
+                successor: rotated.successor.unwrap_or(GIVEN_UP),
             }),
         }
     }

@@ -65,8 +65,9 @@ pub struct Rotated {
     pub hash: [u8; 32],
     /// When it was replaced.
     pub at: u64,
-    /// Nonce (12), ciphertext (24), tag (16).
-    pub successor: [u8; 52],
+    /// Nonce (12), ciphertext (24), tag (16); none when it was given up for
+    /// those of other sessions ([`super::SUCCESSORS_MAX`]).
+    pub successor: Option<[u8; 52]>,
 }
 
 /// What only a hot person's actor reads.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::EndReason::RefreshReused;
 use crate::event::EventKind::SessionEnded;
+use crate::record::SUCCESSORS_MAX;
 
 #[test]
 fn a_refresh_replaces_the_token_and_keeps_the_session() {
@@ -26,6 +27,27 @@ fn sixty_four_refreshes_of_one_token_all_hold_the_identical_successor() {
     );
     let third = world.refresh(&grants[63]).granted();
     assert!(!third.refresh.matches(&grants[0].refresh));
+}
+
+#[test]
+fn one_session_more_than_keep_successors_waits_half_a_minute_and_none_is_lost() {
+    let mut world = World::signed_up();
+    let sign_in = |_| world.sign_in(PASSWORD).granted();
+    let grants: Vec<Grant> = (0..=SUCCESSORS_MAX).map(sign_in).collect();
+    let (last, others) = grants.split_last().unwrap();
+    for grant in others {
+        world.refresh(grant).granted();
+    }
+    let retry_after_ms = 30_001;
+    let refused = world.refresh(last).refused();
+    assert_eq!(refused, Refusal::Busy { retry_after_ms });
+    // The successor that may still be asked for is there.
+    let again = world.refresh(&others[0]).granted();
+    world.now += u64::from(retry_after_ms);
+    world.refresh(last).granted();
+    let next = world.refresh(&again).granted();
+    assert_eq!(next.session, again.session);
+    assert_eq!(world.sessions(), SUCCESSORS_MAX + 1);
 }
 
 #[test]
