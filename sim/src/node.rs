@@ -96,16 +96,14 @@ impl Journals {
 }
 
 /// How many versions of the formats there are.
-const FORMATS: u16 = 2;
+const FORMATS: u16 = 3;
 
-/// In which version a node writes in this life. Nodes of both programs serve side
-/// by side, and each comes back now as the one and now as the other: an upgrade
+/// In which version a node writes in this life. Nodes of all programs serve side
+/// by side, and each comes back now as the one and now as another: an upgrade
 /// that goes forward and back at any moment.
 fn written(number: u64, life: u64) -> u16 {
-    match (number + life) % u64::from(FORMATS) {
-        0 => FORMATS - 1,
-        _ => FORMATS,
-    }
+    let turn = (number + life) % u64::from(FORMATS);
+    u16::try_from(turn).map_or(FORMATS, |turn| turn + 1)
 }
 
 /// One life of a node, from its start to its end.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tidegate_account::record::{
     self, CheckPart, Corrupt, Format, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart,
-    Session,
+    Session, Unwritable,
 };
 use tidegate_account::{
     Grant, Identifier, IdentifierKind, NORMALISER_VERSION, PASSWORD_RULE_VERSION, Policy, Secret,
@@ -212,7 +212,7 @@ impl People {
         SealKey::new(self.bytes(number, 4))
     }
 
-    fn record(&self, number: u64) -> Result<Vec<u8>, Corrupt> {
+    fn record(&self, number: u64) -> Result<Vec<u8>, Unwritable> {
         let (user, grant) = (self.user(number), self.grant(number));
         let made_at = self.rested_at_ms(number);
         let check = CheckPart {
@@ -263,7 +263,8 @@ impl People {
         let written = record::write(Format::NEWEST, &check, &sealed)?;
         let context = People::context(user, Field::Record, 1);
         let nonce = self.bytes(number, 6);
-        let sealed = context.seal(&*self.cpu, &self.key(number), nonce, &written.plain);
+        let (key, bound) = (self.key(number), written.bound());
+        let sealed = context.seal_bound(&*self.cpu, &key, nonce, bound, &written.plain);
         record::assemble(written.clear, &sealed.map_err(|_| Corrupt)?)
     }
 

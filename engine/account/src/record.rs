@@ -7,11 +7,22 @@
 //! The stored bytes are the warm form. The version stands outside rkyv; each
 //! version is a frozen module with types of its own, and a step from and to
 //! the form in which an account is changed.
+//!
+//! In format 3 the sealed part is made of sections, and everything in clear is
+//! associated data of its seal. That is verified whenever a record is loaded,
+//! and never by a check. While formats 1 and 2 are read as well, whoever can
+//! write rows and has kept one of those from before can put it back with another
+//! check part.
 
+mod budget;
 mod older;
 mod parts;
+mod section;
+#[cfg(test)]
+mod tests;
 pub mod v1;
 pub mod v2;
+pub mod v3;
 mod view;
 
 use alloc::vec::Vec;
@@ -38,6 +49,8 @@ pub const DEVICES_MAX: usize = 20;
 pub const IDENTIFIERS_MAX: usize = 8;
 /// The most outcomes of past requests that are kept for their repeats.
 pub const OUTCOMES_MAX: usize = 8;
+/// What sealing adds to a plaintext: a nonce and a tag.
+pub const SEAL_BYTES: usize = 24 + 16;
 const HEAD_BYTES: usize = 8;
 
 /// A version of the record. All are read; which one is written is the
@@ -49,18 +62,21 @@ pub enum Format {
     V1 = 1,
     /// With the hashes of the directory of regions.
     V2 = 2,
+    /// In sections; what is in clear is authenticated.
+    V3 = 3,
 }
 
 impl Format {
     /// The newest.
-    pub const NEWEST: Format = Format::V2;
+    pub const NEWEST: Format = Format::V3;
 
     /// The newest one whose number is not greater than this.
     #[must_use]
     pub fn up_to(number: u16) -> Format {
         match number {
             0 | 1 => Format::V1,
-            _ => Format::V2,
+            2 => Format::V2,
+            _ => Format::V3,
         }
     }
 }
@@ -69,6 +85,22 @@ impl Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
 
+/// Why an account's state cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwritable {
+    /// The record would be over [`RECORD_MAX_BYTES`], or a section of it over
+    /// what it may take.
+    TooLarge,
+    /// The format cannot say what the account holds.
+    Corrupt,
+}
+
+impl From<Corrupt> for Unwritable {
+    fn from(_: Corrupt) -> Unwritable {
+        Unwritable::Corrupt
+    }
+}
+
 /// What is written of an account: to be sealed and put together by
 /// [`assemble`].
 pub struct Written {
@@ -76,29 +108,51 @@ pub struct Written {
     pub clear: Vec<u8>,
     /// The plaintext of the sealed part: to be sealed and forgotten.
     pub plain: Zeroizing<Vec<u8>>,
+    format: Format,
+}
+
+impl Written {
+    /// What the seal must bind besides its context, as associated data.
+    #[must_use]
+    pub fn bound(&self) -> &[u8] {
+        bound(self.format, &self.clear)
+    }
+}
+
+fn bound(format: Format, clear: &[u8]) -> &[u8] {
+    match format {
+        Format::V1 | Format::V2 => &[],
+        Format::V3 => clear,
+    }
 }
 
 /// Writes an account's state in a format.
 ///
 /// # Errors
-/// [`Corrupt`] when the format cannot say what it holds.
-pub fn write(format: Format, check: &CheckPart, sealed: &SealedPart) -> Result<Written, Corrupt> {
-    let clear = rkyv::to_bytes::<RkyvError>(&v1::CheckPart::from(check)).map_err(|_| Corrupt)?;
-    let sealed = v2::SealedPart::from(sealed);
-    let plain = match format {
-        Format::V1 => rkyv::to_bytes::<RkyvError>(&sealed.to_v1()?),
-        Format::V2 => rkyv::to_bytes::<RkyvError>(&sealed),
+/// [`Unwritable`], which says why.
+pub fn write(
+    format: Format,
+    check: &CheckPart,
+    sealed: &SealedPart,
+) -> Result<Written, Unwritable> {
+    let (clear, plain) = match format {
+        Format::V1 | Format::V2 => (older::check(check)?, older::sealed(format, sealed)?),
+        Format::V3 => {
+            let clear = rkyv::to_bytes::<RkyvError>(&v3::CheckPart::from(check));
+            let clear = clear.map_err(|_| Corrupt)?.to_vec();
+            (clear, section::write(check, sealed)?)
+        }
     };
-    let plain = plain.map_err(|_| Corrupt)?;
     Ok(Written {
         clear: with_head(format, &clear)?,
-        plain: Zeroizing::new(plain.to_vec()),
+        plain,
+        format,
     })
 }
 
 /// The check part behind the record's head.
-fn with_head(format: Format, check: &[u8]) -> Result<Vec<u8>, Corrupt> {
-    let length = u32::try_from(check.len()).map_err(|_| Corrupt)?;
+fn with_head(format: Format, check: &[u8]) -> Result<Vec<u8>, Unwritable> {
+    let length = u32::try_from(check.len()).map_err(|_| Unwritable::TooLarge)?;
     let mut bytes = Vec::with_capacity(HEAD_BYTES + check.len());
     bytes.extend_from_slice(&[format as u8, 0, 0, 0]);
     bytes.extend_from_slice(&length.to_le_bytes());
@@ -109,11 +163,11 @@ fn with_head(format: Format, check: &[u8]) -> Result<Vec<u8>, Corrupt> {
 /// Puts a record together from what stays in clear and the sealed bytes.
 ///
 /// # Errors
-/// [`Corrupt`] when the record would be over [`RECORD_MAX_BYTES`].
-pub fn assemble(mut clear: Vec<u8>, sealed: &[u8]) -> Result<Vec<u8>, Corrupt> {
+/// [`Unwritable::TooLarge`] when the record would be over [`RECORD_MAX_BYTES`].
+pub fn assemble(mut clear: Vec<u8>, sealed: &[u8]) -> Result<Vec<u8>, Unwritable> {
     clear.extend_from_slice(sealed);
     match clear.len() <= RECORD_MAX_BYTES {
         true => Ok(clear),
-        false => Err(Corrupt),
+        false => Err(Unwritable::TooLarge),
     }
 }

@@ -20,7 +20,7 @@ use crate::service::{ServerCertificate, Service};
 use crate::whereabouts::{Nowhere, Whereabouts};
 
 /// The newest formats that this program reads.
-pub(crate) const READS: u16 = 2;
+pub(crate) const READS: u16 = 3;
 
 /// A journal holds a row for each person who was signed out while the store was
 /// away.

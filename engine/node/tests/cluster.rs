@@ -446,24 +446,24 @@ mod cases {
         let order =
             |args: &[&str]| json(&run(&[args, &["--json", "--dir", dir.text()]].concat(), ""));
         let status = order(&["upgrade", "status"]);
-        assert_eq!(status["active"], 2);
-        assert_eq!(status["reads"], serde_json::json!({"node-1": 2}));
+        assert_eq!(status["active"], 3);
+        assert_eq!(status["reads"], serde_json::json!({"node-1": 3}));
         assert_eq!(order(&["upgrade", "finish"])["code"], "nothing_newer");
         drop(node);
-        let newer = br#"{"version":1,"active":3}"#.to_vec();
+        let newer = br#"{"version":1,"active":4}"#.to_vec();
         let commit = Commit::default().put(Key::system(SystemPart::Version), newer);
         store().commit(commit).await.unwrap();
         let refused = run(&["serve", "--dir", dir.text()], "");
         assert_eq!(refused.status.code(), Some(2));
         let told = String::from_utf8(refused.stderr).unwrap();
-        assert!(told.contains("written in version 3"), "{told}");
+        assert!(told.contains("written in version 4"), "{told}");
     }
 
     /// One that stood still while an upgrade was finished wakes to this.
     pub(super) async fn a_node_that_cannot_read_what_the_others_write_any_more_ends_itself() {
         let dir = first();
         let node = Node::start(&dir);
-        let newer = br#"{"version":1,"active":3}"#.to_vec();
+        let newer = br#"{"version":1,"active":4}"#.to_vec();
         let commit = Commit::default()
             .put(Key::system(SystemPart::Version), newer)
             .put(Key::system(SystemPart::News), vec![1; 8]);
@@ -505,10 +505,10 @@ mod cases {
         let status = order(&["upgrade", "status"], &nodes[1]);
         assert_eq!(
             (&status["active"], &status["can_be"]),
-            (&1.into(), &2.into())
+            (&1.into(), &3.into())
         );
         let finished = order(&["upgrade", "finish"], &nodes[0]);
-        assert_eq!(finished["active"], 2);
+        assert_eq!(finished["active"], 3);
         // The node that the order did not reach hears of it, and what was written
         // before is read as ever.
         let client = patient(&dirs[0], &nodes[1]);
@@ -517,7 +517,7 @@ mod cases {
                 yes(client.check(&person.session).await);
             }
             yes(client.sign_in(&person(number % 12)).await);
-            if versions().await == [(2, 12)].into() {
+            if versions().await == [(3, 12)].into() {
                 break;
             }
             assert_ne!(number, 999, "{:?}", versions().await);

@@ -148,7 +148,7 @@ impl Template {
             .unwrap();
         let written = write(Format::NEWEST, check, sealed).unwrap();
         let sealed = context(Field::Record, check.revision)
-            .seal(&*self.cpu, &key, [4; 24], &written.plain)
+            .seal_bound(&*self.cpu, &key, [4; 24], written.bound(), &written.plain)
             .unwrap();
         let record = assemble(written.clear, &sealed).unwrap();
         (record.into(), wrapped.0.to_vec().into())

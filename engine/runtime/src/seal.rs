@@ -1,18 +1,20 @@
 //! Sealing personal data: a key per person, wrapped by the tenant's, wrapped
 //! by the deployment's. XChaCha20-Poly1305 with random nonces; the associated
-//! data binds tenant, user, field, version and revision, so that nothing
-//! sealed can stand in another's place.
+//! data binds tenant, user, field, version and revision, and for a record what
+//! stands beside it in clear, so that nothing sealed can stand in another's
+//! place.
 
 use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use thiserror::Error;
-use tidegate_account::{Secret, TenantId, UserId};
+use tidegate_account::{Secret, TenantId, UserId, record};
 use zeroize::Zeroizing;
 
 use crate::ports::Cpu;
 
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
+const _: () = assert!(NONCE_BYTES + TAG_BYTES == record::SEAL_BYTES);
 
 /// The length of a wrapped key, in bytes.
 pub(crate) const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
@@ -86,10 +88,29 @@ impl SealContext {
         nonce: [u8; NONCE_BYTES],
         text: &[u8],
     ) -> Result<Vec<u8>, SealFault> {
+        self.seal_bound(cpu, key, nonce, &[], text)
+    }
+
+    /// The same, so that it opens beside these bytes in clear and no others.
+    ///
+    /// # Errors
+    /// As [`SealContext::seal`].
+    pub fn seal_bound(
+        &self,
+        cpu: &dyn Cpu,
+        key: &Key,
+        nonce: [u8; NONCE_BYTES],
+        bound: &[u8],
+        text: &[u8],
+    ) -> Result<Vec<u8>, SealFault> {
         let mut body = Vec::with_capacity(text.len() + TAG_BYTES);
         body.extend_from_slice(text);
-        cpu.seal(key, &nonce, &self.aad(), &mut body)?;
+        cpu.seal(key, &nonce, &self.bound_with(bound), &mut body)?;
         Ok([&nonce[..], &body].concat())
+    }
+
+    fn bound_with(&self, bound: &[u8]) -> Vec<u8> {
+        [&self.aad()[..], bound].concat()
     }
 
     /// Opens what [`SealContext::seal`] made.
@@ -102,8 +123,23 @@ impl SealContext {
         key: &Key,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+        self.open_bound(cpu, key, &[], sealed)
+    }
+
+    /// Opens what [`SealContext::seal_bound`] made.
+    ///
+    /// # Errors
+    /// [`SealFault`] as for [`SealContext::open`], and when other bytes stand in
+    /// clear beside it.
+    pub fn open_bound(
+        &self,
+        cpu: &dyn Cpu,
+        key: &Key,
+        bound: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealFault> {
         let (nonce, body) = sealed.split_first_chunk().ok_or(SealFault)?;
-        cpu.open(key, nonce, &self.aad(), body)
+        cpu.open(key, nonce, &self.bound_with(bound), body)
     }
 
     /// Wraps a key.

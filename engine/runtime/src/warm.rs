@@ -105,8 +105,9 @@ impl Warm {
             return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue);
         };
         match view.status() {
-            // A stand-in has no sessions and is not found.
-            Status::Active | Status::StandIn => {}
+            Status::Active => {}
+            // It is nobody's, whatever sessions its record says it has.
+            Status::StandIn => return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue),
             Status::Locked => return (Outcome::No(Refusal::AccountLocked), WriteBehind::NotDue),
             Status::Suspended => {
                 return (Outcome::No(Refusal::AccountSuspended), WriteBehind::NotDue);

@@ -279,6 +279,7 @@ async fn node(
         region: region(number),
         regions: Some(Arc::new(regions)),
         seen: Some(Arc::new(mortal(store.clone()))),
+        ..Place::default()
     };
     Rig::at(place, store, clock, life).await
 }
@@ -631,7 +632,7 @@ async fn a_node_that_does_not_know_the_regions_yet_refuses_nobody() {
     let place = Place {
         region: region(EU),
         regions: Some(Arc::new(Regions::new(world.directory.clone(), key))),
-        seen: None,
+        ..Place::default()
     };
     let fresh = Rig::at(place, FaultyStore::new(), world.clock.clone(), 9).await;
     let nobody = fresh.ask(None, sign_in("nobody", PASSWORD)).await;

@@ -1,16 +1,40 @@
 //! From formats 1 and 2 to the form in which a record is changed, and back.
 
+use alloc::vec::Vec;
+
+use rkyv::rancor::Error as RkyvError;
+use zeroize::Zeroizing;
+
 use super::parts::{
     CheckPart, Device, Guesses, Hold, IdentifierRow, OutcomeRow, PasswordRow, Rotated, SealedPart,
     Session,
 };
-use super::{v1, v2};
+use super::{Corrupt, Format, v1, v2};
 use crate::identifier::IdentifierKind;
 use crate::reply::Verification;
 use crate::status::Status;
 
 /// In the place of a successor that was given up: it opens for no token.
 const GIVEN_UP: [u8; 52] = [0; 52];
+
+/// The check part, which both have in common.
+pub(super) fn check(check: &CheckPart) -> Result<Vec<u8>, Corrupt> {
+    let bytes = rkyv::to_bytes::<RkyvError>(&v1::CheckPart::from(check));
+    Ok(bytes.map_err(|_| Corrupt)?.to_vec())
+}
+
+/// The plaintext of the sealed part; that of format 2 for any that is newer.
+///
+/// # Errors
+/// [`Corrupt`] when the format cannot say what the account holds.
+pub(super) fn sealed(format: Format, sealed: &SealedPart) -> Result<Zeroizing<Vec<u8>>, Corrupt> {
+    let sealed = v2::SealedPart::from(sealed);
+    let bytes = match format {
+        Format::V1 => rkyv::to_bytes::<RkyvError>(&sealed.to_v1()?),
+        Format::V2 | Format::V3 => rkyv::to_bytes::<RkyvError>(&sealed),
+    };
+    Ok(Zeroizing::new(bytes.map_err(|_| Corrupt)?.to_vec()))
+}
 
 impl From<v1::Status> for Status {
     fn from(stored: v1::Status) -> Status {

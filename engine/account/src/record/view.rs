@@ -3,7 +3,7 @@
 use rkyv::rancor::Error as RkyvError;
 
 use super::parts::{CheckPart, SealedPart};
-use super::{Corrupt, Format, HEAD_BYTES, v1, v2};
+use super::{Corrupt, Format, HEAD_BYTES, bound, section, v1, v2, v3};
 use crate::digest::SecretHash;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::session::Span;
@@ -12,9 +12,28 @@ use crate::status::Status;
 /// A stored record, read in place.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    format: Format,
-    check: &'a v1::ArchivedCheckPart,
+    check: Check<'a>,
+    /// The whole record.
+    bytes: &'a [u8],
     sealed: &'a [u8],
+}
+
+/// The check part, by the format that it is of.
+#[derive(Clone, Copy)]
+enum Check<'a> {
+    V1(&'a v1::ArchivedCheckPart),
+    V2(&'a v1::ArchivedCheckPart),
+    V3(&'a v3::ArchivedCheckPart),
+}
+
+/// What every format has in its check part, as it lies there.
+macro_rules! field {
+    ($view:expr, $($name:tt)+) => {
+        match $view.check {
+            Check::V1(check) | Check::V2(check) => check.$($name)+,
+            Check::V3(check) => check.$($name)+,
+        }
+    };
 }
 
 /// A session whose secret matched.
@@ -40,14 +59,22 @@ impl<'a> View<'a> {
         let (format, length) = match head {
             [1, 0, 0, 0, length @ ..] => (Format::V1, length),
             [2, 0, 0, 0, length @ ..] => (Format::V2, length),
+            [3, 0, 0, 0, length @ ..] => (Format::V3, length),
             _ => return Err(Corrupt),
         };
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| Corrupt)?;
         let (check, sealed) = rest.split_at_checked(length).ok_or(Corrupt)?;
-        let check = rkyv::access::<v1::ArchivedCheckPart, RkyvError>(check).map_err(|_| Corrupt)?;
+        let check = match format {
+            Format::V1 => Check::V1(older(check)?),
+            Format::V2 => Check::V2(older(check)?),
+            Format::V3 => {
+                let check = rkyv::access::<v3::ArchivedCheckPart, RkyvError>(check);
+                Check::V3(check.map_err(|_| Corrupt)?)
+            }
+        };
         Ok(View {
-            format,
             check,
+            bytes,
             sealed,
         })
     }
@@ -55,31 +82,39 @@ impl<'a> View<'a> {
     /// The version in which it is stored.
     #[must_use]
     pub fn format(&self) -> Format {
-        self.format
+        match self.check {
+            Check::V1(_) => Format::V1,
+            Check::V2(_) => Format::V2,
+            Check::V3(_) => Format::V3,
+        }
     }
 
     /// Whose record it is.
     #[must_use]
     pub fn user(&self) -> UserId {
-        UserId::from_bytes(self.check.user)
+        UserId::from_bytes(field!(self, user))
     }
 
     /// The person's tenant.
     #[must_use]
     pub fn tenant(&self) -> TenantId {
-        TenantId(self.check.tenant.to_native())
+        TenantId(field!(self, tenant.to_native()))
     }
 
     /// How often the record was written.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.check.revision.to_native()
+        field!(self, revision.to_native())
     }
 
     /// The account's status.
     #[must_use]
     pub fn status(&self) -> Status {
-        match self.check.status {
+        let status = match self.check {
+            Check::V1(check) | Check::V2(check) => &check.status,
+            Check::V3(check) => &check.status,
+        };
+        match status {
             v1::ArchivedStatus::Active => Status::Active,
             v1::ArchivedStatus::Locked => Status::Locked,
             v1::ArchivedStatus::Suspended => Status::Suspended,
@@ -90,7 +125,7 @@ impl<'a> View<'a> {
     /// When nobody needs the record any more, in Unix milliseconds; 0: never.
     #[must_use]
     pub fn abandoned_at(&self) -> u64 {
-        self.check.abandoned_at.to_native()
+        field!(self, abandoned_at.to_native())
     }
 
     /// The sealed part, as stored.
@@ -99,34 +134,44 @@ impl<'a> View<'a> {
         self.sealed
     }
 
+    /// What the seal binds besides its context, as associated data.
+    #[must_use]
+    pub fn bound(&self) -> &'a [u8] {
+        let (clear, _) = self.bytes.split_at(self.bytes.len() - self.sealed.len());
+        bound(self.format(), clear)
+    }
+
     /// Finds the session whose id and secret these are.
     #[must_use]
     pub fn find(&self, id: SessionId, secret: &SecretHash) -> Option<Found> {
-        let mut sessions = self.check.sessions.iter().enumerate();
-        let (place, session) = sessions.find(|(_, session)| session.id.to_native() == id.0)?;
-        secret.matches(&session.secret_hash).then(|| Found {
-            place,
-            span: span_of(session),
-            assurance: session.assurance,
-            methods: session.methods,
-        })
+        match self.check {
+            Check::V1(check) | Check::V2(check) => found(check.sessions.as_slice(), id, secret),
+            Check::V3(check) => found(check.sessions.as_slice(), id, secret),
+        }
     }
 
     /// Whether a session is here that has another refresh token there.
     #[must_use]
     pub fn replaces_token(&self, there: &View<'_>, id: SessionId) -> bool {
-        let token = |view: &View<'_>| {
-            let mut sessions = view.check.sessions.iter();
-            let session = sessions.find(|session| session.id.to_native() == id.0);
-            session.map(|session| session.refresh_hash)
-        };
-        token(self).is_some_and(|hash| token(there) != Some(hash))
+        self.token(id)
+            .is_some_and(|hash| there.token(id) != Some(hash))
+    }
+
+    fn token(&self, id: SessionId) -> Option<[u8; 32]> {
+        match self.check {
+            Check::V1(check) | Check::V2(check) => token(check.sessions.as_slice(), id),
+            Check::V3(check) => token(check.sessions.as_slice(), id),
+        }
     }
 
     /// Every session's id and span, in the record's order.
     pub fn sessions(&self) -> impl ExactSizeIterator<Item = (SessionId, Span)> + '_ {
-        let sessions = self.check.sessions.iter();
-        sessions.map(|session| (SessionId(session.id.to_native()), span_of(session)))
+        let check = self.check;
+        let count = field!(self, sessions.len());
+        (0..count).map(move |place| match check {
+            Check::V1(check) | Check::V2(check) => named(&check.sessions[place]),
+            Check::V3(check) => named(&check.sessions[place]),
+        })
     }
 
     /// The whole record in the form in which it is changed, given the plaintext
@@ -134,25 +179,100 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// [`Corrupt`] when that is no plaintext of this record's format.
-    pub fn read(&self, plaintext: &[u8]) -> Result<(CheckPart, SealedPart), Corrupt> {
-        let check = rkyv::deserialize::<v1::CheckPart, RkyvError>(self.check);
-        let sealed = match self.format {
-            Format::V1 => {
-                rkyv::from_bytes::<v1::SealedPart, RkyvError>(plaintext).map(v2::SealedPart::from)
+    pub fn read(&self, plain: &[u8]) -> Result<(CheckPart, SealedPart), Corrupt> {
+        match self.check {
+            Check::V1(check) => {
+                let sealed = rkyv::from_bytes::<v1::SealedPart, RkyvError>(plain);
+                let sealed = v2::SealedPart::from(sealed.map_err(|_| Corrupt)?);
+                Ok((changeable(check)?, sealed.into()))
             }
-            Format::V2 => rkyv::from_bytes::<v2::SealedPart, RkyvError>(plaintext),
-        };
-        let check = check.map_err(|_| Corrupt)?;
-        Ok((check.into(), sealed.map_err(|_| Corrupt)?.into()))
+            Check::V2(check) => {
+                let sealed = rkyv::from_bytes::<v2::SealedPart, RkyvError>(plain);
+                let sealed = sealed.map_err(|_| Corrupt)?;
+                Ok((changeable(check)?, sealed.into()))
+            }
+            Check::V3(check) => {
+                let check = rkyv::deserialize::<v3::CheckPart, RkyvError>(check);
+                let mut check = CheckPart::from(check.map_err(|_| Corrupt)?);
+                let sealed = section::read(&mut check, plain)?;
+                Ok((check, sealed))
+            }
+        }
     }
 }
 
-fn span_of(session: &v1::ArchivedSession) -> Span {
-    let used_at = session.used_at.to_native();
-    Span {
-        used_at,
-        touched_at: used_at,
-        idle_ms: session.idle_ms.to_native(),
-        expires_at: session.expires_at.to_native(),
-    }
+fn older(check: &[u8]) -> Result<&v1::ArchivedCheckPart, Corrupt> {
+    rkyv::access::<v1::ArchivedCheckPart, RkyvError>(check).map_err(|_| Corrupt)
+}
+
+fn changeable(check: &v1::ArchivedCheckPart) -> Result<CheckPart, Corrupt> {
+    let check = rkyv::deserialize::<v1::CheckPart, RkyvError>(check);
+    Ok(check.map_err(|_| Corrupt)?.into())
+}
+
+/// A session as a check part holds it.
+trait Stored {
+    fn id(&self) -> u64;
+    fn secret_hash(&self) -> &[u8; 32];
+    fn refresh_hash(&self) -> &[u8; 32];
+    fn span(&self) -> Span;
+    /// Assurance and methods.
+    fn strength(&self) -> (u8, u8);
+}
+
+macro_rules! stored {
+    ($session:ty) => {
+        impl Stored for $session {
+            fn id(&self) -> u64 {
+                self.id.to_native()
+            }
+
+            fn secret_hash(&self) -> &[u8; 32] {
+                &self.secret_hash
+            }
+
+            fn refresh_hash(&self) -> &[u8; 32] {
+                &self.refresh_hash
+            }
+
+            fn span(&self) -> Span {
+                let used_at = self.used_at.to_native();
+                Span {
+                    used_at,
+                    touched_at: used_at,
+                    idle_ms: self.idle_ms.to_native(),
+                    expires_at: self.expires_at.to_native(),
+                }
+            }
+
+            fn strength(&self) -> (u8, u8) {
+                (self.assurance, self.methods)
+            }
+        }
+    };
+}
+
+stored!(v1::ArchivedSession);
+stored!(v3::ArchivedSession);
+
+fn found<S: Stored>(sessions: &[S], id: SessionId, secret: &SecretHash) -> Option<Found> {
+    let mut sessions = sessions.iter().enumerate();
+    let (place, session) = sessions.find(|(_, session)| session.id() == id.0)?;
+    let (assurance, methods) = session.strength();
+    secret.matches(session.secret_hash()).then(|| Found {
+        place,
+        span: session.span(),
+        assurance,
+        methods,
+    })
+}
+
+fn token<S: Stored>(sessions: &[S], id: SessionId) -> Option<[u8; 32]> {
+    let mut sessions = sessions.iter();
+    let session = sessions.find(|session| session.id() == id.0)?;
+    Some(*session.refresh_hash())
+}
+
+fn named<S: Stored>(session: &S) -> (SessionId, Span) {
+    (SessionId(session.id()), session.span())
 }

@@ -2,7 +2,7 @@
 //! changes decided meanwhile go together into the next, and fall with it.
 
 use bytes::Bytes;
-use tidegate_account::record::{self, Corrupt, IdentifierRow};
+use tidegate_account::record::{self, Corrupt, IdentifierRow, Unwritable};
 use tidegate_account::{
     Account, Changes, Event, Fate as RecordFate, Held, IndexHash, Status, TenantId, encode_audits,
     encode_event,
@@ -104,14 +104,15 @@ pub(crate) fn prepare(
     account: &Account,
     key: Option<PersonKey>,
     (changes, rewrapped): (Changes, Option<WrappedKey>),
-) -> Result<Prepared, Corrupt> {
+) -> Result<Prepared, Unwritable> {
     let fenced = Commit::default().check(Check::Fence {
         region: home.region,
         slot: home.slot,
         epoch,
     });
     let Some((check, sealed)) = account.parts() else {
-        return removal(shared, home, account, &changes, fenced);
+        let removal = removal(shared, home, account, &changes, fenced);
+        return removal.map_err(Unwritable::from);
     };
     let tenant = TenantId(check.tenant);
     let mut commit = fenced;
@@ -240,11 +241,14 @@ impl Writing<'_> {
         &self,
         check: &record::CheckPart,
         sealed: &record::SealedPart,
-    ) -> Result<Vec<u8>, Corrupt> {
-        let format = self.shared.formats.record();
-        let written = record::write(format, check, sealed)?;
+    ) -> Result<Vec<u8>, Unwritable> {
+        let shared = self.shared;
+        let written = record::write(shared.formats.record(), check, sealed)?;
         let context = self.context(Field::Record, check.revision);
-        let sealed = self.seal(&context, &written.plain)?;
+        let (key, nonce) = (&self.key.open, nonce(shared));
+        let bound = written.bound();
+        let sealed = context.seal_bound(&*shared.cpu, key, nonce, bound, &written.plain);
+        let sealed = sealed.map_err(|_| Unwritable::Corrupt)?;
         record::assemble(written.clear, &sealed)
     }
 

@@ -62,19 +62,28 @@ pub(crate) async fn load(shared: &Shared, home: Home) -> Result<Loaded, StoreErr
     Ok(Loaded { record, key })
 }
 
-/// Opens the sealed part of a person's record.
-pub(crate) fn open(shared: &Shared, record: &[u8], wrapped: WrappedKey) -> Result<Opened, Corrupt> {
-    let view = View::new(record)?;
-    let key = unwrap(shared, view.tenant(), view.user(), wrapped)?;
+/// Opens a person's record, which must be theirs: with another's record its key
+/// could have been put here as well.
+pub(crate) fn open(
+    shared: &Shared,
+    user: UserId,
+    record: &[u8],
+    wrapped: WrappedKey,
+) -> Result<Opened, Corrupt> {
+    let view = view_of(user, record)?;
+    let key = unwrap(shared, view.tenant(), user, wrapped)?;
     open_with(shared, view, key)
 }
 
 /// Opens the record of somebody who does not exist, under whichever of the
 /// tenant's keys it was made.
-pub(crate) fn open_stand_in(shared: &Shared, record: &[u8]) -> Result<Opened, Corrupt> {
-    let view = View::new(record)?;
+pub(crate) fn open_stand_in(
+    shared: &Shared,
+    user: UserId,
+    record: &[u8],
+) -> Result<Opened, Corrupt> {
+    let view = view_of(user, record)?;
     let tenant = shared.tenants.get(view.tenant()).ok_or(Corrupt)?;
-    let user = view.user();
     let keys = tenant.stand_in_keys(user.as_bytes());
     let opened = keys.map(|open| {
         let wrapped = WrappedKey::NONE;
@@ -83,6 +92,15 @@ pub(crate) fn open_stand_in(shared: &Shared, record: &[u8]) -> Result<Opened, Co
     opened.flatten().next().ok_or(Corrupt)
 }
 
+fn view_of(user: UserId, record: &[u8]) -> Result<View<'_>, Corrupt> {
+    let view = View::new(record)?;
+    match view.user() == user {
+        true => Ok(view),
+        false => Err(Corrupt),
+    }
+}
+
+/// Here everything in clear is authenticated, where the format does that.
 fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, Corrupt> {
     let context = SealContext {
         tenant: view.tenant(),
@@ -90,7 +108,7 @@ fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, 
         field: Field::Record,
         revision: view.revision(),
     };
-    let plain = context.open(&*shared.cpu, &key.open, view.sealed());
+    let plain = context.open_bound(&*shared.cpu, &key.open, view.bound(), view.sealed());
     let (check, sealed) = view.read(&plain.map_err(|_| Corrupt)?)?;
     Ok(Opened {
         account: Account::load(check, sealed),

@@ -347,6 +347,8 @@ pub(crate) struct Place {
     pub(crate) regions: Option<Arc<Regions>>,
     /// Its store, as the node sees it; none for as it is.
     pub(crate) seen: Option<Arc<dyn Store>>,
+    /// The version of the formats that it writes.
+    pub(crate) formats: u16,
 }
 
 impl Default for Place {
@@ -355,6 +357,7 @@ impl Default for Place {
             region: Region::FIRST,
             regions: None,
             seen: None,
+            formats: u16::MAX,
         }
     }
 }
@@ -448,7 +451,7 @@ impl Rig {
             ownership: ownership.clone(),
             tenants: tenants.clone(),
             index_keys: index_keys.clone(),
-            formats: Arc::new(Formats::new(u16::MAX)),
+            formats: Arc::new(Formats::new(place.formats)),
             regions: place.regions,
             interims: Interims::open(journal.clone()).await.unwrap(),
             retention: Retention::default(),
@@ -477,6 +480,10 @@ impl Rig {
 
     /// Another engine on the same store: what a restart is.
     pub(crate) async fn restart(self) -> Rig {
+        self.restart_in(Place::default()).await
+    }
+
+    pub(crate) async fn restart_in(self, place: Place) -> Rig {
         let Rig {
             store,
             journal,
@@ -486,15 +493,7 @@ impl Rig {
             policy,
             ..
         } = self;
-        Rig::assemble(
-            (store, journal),
-            clock,
-            entropy,
-            limits,
-            policy,
-            Place::default(),
-        )
-        .await
+        Rig::assemble((store, journal), clock, entropy, limits, policy, place).await
     }
 
     pub(crate) fn submit(&self, key: Option<u8>, task: Task) -> oneshot::Receiver<Answer> {

@@ -1,21 +1,14 @@
 use super::*;
 use crate::record::{
-    Corrupt, DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
-    SESSIONS_MAX, assemble, write,
+    DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
+    SESSIONS_MAX, Unwritable, assemble, write,
 };
 use crate::table::assert_table;
 use std::fmt::Write;
 
-/// What sealing adds: a nonce and a tag.
-const SEAL_BYTES: usize = 24 + 16;
-
 fn bytes_in(format: Format, world: &World) -> Vec<u8> {
     let (check, sealed) = world.account.parts().unwrap();
     unsealed(format, check, sealed)
-}
-
-fn bytes(world: &World) -> Vec<u8> {
-    bytes_in(Format::NEWEST, world)
 }
 
 #[test]
@@ -48,7 +41,7 @@ fn a_record_with_every_list_full_fits() {
             .iter()
             .all(|session| session.rotated.is_some())
     );
-    let size = unsealed(Format::NEWEST, check, &sealed).len() + SEAL_BYTES;
+    let size = unsealed(Format::NEWEST, check, &sealed).len() + crate::record::SEAL_BYTES;
     assert!(size <= RECORD_MAX_BYTES, "{size} bytes");
 }
 
@@ -60,7 +53,8 @@ fn a_record_over_the_limit_is_refused() {
     let room = RECORD_MAX_BYTES - clear.len();
     let whole = assemble(clear.clone(), &std::vec![0u8; room]).unwrap();
     assert_eq!(whole.len(), RECORD_MAX_BYTES);
-    assert_eq!(assemble(clear, &std::vec![0u8; room + 1]), Err(Corrupt));
+    let over = assemble(clear, &std::vec![0u8; room + 1]);
+    assert_eq!(over, Err(Unwritable::TooLarge));
 }
 
 #[test]
@@ -83,7 +77,7 @@ fn every_version_reads_back_as_the_same_account() {
     let (mut world, grant) = World::signed_in();
     world.refresh(&grant).granted();
     let (check, sealed) = world.account.parts().unwrap();
-    for format in [Format::V1, Format::V2] {
+    for format in [Format::V1, Format::V2, Format::V3] {
         let bytes = bytes_in(format, &world);
         let view = View::new(&bytes).unwrap();
         assert_eq!(view.format(), format);
@@ -98,10 +92,14 @@ fn version_1_is_not_written_where_it_would_forget_the_directory() {
     let (check, sealed) = world.account.parts().unwrap();
     let mut sealed = sealed.clone();
     sealed.identifiers[0].directory = Some([1; 32]);
-    assert_eq!(write(Format::V1, check, &sealed).err(), Some(Corrupt));
-    let bytes = unsealed(Format::V2, check, &sealed);
-    let view = View::new(&bytes).unwrap();
-    assert_eq!(view.read(view.sealed()), Ok((check.clone(), sealed)));
+    let forgetful = write(Format::V1, check, &sealed).err();
+    assert_eq!(forgetful, Some(Unwritable::Corrupt));
+    for format in [Format::V2, Format::V3] {
+        let bytes = unsealed(format, check, &sealed);
+        let view = View::new(&bytes).unwrap();
+        let read = view.read(view.sealed());
+        assert_eq!(read, Ok((check.clone(), sealed.clone())));
+    }
 }
 
 #[test]
@@ -137,8 +135,9 @@ fn events_read_back_and_their_bytes_are_as_written_down() {
 #[test]
 fn a_view_reads_what_was_written_in_place() {
     let (world, grant) = World::signed_in();
-    let bytes = bytes(&world);
-    for offset in 0..8 {
+    let formats = [Format::V1, Format::V2, Format::V3];
+    for (offset, format) in (0..8).flat_map(|offset| formats.map(|format| (offset, format))) {
+        let bytes = bytes_in(format, &world);
         let mut shifted = std::vec![0; offset];
         shifted.extend_from_slice(&bytes);
         let view = View::new(&shifted[offset..]).unwrap();
@@ -162,22 +161,25 @@ fn a_view_reads_what_was_written_in_place() {
 #[test]
 fn damaged_records_are_told_and_never_panic() {
     let (world, _) = World::signed_in();
-    let whole = bytes(&world);
-    for length in 0..whole.len() {
-        if let Ok(view) = View::new(&whole[..length]) {
-            assert!(view.read(view.sealed()).is_err());
+    for format in [Format::V1, Format::V2, Format::V3] {
+        let whole = bytes_in(format, &world);
+        for length in 0..whole.len() {
+            if let Ok(view) = View::new(&whole[..length]) {
+                assert!(view.read(view.sealed()).is_err(), "{format:?} {length}");
+            }
         }
-    }
-    for place in 0..whole.len() {
-        let mut flipped = whole.clone();
-        flipped[place] ^= 0x80;
-        if let Ok(view) = View::new(&flipped) {
-            let _ = view.read(view.sealed());
+        for (place, bit) in (0..whole.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 1 << bit;
+            if let Ok(view) = View::new(&flipped) {
+                // Whatever it says, the seal tells that it is not what was written.
+                let _ = view.read(view.sealed());
+            }
         }
-    }
-    for head in [[0, 0, 0, 0], [3, 0, 0, 0], [1, 1, 0, 0]] {
-        let mut other = whole.clone();
-        other[..4].copy_from_slice(&head);
-        assert!(View::new(&other).is_err());
+        for head in [[0, 0, 0, 0], [4, 0, 0, 0], [1, 1, 0, 0], [3, 0, 0, 1]] {
+            let mut other = whole.clone();
+            other[..4].copy_from_slice(&head);
+            assert!(View::new(&other).is_err());
+        }
     }
 }

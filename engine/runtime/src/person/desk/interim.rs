@@ -135,7 +135,7 @@ impl Desk {
         if key == WrappedKey::NONE {
             return false;
         }
-        let Ok(mut opened) = load::open(&self.shared, &record, key) else {
+        let Ok(mut opened) = load::open(&self.shared, self.user, &record, key) else {
             return false;
         };
         if let Some(late) = self.shared.late_of(self.user) {

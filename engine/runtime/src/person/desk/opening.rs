@@ -33,9 +33,12 @@ impl Desk {
             (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key()))
         });
         match (warm.flatten(), self.home) {
-            (Some((record, WrappedKey::NONE)), _) => self.stand_in(&record),
+            (Some((record, WrappedKey::NONE)), _) => {
+                let opened = load::open_stand_in(&shared, self.user, &record);
+                self.stand_in(opened);
+            }
             (Some((record, key)), _) => {
-                let opened = load::open(&shared, &record, key);
+                let opened = load::open(&shared, self.user, &record, key);
                 self.opened(opened.map_err(|_| StoreError::Corrupt));
             }
             (None, None) => self.phase = Phase::Refused(not_owner),
@@ -79,8 +82,12 @@ impl Desk {
                 record: Some(record),
                 key: None,
             }) if is_stand_in(&record) => {
-                self.publish(record.to_vec(), WrappedKey::NONE);
-                self.stand_in(&record);
+                let opened = load::open_stand_in(&self.shared, self.user, &record);
+                // What is in clear is believed when it opened, and not before.
+                if opened.is_ok() {
+                    self.publish(record.to_vec(), WrappedKey::NONE);
+                }
+                self.stand_in(opened);
             }
             // A record whose key is destroyed is nobody's any more.
             Ok(Loaded { key: None, .. }) => self.opened(Err(StoreError::Corrupt)),
@@ -102,16 +109,16 @@ impl Desk {
 
     /// One that no key opens any more counts afresh: its tenant's keys have
     /// been rotated since.
-    fn stand_in(&mut self, record: &[u8]) {
-        match load::open_stand_in(&self.shared, record) {
+    fn stand_in(&mut self, opened: Result<Opened, Corrupt>) {
+        match opened {
             Ok(opened) => self.opened(Ok(opened)),
-            Err(_) => self.absent(),
+            Err(Corrupt) => self.absent(),
         }
     }
 
     fn open_loaded(&mut self, record: &[u8], key: &[u8]) -> Result<Opened, StoreError> {
         let wrapped = <[u8; WRAPPED_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt)?;
-        let opened = load::open(&self.shared, record, WrappedKey(wrapped));
+        let opened = load::open(&self.shared, self.user, record, WrappedKey(wrapped));
         let opened = opened.map_err(|_| StoreError::Corrupt)?;
         for hash in opened.account.held() {
             self.shared.lookups.remember(&hash, self.user);

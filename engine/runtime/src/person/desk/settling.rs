@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tidegate_account::record::Unwritable;
 use tidegate_account::{Command, Input, Late, Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
@@ -39,10 +40,14 @@ impl Desk {
             return;
         };
         let prepared = commit::prepare(&self.shared, home, self.epoch, account, key.clone(), draft);
-        let Ok(mut prepared) = prepared else {
-            // A record over its limit or a key that is gone: nothing was written.
-            tracing::error!(event = "commit.impossible", user = %self.user);
-            return self.start_over(Failure::Corrupt);
+        let mut prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(Unwritable::TooLarge) => return self.over_limit(),
+            Err(Unwritable::Corrupt) => {
+                // A key that is gone: nothing was written.
+                tracing::error!(event = "commit.impossible", user = %self.user);
+                return self.start_over(Failure::Corrupt);
+            }
         };
         let answer = self
             .shared
@@ -65,6 +70,27 @@ impl Desk {
             shared.pace.took(took_us / 1_000, now_ms);
             let _ = myself.send_message(Message::Committed(outcome));
         });
+    }
+
+    /// The record would be over its limit: nothing was written, and every command
+    /// that was to be is told so. What is stored stays, and takes whatever makes
+    /// it smaller.
+    fn over_limit(&mut self) {
+        tracing::warn!(event = "commit.over_limit", user = %self.user);
+        self.none_told();
+        let busy = self.shared.busy(Limit::Commits);
+        for (_, held, answer) in std::mem::take(&mut self.replies) {
+            let answer = match answer {
+                Answer::Reply(_) => Answer::Reply(Reply::No(Refusal::LimitReached)),
+                Answer::Done => Answer::Failed(busy),
+                answer @ (Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_)) => {
+                    answer
+                }
+            };
+            held.answer(answer, self.epoch);
+        }
+        // Whatever else is under way was not judged yet and can be asked again.
+        self.start_over(busy);
     }
 
     pub(super) fn committed(&mut self, outcome: Result<Stamp, StoreError>) {

@@ -1,0 +1,34 @@
+//! Identifiers, version 1: a list of rows as in format 2.
+//! Frozen: a change of any field is a new version.
+
+use alloc::vec::Vec;
+
+use rkyv::Archived;
+use rkyv::rancor::Error as RkyvError;
+
+use crate::record::parts::IdentifierRow;
+use crate::record::{Corrupt, IDENTIFIERS_MAX, v2};
+
+/// The most rows that it is made for.
+const ROWS: usize = 8;
+const _: () = assert!(IDENTIFIERS_MAX <= ROWS);
+
+type Stored = Vec<v2::IdentifierRow>;
+
+/// Its largest form.
+pub(super) const MAX_BYTES: usize =
+    size_of::<Archived<Stored>>() + ROWS * size_of::<Archived<v2::IdentifierRow>>();
+
+pub(super) fn write(rows: &[IdentifierRow]) -> Result<Vec<u8>, Corrupt> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored: Stored = rows.iter().map(Into::into).collect();
+    let bytes = rkyv::to_bytes::<RkyvError>(&stored).map_err(|_| Corrupt)?;
+    Ok(bytes.to_vec())
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<IdentifierRow>, Corrupt> {
+    let stored = rkyv::from_bytes::<Stored, RkyvError>(bytes).map_err(|_| Corrupt)?;
+    Ok(stored.into_iter().map(Into::into).collect())
+}
