@@ -2,8 +2,8 @@
 
 use tidegate_account::{
     Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
-    IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
-    Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
+    IdentifierKind, IndexHash, Input, LedBy, Password, PasswordCheck, PasswordHash, Policy,
+    Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
 };
 
 const USER: [u8; 16] = [7; 16];
@@ -40,6 +40,7 @@ impl Refreshing {
             device: None,
             remember: Remember::Nothing,
             source: Source::Clear,
+            led_by: LedBy::Id,
         };
         let mut granted = None;
         for (step, command) in [Command::SignUp(sign_up), Command::SignIn(sign_in)]

@@ -155,6 +155,19 @@ pub struct SignIn {
     pub remember: Remember,
     /// What is held against where it comes from.
     pub source: Source,
+    /// What led to the account.
+    pub led_by: LedBy,
+}
+
+/// What led a sign-in to its account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedBy {
+    /// An identifier, by every hash under which the account may hold it. The row
+    /// of the index that led here is not authenticated, and may be of before the
+    /// account gave the identifier up: the account says whether it holds it.
+    Identifier(Vec<IndexHash>),
+    /// The account's own id.
+    Id,
 }
 
 /// What is held against the source of a request.

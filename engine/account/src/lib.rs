@@ -47,8 +47,8 @@ pub use account::{
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency,
-    PasswordCheck, PendingId, Remember, Reservation, RevokeScope, SessionProof, SignIn, SignUp,
-    Source, Ticket, Verify,
+    LedBy, PasswordCheck, PendingId, Remember, Reservation, RevokeScope, SessionProof, SignIn,
+    SignUp, Source, Ticket, Verify,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;

@@ -84,8 +84,9 @@ pub enum Refusal {
     LimitReached,
     /// The session's sign-in is too long ago for this: a fresh one is asked for.
     StaleSignIn,
-    /// There is no room at the moment, in the hashing pool or for one more
-    /// successor of a refresh token; nothing was verified, charged or changed.
+    /// Not now: there is no room in the hashing pool or for one more successor of
+    /// a refresh token, or the identifier must be looked up anew. Nothing was
+    /// verified, charged or changed.
     Busy {
         /// When there may be.
         retry_after_ms: u32,

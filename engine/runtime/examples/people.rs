@@ -19,8 +19,8 @@ use bytes::Bytes;
 use tidegate_account::record::{Format, assemble, write};
 use tidegate_account::{
     Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
-    IdentifierKind, IndexHash, Input, Password, PasswordCheck, PasswordHash, Policy, Remember,
-    Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId,
+    IdentifierKind, IndexHash, Input, LedBy, Password, PasswordCheck, PasswordHash, Policy,
+    Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
@@ -96,6 +96,7 @@ impl Template {
                 device: None,
                 remember: Remember::Nothing,
                 source: Source::Clear,
+                led_by: LedBy::Id,
             }));
         }
         for (step, command) in (0..).zip(commands) {
@@ -336,6 +337,7 @@ fn hot(people: u64) {
             device: None,
             remember: Remember::Nothing,
             source: Source::Clear,
+            led_by: LedBy::Id,
         };
         engine.submit(
             Request {

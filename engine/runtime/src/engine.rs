@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use ractor::ActorRuntime;
 use thiserror::Error;
 use tidegate_account::{
-    Command, DeviceProof, Idempotency, Identifier, Password, Remember, SecretHash, SessionProof,
-    SignIn, Source, TenantId, UserId,
+    Command, DeviceProof, Idempotency, Identifier, LedBy, Password, Remember, SecretHash,
+    SessionProof, SignIn, Source, TenantId, UserId,
 };
 use tidegate_storage_api::{Store, StoreError};
 use tokio::runtime::Handle;
@@ -374,6 +374,7 @@ impl Engine {
                     device,
                     remember,
                     source: Source::Clear,
+                    led_by: LedBy::Id,
                 };
                 let engine = self.clone();
                 self.actors

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
 use tidegate_account::{
-    Command, Grant, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source,
+    Command, Grant, LedBy, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source,
 };
 use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
 use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store, StoreError};
@@ -436,6 +436,7 @@ fn direct_sign_in(grant: &tidegate_account::Grant, password: &str) -> Task {
             device: None,
             remember: Remember::Nothing,
             source: Source::Clear,
+            led_by: LedBy::Id,
         }),
     }
 }

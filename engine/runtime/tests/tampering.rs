@@ -7,7 +7,9 @@ mod rig;
 use rig::{Expect, PASSWORD, Place, Rig, refresh, sign_in, tenant_key, username};
 use tidegate_account::record::View;
 use tidegate_account::{Grant, Password, Refusal, Remember, Secret, SecretHash};
-use tidegate_runtime::{Answer, Ask, Failure, Field, Key, Outcome, SealContext, Task, WrappedKey};
+use tidegate_runtime::{
+    Answer, Ask, Failure, Field, IndexKey, IndexRow, Key, Outcome, SealContext, Task, WrappedKey,
+};
 use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
 
 const ADA: &str = "ada";
@@ -191,6 +193,28 @@ async fn a_record_that_claims_to_stand_in_for_nobody_lets_no_session_in() {
         };
         assert_eq!(outcome, Outcome::No(Refusal::InvalidToken));
     }
+}
+
+#[tokio::test]
+async fn an_index_row_that_was_turned_to_another_account_lets_nobody_in() {
+    let rig = Rig::new().await;
+    let grant = rig.signed_in(ADA).await;
+    let other = rig.signed_in(BOB).await;
+    let key = IndexKey {
+        version: 1,
+        key: Key::new([2; 32]),
+    };
+    let hash = key.hash(rig.tenant, &username(ADA));
+    let row = RowKey::identifier(Region::FIRST, &hash.0);
+    let stored = stored(&rig, row.clone()).await;
+    assert_eq!(stored, IndexRow::new(grant.user, 1).encode());
+    let turned = IndexRow::new(other.user, 1).encode().to_vec();
+    put(&rig, vec![(row, turned)]).await;
+    let rig = rig.restart().await;
+    // Both have the same password.
+    let answer = rig.ask(None, sign_in(ADA, PASSWORD)).await;
+    assert_eq!(answer.refused(), Refusal::Busy { retry_after_ms: 0 });
+    rig.ask(None, sign_in(BOB, PASSWORD)).await.granted();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use alloc::string::ToString;
 
 use super::{Account, Person, Step, Work, busy};
-use crate::command::{Completion, Effect, PasswordCheck, Remember, Request, SignIn, Source};
+use crate::command::{Completion, Effect, LedBy, PasswordCheck, Remember, Request, SignIn, Source};
 use crate::device::{self, Lane};
 use crate::digest::SecretHash;
 use crate::event::{EndReason, EventKind};
@@ -77,6 +77,12 @@ impl Account {
         let person = self.person.as_ref();
         if person.is_some_and(|person| person.check.tenant != request.tenant.0) {
             return step.reply(request.ticket, Reply::No(Refusal::InvalidCredentials));
+        }
+        // Looked up before the account let go of the identifier or took it over
+        // under a newer key, or led astray. Whoever asks again is looked up anew.
+        if person.is_some_and(|person| !person.is_led_to(&sign_in.led_by)) {
+            let refusal = Refusal::Busy { retry_after_ms: 0 };
+            return step.reply(request.ticket, Reply::No(refusal));
         }
         let lane = self.lane(&sign_in);
         let stored = person.and_then(Person::stored_hash);
@@ -258,6 +264,19 @@ impl Person {
         let somebody = self.check.status != Status::StandIn;
         let row = self.sealed.password.as_ref().filter(|_| somebody)?;
         PasswordHash::parse(&row.phc).ok()
+    }
+
+    /// Whether the account may be signed in to by what led to it. One that stands
+    /// in holds nothing, and lets nobody in.
+    fn is_led_to(&self, led_by: &LedBy) -> bool {
+        match (led_by, self.check.status) {
+            (LedBy::Id, _) | (LedBy::Identifier(_), Status::StandIn) => true,
+            (LedBy::Identifier(hashes), Status::Active | Status::Locked | Status::Suspended) => {
+                let rows = self.sealed.identifiers.iter();
+                let mut held = rows.filter(|row| row.is_held());
+                held.any(|row| hashes.iter().any(|hash| hash.0 == row.hash))
+            }
+        }
     }
 
     fn let_in(&mut self, attempt: &Attempt, step: &mut Step<'_>) -> Reply {

@@ -19,7 +19,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::command::{
-    DeviceProof, Idempotency, PasswordCheck, Remember, RevokeScope, SignIn, SignUp, Source,
+    DeviceProof, Idempotency, LedBy, PasswordCheck, Remember, RevokeScope, SignIn, SignUp, Source,
 };
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
@@ -288,6 +288,7 @@ pub(super) fn sign_in(password: &str, device: Option<DeviceProof>, remember: Rem
         device,
         remember,
         source: Source::Clear,
+        led_by: LedBy::Id,
     })
 }
 

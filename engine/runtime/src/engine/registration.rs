@@ -3,8 +3,8 @@
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
     Administrator, ClaimedIdentifier, Command, Completion, Identifier, IdentifierKind, IndexHash,
-    InterimReply, Password, Refusal, Reply, SessionProof, SignIn, SignUp, Source, TenantId, UserId,
-    Verify, tagged,
+    InterimReply, LedBy, Password, Refusal, Reply, SessionProof, SignIn, SignUp, Source, TenantId,
+    UserId, Verify, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
@@ -55,6 +55,8 @@ impl Engine {
         };
         let hashes = self.shared.index_keys.hashes(errand.tenant, &identifier);
         let newest = hashes.newest();
+        let all = hashes.oldest_first().copied().collect();
+        sign_in.led_by = LedBy::Identifier(all);
         let found = match self.shared.is_cut_off() {
             true => Err(Failure::Unavailable),
             false => self.find(hashes.oldest_first()).await,

@@ -178,3 +178,30 @@ fn a_refused_verification_is_not_charged() {
     }
     world.sign_in(PASSWORD).granted();
 }
+
+#[test]
+fn an_account_is_signed_in_to_by_what_it_holds_and_by_nothing_else_that_led_to_it() {
+    let mut world = World::signed_up();
+    let led_by = |hashes: &[u8]| {
+        let Command::SignIn(mut sign_in) = sign_in(PASSWORD, None, Remember::Nothing) else {
+            unreachable!();
+        };
+        let hashes = hashes.iter().map(|fill| IndexHash([*fill; 32]));
+        sign_in.led_by = LedBy::Identifier(hashes.collect());
+        Command::SignIn(sign_in)
+    };
+    world.ask(led_by(&[7, 8])).granted();
+    let verified = world.verified;
+    for hashes in [&[7, 9][..], &[]] {
+        let refused = world.ask(led_by(hashes)).refused();
+        assert_eq!(refused, Refusal::Busy { retry_after_ms: 0 });
+    }
+    let person = world.account.person.as_mut().unwrap();
+    let row = &mut person.sealed.identifiers[0];
+    row.hold = crate::record::Hold::Claimed { until: u64::MAX };
+    let refused = world.ask(led_by(&[8])).refused();
+    assert_eq!(refused, Refusal::Busy { retry_after_ms: 0 });
+    // Nothing was compared, and the account's owner is charged for nothing.
+    assert_eq!(world.verified, verified);
+    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 0);
+}
