@@ -155,7 +155,11 @@ impl Session {
         let Some(last) = &self.rotated else {
             return self.created_at;
         };
-        let nonce = &last.successor[..NONCE_BYTES];
+        // One that was given up left its time of replacement.
+        let Some(successor) = &last.successor else {
+            return last.at;
+        };
+        let nonce = &successor[..NONCE_BYTES];
         let mut at = [0; 8];
         at[2..].copy_from_slice(&nonce[..AT_BYTES]);
         let at = u64::from_be_bytes(at);
@@ -485,7 +489,7 @@ mod tests {
         assert_eq!(newer, Presented::Newer);
         // The row of an older program says only when a token was replaced.
         let last = older_copy.rotated.as_mut().unwrap();
-        last.successor[..12].fill(7);
+        last.successor.as_mut().unwrap()[..12].fill(7);
         last.at = 2_000;
         let older = older_copy.presented(&family(), &third, 3_000);
         assert_eq!(older, Presented::Older);

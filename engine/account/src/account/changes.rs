@@ -14,7 +14,7 @@ use crate::erasure::Erasure;
 use crate::event::EventKind;
 use crate::id::TenantId;
 use crate::record::IdentifierRow;
-use crate::record::v1::Hold;
+use crate::record::Hold;
 
 /// What must be committed together with the record.
 #[derive(Debug, Default)]

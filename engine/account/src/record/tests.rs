@@ -202,13 +202,15 @@ fn outcomes_have_the_bytes_that_are_written_down() {
     assert_table("outcome_v1", &dump);
 }
 
+type Enlarge = fn(&mut Record);
+
 #[test]
 fn the_largest_record_takes_what_the_budget_says_and_is_not_written_larger() {
     let (check, sealed) = largest();
     let written = write(Format::V3, &check, &sealed).unwrap();
     let bytes = written.clear.len() + written.plain.len() + SEAL_BYTES;
     assert_eq!(bytes, budget::LARGEST_BYTES);
-    let enlarge: [(&str, fn(&mut Record)); 6] = [
+    let enlarge: [(&str, Enlarge); 6] = [
         ("session", |(check, _)| check.sessions.push(session(0))),
         ("successor", |(check, _)| {
             for rotated in check

@@ -13,6 +13,10 @@ use crate::folder::Folder;
 use crate::init::{DEFAULT_GATEWAY, DEFAULT_TENANT, OFFICE_GATEWAY};
 use crate::issuing::file_name;
 
+/// A person or a script waits longer for an answer than a gateway can let a
+/// browser wait: a busy machine is no reason to say that nothing is known.
+const PATIENCE_MS: u32 = 15_000;
+
 /// How a command reaches a node, and as whom.
 #[derive(Args)]
 pub(super) struct Connection {
@@ -80,13 +84,15 @@ impl Connection {
         let read = |path: PathBuf| {
             std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
         };
-        Ok(Options::new(
+        let mut options = Options::new(
             address,
             read(folder.certificate("ca"))?,
             read(folder.certificate(&name))?,
             read(folder.private_key(&name))?,
             &self.tenant,
-        ))
+        );
+        options.deadline_ms = PATIENCE_MS;
+        Ok(options)
     }
 }
 
