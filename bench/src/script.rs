@@ -288,9 +288,12 @@ impl Script {
             Ask::Refresh(person, _) => self.is_refreshed(person, &reply),
             Ask::SignIn(member, _) => {
                 let user = self.members[member as usize].user;
-                reply.code == Code::Ok && reply.granted().is_ok_and(|grant| grant.user == user)
+                reply.code == Code::Ok
+                    && reply
+                        .answer::<v1::Granted>()
+                        .is_ok_and(|grant| grant.user == user)
             }
-            Ask::SignUp(..) => reply.code == Code::Ok && reply.signed_up().is_ok(),
+            Ask::SignUp(..) => reply.code == Code::Ok && reply.answer::<v1::SignedUp>().is_ok(),
         };
         match right {
             true => Verdict::Right,
@@ -303,12 +306,15 @@ impl Script {
 
     fn is_checked(&self, person: u32, reply: &Reply<'_>) -> bool {
         let user = &self.people[person as usize].user;
-        reply.code == Code::Ok && reply.checked().is_ok_and(|checked| checked.user == *user)
+        reply.code == Code::Ok
+            && reply
+                .answer::<v1::Checked>()
+                .is_ok_and(|checked| checked.user == *user)
     }
 
     fn is_refreshed(&mut self, person: u32, reply: &Reply<'_>) -> bool {
         let holder = &mut self.people[person as usize];
-        let granted = match (reply.code, reply.granted()) {
+        let granted = match (reply.code, reply.answer::<v1::Granted>()) {
             (Code::Ok, Ok(granted)) => granted,
             _ => return false,
         };

@@ -1,14 +1,14 @@
 //! From the engine's answers to frames.
 
 use bytes::BytesMut;
-use tidegate_account::{Grant, InterimReply, Refusal, Reply, SessionInfo, Status, Verification};
-use tidegate_runtime::{Answer, Checked, Failure, Outcome};
+use tidegate_account::{InterimReply, Refusal, Reply};
+use tidegate_runtime::{Answer, Failure, Outcome};
 use tidegate_storage_api::Region;
 use tidegate_wire::{
-    Body, Code, Kind, MESSAGE_VERSION, ReplyHead, SecretBytes, Text, encode_refusal, encode_reply,
-    v1,
+    Body, Code, Kind, MESSAGE_VERSION, ReplyHead, Text, encode_refusal, encode_reply, v1,
 };
 
+use crate::operation::{credential, identifier, lifecycle, session};
 use crate::operator::{OperatorError, Said};
 
 /// What a client is told to wait when nothing better is known.
@@ -50,10 +50,10 @@ pub(crate) fn write(
 /// Appends the frame of a check's outcome.
 pub(crate) fn write_check(out: &mut BytesMut, correlation: u64, outcome: Outcome, epoch: u64) {
     match outcome {
-        Outcome::Yes(checked) => yes(out, correlation, epoch, &checked_body(&checked)),
+        Outcome::Yes(checked) => yes(out, correlation, epoch, &session::checked(&checked)),
         Outcome::Degraded(checked, age_ms) => {
             let head = aged(head(correlation, Code::Degraded, epoch), age_ms);
-            say(out, &head, &checked_body(&checked));
+            say(out, &head, &session::checked(&checked));
         }
         Outcome::No(refusal) => {
             let (code, retry_after_ms) = code_of(refusal);
@@ -73,16 +73,18 @@ fn write_interim(
 ) {
     let head = |code| aged(head(correlation, code, epoch), age_ms);
     match reply {
-        InterimReply::Refreshed(grant) => say(out, &head(Code::Degraded), &granted_body(&grant)),
+        InterimReply::Refreshed(grant) => {
+            say(out, &head(Code::Degraded), &credential::granted(&grant))
+        }
         InterimReply::Provisional(grant) => {
-            say(out, &head(Code::Provisional), &granted_body(&grant));
+            say(out, &head(Code::Provisional), &credential::granted(&grant));
         }
         InterimReply::Ended(count) => {
             let head = ReplyHead {
                 retry_after_ms: spread(ENDED_RETRY_AFTER_MS, correlation),
                 ..head(Code::AcceptedNotDurable)
             };
-            say(out, &head, &v1::Revoked { count });
+            say(out, &head, &session::revoked(count));
         }
         InterimReply::Durable(reply) => write_account(out, correlation, reply, (epoch, 0)),
         InterimReply::No(refusal) => {
@@ -106,37 +108,16 @@ fn write_account(
     };
     let head = &head;
     match reply {
-        Reply::SignedUp(user) => {
-            let user = *user.as_bytes();
-            say(out, head, &v1::SignedUp { user });
-        }
+        Reply::SignedUp(user) => say(out, head, &credential::signed_up(user)),
         Reply::SignedIn(grant) | Reply::Refreshed(grant) => {
-            say(out, head, &granted_body(&grant));
+            say(out, head, &credential::granted(&grant));
         }
-        Reply::Sessions(sessions) => {
-            let sessions = sessions.iter().map(session_row).collect();
-            say(out, head, &v1::SessionList { sessions });
-        }
-        Reply::Revoked(count) => say(out, head, &v1::Revoked { count }),
-        Reply::StatusSet(status) => {
-            let status = match status {
-                Status::Active => 1,
-                Status::Locked => 2,
-                Status::Suspended => 3,
-                // Nobody's status is ever set.
-                Status::StandIn => 0,
-            };
-            say(out, head, &v1::StatusSet { status });
-        }
-        Reply::Erased(at) => say(out, head, &v1::Erased { at }),
-        Reply::Claimed(until) => say(out, head, &v1::Claimed { until }),
-        Reply::Verified(verification) => {
-            let verification = match verification {
-                Verification::Confirmed => 1,
-                Verification::TakenOver => 2,
-            };
-            say(out, head, &v1::Verified { verification });
-        }
+        Reply::Sessions(sessions) => say(out, head, &session::list(&sessions)),
+        Reply::Revoked(count) => say(out, head, &session::revoked(count)),
+        Reply::StatusSet(status) => say(out, head, &lifecycle::status_set(status)),
+        Reply::Erased(at) => say(out, head, &lifecycle::erased(at)),
+        Reply::Claimed(until) => say(out, head, &identifier::claimed(until)),
+        Reply::Verified(shown) => say(out, head, &identifier::verified(shown)),
         // A turn in the line of the hashing: nobody else was given it.
         Reply::No(Refusal::Busy { retry_after_ms }) if retry_after_ms > 0 => {
             refuse_until(out, correlation, Code::Busy, retry_after_ms, epoch);
@@ -175,16 +156,17 @@ pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address
 /// Appends what came of an operator's order.
 pub(crate) fn write_said(out: &mut BytesMut, correlation: u64, said: Result<Said, OperatorError>) {
     let (outcome, answer) = match said {
-        Ok(Said::Done(value)) => (1, value),
-        Ok(Said::No { code, message }) => {
-            (2, serde_json::json!({ "code": code, "message": message }))
-        }
+        Ok(Said::Done(value)) => (v1::OrderOutcome::Done, value),
+        Ok(Said::No { code, message }) => (
+            v1::OrderOutcome::Refused,
+            serde_json::json!({ "code": code, "message": message }),
+        ),
         Err(error) => {
             tracing::error!(event = "operator.failed", %error);
             return refuse(out, correlation, Code::Unknown, 0, 0);
         }
     };
-    let answer = Text(answer.to_string());
+    let (outcome, answer) = (outcome.number(), Text(answer.to_string()));
     yes(out, correlation, 0, &v1::Operated { outcome, answer });
 }
 
@@ -271,46 +253,6 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::LimitReached => (Code::LimitReached, 0),
         Refusal::StaleSignIn => (Code::StaleSignIn, 0),
         Refusal::Busy { retry_after_ms } => (Code::Busy, retry_after_ms.max(RETRY_AFTER_MS)),
-    }
-}
-
-fn checked_body(checked: &Checked) -> v1::Checked {
-    v1::Checked {
-        user: *checked.user.as_bytes(),
-        idle_expires_at: checked.idle_expires_at,
-        expires_at: checked.expires_at,
-        assurance: checked.assurance,
-        methods: checked.methods,
-    }
-}
-
-fn granted_body(grant: &Grant) -> v1::Granted {
-    v1::Granted {
-        user: *grant.user.as_bytes(),
-        session: grant.session.0,
-        secret: SecretBytes(*grant.session_secret().expose()),
-        family: SecretBytes(*grant.family.expose()),
-        refresh: SecretBytes(*grant.refresh.expose()),
-        idle_expires_at: grant.idle_expires_at,
-        expires_at: grant.expires_at,
-        assurance: grant.assurance,
-        methods: grant.methods,
-        device: grant.device.as_ref().map(|device| v1::Device {
-            id: device.id.0,
-            secret: SecretBytes(*device.secret.expose()),
-        }),
-    }
-}
-
-fn session_row(session: &SessionInfo) -> v1::SessionRow {
-    v1::SessionRow {
-        session: session.id.0,
-        created_at: session.created_at,
-        used_at: session.used_at,
-        idle_expires_at: session.idle_expires_at,
-        expires_at: session.expires_at,
-        assurance: session.assurance,
-        methods: session.methods,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod init;
 pub mod issuing;
 mod member;
 mod moving;
+mod operation;
 mod operator;
 mod patience;
 mod process;

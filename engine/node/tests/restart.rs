@@ -37,7 +37,7 @@ async fn a_refresh_whose_answer_was_lost_to_a_kill_gets_the_identical_successor(
     // The answer that the gateway of this story never saw.
     let lost = raw.read().await.unwrap();
     let lost = decode_reply(&lost).unwrap();
-    let lost = lost.granted().unwrap().refresh.0;
+    let lost = lost.answer::<v1::Granted>().unwrap().refresh.0;
     let address = node.kill();
     let node = Node::start_at(&dir, address);
     let again = yes(client(&dir, &node).refresh(&grant.refresh).await);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_wire::{
-    Class, Code, IdempotencyKey, Kind, MESSAGE_VERSION, Opcode, Reply, RequestHead, decode_reply,
-    encode_request, v1,
+    Class, Code, IdempotencyKey, Kind, MESSAGE_VERSION, Opcode, Plane, Reply, RequestHead,
+    decode_reply, encode_request, v1,
 };
 
 use crate::budget::Budgets;
@@ -173,9 +173,11 @@ pub(crate) struct Call {
 impl Caller {
     /// Until when a call of this kind is tried.
     pub(crate) fn deadline(&self, opcode: Opcode) -> Deadline {
-        self.world.deadline(match opcode {
-            Opcode::Refresh => self.deadline_ms.min(REFRESH_MAX_MS),
-            _ => self.deadline_ms,
+        self.world.deadline(match opcode.class() {
+            Class::Refresh => self.deadline_ms.min(REFRESH_MAX_MS),
+            Class::Protection | Class::Check | Class::Password | Class::Registration => {
+                self.deadline_ms
+            }
         })
     }
 
@@ -475,9 +477,9 @@ impl Caller {
     /// request which was lost can be repeated.
     fn patience(opcode: Opcode, left_ms: u32, commits_ms: u32) -> u32 {
         let of = |part: u32, (least, most): (u32, u32)| part.clamp(least, most).min(left_ms);
-        match (opcode, opcode.class()) {
+        match (opcode.plane(), opcode.class()) {
             // An order takes as long as it takes.
-            (Opcode::Operate, _) => left_ms,
+            (Plane::Operator, _) => left_ms,
             (_, Class::Password | Class::Registration) => of(left_ms / 2, LONG_MS),
             (_, Class::Check) => of(left_ms / 4, SHORT_MS),
             (_, Class::Protection | Class::Refresh) => {

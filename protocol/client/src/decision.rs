@@ -185,41 +185,6 @@ pub struct Session {
     pub assurance: u8,
 }
 
-/// Which sessions end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RevokeScope {
-    /// The one whose token is presented.
-    This,
-    /// One by its id.
-    One(u64),
-    /// All but the one whose token is presented.
-    Others,
-    /// All.
-    All,
-}
-
-/// A change of an account's status (admin plane).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusChange {
-    /// Close it to protect its owner.
-    Lock,
-    /// Open it again.
-    Unlock,
-    /// Close it by an administrator's decision.
-    Suspend,
-    /// Take that decision back.
-    Reinstate,
-}
-
-/// Who verified an identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verification {
-    /// Whoever set the account up: everything stays.
-    Confirmed,
-    /// Somebody else: everything that was set up before is gone.
-    TakenOver,
-}
-
 /// What came of an operator's order; one JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operated {

@@ -11,22 +11,29 @@ mod budget;
 mod call;
 mod client;
 mod connection;
+mod credential;
 mod decision;
+mod identifier;
+mod lifecycle;
+mod operator;
 mod options;
 mod regions;
 mod routes;
+mod session;
 mod surroundings;
 mod transport;
 
-pub use client::{Client, Identifier, SignIn, Verify, Ways};
+pub use client::{Client, Ways};
 pub use connection::lanes;
+pub use credential::SignIn;
 pub use decision::{
-    CallError, Checked, Decision, Granted, Knowledge, Operated, Over, Refusal, RevokeScope,
-    Session, StatusChange, Verification,
+    CallError, Checked, Decision, Granted, Knowledge, Operated, Over, Refusal, Session,
 };
+pub use identifier::{Identifier, Verify};
 pub use options::{Options, SetupError, quic_config, quic_config_by};
 pub use routes::{Reach, Seed};
 pub use surroundings::{NoRandomness, Surroundings};
+pub use tidegate_wire::v1::{RevokeScope, StatusChange, Verification};
 pub use tidegate_wire::{
     Close, Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
 };

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tidegate_wire::{IdempotencyKey, Opcode, Reply, UserId};
+use tidegate_wire::{Fault, IdempotencyKey, Operation, Reply};
 
 use crate::call::{Call, Caller};
 use crate::decision::{CallError, Decision};
@@ -45,14 +45,13 @@ impl Regions {
 
     /// Asks in one region and, where that one is not the right one, in the one
     /// it names: with the same idempotency key and until the same deadline.
-    pub(crate) async fn call<B: tidegate_wire::Body, T>(
+    pub(crate) async fn call<O: Operation, T>(
         &self,
-        opcode: Opcode,
-        user: Option<UserId>,
+        request: &O,
         key: Option<IdempotencyKey>,
-        body: &B,
-        read: impl Fn(&Reply<'_>) -> Result<T, tidegate_wire::Fault>,
+        read: impl Fn(&Reply<'_>) -> Result<T, Fault>,
     ) -> Result<Decision<T>, CallError> {
+        let (opcode, user) = (O::OPCODE, request.subject());
         let home = user.and_then(|user| self.of(user.0[0]));
         let mut caller = home.unwrap_or(&self.first);
         let idempotency_key = match (opcode.needs_idempotency_key(), key) {
@@ -67,7 +66,7 @@ impl Regions {
             deadline: caller.deadline(opcode),
         };
         for _ in 0..HOPS_MAX {
-            match caller.call(call, body, &read).await {
+            match caller.call(call, request, &read).await {
                 Err(CallError::WrongRegion { region }) => {
                     // Back to where the call began, whose number nobody told.
                     let back = (!std::ptr::eq(caller, &*self.first)).then_some(&*self.first);
@@ -77,7 +76,7 @@ impl Regions {
                 answer => return answer,
             }
         }
-        caller.call(call, body, &read).await
+        caller.call(call, request, &read).await
     }
 }
 

@@ -16,7 +16,9 @@ mod samples;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tidegate_wire::{MAX_REQUEST_BYTES, Opcode, Splitter, decode_reply, decode_request};
+use tidegate_wire::{
+    MAX_REQUEST_BYTES, Opcode, REPLY_HEAD_BYTES, Splitter, decode_reply, decode_request,
+};
 
 /// SplitMix64 (Steele, Lea and Flood 2014): the same seed, the same frames.
 struct Dice(u64);
@@ -92,16 +94,11 @@ fn decode(bytes: &[u8]) -> bool {
     let reply = decode_reply(bytes);
     let readable = reply.is_ok();
     if let Ok(reply) = reply {
-        let _ = reply.checked();
-        let _ = reply.granted();
-        let _ = reply.signed_up();
-        let _ = reply.revoked();
-        let _ = reply.sessions();
-        let _ = reply.status_set();
-        let _ = reply.erased();
-        let _ = reply.claimed();
-        let _ = reply.verified();
-        let _ = reply.operated();
+        let _ = reply.redirect();
+        let _ = reply.elsewhere();
+    }
+    for opcode in Opcode::ALL {
+        let _ = opcode.read_answer(bytes.get(REPLY_HEAD_BYTES..).unwrap_or_default());
     }
     request || readable
 }

@@ -1,18 +1,12 @@
 //! Reading frames: every untrusted byte is validated, in place.
 
-use rkyv::Portable;
-use rkyv::api::high::HighValidator;
-use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::Failure;
 use thiserror::Error;
 
 use crate::code::{Code, Kind};
 use crate::frame::{ReplyHead, RequestHead};
-use crate::opcode::Opcode;
-use crate::{
-    MAX_ADDRESS_BYTES, MAX_IDENTIFIER_BYTES, MAX_IDENTIFIERS, MAX_PASSWORD_BYTES, MAX_REPLY_BYTES,
-    MAX_REQUEST_BYTES, MAX_SESSIONS, MESSAGE_VERSION, v1,
-};
+use crate::operation::{InPlace, Message, Opcode, Requested};
+use crate::{MAX_REPLY_BYTES, MAX_REQUEST_BYTES, MESSAGE_VERSION, v1};
 
 /// Why a frame cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -61,35 +55,6 @@ pub struct Request<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What is asked.
-#[derive(Clone, Copy)]
-pub enum Requested<'a> {
-    /// Nothing.
-    Ping,
-    /// Is this session alive?
-    Check(&'a v1::ArchivedCheck),
-    /// Replace this refresh token.
-    Refresh(&'a v1::ArchivedRefresh),
-    /// Sign in.
-    SignIn(&'a v1::ArchivedSignIn),
-    /// Make an account.
-    SignUp(&'a v1::ArchivedSignUp),
-    /// End sessions.
-    Revoke(&'a v1::ArchivedRevoke),
-    /// List sessions.
-    Sessions(&'a v1::ArchivedSessions),
-    /// Open or close an account.
-    SetStatus(&'a v1::ArchivedSetStatus),
-    /// Claim one more identifier.
-    Claim(&'a v1::ArchivedClaim),
-    /// Take an identifier as shown.
-    Verify(&'a v1::ArchivedVerify),
-    /// Run the node.
-    Operate(&'a v1::ArchivedOperate),
-    /// Erase a person.
-    Erase(&'a v1::ArchivedErase),
-}
-
 /// Reads one whole request frame.
 ///
 /// # Errors
@@ -106,21 +71,7 @@ pub fn decode_request(frame: &[u8]) -> Result<Request<'_>, Fault> {
     if opcode.needs_idempotency_key() && head.idempotency_key == [0; 16] {
         return Err(Fault::IdempotencyMissing);
     }
-    let body = match opcode {
-        Opcode::Ping => access::<v1::ArchivedPing>(bytes).map(|_| Requested::Ping),
-        Opcode::Check => access(bytes).map(Requested::Check),
-        Opcode::Refresh => access(bytes).map(Requested::Refresh),
-        Opcode::SignIn => access(bytes).map(Requested::SignIn),
-        Opcode::SignUp => access(bytes).map(Requested::SignUp),
-        Opcode::Revoke => access(bytes).map(Requested::Revoke),
-        Opcode::Sessions => access(bytes).map(Requested::Sessions),
-        Opcode::SetStatus => access(bytes).map(Requested::SetStatus),
-        Opcode::Claim => access(bytes).map(Requested::Claim),
-        Opcode::Verify => access(bytes).map(Requested::Verify),
-        Opcode::Operate => access(bytes).map(Requested::Operate),
-        Opcode::Erase => access(bytes).map(Requested::Erase),
-    }?;
-    within_limits(&body)?;
+    let body = opcode.read(bytes)?;
     Ok(Request {
         head,
         opcode,
@@ -129,48 +80,15 @@ pub fn decode_request(frame: &[u8]) -> Result<Request<'_>, Fault> {
     })
 }
 
-fn access<'a, T>(bytes: &'a [u8]) -> Result<&'a T, Fault>
-where
-    T: Portable + for<'b> CheckBytes<HighValidator<'b, Failure>>,
-{
-    rkyv::access::<T, Failure>(bytes).map_err(|_| Fault::Malformed)
+/// Reads a body in place.
+pub(crate) fn access<M: Message>(bytes: &[u8]) -> Result<&InPlace<M>, Fault> {
+    let archived = rkyv::access::<InPlace<M>, Failure>(bytes);
+    let archived = archived.map_err(|_| Fault::Malformed)?;
+    M::validate(archived)?;
+    Ok(archived)
 }
 
-fn within_limits(body: &Requested<'_>) -> Result<(), Fault> {
-    match body {
-        Requested::SignIn(sign_in) => {
-            identifier(&sign_in.identifier)?;
-            limited(sign_in.password.as_str().len(), MAX_PASSWORD_BYTES)
-        }
-        Requested::SignUp(sign_up) => {
-            limited(sign_up.identifiers.len(), MAX_IDENTIFIERS)?;
-            sign_up.identifiers.iter().try_for_each(identifier)?;
-            limited(sign_up.password.as_str().len(), MAX_PASSWORD_BYTES)
-        }
-        Requested::Claim(claim) => identifier(&claim.identifier),
-        Requested::Verify(verify) => {
-            identifier(&verify.identifier)?;
-            let password = verify.password.as_ref();
-            let length = password.map_or(0, |password| password.as_str().len());
-            limited(length, MAX_PASSWORD_BYTES)
-        }
-        Requested::Ping
-        | Requested::Check(_)
-        | Requested::Refresh(_)
-        | Requested::Revoke(_)
-        | Requested::Sessions(_)
-        | Requested::SetStatus(_)
-        | Requested::Erase(_)
-        // The frame's own limit is a command's.
-        | Requested::Operate(_) => Ok(()),
-    }
-}
-
-fn identifier(identifier: &v1::ArchivedIdentifier) -> Result<(), Fault> {
-    limited(identifier.text.as_str().len(), MAX_IDENTIFIER_BYTES)
-}
-
-fn limited(length: usize, max: usize) -> Result<(), Fault> {
+pub(crate) fn limited(length: usize, max: usize) -> Result<(), Fault> {
     match length <= max {
         true => Ok(()),
         false => Err(Fault::TooLarge),
@@ -208,92 +126,33 @@ pub fn decode_reply(frame: &[u8]) -> Result<Reply<'_>, Fault> {
 }
 
 impl<'a> Reply<'a> {
-    /// The body of a reply to [`Opcode::Check`].
+    /// The body of a yes, read in place.
     ///
     /// # Errors
-    /// `Malformed`, as for every body.
-    pub fn checked(&self) -> Result<&'a v1::ArchivedChecked, Fault> {
-        access(self.bytes)
+    /// `Malformed`; `TooLarge` when a length is over its limit.
+    pub fn answer<A: Message>(&self) -> Result<&'a InPlace<A>, Fault> {
+        access::<A>(self.bytes)
     }
 
-    /// The body of a reply to [`Opcode::SignIn`] and [`Opcode::Refresh`].
+    /// The body of a yes, as a value of its own.
     ///
     /// # Errors
-    /// `Malformed`.
-    pub fn granted(&self) -> Result<&'a v1::ArchivedGranted, Fault> {
-        access(self.bytes)
-    }
-
-    /// The body of a reply to [`Opcode::SignUp`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn signed_up(&self) -> Result<&'a v1::ArchivedSignedUp, Fault> {
-        access(self.bytes)
-    }
-
-    /// The body of a reply to [`Opcode::Revoke`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn revoked(&self) -> Result<&'a v1::ArchivedRevoked, Fault> {
-        access(self.bytes)
-    }
-
-    /// The body of a reply to [`Opcode::Sessions`].
-    ///
-    /// # Errors
-    /// `Malformed`; `TooLarge` over [`MAX_SESSIONS`].
-    pub fn sessions(&self) -> Result<&'a v1::ArchivedSessionList, Fault> {
-        let list: &v1::ArchivedSessionList = access(self.bytes)?;
-        limited(list.sessions.len(), MAX_SESSIONS)?;
-        Ok(list)
-    }
-
-    /// The body of a reply to [`Opcode::SetStatus`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn status_set(&self) -> Result<&'a v1::ArchivedStatusSet, Fault> {
-        access(self.bytes)
-    }
-
-    /// The body of a reply to [`Opcode::Erase`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn erased(&self) -> Result<&'a v1::ArchivedErased, Fault> {
-        access(self.bytes)
-    }
-
-    /// The body of a reply to [`Opcode::Claim`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn claimed(&self) -> Result<&'a v1::ArchivedClaimed, Fault> {
-        access(self.bytes)
-    }
-
-    /// The body of a reply to [`Opcode::Verify`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn verified(&self) -> Result<&'a v1::ArchivedVerified, Fault> {
-        access(self.bytes)
+    /// As [`Reply::answer`].
+    pub fn owned<A: Message>(&self) -> Result<A, Fault> {
+        let archived = self.answer::<A>()?;
+        rkyv::deserialize::<A, Failure>(archived).map_err(|_| Fault::Malformed)
     }
 
     /// Who owns the slot instead, in a reply that says [`Code::NotOwner`];
     /// `None` when it does not say.
     ///
     /// # Errors
-    /// `Malformed`; `TooLarge` over [`MAX_ADDRESS_BYTES`].
+    /// `Malformed`; `TooLarge` over [`crate::MAX_ADDRESS_BYTES`].
     pub fn redirect(&self) -> Result<Option<&'a v1::ArchivedRedirect>, Fault> {
         if self.code != Code::NotOwner || self.bytes.is_empty() {
             return Ok(None);
         }
-        let redirect: &v1::ArchivedRedirect = access(self.bytes)?;
-        limited(redirect.address.len(), MAX_ADDRESS_BYTES)?;
-        Ok(Some(redirect))
+        access::<v1::Redirect>(self.bytes).map(Some)
     }
 
     /// The region that a reply names; none unless it is [`Code::WrongRegion`].
@@ -304,15 +163,7 @@ impl<'a> Reply<'a> {
         if self.code != Code::WrongRegion {
             return Ok(None);
         }
-        let elsewhere: &v1::ArchivedElsewhere = access(self.bytes)?;
+        let elsewhere = access::<v1::Elsewhere>(self.bytes)?;
         Ok(Some(elsewhere.region))
-    }
-
-    /// The body of a reply to [`Opcode::Operate`].
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn operated(&self) -> Result<&'a v1::ArchivedOperated, Fault> {
-        access(self.bytes)
     }
 }

@@ -10,24 +10,40 @@
 mod close;
 mod code;
 mod decode;
+mod elsewhere;
 mod encode;
 mod frame;
-mod opcode;
+mod operation;
 mod secret;
 mod split;
 mod tenant;
 mod token;
 
-pub mod v1;
+/// Version 1 of the messages. Frozen: a change of any field is a new version.
+///
+/// One struct per message, because an archived enum takes the size of its
+/// largest variant; the opcode stands in the frame's head. Times are Unix
+/// milliseconds.
+pub mod v1 {
+    pub use crate::elsewhere::*;
+    pub use crate::operation::credential::*;
+    pub use crate::operation::identifier::*;
+    pub use crate::operation::lifecycle::*;
+    pub use crate::operation::operator::*;
+    pub use crate::operation::session::*;
+}
 
 pub use close::Close;
 pub use code::{Code, Kind};
-pub use decode::{Fault, Reply, Request, Requested, decode_reply, decode_request};
+pub use decode::{Fault, Reply, Request, decode_reply, decode_request};
 pub use encode::{Body, encode_refusal, encode_reply, encode_request};
 pub use frame::{
     IdempotencyKey, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead, correlation_of,
 };
-pub use opcode::{Class, Opcode, Plane};
+pub use operation::{
+    Addressed, Authority, Away, Class, Family, InPlace, Message, Nature, Opcode, Operation, Plane,
+    Repeat, Requested, Visitor,
+};
 pub use secret::{ArchivedSecretBytes, SECRET_BYTES, SecretBytes, Text};
 pub use split::Splitter;
 pub use tenant::tenant_id;

@@ -6,8 +6,8 @@ mod samples;
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use tidegate_wire::{
-    Code, Fault, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, Opcode, Requested, Splitter, decode_reply,
-    decode_request, encode_request,
+    Code, Fault, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, Message, Opcode, REPLY_HEAD_BYTES, Requested,
+    Splitter, decode_reply, decode_request, encode_request, v1,
 };
 
 fn fault(frame: &[u8]) -> Option<Fault> {
@@ -45,27 +45,24 @@ fn every_request_reads_back() {
 fn every_reply_reads_back() {
     let frame = samples::reply(Opcode::Check);
     let reply = decode_reply(&frame).unwrap();
-    assert_eq!(reply.checked().unwrap().expires_at.to_native(), 2);
+    let checked = reply.answer::<v1::Checked>().unwrap();
+    assert_eq!(checked.expires_at.to_native(), 2);
     let frame = samples::reply(Opcode::SignIn);
-    let granted = decode_reply(&frame).unwrap();
-    assert_eq!(granted.granted().unwrap().session.to_native(), 7);
+    let reply = decode_reply(&frame).unwrap();
+    let granted = reply.answer::<v1::Granted>().unwrap();
+    assert_eq!(granted.session.to_native(), 7);
     let frame = samples::reply(Opcode::Sessions);
-    assert_eq!(
-        decode_reply(&frame)
-            .unwrap()
-            .sessions()
-            .unwrap()
-            .sessions
-            .len(),
-        50
-    );
+    let reply = decode_reply(&frame).unwrap();
+    let list = reply.answer::<v1::SessionList>().unwrap();
+    assert_eq!(list.sessions.len(), 50);
     let frame = samples::refusal(Code::Throttled);
     let refusal = decode_reply(&frame).unwrap();
     assert_eq!(
         (refusal.code, refusal.head.retry_after_ms),
         (Code::Throttled, 250)
     );
-    assert_eq!(refusal.checked().err(), Some(Fault::Malformed));
+    let body = refusal.answer::<v1::Checked>();
+    assert_eq!(body.err(), Some(Fault::Malformed));
 }
 
 #[test]
@@ -172,14 +169,17 @@ proptest! {
     #[test]
     fn bytes_of_any_kind_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = decode_request(&bytes);
+        for opcode in Opcode::ALL {
+            let _ = opcode.read_answer(&bytes);
+        }
         if let Ok(reply) = decode_reply(&bytes) {
-            let _ = (reply.checked().is_ok(), reply.granted().is_ok(), reply.sessions().is_ok());
+            let _ = (reply.redirect().is_ok(), reply.elsewhere().is_ok());
         }
     }
 
     #[test]
     fn a_whole_frame_with_any_bytes_changed_never_panics(
-        which in 0usize..8, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        which in 0..Opcode::ALL.len(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut frame = samples::request(Opcode::ALL[which]).to_vec();
         for (place, value) in changes {
@@ -190,6 +190,7 @@ proptest! {
         let mut reply = samples::reply(Opcode::ALL[which]).to_vec();
         reply.truncate(frame.len());
         let _ = decode_reply(&reply);
+        let _ = Opcode::ALL[which].read_answer(reply.get(REPLY_HEAD_BYTES..).unwrap_or_default());
     }
 
     #[test]
@@ -212,7 +213,7 @@ proptest! {
 
     #[test]
     fn frames_come_out_whole_however_the_stream_is_cut(
-        which in prop::collection::vec(0usize..8, 1..12), cuts in prop::collection::vec(1usize..300, 1..60),
+        which in prop::collection::vec(0..Opcode::ALL.len(), 1..12), cuts in prop::collection::vec(1usize..300, 1..60),
     ) {
         let sent: Vec<Bytes> = which.iter().map(|n| samples::request(Opcode::ALL[*n])).collect();
         let stream = sent.concat();
@@ -225,6 +226,48 @@ proptest! {
         }
         prop_assert_eq!(frames(Splitter::new(MAX_REQUEST_BYTES), &chunks), Ok(sent));
     }
+}
+
+/// A body changed at one number that is a choice.
+fn chosen(opcode: Opcode, place: usize, number: u8) -> Option<Fault> {
+    fault(&with(opcode, |frame| frame[place] = number))
+}
+
+#[test]
+fn a_number_that_is_no_choice_is_malformed() {
+    let malformed = Some(Fault::Malformed);
+    let last = |opcode| samples::request(opcode).len() - 1;
+    let scope = last(Opcode::Revoke) - 8;
+    assert_eq!(chosen(Opcode::Revoke, scope, 4), None);
+    assert_eq!(chosen(Opcode::Revoke, scope, 0), malformed);
+    assert_eq!(chosen(Opcode::Revoke, scope, 5), malformed);
+    let change = last(Opcode::SetStatus);
+    assert_eq!(chosen(Opcode::SetStatus, change, 1), None);
+    assert_eq!(chosen(Opcode::SetStatus, change, 5), malformed);
+    // From the end: source 17, its mark, remember.
+    let source = last(Opcode::SignIn) - 16;
+    assert_eq!(chosen(Opcode::SignIn, source, 3), None);
+    assert_eq!(chosen(Opcode::SignIn, source, 4), malformed);
+    let remember = source - 2;
+    assert_eq!(chosen(Opcode::SignIn, remember, 0), None);
+    assert_eq!(chosen(Opcode::SignIn, remember, 2), malformed);
+    // The text of a claim's identifier stands at its end, behind the kind.
+    let kind = last(Opcode::Claim) - 8;
+    assert_eq!(chosen(Opcode::Claim, kind, 3), None);
+    assert_eq!(chosen(Opcode::Claim, kind, 4), malformed);
+}
+
+#[test]
+fn an_attestation_by_a_session_of_another_account_is_malformed() {
+    let mut body = v1::Verify::sample();
+    let coded = |body: &v1::Verify| {
+        let mut out = BytesMut::new();
+        encode_request(&mut out, &samples::head(Opcode::Verify), body).unwrap();
+        fault(&out)
+    };
+    assert_eq!(coded(&body), None);
+    body.user = [0xA2; 16];
+    assert_eq!(coded(&body), Some(Fault::Malformed));
 }
 
 #[test]

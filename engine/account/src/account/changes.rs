@@ -13,8 +13,8 @@ use crate::digest::IndexHash;
 use crate::erasure::Erasure;
 use crate::event::EventKind;
 use crate::id::TenantId;
-use crate::record::IdentifierRow;
 use crate::record::Hold;
+use crate::record::IdentifierRow;
 
 /// What must be committed together with the record.
 #[derive(Debug, Default)]

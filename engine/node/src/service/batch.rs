@@ -13,8 +13,10 @@ use tidegate_wire::{
 };
 
 use super::Service;
-use super::request::{Asked, NotTaken, Replies, ask_of, submit, take};
+use super::request::{Asked, Replies, submit, take};
 use crate::answers;
+use crate::operation::NotTaken;
+use crate::operation::session::to_ask;
 use crate::rights::{Gateway, Rights};
 
 /// Checks that go to memory together: what they read fits the first cache.
@@ -76,7 +78,7 @@ impl<'a> Batch<'a> {
             self.requests[request.opcode as usize - 1] += 1;
             match request.body {
                 Requested::Check(check) => {
-                    let ask = ask_of(&request.head, check);
+                    let ask = to_ask(check, &request.head);
                     self.checks.push(Waiting {
                         head: request.head,
                         prepared: arrived.checks.prepare(ask),
@@ -207,12 +209,3 @@ fn judge(
         NotTaken(Code::Busy, wait_ms)
     })
 }
-
-/// The counters of requests are indexed by opcode.
-const _: () = {
-    let mut place = 0;
-    while place < Opcode::ALL.len() {
-        assert!(Opcode::ALL[place] as usize == place + 1);
-        place += 1;
-    }
-};

@@ -6,10 +6,10 @@ use tidegate_wire::{Close, ReplyHead, SecretBytes, SessionToken, UserId, encode_
 
 use super::*;
 use crate::client::{Client, Ways};
-use crate::decision::RevokeScope;
 use crate::routes::{Reach, Seed};
 use crate::surroundings::{NoRandomness, Surroundings};
 use crate::transport::{Refused, Transport};
+use tidegate_wire::v1::RevokeScope;
 
 #[test]
 fn a_call_that_may_have_been_carried_out_does_not_end_as_not_done() {

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tidegate_wire::{
-    Code, MESSAGE_VERSION, ReplyHead, SecretBytes, SessionToken, decode_request, encode_refusal,
-    encode_reply, v1,
+    Code, MESSAGE_VERSION, ReplyHead, SecretBytes, SessionToken, UserId, decode_request,
+    encode_refusal, encode_reply, v1,
 };
 
 use super::*;
-use crate::client::{Client, SignIn, Ways};
+use crate::client::{Client, Ways};
+use crate::credential::SignIn;
 use crate::routes::{Reach, Seed};
 use crate::surroundings::{NoRandomness, Surroundings};
 use crate::transport::{Asked, Transport};

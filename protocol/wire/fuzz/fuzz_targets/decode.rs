@@ -3,21 +3,16 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use tidegate_wire::{MAX_REQUEST_BYTES, Splitter, decode_reply, decode_request};
+use tidegate_wire::{MAX_REQUEST_BYTES, Opcode, REPLY_HEAD_BYTES, Splitter, decode_reply, decode_request};
 
 fuzz_target!(|data: &[u8]| {
     let _ = decode_request(data);
+    for opcode in Opcode::ALL {
+        let _ = opcode.read_answer(data.get(REPLY_HEAD_BYTES..).unwrap_or_default());
+    }
     if let Ok(reply) = decode_reply(data) {
-        let _ = reply.checked();
-        let _ = reply.granted();
-        let _ = reply.signed_up();
-        let _ = reply.revoked();
-        let _ = reply.sessions();
-        let _ = reply.status_set();
-        let _ = reply.erased();
-        let _ = reply.claimed();
-        let _ = reply.verified();
-        let _ = reply.operated();
+        let _ = reply.redirect();
+        let _ = reply.elsewhere();
     }
     let mut splitter = Splitter::new(MAX_REQUEST_BYTES);
     for half in [&data[..data.len() / 2], &data[data.len() / 2..]] {

@@ -1,0 +1,96 @@
+//! Signing up and in with a password.
+
+use tidegate_account::{
+    DeviceId, DeviceProof, Grant, Identifier, Password, PasswordFault, Remember, UserId,
+};
+use tidegate_runtime::{Origin, Task};
+use tidegate_wire::{Code, SecretBytes, v1};
+
+use super::NotTaken;
+use super::identifier::to_identifier;
+use super::session::secret;
+use crate::rights::Gateway;
+
+pub(super) fn to_sign_in(body: &v1::ArchivedSignIn, gateway: &Gateway) -> Result<Task, NotTaken> {
+    Ok(Task::SignIn {
+        // An account of an earlier rule may have what is refused today.
+        identifier: to_identifier(&body.identifier, Identifier::find)?,
+        password: to_password(body.password.as_str())?,
+        device: body.device.as_ref().map(|device| DeviceProof {
+            id: DeviceId(device.id.to_native()),
+            secret: secret(&device.secret),
+        }),
+        remember: match v1::Remember::from_number(body.remember)? {
+            v1::Remember::Nothing => Remember::Nothing,
+            v1::Remember::Device => Remember::Device,
+        },
+        origin: to_origin(body.source.as_ref(), gateway)?,
+    })
+}
+
+pub(super) fn to_sign_up(body: &v1::ArchivedSignUp, gateway: &Gateway) -> Result<Task, NotTaken> {
+    let identifiers = body.identifiers.iter();
+    let identifiers = identifiers.map(|text| to_identifier(text, Identifier::parse));
+    let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
+    if identifiers.is_empty() {
+        return Err(Code::InvalidIdentifier.into());
+    }
+    Ok(Task::SignUp {
+        identifiers,
+        password: to_password(body.password.as_str())?,
+        origin: to_origin(body.source.as_ref(), gateway)?,
+    })
+}
+
+pub(super) fn to_password(text: &str) -> Result<Password, NotTaken> {
+    Password::parse(text).map_err(|fault| match fault {
+        // The code has no room for which character it is, and it belongs into
+        // no log: the caller has the text and can find it by the same rule.
+        PasswordFault::Empty | PasswordFault::Forbidden(_) => Code::InvalidPassword.into(),
+        PasswordFault::TooLong => Code::TooLarge.into(),
+    })
+}
+
+/// The source that a gateway names, which some must.
+fn to_origin(
+    source: Option<&v1::ArchivedSource>,
+    gateway: &Gateway,
+) -> Result<Option<Origin>, NotTaken> {
+    let Some(source) = source else {
+        return match gateway.names_sources() {
+            true => Err(Code::NotPermitted.into()),
+            false => Ok(None),
+        };
+    };
+    let [a, b, c, d, e, f, g, h, ..] = source.bytes;
+    Ok(Some(match v1::SourceKind::from_number(source.kind)? {
+        v1::SourceKind::V4 => Origin::V4([a, b, c, d]),
+        v1::SourceKind::V6 => Origin::V6([a, b, c, d, e, f, g, h]),
+        v1::SourceKind::Gateway => Origin::Gateway(source.bytes),
+    }))
+}
+
+pub(crate) fn signed_up(user: UserId) -> v1::SignedUp {
+    v1::SignedUp {
+        user: *user.as_bytes(),
+    }
+}
+
+/// What a sign-in or a refresh hands out.
+pub(crate) fn granted(grant: &Grant) -> v1::Granted {
+    v1::Granted {
+        user: *grant.user.as_bytes(),
+        session: grant.session.0,
+        secret: SecretBytes(*grant.session_secret().expose()),
+        family: SecretBytes(*grant.family.expose()),
+        refresh: SecretBytes(*grant.refresh.expose()),
+        idle_expires_at: grant.idle_expires_at,
+        expires_at: grant.expires_at,
+        assurance: grant.assurance,
+        methods: grant.methods,
+        device: grant.device.as_ref().map(|device| v1::Device {
+            id: device.id.0,
+            secret: SecretBytes(*device.secret.expose()),
+        }),
+    }
+}
