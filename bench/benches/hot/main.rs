@@ -17,7 +17,7 @@ use divan::Bencher;
 use refreshing::Refreshing;
 use subjects::Subjects;
 use tidegate_account::{
-    Grant, Identifier, IdentifierKind, Password, Policy, Remember, Reply, TenantId,
+    CredentialReply, Grant, Identifier, IdentifierKind, Password, Policy, Remember, Reply, TenantId,
 };
 use tidegate_runtime::ports::{Clock, Cpu};
 use tidegate_runtime::{
@@ -127,7 +127,7 @@ async fn signed_in() -> (Engine, Grant) {
         origin: None,
     };
     match ask(&engine, sign_in).await {
-        Answer::Reply(Reply::SignedIn(grant)) => (engine, grant),
+        Answer::Reply(Reply::Credential(CredentialReply::SignedIn(grant))) => (engine, grant),
         other => panic!("{other:?}"),
     }
 }

@@ -1,9 +1,10 @@
 //! The account core at its commonest change.
 
 use tidegate_account::{
-    Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
-    IdentifierKind, IndexHash, Input, LedBy, Password, PasswordCheck, PasswordHash, Policy,
-    Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
+    Account, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply,
+    Effect, Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password,
+    PasswordCheck, PasswordHash, Policy, Remember, Reply, SessionCommand, SessionReply, SignIn,
+    SignUp, Source, TenantId, Ticket, UserId, tagged,
 };
 
 const USER: [u8; 16] = [7; 16];
@@ -43,9 +44,12 @@ impl Refreshing {
             led_by: LedBy::Id,
         };
         let mut granted = None;
-        for (step, command) in [Command::SignUp(sign_up), Command::SignIn(sign_in)]
-            .into_iter()
-            .enumerate()
+        for (step, command) in [
+            Command::Credential(CredentialCommand::SignUp(sign_up)),
+            Command::Credential(CredentialCommand::SignIn(sign_in)),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let step = step as u64;
             let output = account.handle(NOW_MS, seed(step * 2), &policy, input(step, command));
@@ -67,7 +71,7 @@ impl Refreshing {
             };
             let output = account.handle(NOW_MS, seed(step * 2 + 1), &policy, done);
             for (_, reply) in output.replies {
-                if let Reply::SignedIn(grant) = reply {
+                if let Reply::Credential(CredentialReply::SignedIn(grant)) = reply {
                     granted = Some(grant);
                 }
             }
@@ -83,18 +87,18 @@ impl Refreshing {
     /// Replaces the refresh token once.
     pub(crate) fn refresh(&mut self) -> bool {
         self.step += 1;
-        let command = Command::Refresh {
+        let command = Command::Session(SessionCommand::Refresh {
             session: self.grant.session,
             family: self.grant.family.clone(),
             token: self.grant.refresh.clone(),
-        };
+        });
         let now_ms = NOW_MS + self.step;
         let input = input(self.step, command);
         let output = self
             .account
             .handle(now_ms, seed(self.step), &self.policy, input);
         match output.replies.into_iter().next() {
-            Some((_, Reply::Refreshed(grant))) => {
+            Some((_, Reply::Session(SessionReply::Refreshed(grant)))) => {
                 self.grant = grant;
                 true
             }

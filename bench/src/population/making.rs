@@ -8,7 +8,8 @@ use anyhow::{Context, bail, ensure};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tidegate_account::{
-    Grant, Identifier, IdentifierKind, Password, Policy, Remember, Reply, TenantId, UserId,
+    CredentialReply, Grant, Identifier, IdentifierKind, Password, Policy, Remember, Reply,
+    TenantId, UserId,
 };
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{
@@ -171,7 +172,10 @@ async fn populate(dir: &Path, people: usize) -> anyhow::Result<Vec<Person>> {
         origin: None,
     };
     everybody(&engine, people, sign_up, |reply| {
-        ensure!(matches!(reply, Reply::SignedUp(_)), "{reply:?}");
+        ensure!(
+            matches!(reply, Reply::Credential(CredentialReply::SignedUp(_))),
+            "{reply:?}"
+        );
         Ok(())
     })
     .await?;
@@ -184,7 +188,7 @@ async fn populate(dir: &Path, people: usize) -> anyhow::Result<Vec<Person>> {
     };
     let mut all = Vec::with_capacity(people);
     everybody(&engine, people, sign_in, |reply| match reply {
-        Reply::SignedIn(grant) => {
+        Reply::Credential(CredentialReply::SignedIn(grant)) => {
             all.push(holding(&grant));
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! One person's account: the machine itself.
 
+mod authority;
 mod changes;
 mod claim;
 mod erase;
@@ -15,16 +16,21 @@ mod sweep;
 mod tests;
 mod verify;
 
+use crate::command::CredentialCommand;
+use crate::command::IdentifierCommand;
+use crate::command::LifecycleCommand;
+use crate::command::SessionCommand;
+use crate::reply::LifecycleReply;
+use crate::reply::SessionReply;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, Effect, PendingId, Request,
-    SessionProof, SignIn, Ticket,
+    SignIn, Ticket,
 };
 use crate::digest::IndexHash;
-use crate::digest::SecretHash;
 use crate::entropy::Entropy;
 use crate::erasure::Erasure;
 use crate::event::{EndReason, EventKind};
@@ -36,6 +42,7 @@ use crate::reply::{Refusal, Reply, SessionInfo};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
 
+pub use authority::Authority;
 pub use changes::{Changes, Fate, Held, Moved};
 pub use interim::{
     Ended, INTERIM_GUESSES_MAX, Interim, InterimAccount, InterimInput, InterimOutput, InterimReply,
@@ -288,7 +295,11 @@ impl Account {
         }
         // A deadline is told only when it is durable.
         let tells = |(_, reply): &(Ticket, Reply)| {
-            matches!(reply, Reply::Refreshed(_) | Reply::Sessions(_))
+            matches!(
+                reply,
+                Reply::Session(SessionReply::Refreshed(_))
+                    | Reply::Session(SessionReply::Sessions(_))
+            )
         };
         if self.durability == Durability::Behind && step.output.replies.iter().any(tells) {
             step.change();
@@ -309,10 +320,47 @@ impl Account {
         let Some(command) = self.first_time(&request, command, step) else {
             return;
         };
+        if let Err(refusal) = self.authorize(&request, command.authority(), step) {
+            return step.reply(request.ticket, Reply::No(refusal));
+        }
         match command {
-            Command::SignUp(sign_up) => self.sign_up(request, sign_up, step),
-            Command::SignIn(sign_in) => self.sign_in(request, sign_in, step),
-            Command::Refresh {
+            Command::Credential(command) => self.credential(request, command, step),
+            Command::Identifier(command) => self.identifier(request, command, step),
+            Command::Lifecycle(command) => self.lifecycle(request, command, step),
+            Command::Session(command) => self.session(request, command, step),
+        }
+    }
+
+    fn credential(&mut self, request: Request, command: CredentialCommand, step: &mut Step<'_>) {
+        match command {
+            CredentialCommand::SignUp(sign_up) => self.sign_up(request, sign_up, step),
+            CredentialCommand::SignIn(sign_in) => self.sign_in(request, sign_in, step),
+        }
+    }
+
+    fn identifier(&mut self, request: Request, command: IdentifierCommand, step: &mut Step<'_>) {
+        match command {
+            IdentifierCommand::Claim { identifier, .. } => {
+                let reply = self.claim(&request, identifier, step);
+                self.settle(&request, reply, step);
+            }
+            IdentifierCommand::Verify(verify) => self.verify(request, *verify, step),
+        }
+    }
+
+    fn lifecycle(&mut self, request: Request, command: LifecycleCommand, step: &mut Step<'_>) {
+        let reply = match command {
+            LifecycleCommand::SetStatus { change, by } => {
+                self.set_status(&request, change, &by, step)
+            }
+            LifecycleCommand::Erase { by } => self.erase(&request, &by, step),
+        };
+        self.settle(&request, reply, step);
+    }
+
+    fn session(&mut self, request: Request, command: SessionCommand, step: &mut Step<'_>) {
+        match command {
+            SessionCommand::Refresh {
                 session,
                 family,
                 token,
@@ -320,27 +368,14 @@ impl Account {
                 let reply = self.refresh(&request, session, &family, &token, step);
                 step.reply(request.ticket, reply);
             }
-            Command::Revoke { by, scope } => {
-                let reply = self.revoke(&request, &by, scope, step);
+            SessionCommand::Revoke { by, scope } => {
+                let reply = self.revoke(&request, by.session, scope, step);
                 self.settle(&request, reply, step);
             }
-            Command::Sessions { by } => {
-                let reply = self.list(&request, &by, step);
+            SessionCommand::Sessions { .. } => {
+                let reply = self.list(step);
                 step.reply(request.ticket, reply);
             }
-            Command::SetStatus { change, by } => {
-                let reply = self.set_status(&request, change, &by, step);
-                self.settle(&request, reply, step);
-            }
-            Command::Erase { by } => {
-                let reply = self.erase(&request, &by, step);
-                self.settle(&request, reply, step);
-            }
-            Command::Claim { by, identifier } => {
-                let reply = self.claim(&request, &by, identifier, step);
-                self.settle(&request, reply, step);
-            }
-            Command::Verify(verify) => self.verify(request, *verify, step),
         }
     }
 
@@ -465,26 +500,7 @@ impl Account {
         person.filter(|person| person.is_of(request.tenant))
     }
 
-    /// The place of the live session that a token proves.
-    fn prove(&self, request: &Request, by: &SessionProof, now_ms: u64) -> Result<usize, Refusal> {
-        let person = self.person.as_ref();
-        let person = person.filter(|person| person.check.tenant == request.tenant.0);
-        let sessions = person.map_or(&[][..], |person| &person.check.sessions);
-        let hash = SecretHash::of_session(&by.secret);
-        let place = sessions
-            .iter()
-            .position(|session| session.id() == by.session && hash.matches(&session.secret_hash))
-            .ok_or(Refusal::InvalidToken)?;
-        match sessions[place].span().liveness(now_ms) {
-            Liveness::Active { .. } => Ok(place),
-            Liveness::IdleOver | Liveness::Expired => Err(Refusal::SessionExpired),
-        }
-    }
-
-    fn list(&mut self, request: &Request, by: &SessionProof, step: &Step<'_>) -> Reply {
-        if let Err(refusal) = self.prove(request, by, step.now_ms) {
-            return Reply::No(refusal);
-        }
+    fn list(&self, step: &Step<'_>) -> Reply {
         let sessions = self.person.iter().flat_map(|person| &person.check.sessions);
         let live = sessions.filter_map(|session| {
             let Liveness::Active { idle_expires_at } = session.span().liveness(step.now_ms) else {
@@ -503,7 +519,7 @@ impl Account {
         let mut live: Vec<SessionInfo> = live.collect();
         // Last used first; of those used at one time the newest.
         live.sort_by_key(|one| Reverse((one.used_at, one.created_at, one.id)));
-        Reply::Sessions(live)
+        Reply::Session(SessionReply::Sessions(live))
     }
 
     fn set_status(
@@ -524,7 +540,7 @@ impl Account {
             step.event(EventKind::StatusChanged(status));
             step.audit(by, Act::StatusSet(status));
         }
-        Reply::StatusSet(status)
+        Reply::Lifecycle(LifecycleReply::StatusSet(status))
     }
 }
 

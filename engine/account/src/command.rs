@@ -29,13 +29,62 @@ pub struct Idempotency {
     pub request: [u8; 32],
 }
 
-/// A command to one account.
+/// A command to one account: a variant for each family.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// What people sign up and in with.
+    Credential(CredentialCommand),
+    /// Identifiers.
+    Identifier(IdentifierCommand),
+    /// The account's status, and its end.
+    Lifecycle(LifecycleCommand),
+    /// Sessions.
+    Session(SessionCommand),
+}
+
+/// Signing up and in.
+#[derive(Clone, Debug)]
+pub enum CredentialCommand {
     /// Make the account.
     SignUp(SignUp),
     /// Sign in with a password.
     SignIn(SignIn),
+}
+
+/// Claiming identifiers, and attesting that they were shown.
+#[derive(Clone, Debug)]
+pub enum IdentifierCommand {
+    /// Claim one more identifier.
+    Claim {
+        /// The session that asks.
+        by: SessionProof,
+        /// A mail address or a phone number.
+        identifier: ClaimedIdentifier,
+    },
+    /// Attest that the caller has an identifier of this account.
+    Verify(Box<Verify>),
+}
+
+/// The account's status, and its end (administrators).
+#[derive(Clone, Debug)]
+pub enum LifecycleCommand {
+    /// Open or close the account.
+    SetStatus {
+        /// How.
+        change: StatusChange,
+        /// On whose word.
+        by: Administrator,
+    },
+    /// Erase the person.
+    Erase {
+        /// On whose word.
+        by: Administrator,
+    },
+}
+
+/// Refreshing, ending and listing sessions.
+#[derive(Clone, Debug)]
+pub enum SessionCommand {
     /// Replace a refresh token.
     Refresh {
         /// The session.
@@ -47,37 +96,16 @@ pub enum Command {
     },
     /// End sessions.
     Revoke {
-        /// Who asks.
+        /// The session that asks.
         by: SessionProof,
         /// Which ones.
         scope: RevokeScope,
     },
     /// List the sessions.
     Sessions {
-        /// Who asks.
+        /// The session that asks.
         by: SessionProof,
     },
-    /// Open or close the account (administrators).
-    SetStatus {
-        /// How.
-        change: StatusChange,
-        /// On whose word.
-        by: Administrator,
-    },
-    /// Erase the person (administrators).
-    Erase {
-        /// On whose word.
-        by: Administrator,
-    },
-    /// Claim one more identifier.
-    Claim {
-        /// Who asks.
-        by: SessionProof,
-        /// A mail address or a phone number.
-        identifier: ClaimedIdentifier,
-    },
-    /// Take it as shown that whoever asks has an identifier of this account.
-    Verify(Box<Verify>),
 }
 
 /// Whoever answers for an administrative act: the gateway's name.

@@ -41,14 +41,16 @@ mod table;
 mod unicode;
 
 pub use account::{
-    Account, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim, InterimAccount,
-    InterimInput, InterimOutput, InterimReply, Late, Moved, Output, Provisional, Rekey,
+    Account, Authority, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim,
+    InterimAccount, InterimInput, InterimOutput, InterimReply, Late, Moved, Output, Provisional,
+    Rekey,
 };
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
-    Administrator, Asked, ClaimedIdentifier, Command, Completion, DeviceProof, Effect, Idempotency,
-    LedBy, PasswordCheck, PendingId, Remember, Reservation, RevokeScope, SessionProof, SignIn,
-    SignUp, Source, Ticket, Verify,
+    Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, DeviceProof,
+    Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck, PendingId,
+    Remember, Reservation, RevokeScope, SessionCommand, SessionProof, SignIn, SignUp, Source,
+    Ticket, Verify,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;
@@ -63,7 +65,10 @@ pub use policy::{
     GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
 };
 pub use refresh::refresh_secret;
-pub use reply::{Grant, Judged, Refusal, Reply, SessionInfo, Verification};
+pub use reply::{
+    CredentialReply, Grant, IdentifierReply, Judged, LifecycleReply, Refusal, Reply, SessionInfo,
+    SessionReply, Verification,
+};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};
 pub use unicode::UNICODE_VERSION;

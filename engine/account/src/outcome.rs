@@ -4,6 +4,10 @@
 //! What is kept is sealed under a key derived from the request, so that the
 //! record holds no secret that was handed out.
 
+use crate::reply::CredentialReply;
+use crate::reply::IdentifierReply;
+use crate::reply::LifecycleReply;
+use crate::reply::SessionReply;
 use alloc::vec::Vec;
 
 use chacha20poly1305::aead::Aead;
@@ -62,7 +66,8 @@ pub(crate) fn keep(
         key_hash: key_hash(key),
         kept_until: now_ms + OUTCOME_KEPT_MS,
         grants: match reply {
-            Reply::SignedUp(_) | Reply::SignedIn(_) => 1,
+            Reply::Credential(CredentialReply::SignedUp(_))
+            | Reply::Credential(CredentialReply::SignedIn(_)) => 1,
             _ => 0,
         },
         sealed,
@@ -78,15 +83,20 @@ fn oldest(rows: &[OutcomeRow]) -> usize {
 
 fn outcome_of(reply: &Reply) -> Option<Outcome> {
     Some(match reply {
-        Reply::SignedUp(_) => Outcome::SignedUp,
-        Reply::SignedIn(grant) => Outcome::SignedIn(grant.to_row()),
+        Reply::Credential(CredentialReply::SignedUp(_)) => Outcome::SignedUp,
+        Reply::Credential(CredentialReply::SignedIn(grant)) => Outcome::SignedIn(grant.to_row()),
         Reply::No(Refusal::InvalidCredentials) => Outcome::InvalidCredentials,
-        Reply::Revoked(count) => Outcome::Revoked(*count),
-        Reply::StatusSet(status) => Outcome::StatusSet((*status).into()),
-        Reply::Claimed(until) => Outcome::Claimed(*until),
-        Reply::Verified(verification) => Outcome::Verified((*verification).into()),
+        Reply::Session(SessionReply::Revoked(count)) => Outcome::Revoked(*count),
+        Reply::Lifecycle(LifecycleReply::StatusSet(status)) => Outcome::StatusSet((*status).into()),
+        Reply::Identifier(IdentifierReply::Claimed(until)) => Outcome::Claimed(*until),
+        Reply::Identifier(IdentifierReply::Verified(verification)) => {
+            Outcome::Verified((*verification).into())
+        }
         // Of the erased nothing is kept: their own row answers repeats.
-        Reply::Refreshed(_) | Reply::Sessions(_) | Reply::Erased(_) | Reply::No(_) => return None,
+        Reply::Session(SessionReply::Refreshed(_))
+        | Reply::Session(SessionReply::Sessions(_))
+        | Reply::Lifecycle(LifecycleReply::Erased(_))
+        | Reply::No(_) => return None,
     })
 }
 

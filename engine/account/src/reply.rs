@@ -11,29 +11,57 @@ use crate::refresh::session_secret;
 use crate::secret::Secret;
 use crate::status::Status;
 
-/// The answer to a command.
+/// The answer to a command: a variant for each family, and no.
 #[derive(Clone, Debug)]
 pub enum Reply {
+    /// To what people sign up and in with.
+    Credential(CredentialReply),
+    /// To a command about identifiers.
+    Identifier(IdentifierReply),
+    /// To one about the account's status, or its end.
+    Lifecycle(LifecycleReply),
+    /// To one about sessions.
+    Session(SessionReply),
+    /// No, and why.
+    No(Refusal),
+}
+
+/// The answer to a sign-up or a sign-in.
+#[derive(Clone, Debug)]
+pub enum CredentialReply {
     /// The account exists now.
     SignedUp(UserId),
     /// The person is in.
     SignedIn(Grant),
+}
+
+/// The answer to a command about identifiers.
+#[derive(Clone, Copy, Debug)]
+pub enum IdentifierReply {
+    /// The identifier is claimed until then, in Unix milliseconds.
+    Claimed(u64),
+    /// The identifier is the person's.
+    Verified(Verification),
+}
+
+/// The answer to a command about the account's status, or its end.
+#[derive(Clone, Copy, Debug)]
+pub enum LifecycleReply {
+    /// The account has this status now.
+    StatusSet(Status),
+    /// The person is erased since then, in Unix milliseconds.
+    Erased(u64),
+}
+
+/// The answer to a command about sessions.
+#[derive(Clone, Debug)]
+pub enum SessionReply {
     /// The refresh token was replaced.
     Refreshed(Grant),
     /// The person's sessions.
     Sessions(Vec<SessionInfo>),
     /// How many sessions ended.
     Revoked(u32),
-    /// The account has this status now.
-    StatusSet(Status),
-    /// The person is erased since then, in Unix milliseconds.
-    Erased(u64),
-    /// The identifier is claimed until then, in Unix milliseconds.
-    Claimed(u64),
-    /// The identifier is the person's.
-    Verified(Verification),
-    /// No, and why.
-    No(Refusal),
 }
 
 /// Who verified an identifier.
@@ -216,13 +244,19 @@ impl Grant {
 impl Reply {
     pub(crate) fn from_outcome(outcome: Outcome, user: UserId) -> Reply {
         match outcome {
-            Outcome::SignedUp => Reply::SignedUp(user),
-            Outcome::SignedIn(row) => Reply::SignedIn(Grant::from_row(row, user)),
+            Outcome::SignedUp => Reply::Credential(CredentialReply::SignedUp(user)),
+            Outcome::SignedIn(row) => {
+                Reply::Credential(CredentialReply::SignedIn(Grant::from_row(row, user)))
+            }
             Outcome::InvalidCredentials => Reply::No(Refusal::InvalidCredentials),
-            Outcome::Revoked(count) => Reply::Revoked(count),
-            Outcome::StatusSet(status) => Reply::StatusSet(status.into()),
-            Outcome::Claimed(until) => Reply::Claimed(until),
-            Outcome::Verified(verification) => Reply::Verified(verification.into()),
+            Outcome::Revoked(count) => Reply::Session(SessionReply::Revoked(count)),
+            Outcome::StatusSet(status) => {
+                Reply::Lifecycle(LifecycleReply::StatusSet(status.into()))
+            }
+            Outcome::Claimed(until) => Reply::Identifier(IdentifierReply::Claimed(until)),
+            Outcome::Verified(verification) => {
+                Reply::Identifier(IdentifierReply::Verified(verification.into()))
+            }
         }
     }
 }

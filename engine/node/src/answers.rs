@@ -1,7 +1,9 @@
 //! From the engine's answers to frames.
 
 use bytes::BytesMut;
-use tidegate_account::{InterimReply, Refusal, Reply};
+use tidegate_account::{
+    CredentialReply, IdentifierReply, InterimReply, LifecycleReply, Refusal, Reply, SessionReply,
+};
 use tidegate_runtime::{Answer, Failure, Outcome};
 use tidegate_storage_api::Region;
 use tidegate_wire::{
@@ -108,16 +110,27 @@ fn write_account(
     };
     let head = &head;
     match reply {
-        Reply::SignedUp(user) => say(out, head, &credential::signed_up(user)),
-        Reply::SignedIn(grant) | Reply::Refreshed(grant) => {
+        Reply::Credential(CredentialReply::SignedUp(user)) => {
+            say(out, head, &credential::signed_up(user))
+        }
+        Reply::Credential(CredentialReply::SignedIn(grant))
+        | Reply::Session(SessionReply::Refreshed(grant)) => {
             say(out, head, &credential::granted(&grant));
         }
-        Reply::Sessions(sessions) => say(out, head, &session::list(&sessions)),
-        Reply::Revoked(count) => say(out, head, &session::revoked(count)),
-        Reply::StatusSet(status) => say(out, head, &lifecycle::status_set(status)),
-        Reply::Erased(at) => say(out, head, &lifecycle::erased(at)),
-        Reply::Claimed(until) => say(out, head, &identifier::claimed(until)),
-        Reply::Verified(shown) => say(out, head, &identifier::verified(shown)),
+        Reply::Session(SessionReply::Sessions(sessions)) => {
+            say(out, head, &session::list(&sessions))
+        }
+        Reply::Session(SessionReply::Revoked(count)) => say(out, head, &session::revoked(count)),
+        Reply::Lifecycle(LifecycleReply::StatusSet(status)) => {
+            say(out, head, &lifecycle::status_set(status))
+        }
+        Reply::Lifecycle(LifecycleReply::Erased(at)) => say(out, head, &lifecycle::erased(at)),
+        Reply::Identifier(IdentifierReply::Claimed(until)) => {
+            say(out, head, &identifier::claimed(until))
+        }
+        Reply::Identifier(IdentifierReply::Verified(shown)) => {
+            say(out, head, &identifier::verified(shown))
+        }
         // A turn in the line of the hashing: nobody else was given it.
         Reply::No(Refusal::Busy { retry_after_ms }) if retry_after_ms > 0 => {
             refuse_until(out, correlation, Code::Busy, retry_after_ms, epoch);
@@ -297,7 +310,10 @@ mod tests {
             let reply = tidegate_wire::decode_reply(&out).unwrap();
             (reply.code, reply.head.retry_after_ms)
         };
-        assert_eq!(told(Answer::Reply(Reply::Revoked(1))), (Code::Ok, 1_800));
+        assert_eq!(
+            told(Answer::Reply(Reply::Session(SessionReply::Revoked(1)))),
+            (Code::Ok, 1_800)
+        );
         let no = Answer::Reply(Reply::No(Refusal::InvalidToken));
         assert_eq!(told(no), (Code::InvalidToken, 0));
         let corrupt = Answer::Failed(Failure::Corrupt);

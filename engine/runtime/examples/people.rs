@@ -18,9 +18,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use tidegate_account::record::{Format, assemble, write};
 use tidegate_account::{
-    Account, Asked, ClaimedIdentifier, Command, Completion, Effect, Entropy, Grant, Identifier,
-    IdentifierKind, IndexHash, Input, LedBy, Password, PasswordCheck, PasswordHash, Policy,
-    Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket, UserId,
+    Account, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply,
+    Effect, Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password,
+    PasswordCheck, PasswordHash, Policy, Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket,
+    UserId,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
@@ -89,15 +90,15 @@ impl Template {
             }],
             password: password.clone(),
         };
-        let mut commands = vec![Command::SignUp(sign_up)];
+        let mut commands = vec![Command::Credential(CredentialCommand::SignUp(sign_up))];
         for _ in 0..self.sessions {
-            commands.push(Command::SignIn(SignIn {
+            commands.push(Command::Credential(CredentialCommand::SignIn(SignIn {
                 password: password.clone(),
                 device: None,
                 remember: Remember::Nothing,
                 source: Source::Clear,
                 led_by: LedBy::Id,
-            }));
+            })));
         }
         for (step, command) in (0..).zip(commands) {
             let input = Input::Command(Asked {
@@ -126,7 +127,7 @@ impl Template {
             };
             let output = account.handle(self.now_ms, seed_of(1), &self.policy, done);
             for (_, reply) in output.replies {
-                if let Reply::SignedIn(grant) = reply {
+                if let Reply::Credential(CredentialReply::SignedIn(grant)) = reply {
                     grants.push(grant);
                 }
             }
@@ -350,7 +351,7 @@ fn hot(people: u64) {
                 deadline_ms: u64::MAX,
                 task: Task::Account {
                     user: grants[0].user,
-                    command: Command::SignIn(sign_in),
+                    command: Command::Credential(CredentialCommand::SignIn(sign_in)),
                 },
             },
             Responder::new(move |given, _| drop(answer.send(given))),

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use ractor::ActorRuntime;
 use thiserror::Error;
 use tidegate_account::{
-    Command, DeviceProof, Idempotency, Identifier, LedBy, Password, Remember, SecretHash,
-    SessionProof, SignIn, Source, TenantId, UserId,
+    Command, DeviceProof, Idempotency, Identifier, IdentifierCommand, LedBy, Password, Remember,
+    SecretHash, SessionProof, SignIn, Source, TenantId, UserId,
 };
 use tidegate_storage_api::{Store, StoreError};
 use tokio::runtime::Handle;
@@ -395,7 +395,12 @@ impl Engine {
                 identifier,
             } => {
                 let identifier = shared.index_keys.claimed(errand.tenant, identifier);
-                self.route(user, errand, Command::Claim { by, identifier }, responder);
+                self.route(
+                    user,
+                    errand,
+                    Command::Identifier(IdentifierCommand::Claim { by, identifier }),
+                    responder,
+                );
             }
             Task::Verify { user, verification } => {
                 let engine = self.clone();

@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tidegate_account::{Command, Completion, Idempotency, PendingId, TenantId, UserId};
+use tidegate_account::{
+    Command, Completion, CredentialCommand, Idempotency, PendingId, SessionCommand, TenantId,
+    UserId,
+};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use crate::admission::Counted;
@@ -83,7 +86,9 @@ impl What {
         match self {
             What::Command { command, .. } => matches!(
                 command,
-                Command::SignIn(_) | Command::Refresh { .. } | Command::Revoke { .. }
+                Command::Credential(CredentialCommand::SignIn(_))
+                    | Command::Session(SessionCommand::Refresh { .. })
+                    | Command::Session(SessionCommand::Revoke { .. })
             ),
             What::Check(_) | What::WriteBehind | What::Settle | What::Sweep | What::Rekey(_) => {
                 false

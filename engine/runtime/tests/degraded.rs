@@ -7,7 +7,7 @@ use rig::{
     Expect, Mood, PASSWORD, Rig, SOURCE, policy, refresh, revoke, sign_in, sign_in_as, sign_up,
     username,
 };
-use tidegate_account::{Grant, InterimReply, Policy, Refusal, Reply, RevokeScope};
+use tidegate_account::{Grant, InterimReply, Policy, Refusal, Reply, RevokeScope, SessionReply};
 use tidegate_runtime::{Answer, Failure, Limits, Outcome, Task};
 
 const ADA: &str = "ada.example.com";
@@ -220,7 +220,10 @@ async fn what_was_known_in_one_outage_is_no_answer_in_the_next() {
     rig.until(|| rig.cpu.held() == 1).await;
     back(&rig).await;
     let ended = rig.ask(Some(2), revoke(&grant, RevokeScope::This)).await;
-    assert!(matches!(ended, Answer::Reply(Reply::Revoked(1))));
+    assert!(matches!(
+        ended,
+        Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+    ));
     let left = asked.await.unwrap();
     assert_eq!(left.failed(), Failure::Unavailable);
     rig.ownership.lease(4_000, 7_000);
@@ -330,7 +333,10 @@ async fn a_revocation_holds_at_once_after_a_crash_and_for_good() {
     rig.store.let_go().await;
     // Asked again under the same key, it is done, and for good.
     let answer = rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await;
-    assert!(matches!(answer, Answer::Reply(Reply::Revoked(1))));
+    assert!(matches!(
+        answer,
+        Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+    ));
     rig.until(|| rig.engine.interim_people() == 0).await;
     let rig = rig.restart().await;
     assert_eq!(rig.engine.interim_people(), 0);

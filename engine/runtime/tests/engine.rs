@@ -4,7 +4,10 @@
 mod rig;
 
 use rig::{Expect, Mood, PASSWORD, Rig, policy, refresh, revoke, sign_in, sign_up};
-use tidegate_account::{Command, Refusal, Reply, RevokeScope, Secret, SessionProof, TenantId};
+use tidegate_account::{
+    Command, CredentialReply, Refusal, Reply, RevokeScope, Secret, SessionCommand, SessionProof,
+    SessionReply, TenantId,
+};
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Answer, Class, Failure, Limit, Limits, Outcome, Request, Task};
 use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, Store};
@@ -69,7 +72,10 @@ async fn a_revocation_is_durable_and_seen_by_checks_before_it_is_acknowledged() 
     assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
     rig.store.let_go().await;
     let answer = asked.await.unwrap();
-    assert!(matches!(answer, Answer::Reply(Reply::Revoked(1))));
+    assert!(matches!(
+        answer,
+        Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+    ));
     let (outcome, _) = rig.engine.check(&rig.ask_of(&grant)).unwrap();
     assert_eq!(outcome, Outcome::No(Refusal::InvalidToken));
     let rig = rig.restart().await;
@@ -153,7 +159,7 @@ async fn a_sign_up_with_one_key_makes_one_account_however_often_it_comes() {
     let mut users = Vec::new();
     for answer in asked {
         match answer.await.unwrap() {
-            Answer::Reply(Reply::SignedUp(user)) => users.push(user),
+            Answer::Reply(Reply::Credential(CredentialReply::SignedUp(user))) => users.push(user),
             other => panic!("{other:?}"),
         }
     }
@@ -161,7 +167,9 @@ async fn a_sign_up_with_one_key_makes_one_account_however_often_it_comes() {
     assert_eq!(users.len(), 1);
     let rig = rig.restart().await;
     let again = rig.ask(Some(1), sign_up(ADA)).await;
-    assert!(matches!(again, Answer::Reply(Reply::SignedUp(user)) if user == users[0]));
+    assert!(
+        matches!(again, Answer::Reply(Reply::Credential(CredentialReply::SignedUp(user))) if user == users[0])
+    );
 }
 
 #[tokio::test]
@@ -173,7 +181,7 @@ async fn of_many_sign_ups_for_one_identifier_one_gets_it() {
     let mut made = 0;
     for answer in asked {
         match answer.await.unwrap() {
-            Answer::Reply(Reply::SignedUp(_)) => made += 1,
+            Answer::Reply(Reply::Credential(CredentialReply::SignedUp(_))) => made += 1,
             other => assert_eq!(other.refused(), Refusal::IdentifierTaken),
         }
     }
@@ -359,9 +367,10 @@ async fn uses_are_written_behind_and_survive_a_restart() {
     };
     let list = Task::Account {
         user: grant.user,
-        command: Command::Sessions { by },
+        command: Command::Session(SessionCommand::Sessions { by }),
     };
-    let Answer::Reply(Reply::Sessions(sessions)) = rig.ask(None, list).await else {
+    let Answer::Reply(Reply::Session(SessionReply::Sessions(sessions))) = rig.ask(None, list).await
+    else {
         panic!("no list");
     };
     // The touch of a session is capped at a tenth of the idle time.

@@ -8,7 +8,9 @@ use rig::{
     Expect, Mood, PASSWORD, Rig, by, mail, refresh, sign_in, sign_in_as, sign_up, sign_up_as,
     verify,
 };
-use tidegate_account::{Command, Refusal, Reply, UserId};
+use tidegate_account::{
+    Command, CredentialReply, LifecycleCommand, LifecycleReply, Refusal, Reply, UserId,
+};
 use tidegate_runtime::{Answer, Failure, Outcome, Task};
 use tidegate_storage_api::{Commit, Key as RowKey, Region, Slot, Store};
 
@@ -18,13 +20,13 @@ const MAIL: &str = "ada@example.com";
 fn erase(user: UserId) -> Task {
     Task::Account {
         user,
-        command: Command::Erase { by: by() },
+        command: Command::Lifecycle(LifecycleCommand::Erase { by: by() }),
     }
 }
 
 fn erased(answer: &Answer) -> u64 {
     match answer {
-        Answer::Reply(Reply::Erased(at)) => *at,
+        Answer::Reply(Reply::Lifecycle(LifecycleReply::Erased(at))) => *at,
         other => panic!("{other:?}"),
     }
 }
@@ -95,7 +97,9 @@ async fn a_late_repeat_of_the_registration_brings_nobody_back() {
     erased(&rig.ask(Some(2), erase(user)).await);
     let rig = rig.restart().await;
     match rig.ask(Some(1), sign_up(ADA)).await {
-        Answer::Reply(Reply::SignedUp(other)) => assert_ne!(other, user),
+        Answer::Reply(Reply::Credential(CredentialReply::SignedUp(other))) => {
+            assert_ne!(other, user)
+        }
         answer => assert_eq!(answer.refused(), Refusal::UnknownAccount),
     }
     assert_eq!(rows_of(&rig, user).await, [key_of(user)]);

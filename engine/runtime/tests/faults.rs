@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
 use tidegate_account::{
-    Command, Grant, LedBy, Password, Refusal, Remember, Reply, RevokeScope, SignIn, Source,
+    Command, CredentialCommand, Grant, LedBy, Password, Refusal, Remember, Reply, RevokeScope,
+    SessionReply, SignIn, Source,
 };
 use tidegate_runtime::{Answer, Failure, Outcome, Ownership, Task};
 use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store, StoreError};
@@ -21,7 +22,10 @@ async fn a_commit_of_unknown_fate_that_happened_is_answered_as_done() {
     let grant = rig.signed_in(ADA).await;
     rig.store.set(Mood::UnknownHappened);
     let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
-    assert!(matches!(answer, Answer::Reply(Reply::Revoked(1))));
+    assert!(matches!(
+        answer,
+        Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+    ));
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
@@ -35,7 +39,10 @@ async fn a_commit_of_unknown_fate_that_did_not_happen_is_unknown_and_can_be_repe
     rig.store.set(Mood::Well);
     assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
     let again = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
-    assert!(matches!(again, Answer::Reply(Reply::Revoked(1))));
+    assert!(matches!(
+        again,
+        Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+    ));
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
@@ -184,7 +191,10 @@ async fn of_whom_nothing_was_decided_nothing_is_unknown_when_a_commit_is() {
         rig.store.set(mood);
         let answer = rig.ask(Some(1), revoke(&grant, RevokeScope::This)).await;
         match mood == Mood::UnknownHappened {
-            true => assert!(matches!(answer, Answer::Reply(Reply::Revoked(1)))),
+            true => assert!(matches!(
+                answer,
+                Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+            )),
             false => assert_eq!(answer.failed(), Failure::Unknown),
         }
         let not_done = waiting.await.unwrap();
@@ -431,13 +441,13 @@ async fn a_verification_begun_before_a_failed_commit_lets_nobody_else_in() {
 fn direct_sign_in(grant: &tidegate_account::Grant, password: &str) -> Task {
     Task::Account {
         user: grant.user,
-        command: Command::SignIn(SignIn {
+        command: Command::Credential(CredentialCommand::SignIn(SignIn {
             password: Password::parse(password).unwrap(),
             device: None,
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
-        }),
+        })),
     }
 }
 

@@ -5,7 +5,7 @@
 mod rig;
 
 use rig::{Expect, Mood, PASSWORD, Rig, policy, refresh, revoke, sign_in};
-use tidegate_account::{InterimReply, Policy, Refusal, Reply, RevokeScope};
+use tidegate_account::{InterimReply, Policy, Refusal, Reply, RevokeScope, SessionReply};
 use tidegate_runtime::{Answer, Failure, Limits, Outcome};
 use tidegate_storage_api::StoreError;
 
@@ -143,7 +143,10 @@ async fn a_repeat_behind_another_late_change_of_the_same_person_is_not_taken_for
     rig.settle().await;
     rig.store.let_go().await;
     let ended = ended.await.unwrap();
-    assert!(matches!(ended, Answer::Reply(Reply::Revoked(1))));
+    assert!(matches!(
+        ended,
+        Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
+    ));
     let again = again.await.unwrap().granted();
     assert!(again.refresh.matches(&successor.refresh));
 }

@@ -10,7 +10,9 @@ use rig::{
     Expect, HASH, OPEN, PASSWORD, Rig, by, mail, refresh, revoke, sign_in, sign_up, username,
     verify,
 };
-use tidegate_account::{Command, Grant, RevokeScope, SessionProof, StatusChange};
+use tidegate_account::{
+    Command, Grant, LifecycleCommand, RevokeScope, SessionCommand, SessionProof, StatusChange,
+};
 use tidegate_runtime::{Failure, Outcome, Task};
 
 /// In seals, by the least size of what is sealed.
@@ -65,7 +67,10 @@ async fn in_a_change_that_is_written() {
     panics(SEAL, |_, grant| revoke(grant, RevokeScope::All)).await;
     panics(SEAL, |_, grant| {
         let (change, by) = (StatusChange::Suspend, by());
-        account(grant, Command::SetStatus { change, by })
+        account(
+            grant,
+            Command::Lifecycle(LifecycleCommand::SetStatus { change, by }),
+        )
     })
     .await;
     panics(SEAL, |_, grant| Task::Claim {
@@ -82,7 +87,10 @@ async fn in_somebody_who_is_read() {
     panics(OPEN, |_, grant| refresh(grant)).await;
     panics(OPEN, |rig, grant| Task::Check(rig.ask_of(grant))).await;
     panics(OPEN, |_, grant| {
-        account(grant, Command::Sessions { by: proof(grant) })
+        account(
+            grant,
+            Command::Session(SessionCommand::Sessions { by: proof(grant) }),
+        )
     })
     .await;
     panics(OPEN, |_, grant| verify(grant.user, username("ada"), None)).await;

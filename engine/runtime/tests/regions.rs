@@ -18,7 +18,8 @@ use rig::{
     sign_up_as, verify,
 };
 use tidegate_account::{
-    Command, Grant, Identifier, IdentifierKind, InterimReply, Refusal, Reply, UserId, Verification,
+    Command, CredentialReply, Grant, Identifier, IdentifierKind, InterimReply, LifecycleCommand,
+    LifecycleReply, Refusal, Reply, UserId, Verification,
 };
 use tidegate_runtime::{Answer, DirectoryKey, Failure, Key, Outcome, Regions, Task};
 use tidegate_storage_api::{
@@ -236,7 +237,7 @@ impl World {
 
     async fn holds(&self, number: usize, name: &str) -> bool {
         match self.nodes[number].ask(None, sign_in(name, PASSWORD)).await {
-            Answer::Reply(Reply::SignedIn(_)) => true,
+            Answer::Reply(Reply::Credential(CredentialReply::SignedIn(_))) => true,
             Answer::Reply(Reply::No(Refusal::InvalidCredentials))
             | Answer::Failed(Failure::WrongRegion(_)) => false,
             other => panic!("{other:?}"),
@@ -316,7 +317,7 @@ async fn with_two_addresses(world: &World) -> UserId {
 async fn added_opens(world: &World) -> bool {
     let sign_in = rig::sign_in_as(mail(ADDED), PASSWORD);
     match world.nodes[EU].ask(None, sign_in).await {
-        Answer::Reply(Reply::SignedIn(_)) => true,
+        Answer::Reply(Reply::Credential(CredentialReply::SignedIn(_))) => true,
         Answer::Reply(Reply::No(Refusal::InvalidCredentials))
         | Answer::Failed(Failure::WrongRegion(_)) => false,
         other => panic!("{other:?}"),
@@ -430,12 +431,15 @@ async fn what_an_erased_person_had_is_free_in_all_regions() {
     let grant = eu.signed_in(ADA).await;
     let erase = || Task::Account {
         user: grant.user,
-        command: Command::Erase { by: rig::by() },
+        command: Command::Lifecycle(LifecycleCommand::Erase { by: rig::by() }),
     };
     let elsewhere = us.ask(None, erase()).await;
     assert_eq!(wrong_region(elsewhere), region(EU));
     let erased = eu.ask(None, erase()).await;
-    assert!(matches!(erased, Answer::Reply(Reply::Erased(_))));
+    assert!(matches!(
+        erased,
+        Answer::Reply(Reply::Lifecycle(LifecycleReply::Erased(_)))
+    ));
     world.time_passes().await;
     assert_eq!(world.entries().await, []);
     us.signed_up(ADA).await;
@@ -683,7 +687,7 @@ async fn a_registration_that_ends_anywhere_is_whole_or_absent_in_all_regions() {
                 assert_eq!(holder, Some(EU), "{what}: acknowledged and lost");
             }
             match other {
-                Answer::Reply(Reply::SignedUp(_)) => {
+                Answer::Reply(Reply::Credential(CredentialReply::SignedUp(_))) => {
                     assert_eq!(holder, Some(US), "{what}");
                 }
                 Answer::Reply(Reply::No(Refusal::IdentifierTaken)) => {
@@ -825,7 +829,7 @@ async fn two_regions_never_give_one_name_to_two_people() {
         world.time_passes().await;
         let holder = world.agrees(ADA, &format!("seed {seed}")).await;
         for (number, answer) in [(EU, eu), (US, us)] {
-            if let Some(Answer::Reply(Reply::SignedUp(_))) = answer {
+            if let Some(Answer::Reply(Reply::Credential(CredentialReply::SignedUp(_)))) = answer {
                 assert_eq!(holder, Some(number), "seed {seed}: acknowledged and lost");
             }
         }
@@ -854,7 +858,12 @@ async fn two_people_of_one_region_never_lose_a_name_to_another_region() {
         eu.settle().await;
         world.time_passes().await;
         assert_eq!(world.agrees(ADA, &format!("seed {seed}")).await, Some(EU));
-        let made = |answer: &&Answer| matches!(answer, Answer::Reply(Reply::SignedUp(_)));
+        let made = |answer: &&Answer| {
+            matches!(
+                answer,
+                Answer::Reply(Reply::Credential(CredentialReply::SignedUp(_)))
+            )
+        };
         assert_eq!(
             answers.iter().filter(made).count(),
             1,

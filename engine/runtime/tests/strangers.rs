@@ -8,8 +8,8 @@ use rig::{
     verify,
 };
 use tidegate_account::{
-    DeviceProof, Identifier, IdentifierKind, Password, Policy, Refusal, Remember, UsernamePolicy,
-    Verification,
+    CredentialReply, DeviceProof, Identifier, IdentifierKind, IdentifierReply, Password, Policy,
+    Refusal, Remember, Reply, UsernamePolicy, Verification,
 };
 use tidegate_runtime::{Answer, Limits, Origin, Task};
 
@@ -116,7 +116,7 @@ async fn of_two_who_claim_an_address_the_one_who_shows_it_first_has_it() {
     let mut confirmed = 0;
     for answer in shown {
         match answer.await.unwrap() {
-            Answer::Reply(tidegate_account::Reply::Verified(_)) => confirmed += 1,
+            Answer::Reply(Reply::Identifier(IdentifierReply::Verified(_))) => confirmed += 1,
             other => assert_eq!(other.refused(), Refusal::IdentifierTaken),
         }
     }
@@ -418,7 +418,7 @@ async fn new_accounts_are_bounded_per_source() {
             origin: Some(SOURCE),
         };
         match rig.ask(None, task).await {
-            Answer::Reply(tidegate_account::Reply::SignedUp(_)) => made += 1,
+            Answer::Reply(Reply::Credential(CredentialReply::SignedUp(_))) => made += 1,
             other => assert!(matches!(other.refused(), Refusal::Throttled { .. })),
         }
     }

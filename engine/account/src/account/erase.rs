@@ -6,6 +6,7 @@ use crate::command::{Administrator, Request};
 use crate::erasure::Erasure;
 use crate::event::EventKind;
 use crate::id::TenantId;
+use crate::reply::LifecycleReply;
 use crate::reply::{Refusal, Reply};
 
 impl Account {
@@ -19,7 +20,7 @@ impl Account {
     ) -> Reply {
         let of_tenant = |erasure: &&Erasure| erasure.tenant == request.tenant;
         if let Some(erasure) = self.erased.as_ref().filter(of_tenant) {
-            return Reply::Erased(erasure.at);
+            return Reply::Lifecycle(LifecycleReply::Erased(erasure.at));
         }
         let theirs = |person: &mut Person| person.is_of(request.tenant);
         let Some(mut person) = self.person.take_if(theirs) else {
@@ -49,6 +50,6 @@ impl Account {
         self.last_revision = person.check.revision;
         let at = erasure.at;
         self.erased = Some(erasure);
-        Reply::Erased(at)
+        Reply::Lifecycle(LifecycleReply::Erased(at))
     }
 }

@@ -7,9 +7,16 @@
 //! is told that a password was wrong: to a stranger, a wrong guess, an unknown
 //! identifier and a person who cannot be served now all look the same.
 
+use crate::command::CredentialCommand;
+use crate::command::IdentifierCommand;
+use crate::command::LifecycleCommand;
+use crate::command::SessionCommand;
+use crate::reply::CredentialReply;
+use crate::reply::SessionReply;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::authority::Authority;
 use super::{Account, Pending, Step, Work};
 use crate::command::{
     Asked, Command, Completion, Effect, Idempotency, PendingId, Remember, Request, SessionProof,
@@ -213,11 +220,11 @@ impl InterimAccount {
             return output;
         }
         match command {
-            Command::Refresh {
+            Command::Session(SessionCommand::Refresh {
                 session,
                 family,
                 token,
-            } => {
+            }) => {
                 let proof = Proof {
                     session,
                     family: &family,
@@ -229,11 +236,15 @@ impl InterimAccount {
                 }
                 output.replies.push((ticket, reply));
             }
-            Command::Revoke { by, scope } => {
-                let reply = match self.account.revoke(&request, &by, scope, step) {
+            Command::Session(SessionCommand::Revoke { by, scope }) => {
+                let proven = self
+                    .account
+                    .authorize(&request, Authority::Session(&by), step);
+                let ended_by = |_| self.account.revoke(&request, by.session, scope, step);
+                let reply = match proven.map(ended_by) {
                     // There was none to end: nothing is decided.
-                    Reply::Revoked(0) => InterimReply::Ended(0),
-                    Reply::Revoked(count) => {
+                    Ok(Reply::Session(SessionReply::Revoked(0))) => InterimReply::Ended(0),
+                    Ok(Reply::Session(SessionReply::Revoked(count))) => {
                         output.decided.push(Interim::Ended(Ended {
                             sessions: ended(step),
                             request: request.idempotency,
@@ -245,13 +256,17 @@ impl InterimAccount {
                 };
                 output.replies.push((ticket, reply));
             }
-            Command::SignIn(sign_in) => return self.sign_in(request, sign_in, step),
-            Command::SignUp(_)
-            | Command::Sessions { .. }
-            | Command::SetStatus { .. }
-            | Command::Erase { .. }
-            | Command::Claim { .. }
-            | Command::Verify(_) => output.replies.push((ticket, InterimReply::Unavailable)),
+            Command::Credential(CredentialCommand::SignIn(sign_in)) => {
+                return self.sign_in(request, sign_in, step);
+            }
+            Command::Credential(CredentialCommand::SignUp(_))
+            | Command::Session(SessionCommand::Sessions { .. })
+            | Command::Lifecycle(
+                LifecycleCommand::SetStatus { .. } | LifecycleCommand::Erase { .. },
+            )
+            | Command::Identifier(IdentifierCommand::Claim { .. } | IdentifierCommand::Verify(_)) => {
+                output.replies.push((ticket, InterimReply::Unavailable))
+            }
         }
         self.decided.extend(output.decided.iter().cloned());
         output
@@ -338,9 +353,11 @@ impl InterimAccount {
         let person = self.account.person.as_ref();
         let lane = person.map(|person| person.sealed.lane(sign_in.device.as_ref()));
         let known = lane.is_some_and(|lane| lane != Lane::Strangers);
-        let command = Command::SignIn(sign_in);
+        let command = Command::Credential(CredentialCommand::SignIn(sign_in));
         match self.account.first_time(&request, command, step) {
-            Some(Command::SignIn(sign_in)) => self.account.sign_in(request, sign_in, step),
+            Some(Command::Credential(CredentialCommand::SignIn(sign_in))) => {
+                self.account.sign_in(request, sign_in, step)
+            }
             _ => {
                 // Durable before the store went, or joined to what is under way.
                 let earlier = core::mem::take(&mut step.output.replies);
@@ -399,7 +416,7 @@ impl InterimAccount {
         for (ticket, reply) in core::mem::take(&mut step.output.replies) {
             let decided = !output.decided.is_empty();
             let said = match reply {
-                Reply::SignedIn(grant) => {
+                Reply::Credential(CredentialReply::SignedIn(grant)) => {
                     if let (false, Some(session)) = (decided, self.row(grant.session)) {
                         output.decided.push(Interim::LetIn(Box::new(Provisional {
                             grant: grant.clone(),
@@ -540,7 +557,11 @@ impl Account {
             idempotency: ended.request,
         };
         step.change();
-        self.keep(&request, &Reply::Revoked(count), step);
+        self.keep(
+            &request,
+            &Reply::Session(SessionReply::Revoked(count)),
+            step,
+        );
     }
 
     /// Whoever was told to keep a token that has been replaced all the same gets

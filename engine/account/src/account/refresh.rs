@@ -7,6 +7,7 @@ use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::Session;
 use crate::refresh::{Keeping, Verdict, session_secret};
+use crate::reply::SessionReply;
 use crate::reply::{Grant, Refusal, Reply};
 use crate::secret::Secret;
 use crate::status::Status;
@@ -56,12 +57,20 @@ impl Account {
                 let successor = row.rotate(family, token, step.now_ms, &mut step.entropy);
                 row.used_at = row.used_at.max(step.now_ms);
                 step.change();
-                Reply::Refreshed(row.grant(user, family, successor, step.now_ms))
+                Reply::Session(SessionReply::Refreshed(row.grant(
+                    user,
+                    family,
+                    successor,
+                    step.now_ms,
+                )))
             }
             Verdict::Repeat => match row.successor(token) {
-                Some(successor) => {
-                    Reply::Refreshed(row.grant(user, family, successor, step.now_ms))
-                }
+                Some(successor) => Reply::Session(SessionReply::Refreshed(row.grant(
+                    user,
+                    family,
+                    successor,
+                    step.now_ms,
+                ))),
                 None => Reply::No(Refusal::InvalidToken),
             },
             Verdict::EndFamily => {

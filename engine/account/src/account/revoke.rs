@@ -2,29 +2,28 @@
 //! can only make it safer.
 
 use super::{Account, Step};
-use crate::command::{Request, RevokeScope, SessionProof};
+use crate::command::{Request, RevokeScope};
 use crate::event::{EndReason, EventKind};
+use crate::id::SessionId;
 use crate::record::Session;
+use crate::reply::SessionReply;
 use crate::reply::{Refusal, Reply};
 
 impl Account {
     pub(super) fn revoke(
         &mut self,
         request: &Request,
-        by: &SessionProof,
+        by: SessionId,
         scope: RevokeScope,
         step: &mut Step<'_>,
     ) -> Reply {
-        if let Err(refusal) = self.prove(request, by, step.now_ms) {
-            return Reply::No(refusal);
-        }
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::InvalidToken);
         };
         let ends = |session: &mut Session| match scope {
-            RevokeScope::This => session.id() == by.session,
+            RevokeScope::This => session.id() == by,
             RevokeScope::One(id) => session.id() == id,
-            RevokeScope::Others => session.id() != by.session,
+            RevokeScope::Others => session.id() != by,
             RevokeScope::All => true,
         };
         let mut count = 0;
@@ -32,6 +31,6 @@ impl Account {
             count += 1;
             step.event(EventKind::SessionEnded(session.id, EndReason::Revoked));
         }
-        Reply::Revoked(count)
+        Reply::Session(SessionReply::Revoked(count))
     }
 }

@@ -2,6 +2,7 @@
 //! under way it counts as a failure, a mismatch makes the charge durable, a
 //! match takes it back.
 
+use crate::reply::CredentialReply;
 use alloc::string::ToString;
 
 use super::{Account, Person, Step, Work, busy};
@@ -319,7 +320,7 @@ impl Person {
         };
         step.event(EventKind::SignedIn(session.id, session.methods));
         self.check.sessions.push(session);
-        Reply::SignedIn(grant)
+        Reply::Credential(CredentialReply::SignedIn(grant))
     }
 
     /// At the limit the least recently used session ends.

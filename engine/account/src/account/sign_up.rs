@@ -1,5 +1,6 @@
 //! Making an account.
 
+use crate::reply::CredentialReply;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -77,7 +78,7 @@ impl Account {
         };
         self.person = Some(Person { check, sealed });
         step.event(EventKind::SignedUp);
-        Reply::SignedUp(self.user)
+        Reply::Credential(CredentialReply::SignedUp(self.user))
     }
 }
 

@@ -12,6 +12,13 @@ mod repeats;
 mod stand_ins;
 mod verifying;
 
+use crate::command::CredentialCommand;
+use crate::command::LifecycleCommand;
+use crate::command::SessionCommand;
+use crate::command::SessionProof;
+use crate::digest::SecretHash;
+use crate::reply::CredentialReply;
+use crate::reply::SessionReply;
 use std::boxed::Box;
 use std::collections::BTreeSet;
 use std::string::String;
@@ -125,8 +132,13 @@ impl World {
 
     pub(super) fn signed_up() -> World {
         let mut world = World::empty();
-        let replies = world.ask(Command::SignUp(sign_up(PASSWORD)));
-        assert!(matches!(replies, Reply::SignedUp(_)));
+        let replies = world.ask(Command::Credential(CredentialCommand::SignUp(sign_up(
+            PASSWORD,
+        ))));
+        assert!(matches!(
+            replies,
+            Reply::Credential(CredentialReply::SignedUp(_))
+        ));
         world
     }
 
@@ -254,7 +266,8 @@ impl World {
 impl Reply {
     pub(super) fn granted(self) -> Grant {
         match self {
-            Reply::SignedIn(grant) | Reply::Refreshed(grant) => grant,
+            Reply::Credential(CredentialReply::SignedIn(grant))
+            | Reply::Session(SessionReply::Refreshed(grant)) => grant,
             other => panic!("no grant: {other:?}"),
         }
     }
@@ -283,21 +296,21 @@ pub(super) fn sign_up(password: &str) -> SignUp {
 }
 
 pub(super) fn sign_in(password: &str, device: Option<DeviceProof>, remember: Remember) -> Command {
-    Command::SignIn(SignIn {
+    Command::Credential(CredentialCommand::SignIn(SignIn {
         password: Password::parse(password).unwrap(),
         device,
         remember,
         source: Source::Clear,
         led_by: LedBy::Id,
-    })
+    }))
 }
 
 pub(super) fn refresh(grant: &Grant) -> Command {
-    Command::Refresh {
+    Command::Session(SessionCommand::Refresh {
         session: grant.session,
         family: grant.family.clone(),
         token: grant.refresh.clone(),
-    }
+    })
 }
 
 pub(super) fn proof(grant: &Grant) -> SessionProof {
@@ -309,5 +322,5 @@ pub(super) fn proof(grant: &Grant) -> SessionProof {
 
 pub(super) fn set_status(change: StatusChange) -> Command {
     let by = Administrator("desk".into());
-    Command::SetStatus { change, by }
+    Command::Lifecycle(LifecycleCommand::SetStatus { change, by })
 }

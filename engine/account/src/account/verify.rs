@@ -7,6 +7,7 @@
 
 mod decision;
 
+use crate::reply::IdentifierReply;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -226,7 +227,7 @@ impl Account {
                 if let Some(person) = self.person_of(request) {
                     person.hold(identifier, by, Verification::Confirmed, step);
                 }
-                Reply::Verified(Verification::Confirmed)
+                Reply::Identifier(IdentifierReply::Verified(Verification::Confirmed))
             }
             Decision::DropClaim => {
                 if let Some(person) = self.person_of(request) {
@@ -278,7 +279,7 @@ impl Account {
         });
         step.event(EventKind::PasswordReplaced);
         person.hold(identifier, by, Verification::TakenOver, step);
-        Reply::Verified(Verification::TakenOver)
+        Reply::Identifier(IdentifierReply::Verified(Verification::TakenOver))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The status of accounts, and their end.
 
-use tidegate_account::{Command, Status, StatusChange, UserId};
+use tidegate_account::{Command, LifecycleCommand, Status, StatusChange, UserId};
 use tidegate_runtime::Task;
 use tidegate_wire::v1;
 
@@ -20,7 +20,7 @@ pub(super) fn to_set_status(
     let by = gateway.administrator();
     Ok(Task::Account {
         user: UserId::from_bytes(body.user),
-        command: Command::SetStatus { change, by },
+        command: Command::Lifecycle(LifecycleCommand::SetStatus { change, by }),
     })
 }
 
@@ -28,7 +28,7 @@ pub(super) fn to_erase(body: &v1::ArchivedErase, gateway: &Gateway) -> Task {
     let by = gateway.administrator();
     Task::Account {
         user: UserId::from_bytes(body.user),
-        command: Command::Erase { by },
+        command: Command::Lifecycle(LifecycleCommand::Erase { by }),
     }
 }
 

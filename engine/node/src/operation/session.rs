@@ -1,7 +1,8 @@
 //! Checks, refreshes, lists and ends of sessions.
 
 use tidegate_account::{
-    Command, RevokeScope, Secret, SessionId, SessionInfo, SessionProof, TenantId, UserId,
+    Command, RevokeScope, Secret, SessionCommand, SessionId, SessionInfo, SessionProof, TenantId,
+    UserId,
 };
 use tidegate_runtime::{Ask, Checked, Task};
 use tidegate_wire::{ArchivedSecretBytes, RequestHead, v1};
@@ -21,11 +22,11 @@ pub(crate) fn to_ask(check: &v1::ArchivedCheck, head: &RequestHead) -> Ask {
 pub(super) fn to_refresh(body: &v1::ArchivedRefresh) -> Task {
     Task::Account {
         user: UserId::from_bytes(body.user),
-        command: Command::Refresh {
+        command: Command::Session(SessionCommand::Refresh {
             session: SessionId(body.session.to_native()),
             family: secret(&body.family),
             token: secret(&body.secret),
-        },
+        }),
     }
 }
 
@@ -39,7 +40,7 @@ pub(super) fn to_revoke(body: &v1::ArchivedRevoke) -> Result<Task, NotTaken> {
     let by = proof(&body.by);
     Ok(Task::Account {
         user: UserId::from_bytes(body.by.user),
-        command: Command::Revoke { by, scope },
+        command: Command::Session(SessionCommand::Revoke { by, scope }),
     })
 }
 
@@ -47,7 +48,7 @@ pub(super) fn to_list(body: &v1::ArchivedSessions) -> Task {
     let by = proof(&body.by);
     Task::Account {
         user: UserId::from_bytes(body.by.user),
-        command: Command::Sessions { by },
+        command: Command::Session(SessionCommand::Sessions { by }),
     }
 }
 

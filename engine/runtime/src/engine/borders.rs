@@ -2,8 +2,8 @@
 //! somebody's where there is more than one region.
 
 use tidegate_account::{
-    ClaimedIdentifier, Command, Identifier, InterimReply, Refusal, Reply, Reservation, TenantId,
-    UserId,
+    ClaimedIdentifier, Command, CredentialReply, Identifier, IdentifierReply, InterimReply,
+    LifecycleCommand, Refusal, Reply, Reservation, TenantId, UserId,
 };
 use tidegate_storage_api::{Region, StoreError};
 
@@ -31,7 +31,9 @@ impl Engine {
             Task::Check(_) => Answer::Checked(Outcome::No(Refusal::InvalidToken)),
             Task::Verify { .. }
             | Task::Account {
-                command: Command::SetStatus { .. } | Command::Erase { .. },
+                command:
+                    Command::Lifecycle(LifecycleCommand::SetStatus { .. })
+                    | Command::Lifecycle(LifecycleCommand::Erase { .. }),
                 ..
             } => Answer::Reply(Reply::No(Refusal::UnknownAccount)),
             _ => Answer::Reply(Reply::No(Refusal::InvalidToken)),
@@ -183,7 +185,10 @@ impl Engine {
         let engine = self.clone();
         Responder::new(move |answer, epoch| {
             match &answer {
-                Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_)) => {
+                Answer::Reply(
+                    Reply::Credential(CredentialReply::SignedUp(_))
+                    | Reply::Identifier(IdentifierReply::Verified(_)),
+                ) => {
                     engine.conclude(reserved, Conclusion::Held);
                 }
                 Answer::Reply(Reply::No(_)) => engine.conclude(reserved, Conclusion::GivenUp),

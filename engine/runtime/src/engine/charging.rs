@@ -3,7 +3,10 @@
 
 mod attempt;
 
-use tidegate_account::{InterimReply, Judged, Refusal, Reply, SourcePolicy};
+use tidegate_account::{
+    CredentialReply, IdentifierReply, InterimReply, Judged, LifecycleReply, Refusal, Reply,
+    SessionReply, SourcePolicy,
+};
 use tidegate_storage_api::StoreError;
 
 use self::attempt::{Attempt, Kind};
@@ -176,7 +179,10 @@ impl Engine {
         responder: Responder,
     ) -> Responder {
         Responder::new(move |answer, epoch| {
-            let outcome = match matches!(answer, Answer::Reply(Reply::SignedUp(_))) {
+            let outcome = match matches!(
+                answer,
+                Answer::Reply(Reply::Credential(CredentialReply::SignedUp(_)))
+            ) {
                 true => Concluded::Kept,
                 false => Concluded::Returned,
             };
@@ -206,15 +212,15 @@ fn guessed(answer: &Answer) -> (Concluded, Concluded) {
     };
     match reply {
         Reply::No(refusal) => judged(*refusal),
-        Reply::SignedIn(_) => (Right, Right),
-        Reply::SignedUp(_)
-        | Reply::Refreshed(_)
-        | Reply::Sessions(_)
-        | Reply::Revoked(_)
-        | Reply::StatusSet(_)
-        | Reply::Erased(_)
-        | Reply::Claimed(_)
-        | Reply::Verified(_) => (Returned, Returned),
+        Reply::Credential(CredentialReply::SignedIn(_)) => (Right, Right),
+        Reply::Credential(CredentialReply::SignedUp(_))
+        | Reply::Session(SessionReply::Refreshed(_))
+        | Reply::Session(SessionReply::Sessions(_))
+        | Reply::Session(SessionReply::Revoked(_))
+        | Reply::Lifecycle(LifecycleReply::StatusSet(_))
+        | Reply::Lifecycle(LifecycleReply::Erased(_))
+        | Reply::Identifier(IdentifierReply::Claimed(_))
+        | Reply::Identifier(IdentifierReply::Verified(_)) => (Returned, Returned),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
-    Administrator, ClaimedIdentifier, Command, Completion, Identifier, IdentifierKind, IndexHash,
-    InterimReply, LedBy, Password, Refusal, Reply, SessionProof, SignIn, SignUp, Source, TenantId,
-    UserId, Verify, tagged,
+    Administrator, ClaimedIdentifier, Command, Completion, CredentialCommand, Identifier,
+    IdentifierCommand, IdentifierKind, IndexHash, InterimReply, LedBy, Password, Refusal, Reply,
+    SessionProof, SignIn, SignUp, Source, TenantId, UserId, Verify, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
@@ -65,7 +65,12 @@ impl Engine {
             Ok(Some(row)) => {
                 self.shared.lookups.remember(&newest, row.user);
                 let responder = self.asking_first(errand.tenant, &identifier, responder);
-                self.route(row.user, errand, Command::SignIn(sign_in), responder);
+                self.route(
+                    row.user,
+                    errand,
+                    Command::Credential(CredentialCommand::SignIn(sign_in)),
+                    responder,
+                );
             }
             // Whoever stands in for it does the same work.
             Ok(None) => {
@@ -81,7 +86,12 @@ impl Engine {
                         return responder.answer(Answer::Failed(failure), 0);
                     }
                 };
-                self.route(user, errand, Command::SignIn(sign_in), responder);
+                self.route(
+                    user,
+                    errand,
+                    Command::Credential(CredentialCommand::SignIn(sign_in)),
+                    responder,
+                );
             }
             Err(Failure::Unavailable) => {
                 self.sign_in_from_memory(errand, &hashes, sign_in, responder);
@@ -107,7 +117,12 @@ impl Engine {
         let elsewhere = shared.ownership.epoch_of(user).is_none();
         let warm = || shared.directory.with_warm(user, |_| ()).is_some();
         if elsewhere || (known.is_some() && warm()) {
-            return self.route(user, errand, Command::SignIn(sign_in), responder);
+            return self.route(
+                user,
+                errand,
+                Command::Credential(CredentialCommand::SignIn(sign_in)),
+                responder,
+            );
         }
         let tenant = shared.tenants.get(errand.tenant);
         let work = pretend(tenant.as_deref(), sign_in.password);
@@ -187,10 +202,10 @@ impl Engine {
             Err(answer) => return responder.answer(answer, 0),
         };
         let responder = self.concluding(reserved, responder);
-        let command = Command::SignUp(SignUp {
+        let command = Command::Credential(CredentialCommand::SignUp(SignUp {
             identifiers,
             password,
-        });
+        }));
         self.route(user, errand, command, responder);
     }
 
@@ -265,12 +280,12 @@ impl Engine {
                     Ok(reserved) => self.concluding(reserved, responder),
                     Err(answer) => return responder.answer(answer, 0),
                 };
-                let command = Command::Verify(Box::new(Verify {
+                let command = Command::Identifier(IdentifierCommand::Verify(Box::new(Verify {
                     identifier,
                     session: verification.session,
                     password: verification.password,
                     by: verification.by,
-                }));
+                })));
                 self.route(user, errand, command, responder);
             }
         }

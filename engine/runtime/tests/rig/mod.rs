@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tidegate_account::{
-    Administrator, Command, Grant, Idempotency, Identifier, IdentifierKind, Password, PasswordHash,
-    Policy, Refusal, Remember, Reply, RevokeScope, SessionProof, TenantId, UserId, Verification,
+    Administrator, Command, CredentialCommand, CredentialReply, Grant, Idempotency, Identifier,
+    IdentifierKind, IdentifierReply, Password, PasswordHash, Policy, Refusal, Remember, Reply,
+    RevokeScope, SessionCommand, SessionProof, SessionReply, TenantId, UserId, Verification,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{
@@ -664,7 +665,10 @@ pub(crate) trait Expect {
 impl Expect for Answer {
     fn granted(self) -> Grant {
         match self {
-            Answer::Reply(Reply::SignedIn(grant) | Reply::Refreshed(grant)) => grant,
+            Answer::Reply(
+                Reply::Credential(CredentialReply::SignedIn(grant))
+                | Reply::Session(SessionReply::Refreshed(grant)),
+            ) => grant,
             other => panic!("{other:?}"),
         }
     }
@@ -678,14 +682,16 @@ impl Expect for Answer {
 
     fn signed_up(self) -> UserId {
         match self {
-            Answer::Reply(Reply::SignedUp(user)) => user,
+            Answer::Reply(Reply::Credential(CredentialReply::SignedUp(user))) => user,
             other => panic!("{other:?}"),
         }
     }
 
     fn verified(self) -> Verification {
         match self {
-            Answer::Reply(Reply::Verified(verification)) => verification,
+            Answer::Reply(Reply::Identifier(IdentifierReply::Verified(verification))) => {
+                verification
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -706,8 +712,8 @@ fn class_of(task: &Task) -> Class {
         Task::Check(_) => Class::Check,
         Task::Claim { .. } | Task::Verify { .. } => Class::Protection,
         Task::Account { command, .. } => match command {
-            Command::SignIn(_) => Class::Password,
-            Command::Refresh { .. } => Class::Refresh,
+            Command::Credential(CredentialCommand::SignIn(_)) => Class::Password,
+            Command::Session(SessionCommand::Refresh { .. }) => Class::Refresh,
             _ => Class::Protection,
         },
     }
@@ -769,23 +775,23 @@ pub(crate) fn sign_in_as(identifier: Identifier, password: &str) -> Task {
 pub(crate) fn refresh(grant: &Grant) -> Task {
     Task::Account {
         user: grant.user,
-        command: Command::Refresh {
+        command: Command::Session(SessionCommand::Refresh {
             session: grant.session,
             family: grant.family.clone(),
             token: grant.refresh.clone(),
-        },
+        }),
     }
 }
 
 pub(crate) fn revoke(grant: &Grant, scope: RevokeScope) -> Task {
     Task::Account {
         user: grant.user,
-        command: Command::Revoke {
+        command: Command::Session(SessionCommand::Revoke {
             by: SessionProof {
                 session: grant.session,
                 secret: grant.session_secret(),
             },
             scope,
-        },
+        }),
     }
 }

@@ -1,10 +1,13 @@
 //! Erasing a person: nothing stays but that it happened.
 
 use super::*;
+use crate::command::CredentialCommand;
+use crate::command::LifecycleCommand;
+use crate::reply::LifecycleReply;
 
 fn erase() -> Command {
     let by = Administrator("office".into());
-    Command::Erase { by }
+    Command::Lifecycle(LifecycleCommand::Erase { by })
 }
 
 fn erasure(at: u64) -> Erasure {
@@ -21,7 +24,9 @@ fn everything_goes_and_a_row_stays_that_says_so() {
     let held = world.account.held().collect::<Vec<_>>();
     let output = world.send(Some(1), erase());
     let at = world.now;
-    assert!(matches!(output.replies[..], [(_, Reply::Erased(then))] if then == at));
+    assert!(
+        matches!(output.replies[..], [(_, Reply::Lifecycle(LifecycleReply::Erased(then)))] if then == at)
+    );
     let changes = output.changes.unwrap();
     let released: Vec<_> = changes.released.iter().map(|row| row.hash).collect();
     assert_eq!(released, [held[0].0]);
@@ -45,9 +50,11 @@ fn a_repeat_is_told_since_when_and_nobody_is_made_in_that_place_again() {
         world.now += 1_000_000;
         for key in [Some(1), Some(2), None] {
             let again = world.ask_with(key, erase());
-            assert!(matches!(again, Reply::Erased(then) if then == at));
+            assert!(matches!(again, Reply::Lifecycle(LifecycleReply::Erased(then)) if then == at));
         }
-        let late = world.ask(Command::SignUp(sign_up(PASSWORD)));
+        let late = world.ask(Command::Credential(CredentialCommand::SignUp(sign_up(
+            PASSWORD,
+        ))));
         assert_eq!(late.refused(), Refusal::UnknownAccount);
         assert_eq!(world.refresh(&grant).refused(), Refusal::InvalidToken);
         let nobody = world.sign_in(PASSWORD).refused();
@@ -82,7 +89,7 @@ fn what_began_before_finds_nobody() {
         output.replies[..],
         [
             (_, Reply::No(Refusal::InvalidCredentials)),
-            (_, Reply::Erased(_))
+            (_, Reply::Lifecycle(LifecycleReply::Erased(_)))
         ]
     ));
     let late = world.work();

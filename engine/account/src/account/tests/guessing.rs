@@ -1,4 +1,5 @@
 use super::*;
+use crate::command::CredentialCommand;
 
 #[test]
 fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowance() {
@@ -183,12 +184,14 @@ fn a_refused_verification_is_not_charged() {
 fn an_account_is_signed_in_to_by_what_it_holds_and_by_nothing_else_that_led_to_it() {
     let mut world = World::signed_up();
     let led_by = |hashes: &[u8]| {
-        let Command::SignIn(mut sign_in) = sign_in(PASSWORD, None, Remember::Nothing) else {
+        let Command::Credential(CredentialCommand::SignIn(mut sign_in)) =
+            sign_in(PASSWORD, None, Remember::Nothing)
+        else {
             unreachable!();
         };
         let hashes = hashes.iter().map(|fill| IndexHash([*fill; 32]));
         sign_in.led_by = LedBy::Identifier(hashes.collect());
-        Command::SignIn(sign_in)
+        Command::Credential(CredentialCommand::SignIn(sign_in))
     };
     world.ask(led_by(&[7, 8])).granted();
     let verified = world.verified;

@@ -1,5 +1,8 @@
 //! While the store is out of reach, and after.
 
+use crate::command::CredentialCommand;
+use crate::command::SessionCommand;
+use crate::reply::SessionReply;
 use std::vec::Vec;
 
 use super::*;
@@ -114,7 +117,7 @@ impl InterimReply {
 
 fn revoke(grant: &Grant, scope: RevokeScope) -> Command {
     let by = proof(grant);
-    Command::Revoke { by, scope }
+    Command::Session(SessionCommand::Revoke { by, scope })
 }
 
 /// The store is back: the account takes over what was decided.
@@ -378,7 +381,7 @@ fn a_revocation_holds_and_becomes_durable_with_its_answer() {
     assert_eq!(world.sessions(), 0);
     world.crash();
     let settled = world.ask_with(Some(9), command());
-    assert!(matches!(settled, Reply::Revoked(2)));
+    assert!(matches!(settled, Reply::Session(SessionReply::Revoked(2))));
     let ended = world.events.iter();
     let ended = ended.filter(|event| matches!(event, EventKind::SessionEnded(..)));
     assert_eq!(ended.count(), 2);
@@ -417,7 +420,9 @@ fn a_provisional_session_stays_only_where_its_password_still_lets_in() {
     late.now += GRACE_MS;
     late.input(Input::Adopt(decided.clone()));
     let mut other = World::empty();
-    other.ask(Command::SignUp(sign_up("another password")));
+    other.ask(Command::Credential(CredentialCommand::SignUp(sign_up(
+        "another password",
+    ))));
     other.input(Input::Adopt(decided));
     let left = [&locked, &late, &other].map(World::sessions);
     assert_eq!(left, [1, 1, 0]);
@@ -429,8 +434,8 @@ fn everything_else_is_refused_clearly() {
     let mut cut_off = CutOff::of(&world);
     let by = proof(&grant);
     let commands = [
-        Command::SignUp(sign_up(PASSWORD)),
-        Command::Sessions { by },
+        Command::Credential(CredentialCommand::SignUp(sign_up(PASSWORD))),
+        Command::Session(SessionCommand::Sessions { by }),
         set_status(StatusChange::Lock),
     ];
     for command in commands {

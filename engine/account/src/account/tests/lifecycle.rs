@@ -1,7 +1,11 @@
 use super::*;
+use crate::command::CredentialCommand;
+use crate::command::SessionCommand;
 use crate::event::EndReason::{Evicted, Expired, Revoked};
 use crate::event::EventKind::{PasswordUpgraded, SessionEnded, SignInFailed, SignedIn, SignedUp};
 use crate::record::{DEVICES_MAX, SESSIONS_MAX};
+use crate::reply::LifecycleReply;
+use crate::reply::SessionReply;
 use crate::status::Status;
 
 #[test]
@@ -12,11 +16,14 @@ fn a_person_signs_up_in_and_out() {
     assert_eq!(grant.idle_expires_at, world.now + 33 * 86_400_000);
     assert_eq!(grant.expires_at, world.now + 365 * 86_400_000);
     let by = proof(&grant);
-    let revoke = Command::Revoke {
+    let revoke = Command::Session(SessionCommand::Revoke {
         by: by.clone(),
         scope: RevokeScope::This,
-    };
-    assert!(matches!(world.ask(revoke.clone()), Reply::Revoked(1)));
+    });
+    assert!(matches!(
+        world.ask(revoke.clone()),
+        Reply::Session(SessionReply::Revoked(1))
+    ));
     assert_eq!(world.ask(revoke).refused(), Refusal::InvalidToken);
     let id = grant.session.0;
     assert_eq!(
@@ -28,7 +35,9 @@ fn a_person_signs_up_in_and_out() {
 #[test]
 fn an_account_is_made_once() {
     let mut world = World::signed_up();
-    let again = world.ask(Command::SignUp(sign_up("another password")));
+    let again = world.ask(Command::Credential(CredentialCommand::SignUp(sign_up(
+        "another password",
+    ))));
     assert_eq!(again.refused(), Refusal::IdempotencyReused);
     assert!(world.sign_in(PASSWORD).granted().expires_at > 0);
 }
@@ -36,7 +45,9 @@ fn an_account_is_made_once() {
 #[test]
 fn a_short_password_is_refused_before_any_work() {
     let mut world = World::empty();
-    let reply = world.ask(Command::SignUp(sign_up("seven77")));
+    let reply = world.ask(Command::Credential(CredentialCommand::SignUp(sign_up(
+        "seven77",
+    ))));
     assert_eq!(reply.refused(), Refusal::PasswordTooShort);
     assert!(world.account.parts().is_none() && world.waiting.is_empty());
 }
@@ -44,7 +55,10 @@ fn a_short_password_is_refused_before_any_work() {
 #[test]
 fn a_hashing_pool_without_room_leaves_no_trace() {
     let mut world = World::empty();
-    world.send(None, Command::SignUp(sign_up(PASSWORD)));
+    world.send(
+        None,
+        Command::Credential(CredentialCommand::SignUp(sign_up(PASSWORD))),
+    );
     let pending = world.waiting.remove(0).pending();
     let output = world.input(Input::Completion {
         pending,
@@ -79,13 +93,15 @@ fn another_tenant_sees_no_account_at_all() {
     assert_eq!(world.refresh(&grant).refused(), Refusal::InvalidToken);
     let by = proof(&grant);
     let scope = RevokeScope::All;
-    let revoke = Command::Revoke {
+    let revoke = Command::Session(SessionCommand::Revoke {
         by: by.clone(),
         scope,
-    };
+    });
     assert_eq!(world.ask(revoke).refused(), Refusal::InvalidToken);
     assert_eq!(
-        world.ask(Command::Sessions { by }).refused(),
+        world
+            .ask(Command::Session(SessionCommand::Sessions { by }))
+            .refused(),
         Refusal::InvalidToken
     );
     let close = set_status(StatusChange::Suspend);
@@ -98,23 +114,29 @@ fn revoking_takes_exactly_the_sessions_it_names() {
     let (mut world, first) = World::signed_in();
     let second = world.sign_in(PASSWORD).granted();
     let third = world.sign_in(PASSWORD).granted();
-    let revoke = |by: &Grant, scope| Command::Revoke {
-        by: proof(by),
-        scope,
+    let revoke = |by: &Grant, scope| {
+        Command::Session(SessionCommand::Revoke {
+            by: proof(by),
+            scope,
+        })
     };
     let one = world.ask(revoke(&first, RevokeScope::One(second.session)));
-    assert!(matches!(one, Reply::Revoked(1)));
+    assert!(matches!(one, Reply::Session(SessionReply::Revoked(1))));
     let again = world.ask(revoke(&first, RevokeScope::One(second.session)));
-    assert!(matches!(again, Reply::Revoked(0)));
+    assert!(matches!(again, Reply::Session(SessionReply::Revoked(0))));
     let others = world.ask(revoke(&third, RevokeScope::Others));
-    assert!(matches!(others, Reply::Revoked(1)));
-    let Reply::Sessions(left) = world.ask(Command::Sessions { by: proof(&third) }) else {
+    assert!(matches!(others, Reply::Session(SessionReply::Revoked(1))));
+    let Reply::Session(SessionReply::Sessions(left)) =
+        world.ask(Command::Session(SessionCommand::Sessions {
+            by: proof(&third),
+        }))
+    else {
         panic!("no list");
     };
     let ids: Vec<_> = left.iter().map(|session| session.id).collect();
     assert_eq!(ids, [third.session]);
     let all = world.ask(revoke(&third, RevokeScope::All));
-    assert!(matches!(all, Reply::Revoked(1)));
+    assert!(matches!(all, Reply::Session(SessionReply::Revoked(1))));
     assert_eq!(world.sessions(), 0);
 }
 
@@ -127,7 +149,9 @@ fn sessions_are_listed_last_used_first() {
     let third = world.sign_in(PASSWORD).granted();
     let listed = |world: &mut World| {
         let by = proof(&first);
-        let Reply::Sessions(sessions) = world.ask(Command::Sessions { by }) else {
+        let Reply::Session(SessionReply::Sessions(sessions)) =
+            world.ask(Command::Session(SessionCommand::Sessions { by }))
+        else {
             panic!("no list");
         };
         sessions.iter().map(|one| one.id).collect::<Vec<_>>()
@@ -150,7 +174,9 @@ fn a_forged_secret_revokes_nothing() {
     };
     let scope = RevokeScope::All;
     assert_eq!(
-        world.ask(Command::Revoke { by, scope }).refused(),
+        world
+            .ask(Command::Session(SessionCommand::Revoke { by, scope }))
+            .refused(),
         Refusal::InvalidToken
     );
     assert_eq!(world.sessions(), 1);
@@ -171,7 +197,10 @@ fn the_least_recently_used_session_makes_room_with_an_event() {
     assert_eq!(world.sessions(), SESSIONS_MAX);
     let evicted = second.unwrap().session.0;
     assert!(world.events.contains(&SessionEnded(evicted, Evicted)));
-    assert!(matches!(world.refresh(&first), Reply::Refreshed(_)));
+    assert!(matches!(
+        world.refresh(&first),
+        Reply::Session(SessionReply::Refreshed(_))
+    ));
 }
 
 #[test]
@@ -215,7 +244,10 @@ fn a_closed_account_lets_nobody_in_and_its_sessions_come_back_when_it_opens() {
             Refusal::AccountSuspended,
         ),
     ] {
-        assert!(matches!(world.ask(set_status(close)), Reply::StatusSet(_)));
+        assert!(matches!(
+            world.ask(set_status(close)),
+            Reply::Lifecycle(LifecycleReply::StatusSet(_))
+        ));
         assert_eq!(world.sign_in(PASSWORD).refused(), refusal);
         assert_eq!(
             world.sign_in("wrong").refused(),
@@ -223,11 +255,20 @@ fn a_closed_account_lets_nobody_in_and_its_sessions_come_back_when_it_opens() {
         );
         assert_eq!(world.refresh(&grant).refused(), refusal);
         let reply = world.ask(set_status(open));
-        assert!(matches!(reply, Reply::StatusSet(Status::Active)));
+        assert!(matches!(
+            reply,
+            Reply::Lifecycle(LifecycleReply::StatusSet(Status::Active))
+        ));
     }
-    assert!(matches!(world.refresh(&grant), Reply::Refreshed(_)));
+    assert!(matches!(
+        world.refresh(&grant),
+        Reply::Session(SessionReply::Refreshed(_))
+    ));
     let unlock = world.ask(set_status(StatusChange::Suspend));
-    assert!(matches!(unlock, Reply::StatusSet(Status::Suspended)));
+    assert!(matches!(
+        unlock,
+        Reply::Lifecycle(LifecycleReply::StatusSet(Status::Suspended))
+    ));
     let unlock = world.ask(set_status(StatusChange::Unlock));
     assert_eq!(unlock.refused(), Refusal::StatusConflict);
 }
@@ -269,7 +310,7 @@ fn a_deadline_that_is_told_is_made_durable_first() {
     let (mut world, grant) = World::signed_in();
     world.now += 5_000;
     world.input(Input::Touched([(grant.session, world.now)].into()));
-    let list = Command::Sessions { by: proof(&grant) };
+    let list = Command::Session(SessionCommand::Sessions { by: proof(&grant) });
     let output = world.send(None, list.clone());
     assert!(output.changes.is_some());
     assert!(world.send(None, list).changes.is_none());
@@ -284,11 +325,15 @@ fn an_idle_promise_survives_a_crash_by_the_tenth_and_no_more() {
     world.crash();
     world.now = signed_in_at + idle_ms + idle_ms / 10 - 1;
     assert!(matches!(
-        world.ask(Command::Sessions { by: proof(&grant) }),
-        Reply::Sessions(_)
+        world.ask(Command::Session(SessionCommand::Sessions {
+            by: proof(&grant)
+        })),
+        Reply::Session(SessionReply::Sessions(_))
     ));
     world.now += 1;
-    let over = world.ask(Command::Sessions { by: proof(&grant) });
+    let over = world.ask(Command::Session(SessionCommand::Sessions {
+        by: proof(&grant),
+    }));
     assert_eq!(over.refused(), Refusal::SessionExpired);
 }
 

@@ -1,7 +1,10 @@
 //! Random lives: whatever happens in whatever order, the invariants hold.
 
 use super::*;
+use crate::command::SessionCommand;
 use crate::record::{DEVICES_MAX, OUTCOMES_MAX, SESSIONS_MAX, SUCCESSORS_MAX};
+use crate::reply::CredentialReply;
+use crate::reply::SessionReply;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -77,10 +80,10 @@ fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
                 let scope = scopes[usize::from(*scope)];
                 world.send(
                     None,
-                    Command::Revoke {
+                    Command::Session(SessionCommand::Revoke {
                         by: proof(grant),
                         scope,
-                    },
+                    }),
                 )
             }
             None => Output::default(),
@@ -115,7 +118,8 @@ fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
         .replies
         .into_iter()
         .filter_map(|(_, reply)| match reply {
-            Reply::SignedIn(grant) | Reply::Refreshed(grant) => Some(grant),
+            Reply::Credential(CredentialReply::SignedIn(grant))
+            | Reply::Session(SessionReply::Refreshed(grant)) => Some(grant),
             _ => None,
         });
     granted.collect()
@@ -203,8 +207,8 @@ proptest! {
             let place = chain.len().saturating_sub(1 + back);
             let presented = chain[place].clone();
             match world.refresh(&presented) {
-                Reply::Refreshed(grant) if place + 1 == chain.len() => chain.push(grant),
-                Reply::Refreshed(grant) => {
+                Reply::Session(SessionReply::Refreshed(grant)) if place + 1 == chain.len() => chain.push(grant),
+                Reply::Session(SessionReply::Refreshed(grant)) => {
                     prop_assert_eq!(place + 2, chain.len());
                     prop_assert!(grant.refresh.matches(&chain[place + 1].refresh));
                 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::event::EndReason::RefreshReused;
 use crate::event::EventKind::SessionEnded;
 use crate::record::SUCCESSORS_MAX;
+use crate::reply::SessionReply;
 
 #[test]
 fn a_refresh_replaces_the_token_and_keeps_the_session() {
@@ -92,7 +93,10 @@ fn reuse_in_one_family_leaves_the_others_alone() {
     let second = world.refresh(&first).granted();
     world.refresh(&second).granted();
     world.refresh(&first).refused();
-    assert!(matches!(world.refresh(&other), Reply::Refreshed(_)));
+    assert!(matches!(
+        world.refresh(&other),
+        Reply::Session(SessionReply::Refreshed(_))
+    ));
 }
 
 #[test]
@@ -104,7 +108,10 @@ fn a_forged_token_ends_nothing() {
     let mut unknown = first.clone();
     unknown.session = SessionId(1);
     assert_eq!(world.refresh(&unknown).refused(), Refusal::InvalidToken);
-    assert!(matches!(world.refresh(&first), Reply::Refreshed(_)));
+    assert!(matches!(
+        world.refresh(&first),
+        Reply::Session(SessionReply::Refreshed(_))
+    ));
 }
 
 #[test]

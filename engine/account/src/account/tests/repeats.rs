@@ -1,16 +1,29 @@
 use super::*;
+use crate::command::CredentialCommand;
+use crate::command::SessionCommand;
 use crate::outcome::OUTCOME_KEPT_MS;
+use crate::reply::CredentialReply;
+use crate::reply::SessionReply;
 
 #[test]
 fn a_repeated_sign_up_gets_the_same_account_even_after_a_crash() {
     let mut world = World::empty();
-    let Reply::SignedUp(user) = world.ask_with(Some(1), Command::SignUp(sign_up(PASSWORD))) else {
+    let Reply::Credential(CredentialReply::SignedUp(user)) = world.ask_with(
+        Some(1),
+        Command::Credential(CredentialCommand::SignUp(sign_up(PASSWORD))),
+    ) else {
         panic!("not signed up");
     };
     world.crash();
-    let again = world.ask_with(Some(1), Command::SignUp(sign_up(PASSWORD)));
-    assert!(matches!(again, Reply::SignedUp(same) if same == user));
-    let other = world.ask_with(Some(2), Command::SignUp(sign_up(PASSWORD)));
+    let again = world.ask_with(
+        Some(1),
+        Command::Credential(CredentialCommand::SignUp(sign_up(PASSWORD))),
+    );
+    assert!(matches!(again, Reply::Credential(CredentialReply::SignedUp(same)) if same == user));
+    let other = world.ask_with(
+        Some(2),
+        Command::Credential(CredentialCommand::SignUp(sign_up(PASSWORD))),
+    );
     assert_eq!(other.refused(), Refusal::IdempotencyReused);
 }
 
@@ -88,13 +101,13 @@ fn a_key_used_for_another_request_is_refused_and_opens_nothing() {
 #[test]
 fn a_repeated_revocation_counts_the_same() {
     let (mut world, grant) = World::signed_in();
-    let revoke = Command::Revoke {
+    let revoke = Command::Session(SessionCommand::Revoke {
         by: proof(&grant),
         scope: RevokeScope::All,
-    };
+    });
     for _ in 0..2 {
         let reply = world.ask_with(Some(1), revoke.clone());
-        assert!(matches!(reply, Reply::Revoked(1)));
+        assert!(matches!(reply, Reply::Session(SessionReply::Revoked(1))));
     }
 }
 

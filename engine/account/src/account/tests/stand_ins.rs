@@ -1,4 +1,6 @@
 use super::*;
+use crate::command::CredentialCommand;
+use crate::command::SessionCommand;
 use crate::event::EventKind::{SignInFailed, SignedUp, UnknownIdentifier};
 use crate::policy::Policy;
 
@@ -58,7 +60,7 @@ fn a_stand_in_lets_nobody_in_and_knows_no_question() {
         session: SessionId(0),
         secret: Secret::new([0; 24]),
     };
-    let list = world.ask(Command::Sessions { by });
+    let list = world.ask(Command::Session(SessionCommand::Sessions { by }));
     assert_eq!(list.refused(), Refusal::InvalidToken);
 }
 
@@ -90,13 +92,15 @@ fn a_source_held_back_stops_strangers_and_lets_the_known_device_in() {
     let remember = sign_in(PASSWORD, None, Remember::Device);
     let device = world.ask(remember).granted().device;
     let held = |password: &str, device| {
-        let Command::SignIn(mut sign_in) = sign_in(password, device, Remember::Nothing) else {
+        let Command::Credential(CredentialCommand::SignIn(mut sign_in)) =
+            sign_in(password, device, Remember::Nothing)
+        else {
             unreachable!();
         };
         sign_in.source = Source::Held {
             retry_after_ms: 7_000,
         };
-        Command::SignIn(sign_in)
+        Command::Credential(CredentialCommand::SignIn(sign_in))
     };
     let verified = world.verified;
     let stranger = world.ask(held(PASSWORD, None)).refused();

@@ -2,8 +2,16 @@
 //! and Paverd (USENIX Security 2022), each played to its end.
 
 use super::*;
+use crate::command::CredentialCommand;
+use crate::command::IdentifierCommand;
+use crate::command::LifecycleCommand;
+use crate::command::SessionCommand;
 use crate::event::EndReason;
 use crate::record::Hold;
+use crate::reply::CredentialReply;
+use crate::reply::IdentifierReply;
+use crate::reply::LifecycleReply;
+use crate::reply::SessionReply;
 use crate::reply::Verification::{self, Confirmed, TakenOver};
 
 const MAIL: u8 = 0x41;
@@ -33,33 +41,35 @@ fn mail(fill: u8) -> ClaimedIdentifier {
 fn set_up(password: &str, fill: u8) -> (World, Grant) {
     let mut world = World::empty();
     let name = identifier(IdentifierKind::Username, 0x55);
-    world.ask(Command::SignUp(SignUp {
+    world.ask(Command::Credential(CredentialCommand::SignUp(SignUp {
         identifiers: [name, mail(fill)].into(),
         password: Password::parse(password).unwrap(),
-    }));
+    })));
     let grant = world.sign_in(password).granted();
     (world, grant)
 }
 
 fn verify(fill: u8, session: Option<&Grant>, password: Option<&str>) -> Command {
-    Command::Verify(Box::new(crate::command::Verify {
-        identifier: mail(fill),
-        session: session.map(proof),
-        password: password.map(|text| Password::parse(text).unwrap()),
-        by: Administrator("mailer".into()),
-    }))
+    Command::Identifier(IdentifierCommand::Verify(Box::new(
+        crate::command::Verify {
+            identifier: mail(fill),
+            session: session.map(proof),
+            password: password.map(|text| Password::parse(text).unwrap()),
+            by: Administrator("mailer".into()),
+        },
+    )))
 }
 
 fn claim(grant: &Grant, identifier: ClaimedIdentifier) -> Command {
-    Command::Claim {
+    Command::Identifier(IdentifierCommand::Claim {
         by: proof(grant),
         identifier,
-    }
+    })
 }
 
 fn verified(reply: Reply) -> Verification {
     match reply {
-        Reply::Verified(verification) => verification,
+        Reply::Identifier(IdentifierReply::Verified(verification)) => verification,
         other => panic!("{other:?}"),
     }
 }
@@ -99,10 +109,10 @@ fn verifying_writes_the_index_row_and_the_audit_in_the_same_commit() {
 /// An account of which nothing is held yet: this mail address is claimed.
 fn claimed_only(password: &str, fill: u8) -> World {
     let mut world = World::empty();
-    world.ask(Command::SignUp(SignUp {
+    world.ask(Command::Credential(CredentialCommand::SignUp(SignUp {
         identifiers: [mail(fill)].into(),
         password: Password::parse(password).unwrap(),
-    }));
+    })));
     world
 }
 
@@ -161,7 +171,9 @@ fn a_recovery_ends_every_session_and_the_list_with_them() {
     assert_eq!(world.sessions(), 0);
     let ended = EventKind::SessionEnded(thief.session.0, EndReason::TakenOver);
     assert!(world.events.contains(&ended));
-    let list = world.ask(Command::Sessions { by: proof(&thief) });
+    let list = world.ask(Command::Session(SessionCommand::Sessions {
+        by: proof(&thief),
+    }));
     assert_eq!(list.refused(), Refusal::InvalidToken);
 }
 
@@ -235,7 +247,7 @@ fn an_address_is_not_added_on_a_sign_in_whose_date_was_far_ahead() {
     world.now -= world.policy.session.fresh_ms;
     assert!(matches!(
         world.ask(claim(&grant, mail(OTHER))),
-        Reply::Claimed(_)
+        Reply::Identifier(IdentifierReply::Claimed(_))
     ));
     world.now -= 1;
     let ahead = world.ask(claim(&grant, mail(3))).refused();
@@ -248,7 +260,7 @@ fn an_address_is_added_only_soon_after_a_sign_in() {
     world.now += world.policy.session.fresh_ms;
     assert!(matches!(
         world.ask(claim(&grant, mail(OTHER))),
-        Reply::Claimed(_)
+        Reply::Identifier(IdentifierReply::Claimed(_))
     ));
     world.now += 1;
     let stale = world.ask(claim(&grant, mail(3))).refused();
@@ -260,7 +272,7 @@ fn an_address_is_added_only_soon_after_a_sign_in() {
     let fresh = world.sign_in(PASSWORD).granted();
     assert!(matches!(
         world.ask(claim(&fresh, mail(3))),
-        Reply::Claimed(_)
+        Reply::Identifier(IdentifierReply::Claimed(_))
     ));
 }
 
@@ -325,10 +337,10 @@ fn steal(world: &mut World, held: &Grant, act: Theft) -> Grant {
         Theft::VerifyByNothing(fill) => world.ask(verify(fill, None, None)),
         Theft::SignIn => world.sign_in(THEIRS),
         Theft::Refresh => world.refresh(held),
-        Theft::EndTheOthers => world.ask(Command::Revoke {
+        Theft::EndTheOthers => world.ask(Command::Session(SessionCommand::Revoke {
             by: proof(held),
             scope: RevokeScope::Others,
-        }),
+        })),
         Theft::Wait(ms) => {
             world.now += ms;
             return held.clone();
@@ -343,7 +355,8 @@ fn steal(world: &mut World, held: &Grant, act: Theft) -> Grant {
         }
     };
     match reply {
-        Reply::SignedIn(grant) | Reply::Refreshed(grant) => grant,
+        Reply::Credential(CredentialReply::SignedIn(grant))
+        | Reply::Session(SessionReply::Refreshed(grant)) => grant,
         _ => held.clone(),
     }
 }
@@ -403,7 +416,10 @@ fn the_table_of_operations_by_status_is_as_written_down() {
         let operations = [
             ("sign in", sign_in(PASSWORD, None, Remember::Nothing)),
             ("refresh", refresh(&grant)),
-            ("list sessions", Command::Sessions { by: by.clone() }),
+            (
+                "list sessions",
+                Command::Session(SessionCommand::Sessions { by: by.clone() }),
+            ),
             ("claim", claim(&grant, mail(3))),
             (
                 "verify a claim by session",
@@ -420,31 +436,36 @@ fn the_table_of_operations_by_status_is_as_written_down() {
             ),
             (
                 "revoke",
-                Command::Revoke {
+                Command::Session(SessionCommand::Revoke {
                     by,
                     scope: RevokeScope::This,
-                },
+                }),
             ),
             ("lock", set_status(StatusChange::Lock)),
             ("unlock", set_status(StatusChange::Unlock)),
             ("suspend", set_status(StatusChange::Suspend)),
             ("reinstate", set_status(StatusChange::Reinstate)),
-            ("erase", Command::Erase { by: administrator }),
+            (
+                "erase",
+                Command::Lifecycle(LifecycleCommand::Erase { by: administrator }),
+            ),
         ];
         for (name, command) in operations {
             let (mut world, _) = fresh();
             let status = world.account.parts().unwrap().0.status;
             let reply = match world.ask(command) {
                 Reply::No(refusal) => std::format!("{refusal:?}"),
-                Reply::SignedIn(_) => "signed in".into(),
-                Reply::Refreshed(_) => "refreshed".into(),
-                Reply::Sessions(_) => "listed".into(),
-                Reply::Claimed(_) => "claimed".into(),
-                Reply::Verified(verification) => std::format!("{verification:?}"),
-                Reply::Revoked(count) => std::format!("revoked {count}"),
-                Reply::StatusSet(status) => std::format!("{status:?}"),
-                Reply::Erased(_) => "erased".into(),
-                Reply::SignedUp(_) => "signed up".into(),
+                Reply::Credential(CredentialReply::SignedIn(_)) => "signed in".into(),
+                Reply::Session(SessionReply::Refreshed(_)) => "refreshed".into(),
+                Reply::Session(SessionReply::Sessions(_)) => "listed".into(),
+                Reply::Identifier(IdentifierReply::Claimed(_)) => "claimed".into(),
+                Reply::Identifier(IdentifierReply::Verified(verification)) => {
+                    std::format!("{verification:?}")
+                }
+                Reply::Session(SessionReply::Revoked(count)) => std::format!("revoked {count}"),
+                Reply::Lifecycle(LifecycleReply::StatusSet(status)) => std::format!("{status:?}"),
+                Reply::Lifecycle(LifecycleReply::Erased(_)) => "erased".into(),
+                Reply::Credential(CredentialReply::SignedUp(_)) => "signed up".into(),
             };
             writeln!(table, "{status:?}: {name} = {reply}").unwrap();
         }
@@ -511,7 +532,7 @@ fn a_sign_in_under_way_does_not_outlive_a_take_over() {
         told[..],
         [
             Reply::No(Refusal::InvalidCredentials),
-            Reply::Verified(TakenOver)
+            Reply::Identifier(IdentifierReply::Verified(TakenOver))
         ]
     ));
     assert!(world.work().replies.is_empty());
@@ -521,10 +542,10 @@ fn a_sign_in_under_way_does_not_outlive_a_take_over() {
 #[test]
 fn a_claim_ends_and_with_the_last_one_the_account() {
     let mut world = World::empty();
-    world.ask(Command::SignUp(SignUp {
+    world.ask(Command::Credential(CredentialCommand::SignUp(SignUp {
         identifiers: [mail(MAIL)].into(),
         password: Password::parse(PASSWORD).unwrap(),
-    }));
+    })));
     world.now += world.policy.claim_ms;
     let late = world.ask(verify(MAIL, None, Some(PASSWORD))).refused();
     assert_eq!(late, Refusal::ClaimExpired);
@@ -564,7 +585,10 @@ fn an_account_claims_at_most_eight_identifiers_and_no_user_name() {
     let (mut world, grant) = set_up(PASSWORD, MAIL);
     for fill in 1..=6 {
         let reply = world.ask(claim(&grant, mail(fill)));
-        assert!(matches!(reply, Reply::Claimed(_)));
+        assert!(matches!(
+            reply,
+            Reply::Identifier(IdentifierReply::Claimed(_))
+        ));
     }
     let ninth = world.ask(claim(&grant, mail(9))).refused();
     assert_eq!(ninth, Refusal::LimitReached);

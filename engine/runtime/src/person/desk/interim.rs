@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use tidegate_account::record::View;
 use tidegate_account::{
-    Asked, Command, Completion, Effect, Entropy, Input, Interim, InterimAccount, InterimInput,
-    InterimOutput, InterimReply, PendingId, Policy, Reply, SessionId, TenantId, Ticket,
+    Asked, Command, Completion, CredentialCommand, Effect, Entropy, Input, Interim, InterimAccount,
+    InterimInput, InterimOutput, InterimReply, PendingId, Policy, Reply, SessionCommand, SessionId,
+    SessionReply, TenantId, Ticket,
 };
 
 use super::{Desk, Held};
@@ -59,9 +60,11 @@ impl Desk {
         let young = age_ms < oldest_ms;
         let answerable = match &command {
             // To end a session is safe however old the knowledge is.
-            Command::Revoke { .. } => true,
-            Command::Refresh { session, .. } => young && !self.may_be_replacing(*session),
-            Command::SignIn(_) => young && self.has_room(),
+            Command::Session(SessionCommand::Revoke { .. }) => true,
+            Command::Session(SessionCommand::Refresh { session, .. }) => {
+                young && !self.may_be_replacing(*session)
+            }
+            Command::Credential(CredentialCommand::SignIn(_)) => young && self.has_room(),
             _ => false,
         };
         if !answerable || !self.has_shadow(tenant, age_ms) {
@@ -93,7 +96,9 @@ impl Desk {
     /// nobody has had it.
     pub(super) fn is_replacing(&self, session: SessionId) -> bool {
         self.replies.iter().any(|(_, _, answer)| match answer {
-            Answer::Reply(Reply::Refreshed(grant)) => grant.session == session,
+            Answer::Reply(Reply::Session(SessionReply::Refreshed(grant))) => {
+                grant.session == session
+            }
             _ => false,
         })
     }
@@ -354,7 +359,7 @@ impl Desk {
 pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
     match what {
         What::Command {
-            command: Command::Refresh { session, .. },
+            command: Command::Session(SessionCommand::Refresh { session, .. }),
             ..
         } => Some(*session),
         _ => None,

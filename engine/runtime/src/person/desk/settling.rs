@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use tidegate_account::record::Unwritable;
-use tidegate_account::{Command, Input, Late, Refusal, Reply};
+use tidegate_account::{
+    Command, CredentialReply, IdentifierReply, Input, Late, Refusal, Reply, SessionCommand,
+    SessionReply,
+};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use super::{Desk, Phase, UnderWay};
@@ -193,7 +196,7 @@ impl Desk {
     /// Whoever asked for a refresh in time and is not told may ask again.
     pub(super) fn not_told(&self, command: &Command) {
         let is_known = || self.shared.directory.with_warm(self.user, |_| ()).is_some();
-        if matches!(command, Command::Refresh { .. }) && is_known() {
+        if matches!(command, Command::Session(SessionCommand::Refresh { .. })) && is_known() {
             let now_ms = self.shared.clock.unix_ms();
             let late = Late {
                 since: now_ms,
@@ -205,8 +208,12 @@ impl Desk {
 
     /// The same for those whose refresh waits for what will not be.
     fn none_told(&self) {
-        let refreshed =
-            |(_, _, answer): &(_, _, Answer)| matches!(answer, Answer::Reply(Reply::Refreshed(_)));
+        let refreshed = |(_, _, answer): &(_, _, Answer)| {
+            matches!(
+                answer,
+                Answer::Reply(Reply::Session(SessionReply::Refreshed(_)))
+            )
+        };
         if self.replies.iter().any(refreshed) {
             let landed = self.shared.clock.unix_ms();
             let since = self.undurable_since_ms().unwrap_or(landed);
@@ -251,14 +258,14 @@ impl Desk {
         let entering = self.under_way.take().map(|one| one.prepared.entering);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
-                Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_))
-                    if entering == Some(Entering::Reserved) =>
-                {
-                    Answer::Failed(Failure::Unavailable)
-                }
-                Answer::Reply(Reply::SignedUp(_) | Reply::Verified(_)) => {
-                    Answer::Reply(Reply::No(Refusal::IdentifierTaken))
-                }
+                Answer::Reply(
+                    Reply::Credential(CredentialReply::SignedUp(_))
+                    | Reply::Identifier(IdentifierReply::Verified(_)),
+                ) if entering == Some(Entering::Reserved) => Answer::Failed(Failure::Unavailable),
+                Answer::Reply(
+                    Reply::Credential(CredentialReply::SignedUp(_))
+                    | Reply::Identifier(IdentifierReply::Verified(_)),
+                ) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
                 _ => Answer::Failed(Failure::Unknown),
             };
             held.answer(answer, self.epoch);
