@@ -216,12 +216,8 @@ impl Book {
     /// A call has come to its end.
     pub(crate) fn called(&self, class: Class, began_ns: u64, now_ns: u64, called: Called) {
         let took_us = (now_ns - began_ns) / 1_000;
-        let calm = self.calm_ns.is_some_and(|calm_ns| began_ns >= calm_ns);
-        if calm && called == Called::Failed {
-            let at_s = began_ns as f64 / 1e9;
-            self.wrong(format!(
-                "{at_s:.3} s: a {class:?} call failed though nothing is broken"
-            ));
+        if called == Called::Failed {
+            self.unanswered(class, began_ns);
         }
         let mut state = self.state();
         let moment = state.moment(class, now_ns);
@@ -249,6 +245,17 @@ impl Book {
                 book.latency.saturating_record(took_us);
             }
             Called::Failed => book.failed += 1,
+        }
+    }
+
+    /// A request had no answer, whether it is asked again or not: wrong when
+    /// nothing is broken any more.
+    pub(crate) fn unanswered(&self, class: Class, began_ns: u64) {
+        if self.calm_ns.is_some_and(|calm_ns| began_ns >= calm_ns) {
+            let at_s = began_ns as f64 / 1e9;
+            self.wrong(format!(
+                "{at_s:.3} s: a {class:?} call failed though nothing is broken"
+            ));
         }
     }
 

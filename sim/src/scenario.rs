@@ -689,6 +689,11 @@ pub struct Given {
 }
 
 impl Given {
+    /// The names of those that are shipped.
+    pub fn shipped() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().map(|(name, _)| *name)
+    }
+
     /// A shipped one by its name, or one from a file.
     ///
     /// # Errors

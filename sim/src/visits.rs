@@ -227,8 +227,29 @@ impl Crowd {
         &self.clients[usize::try_from(place).unwrap_or(0)]
     }
 
-    /// Books a call. `None` when its answer is not known.
+    /// Makes a call when a gateway has room for it, and books it.
     async fn call<T>(
+        &self,
+        class: Class,
+        who: Who,
+        call: impl Future<Output = Result<Decision<T>, CallError>>,
+    ) -> Result<Decision<T>, CallError> {
+        self.booked(class, who, self.placed(call)).await
+    }
+
+    /// Makes a call when a gateway has room for it.
+    async fn placed<T>(&self, call: impl Future<Output = T>) -> T {
+        let place = match &self.places {
+            Some(places) => Some(places.acquire().await),
+            None => None,
+        };
+        let outcome = call.await;
+        drop(place);
+        outcome
+    }
+
+    /// Books a call, with what it waits for before it is made.
+    async fn booked<T>(
         &self,
         class: Class,
         who: Who,
@@ -237,12 +258,7 @@ impl Crowd {
         let began_ns = self.agenda.now_ns();
         let begins = || format!("{class:?} is asked");
         self.book.diary.note(who, began_ns, begins);
-        let place = match &self.places {
-            Some(places) => Some(places.acquire().await),
-            None => None,
-        };
         let outcome = call.await;
-        drop(place);
         let called = match outcome {
             Ok(_) => Called::Answered,
             Err(_) => Called::Failed,

@@ -1,5 +1,7 @@
 //! Refresh tokens: replaced, from two tabs at once, and used again.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tidegate_client::{CallError, Code, Decision, Granted, Knowledge};
 use tidegate_wire::Class;
 
@@ -16,16 +18,20 @@ impl Crowd {
         let Some((person, holding)) = self.to_change() else {
             return;
         };
-        let refresh = self.client().refresh(&holding.refresh);
-        let outcome = self
-            .call(Class::Refresh, Who::Person(person), refresh)
-            .await;
-        if outcome.is_ok() || !self.repeats_count() {
+        let who = Who::Person(person);
+        if !self.repeats_count() {
+            let refresh = self.client().refresh(&holding.refresh);
+            let outcome = self.call(Class::Refresh, who, refresh).await;
             return self.refreshed(person, &outcome);
         }
-        let outcome = self.ask_again(person, &holding).await;
+        // One call, from the first time they ask to the last answer: who waits
+        // for a store to come back is one person, however often they ask.
+        let asks = AtomicU32::new(0);
+        let insist = self.insist(person, &holding, &asks);
+        let outcome = self.booked(Class::Refresh, who, insist).await;
         self.refreshed(person, &outcome);
-        if !matches!(&outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current)
+        if asks.load(Ordering::Relaxed) > 1
+            && !matches!(&outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current)
         {
             // Whoever was told to keep the token, by a node that had not heard of
             // its replacement, may be out of time.
@@ -38,22 +44,31 @@ impl Crowd {
         self.silence_ms + self.dates_apart_ms + BETWEEN_MS < REPEAT_MS
     }
 
-    /// Whoever had no answer asks with the same token until there is one.
-    async fn ask_again(
+    /// Asks with the same token until there is an answer, and counts how often.
+    async fn insist(
         &self,
         person: u64,
         holding: &Holding,
+        asks: &AtomicU32,
     ) -> Result<Decision<Granted>, CallError> {
         loop {
-            let pause_ms = 1_000 + self.again.below(4_000);
-            self.agenda.sleep_ns(pause_ms * 1_000_000).await;
+            asks.fetch_add(1, Ordering::Relaxed);
+            let began_ns = self.agenda.now_ns();
             let refresh = self.client().refresh(&holding.refresh);
-            let outcome = self
-                .call(Class::Refresh, Who::Person(person), refresh)
-                .await;
-            if outcome.is_ok() || self.agenda.now_ns() >= self.ends_ns {
+            let outcome = self.placed(refresh).await;
+            let Err(error) = &outcome else {
+                return outcome;
+            };
+            // Later, the whole of it may be answered all the same.
+            self.book.unanswered(Class::Refresh, began_ns);
+            if self.agenda.now_ns() >= self.ends_ns {
                 return outcome;
             }
+            let words = || format!("{:?}: {error}, and is asked again", Class::Refresh);
+            let who = Who::Person(person);
+            self.book.diary.note(who, self.agenda.now_ns(), words);
+            let pause_ms = 1_000 + self.again.below(4_000);
+            self.agenda.sleep_ns(pause_ms * 1_000_000).await;
         }
     }
 
