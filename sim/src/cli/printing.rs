@@ -10,11 +10,10 @@ pub(crate) fn print_faults(objective: &ObjectiveReport, indent: &str) {
             false => ", MISSED",
         };
         say!(
-            "{indent}while {} ({}): {:.2}{}{word}",
+            "{indent}while {} ({}): {}{word}",
             fault.what,
             fault.window,
-            fault.window.value,
-            objective.unit
+            fault.words(&objective.unit)
         );
     }
 }

@@ -1,15 +1,17 @@
 //! Whether objectives hold: over the whole night, in every window of it, and
 //! while each fault lasts.
 
+mod values;
+
 use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::percent;
-use super::windows::{during, needed, windows};
-use crate::book::{Cell, Slot};
-use crate::scenario::{Objective, Relation, Scenario, Target};
+use self::values::whole;
+use super::windows::{during, windows};
+use crate::book::Slot;
+use crate::scenario::{Objective, Scenario, Target};
 
 /// One objective.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +34,10 @@ pub struct ObjectiveReport {
     /// The worst window.
     #[serde(default)]
     pub worst: Option<Window>,
+    /// The first window with calls of which none was answered, and how many they
+    /// were: of their latency nothing good can be said.
+    #[serde(default)]
+    pub unanswered: Option<Window>,
     /// While each fault lasted.
     #[serde(default)]
     pub faults: Vec<DuringFault>,
@@ -58,6 +64,21 @@ pub struct DuringFault {
     pub window: Window,
     /// Whether it held.
     pub met: bool,
+    /// How many calls, attempts or people were seen while it lasted; of none
+    /// latency and shares do not hold.
+    #[serde(default)]
+    pub seen: u64,
+}
+
+impl DuringFault {
+    /// What it came to, in a unit.
+    #[must_use]
+    pub fn words(&self, unit: &str) -> String {
+        match (self.met, self.seen) {
+            (false, 0) => "no data".to_owned(),
+            _ => format!("{:.2}{unit}", self.window.value),
+        }
+    }
 }
 
 impl fmt::Display for Window {
@@ -71,7 +92,7 @@ impl ObjectiveReport {
     #[must_use]
     pub fn words(&self) -> String {
         let (value, unit) = (self.value, self.unit.as_str());
-        match (self.seen, &self.worst, unit) {
+        let words = match (self.seen, &self.worst, unit) {
             (0, _, _) => "nothing of the kind was seen".to_owned(),
             (_, Some(worst), "") if worst.value > 0.0 => {
                 format!("{value:.0} in all, {:.0} of them from {worst}", worst.value)
@@ -83,6 +104,13 @@ impl ObjectiveReport {
                 self.night
             ),
             (_, None, unit) => format!("{value:.2}{unit}"),
+        };
+        match &self.unanswered {
+            None => words,
+            Some(window) => format!(
+                "{words}; none of {:.0} calls from {window} was answered",
+                window.value
+            ),
         }
     }
 
@@ -119,6 +147,9 @@ pub(super) fn objectives(scenario: &Scenario, slots: &[Slot]) -> Vec<ObjectiveRe
 fn judged(objective: &Objective, scenario: &Scenario, slots: &[Slot]) -> ObjectiveReport {
     let target = objective.target;
     let seen: Vec<u64> = slots.iter().map(|slot| target.seen(slot)).collect();
+    // Windows are as long as it takes until enough was asked: one that went on
+    // until enough was answered would end in good seconds after a bad time.
+    let asked: Vec<u64> = slots.iter().map(|slot| target.asked(slot)).collect();
     let needed = target.needed(objective.bound);
     let begins_s = scenario.warm_up_s.0;
     let window = |range: Range<usize>| Window {
@@ -127,120 +158,74 @@ fn judged(objective: &Objective, scenario: &Scenario, slots: &[Slot]) -> Objecti
         value: target.value(&slots[range]),
     };
     let length = scenario.window_s.usize();
-    let all = windows(&seen, length, needed).into_iter().map(window);
-    let worst = all.reduce(
-        |worst, next| match objective.is_worse(next.value, worst.value) {
+    let all = windows(&asked, length, needed);
+    let is_empty = |range: &Range<usize>| seen[range.clone()].iter().sum::<u64>() == 0;
+    let unanswered = all.iter().find(|range| match target {
+        Target::Latency(..) => is_empty(range) && asked[(*range).clone()].iter().any(|of| *of > 0),
+        // Whoever is not answered counts as failed, or as not in.
+        Target::Shed(_) | Target::Failed(_) | Target::InWithin(_) => false,
+    });
+    let unanswered = unanswered.map(|range| Window {
+        value: asked[range.clone()].iter().sum::<u64>() as f64,
+        ..window(range.clone())
+    });
+    let judged = all
+        .into_iter()
+        .filter(|range| target.is_count() || !is_empty(range));
+    let worst = judged.map(window).reduce(|worst, next| {
+        match objective.is_worse(next.value, worst.value) {
             true => next,
             false => worst,
-        },
-    );
+        }
+    });
     let faults = scenario.fault.iter().filter_map(|fault| {
         let ends_s = fault.at_s.0 + fault.for_s.0 - begins_s;
         let from = whole(libm::floor(fault.at_s.0 - begins_s));
         // One that was over before anything counts is nobody's.
-        let to = (ends_s >= 0.0).then(|| whole(libm::ceil(ends_s)).max(from + 1))?;
-        let window = window(during(&seen, from..to, needed)?);
+        let counts = ends_s > 0.0 || (ends_s == 0.0 && fault.for_s.0 == 0.0);
+        let to = counts.then(|| whole(libm::ceil(ends_s)).max(from + 1))?;
+        let own = from.min(slots.len())..to.min(slots.len());
+        let seen: u64 = seen[own].iter().sum();
+        // What was seen in the calm after it says nothing of the fault.
+        let window = match during(&asked, from..to, needed) {
+            Some(range) if seen > 0 || target.is_count() => window(range),
+            Some(_) | None => Window {
+                from_s: begins_s + from as f64,
+                to_s: begins_s + to as f64,
+                value: 0.0,
+            },
+        };
         Some(DuringFault {
             what: fault.what.words(),
-            met: objective.is_met_by(window.value),
+            met: objective.is_met_by(window.value) && (seen > 0 || target.is_count()),
             window,
+            seen,
         })
     });
     let (faults, night) = (faults.collect::<Vec<_>>(), target.value(slots));
     let seen: u64 = seen.iter().sum();
-    let each = match target {
+    let each = match target.is_count() {
         // Of counts the sum is bounded: in windows it would only be less.
-        Target::Shed(_) | Target::Failed(_) => true,
-        Target::Latency(..) | Target::InWithin(_) => {
+        true => true,
+        false => {
             let worst = worst.is_none_or(|worst| objective.is_met_by(worst.value));
-            worst && faults.iter().all(|fault| fault.met)
+            worst && unanswered.is_none() && faults.iter().all(|fault| fault.met)
         }
     };
     ObjectiveReport {
         objective: objective.to_string(),
-        value: match target {
-            Target::Shed(_) | Target::Failed(_) => night,
-            Target::Latency(..) | Target::InWithin(_) => worst.map_or(night, |worst| worst.value),
+        value: match target.is_count() {
+            true => night,
+            false => worst.map_or(night, |worst| worst.value),
         },
         unit: objective.unit().to_owned(),
         met: seen > 0 && objective.is_met_by(night) && each,
         seen,
         night,
         worst,
+        unanswered,
         faults,
     }
-}
-
-/// Of a whole number; 0 of what is below.
-fn whole(value: f64) -> usize {
-    usize::try_from(crate::random::to_u64(value.max(0.0))).unwrap_or(usize::MAX)
-}
-
-impl Objective {
-    /// Whether the first of two values is further from what is wanted.
-    fn is_worse(&self, value: f64, than: f64) -> bool {
-        match (self.relation, self.target) {
-            (Relation::AtLeast, _) | (Relation::Equal, Target::InWithin(_)) => value < than,
-            (Relation::Below | Relation::AtMost | Relation::Equal, _) => value > than,
-        }
-    }
-}
-
-impl Target {
-    fn cell(self, slot: &Slot) -> &Cell {
-        match self {
-            Target::Latency(class, _) | Target::Shed(class) | Target::Failed(class) => {
-                &slot.classes[class as usize]
-            }
-            Target::InWithin(_) => &slot.entries,
-        }
-    }
-
-    /// Of how many it says something in a second.
-    fn seen(self, slot: &Slot) -> u64 {
-        let cell = self.cell(slot);
-        match self {
-            Target::Latency(..) => cell.took_us.len() as u64,
-            Target::Shed(_) => cell.attempts,
-            Target::Failed(_) | Target::InWithin(_) => cell.calls,
-        }
-    }
-
-    /// Of how many it must say something in a window.
-    fn needed(self, bound: f64) -> u64 {
-        match self {
-            Target::Latency(_, quantile) => needed(quantile),
-            Target::InWithin(_) => needed(bound / 100.0),
-            Target::Shed(_) | Target::Failed(_) => 0,
-        }
-    }
-
-    /// What it comes to in some seconds.
-    fn value(self, slots: &[Slot]) -> f64 {
-        let cells = || slots.iter().map(move |slot| self.cell(slot));
-        let took = || cells().flat_map(|cell| &cell.took_us).copied();
-        match self {
-            Target::Latency(_, quantile) => quantile_ms(took().collect(), quantile),
-            Target::Shed(_) => cells().map(|cell| cell.shed).sum::<u64>() as f64,
-            Target::Failed(_) => cells().map(|cell| cell.failed).sum::<u64>() as f64,
-            Target::InWithin(seconds) => {
-                let within = took().filter(|us| f64::from(*us) <= seconds * 1e6);
-                let all = cells().map(|cell| cell.calls).sum();
-                percent(within.count() as u64, all)
-            }
-        }
-    }
-}
-
-/// A quantile in milliseconds; 0 of nothing.
-fn quantile_ms(mut took_us: Vec<u32>, quantile: f64) -> f64 {
-    let count = took_us.len();
-    let rank = whole(libm::ceil(quantile * count as f64)).clamp(1, count.max(1)) - 1;
-    if rank >= count {
-        return 0.0;
-    }
-    let (_, us, _) = took_us.select_nth_unstable(rank);
-    f64::from(*us) / 1_000.0
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use std::path::Path;
 use tidegate_wire::Class;
 
 use super::*;
+use crate::book::Cell;
 use crate::scenario::Given;
 
 /// A night of so many seconds with a fault from second 10 to 13, a hundred
@@ -105,6 +106,99 @@ fn of_nothing_nothing_holds() {
     assert_eq!(judged.len(), 3);
 }
 
+/// What an objective came to while the fault lasted.
+fn meanwhile(one: &ObjectiveReport) -> (bool, u64, String) {
+    let [fault] = &one.faults[..] else {
+        panic!("{:?}", one.faults);
+    };
+    (fault.met, fault.seen, fault.words(&one.unit))
+}
+
+/// Nobody answers in these seconds.
+fn silent(slots: &mut [Slot]) {
+    for slot in slots {
+        let check = check(slot);
+        (check.failed, check.took_us) = (check.calls, Vec::new());
+    }
+}
+
+#[test]
+fn a_fault_in_which_nobody_is_answered_or_asks_is_not_met_by_the_calm_after_it() {
+    let head = "objectives = [\"p99(check) < 50ms\"]";
+    let own = |one: &ObjectiveReport| {
+        let window = one.faults[0].window;
+        (window.from_s, window.to_s)
+    };
+    let (scenario, mut slots) = night(head, 60);
+    silent(&mut slots[10..13]);
+    let one = only(&scenario, &slots);
+    assert_eq!(meanwhile(&one), (false, 0, "no data".to_owned()));
+    assert_eq!((own(&one), one.met, one.night), ((10.0, 13.0), false, 2.0));
+    let (scenario, mut slots) = night(head, 60);
+    slots[10..13].fill(Slot::default());
+    let one = only(&scenario, &slots);
+    assert_eq!(meanwhile(&one), (false, 0, "no data".to_owned()));
+    assert!(!one.met && one.unanswered.is_none());
+    // Where some are answered they are what is judged.
+    let (scenario, mut slots) = night(head, 60);
+    silent(&mut slots[10..12]);
+    check(&mut slots[12]).took_us.truncate(3);
+    let one = only(&scenario, &slots);
+    assert_eq!(meanwhile(&one), (true, 3, "2.00 ms".to_owned()));
+}
+
+#[test]
+fn a_fault_after_which_nothing_was_seen_any_more_has_no_data() {
+    let objectives = [
+        ("p99(check) < 50ms", false),
+        ("in_within(1s) >= 99%", false),
+        ("failed(check) = 0", true),
+    ];
+    for (objective, met) in objectives {
+        let head = format!("objectives = [\"{objective}\"]");
+        let (scenario, mut slots) = night(&head, 60);
+        slots.truncate(9);
+        for slot in &mut slots {
+            (slot.entries.calls, slot.entries.took_us) = (100, vec![2_000; 100]);
+        }
+        let one = only(&scenario, &slots);
+        let (here, seen, _) = meanwhile(&one);
+        assert_eq!((here, seen, one.met), (met, 0, met), "{one:?}");
+    }
+}
+
+#[test]
+fn a_window_in_which_nobody_is_answered_is_missed_without_any_fault() {
+    let (mut scenario, mut slots) = night("objectives = [\"p99(check) < 50ms\"]", 60);
+    scenario.fault.clear();
+    silent(&mut slots[20..32]);
+    let one = only(&scenario, &slots);
+    let window = Window {
+        from_s: 20.0,
+        to_s: 30.0,
+        value: 1_000.0,
+    };
+    assert_eq!((one.met, one.unanswered), (false, Some(window)));
+    let words = one.words();
+    let expected = "; none of 1000 calls from 20 to 30 s was answered";
+    assert!(words.ends_with(expected), "{words}");
+    // Where some of the window are answered, those are judged.
+    let (mut scenario, mut slots) = night("objectives = [\"p99(check) < 50ms\"]", 60);
+    scenario.fault.clear();
+    silent(&mut slots[20..29]);
+    assert!(only(&scenario, &slots).met);
+}
+
+#[test]
+fn a_fault_that_ends_where_counting_begins_is_nobodys() {
+    let faults = |begins_s: u32| {
+        let head = format!("warm_up_s = {begins_s}\nobjectives = [\"p99(check) < 50ms\"]");
+        let (scenario, slots) = night(&head, 40);
+        only(&scenario, &slots).faults.len()
+    };
+    assert_eq!([12, 13, 14].map(faults), [1, 0, 0]);
+}
+
 #[test]
 fn what_is_missed_is_worse_than_what_is_met_and_less_of_a_share_is() {
     let one = |value, unit: &str, met| ObjectiveReport {
@@ -115,6 +209,7 @@ fn what_is_missed_is_worse_than_what_is_met_and_less_of_a_share_is() {
         seen: 1,
         night: value,
         worst: None,
+        unanswered: None,
         faults: Vec::new(),
     };
     assert!(one(1.0, " ms", false).is_worse_than(&one(2.0, " ms", true)));

@@ -75,11 +75,10 @@ fn faults(page: &mut String, objective: &ObjectiveReport) -> fmt::Result {
         };
         write!(
             page,
-            "<li>while {} ({}): <span class=\"{class}\">{:.2}{}</span></li>",
+            "<li>while {} ({}): <span class=\"{class}\">{}</span></li>",
             escape(&fault.what),
             fault.window,
-            fault.window.value,
-            objective.unit
+            fault.words(&objective.unit)
         )?;
     }
     page.push_str("</ul>");
