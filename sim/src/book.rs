@@ -2,6 +2,7 @@
 //! gateways saw them, visits as people saw them; in all and second by second.
 
 mod slots;
+mod under_way;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +13,7 @@ use crate::diary::{Diary, Who};
 use crate::node::CLASSES;
 use crate::scenario::Sprayers;
 pub(crate) use slots::{Cell, Slot};
+use under_way::UnderWay;
 
 /// The longest time that is told apart, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -40,6 +42,10 @@ pub(crate) struct State {
     pub(crate) wrong: Vec<String>,
     pub(crate) wrong_count: u64,
     now: [Histogram<u64>; CLASSES],
+    /// Calls that have no end yet.
+    calling: [UnderWay; CLASSES],
+    /// People who want in, and have not given up.
+    entering: UnderWay,
 }
 
 /// One class, in all.
@@ -156,6 +162,8 @@ impl Book {
                 wrong: Vec::new(),
                 wrong_count: 0,
                 now: Class::ALL.map(|_| histogram()),
+                calling: Class::ALL.map(|_| UnderWay::default()),
+                entering: UnderWay::default(),
             }),
         }
     }
@@ -213,6 +221,31 @@ impl Book {
         self.state().second(now_ns).visits += 1;
     }
 
+    /// A call begins.
+    pub(crate) fn begun(&self, class: Class, began_ns: u64) {
+        self.state().calling[class as usize].begin(began_ns);
+    }
+
+    /// Somebody wants in from now on.
+    pub(crate) fn wants_in(&self, began_ns: u64) {
+        self.state().entering.begin(began_ns);
+    }
+
+    /// The night is over, and nobody waits any longer: what is still under way
+    /// was not answered, and who is not in is not.
+    pub(crate) fn close(&self, now_ns: u64) {
+        for class in Class::ALL {
+            let calling = self.state().calling[class as usize].began_ns();
+            for began_ns in calling {
+                self.called(class, began_ns, now_ns, Called::Failed);
+            }
+        }
+        let entering = self.state().entering.began_ns();
+        for began_ns in entering {
+            self.entered(began_ns, now_ns, Entered::GaveUp);
+        }
+    }
+
     /// A call has come to its end.
     pub(crate) fn called(&self, class: Class, began_ns: u64, now_ns: u64, called: Called) {
         let took_us = (now_ns - began_ns) / 1_000;
@@ -220,6 +253,7 @@ impl Book {
             self.unanswered(class, began_ns);
         }
         let mut state = self.state();
+        state.calling[class as usize].end(began_ns);
         let moment = state.moment(class, now_ns);
         moment.calls += 1;
         match called {
@@ -261,10 +295,11 @@ impl Book {
 
     /// Somebody who wanted in is, or has given up.
     pub(crate) fn entered(&self, began_ns: u64, now_ns: u64, entered: Entered) {
+        let mut state = self.state();
+        state.entering.end(began_ns);
         if began_ns < self.begins_ns {
             return;
         }
-        let mut state = self.state();
         let took_us = (now_ns - began_ns) / 1_000;
         let took = match entered {
             Entered::In { .. } => Some(took_us),
@@ -385,6 +420,30 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_under_way_when_the_night_is_over_has_failed_once() {
+        const SECOND: u64 = 1_000_000_000;
+        let book = Book::new(0, 0, Some(6 * SECOND), 10);
+        for at_s in [1, 1, 7] {
+            book.begun(Class::Check, at_s * SECOND);
+        }
+        book.wants_in(2 * SECOND);
+        book.wants_in(3 * SECOND);
+        book.called(Class::Check, SECOND, 2 * SECOND, Called::Answered);
+        book.entered(3 * SECOND, 4 * SECOND, Entered::In { tries: 1 });
+        for _ in 0..2 {
+            book.close(9 * SECOND);
+            let state = book.state();
+            let check = &state.classes[Class::Check as usize];
+            assert_eq!((check.calls, check.served, check.failed), (3, 1, 2));
+            assert_eq!((state.entries.wanted, state.entries.gave_up), (2, 1));
+            let began = |second: usize| state.slots[second].classes[Class::Check as usize].failed;
+            assert_eq!([1, 7].map(began), [1, 1]);
+            let wrong = "7.000 s: a Check call failed though nothing is broken";
+            assert_eq!(state.wrong, [wrong]);
+        }
+    }
 
     #[test]
     fn one_guess_more_than_may_be_is_wrong() {

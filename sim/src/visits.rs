@@ -258,6 +258,7 @@ impl Crowd {
         let began_ns = self.agenda.now_ns();
         let begins = || format!("{class:?} is asked");
         self.book.diary.note(who, began_ns, begins);
+        self.book.begun(class, began_ns);
         let outcome = call.await;
         let called = match outcome {
             Ok(_) => Called::Answered,

@@ -345,7 +345,10 @@ impl World {
         tokio::spawn(Arc::clone(&self).arrive(scenario.clone()));
         let length_s = scenario.length_s();
         let mut samples = vec![self.sample()];
-        let longest_s = length_s + scenario.patience.give_up_s.0 + 10.0;
+        // Whoever asks for the last time right before they give up is answered,
+        // or not, a deadline later.
+        let deadlines_s = 2.0 * f64::from(scenario.gateways.deadline_ms.u32()) / 1e3;
+        let longest_s = length_s + scenario.patience.give_up_s.0 + deadlines_s + 10.0;
         let mut second = 0;
         loop {
             second += 1;
@@ -360,6 +363,7 @@ impl World {
                 break;
             }
         }
+        self.crowd.book.close(agenda.now_ns());
         let (trace_hash, trace_length) = self.making.trace.hash();
         Ok(Played {
             trace_hash,

@@ -50,6 +50,35 @@ fn quiet_seconds_change_nothing_about_a_bad_one() {
 }
 
 #[test]
+fn calls_under_way_when_the_night_ends_are_waited_for_and_counted() {
+    let text = r#"
+about = "The only node is away until after the night, and calls have long deadlines."
+people = 10
+curve = [[0, 10], [5, 10]]
+[ask]
+check = 1
+[patience]
+give_up_s = 1
+[gateways]
+deadline_ms = 200_000
+[[fault]]
+at_s = 1
+for_s = 1_000
+what = "kill"
+node = 1
+"#;
+    let given = Given::parse("end", Path::new("end.toml"), text).unwrap();
+    let calibration = Calibration::shipped().unwrap();
+    let played = play(&given, &calibration, 1, &|_| {}).unwrap();
+    let report = Report::of(&given, &calibration, &played, 0.0);
+    let check = &report.classes["check"];
+    let visits: u64 = report.seconds.iter().map(|second| second.visits).sum();
+    assert_eq!(check.calls, visits, "{check:?}");
+    assert_eq!(check.failed, visits - check.served, "{check:?}");
+    assert!(visits > 30 && check.served < 20, "{check:?}");
+}
+
+#[test]
 fn a_fleet_holds_in_no_night_that_only_quiet_seconds_save() {
     let calibration = Calibration::shipped().unwrap();
     let ask = PlanAsk {

@@ -110,6 +110,7 @@ impl Crowd {
             self.on_device(person, sign_in.from_address(People::address(person)))
         };
         let (began_ns, mut tries) = (self.agenda.now_ns(), 0);
+        self.book.wants_in(began_ns);
         if typing == Typing::WrongOnce {
             let client = self.client();
             let wrong = sign_in("correct house battery");
@@ -252,6 +253,7 @@ impl Crowd {
         // One key for all tries: they are one change.
         let key = self.key();
         let began_ns = self.agenda.now_ns();
+        self.book.wants_in(began_ns);
         let entered = self
             .enter(began_ns, 0, || async {
                 let client = self.client().with_key(key);

@@ -61,6 +61,7 @@ impl Crowd {
 
     async fn gets_in(&self, who: Who, person: &SignIn) {
         let began_ns = self.agenda.now_ns();
+        self.book.wants_in(began_ns);
         let entered = self
             .enter(began_ns, 0, || async {
                 let asked_ns = self.agenda.now_ns();
