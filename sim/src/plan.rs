@@ -62,6 +62,16 @@ pub enum PlanError {
     /// Nothing in the scenario does what one speaks of.
     #[error("{0}")]
     Unasked(String),
+    /// No fleet that may be tried has a node that something befalls.
+    #[error(
+        "fault: it befalls nodes that no fleet of fewer than {needed} has, and at most {most} are tried"
+    )]
+    Missing {
+        /// The fewest nodes at the beginning that have it.
+        needed: u64,
+        /// The most that are tried.
+        most: u64,
+    },
     /// Something that was asked for lies outside of its range.
     #[error("{0}")]
     Range(&'static str),
@@ -159,6 +169,10 @@ pub fn plan(
     }
     check(&given)?;
     ask.check()?;
+    let (needed, most) = (given.scenario.least_nodes(), ask.most);
+    if needed > most {
+        return Err(PlanError::Missing { needed, most });
+    }
     let mut best: Option<Search> = None;
     for shape in shapes(&given, ask) {
         given.scenario.set_shape(shape.cores, shape.hashing_threads);
@@ -228,7 +242,8 @@ fn shapes(given: &Given, ask: &PlanAsk) -> Vec<NodeShape> {
     shapes
 }
 
-/// Doubles the nodes until they hold, then halves the gap.
+/// Doubles the nodes until they hold, then halves the gap. A fleet without a node
+/// that something befalls would be spared that, so none is tried.
 fn smallest(
     given: &Given,
     calibration: &Calibration,
@@ -240,7 +255,10 @@ fn smallest(
         tried(&fleet);
         Ok(fleet)
     };
-    let (mut smaller, mut nodes) = (None, 1 + u64::from(ask.spare));
+    let (mut smaller, mut nodes) = (
+        None,
+        given.scenario.least_nodes().max(1 + u64::from(ask.spare)),
+    );
     let mut smallest = loop {
         let one = fleet(nodes)?;
         if one.holds() {

@@ -6,6 +6,7 @@ mod check;
 mod csv;
 mod curve;
 mod draw;
+mod fleet;
 mod hours;
 mod objective;
 mod value;
@@ -778,22 +779,6 @@ impl Scenario {
     pub(crate) fn is_well(&self) -> bool {
         let unknown = self.store.unknown();
         self.fault.is_empty() && unknown.happened + unknown.lost + unknown.later == 0
-    }
-
-    /// Plays it with so many nodes, of which some are lost when the rate is at
-    /// its greatest, or three windows before the end (at most a third of the
-    /// night), and do not come back.
-    pub(crate) fn set_fleet(&mut self, nodes: u64, lost: &[u32]) {
-        self.nodes.count = Whole(nodes);
-        // A loss at the very end would be felt by nobody.
-        let length_s = self.length_s();
-        let felt_s = length_s - (3.0 * self.window_s.0 as f64).min(length_s / 3.0);
-        let at_s = Span(self.curve.greatest_at_s().min(felt_s));
-        let for_s = Span((self.length_s() - at_s.0).max(0.0));
-        for node in lost {
-            let what = What::Kill { node: *node };
-            self.fault.push(Fault { at_s, for_s, what });
-        }
     }
 
     /// Plays it on nodes like this.

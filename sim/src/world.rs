@@ -511,14 +511,18 @@ impl World {
         let cluster = &self.making.cluster;
         match what {
             What::Kill { node } => {
-                // One that was started meanwhile is left alone.
+                // One that was started meanwhile is left alone, and one that has
+                // not come yet comes when it was asked for.
                 let is_off = |node: Arc<Node>| node.machine.is_off();
-                if !self.node(node).is_none_or(is_off) {
+                if !self.node(node).is_some_and(is_off) {
                     return;
                 }
                 Arc::clone(self).keep_starting(u64::from(node)).await;
             }
             What::Drain { node } => {
+                if self.node(node).is_none() {
+                    return;
+                }
                 self.stop(node);
                 Arc::clone(self).keep_starting(u64::from(node)).await;
             }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use tidegate_sim::{Calibration, Given, Objective, PlanAsk, PlanError, plan};
+use tidegate_sim::{Calibration, Given, Objective, PlanAsk, PlanError, Report, plan, play};
 
 const NIGHT: &str = r#"
 about = "More sign-ins than one core can hash."
@@ -56,6 +56,59 @@ fn a_spare_node_is_one_more() {
     };
     let found = plan(&night(NIGHT), &calibration, &spare, &|_| {}).unwrap();
     assert!(found.smallest.unwrap().nodes >= 2);
+}
+
+#[test]
+fn no_fleet_is_tried_without_a_node_that_something_befalls() {
+    let calibration = Calibration::shipped().unwrap();
+    let fault = "[[fault]]\nat_s = 1\nfor_s = 1\nwhat = \"pause\"\nnode = 3\n";
+    let three = NIGHT.replace("cores = 1", "cores = 1\ncount = 3");
+    let busy = "[[0, 10], [5, 200], [15, 200], [16, 10]]";
+    let three = three.replace(busy, "[[0, 20], [10, 20]]");
+    let given = night(&format!("{three}{fault}"));
+    let easy = PlanAsk {
+        seeds: 1,
+        ..ask(&["in_within(60s) >= 1%"])
+    };
+    let found = plan(&given, &calibration, &easy, &|_| {}).unwrap();
+    assert_eq!(found.smallest.unwrap().nodes, 3);
+    assert!(found.smaller.is_none());
+    let few = PlanAsk { most: 2, ..easy };
+    let refused = plan(&given, &calibration, &few, &|_| {}).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "fault: it befalls nodes that no fleet of fewer than 3 has, and at most 2 are tried"
+    );
+}
+
+#[test]
+fn the_end_of_a_fault_starts_no_node_that_has_not_come_yet() {
+    let text = r#"
+about = "A node that comes later is killed before it is there."
+people = 100
+curve = [[0, 5], [30, 5]]
+add = [{ at_s = 15, lead_s = 5, nodes = 2 }]
+[ask]
+check = 1
+[store]
+kind = "foundationdb"
+[[fault]]
+at_s = 2
+for_s = 3
+what = "kill"
+node = 2
+[[fault]]
+at_s = 2
+for_s = 3
+what = "drain"
+node = 3
+"#;
+    let given = night(text);
+    let calibration = Calibration::shipped().unwrap();
+    let played = play(&given, &calibration, 1, &|_| {}).unwrap();
+    let report = Report::of(&given, &calibration, &played, 0.0);
+    let nodes = [12, 29].map(|second: usize| report.seconds[second].cores.len());
+    assert_eq!((nodes, report.wrong), ([1, 3], 0));
 }
 
 #[test]

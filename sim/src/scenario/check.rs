@@ -109,21 +109,7 @@ impl Scenario {
             return Err(wrong("store.unknown_happened", what));
         }
         for (place, fault) in self.fault.iter().enumerate() {
-            let node = match fault.what {
-                What::Kill { node }
-                | What::Pause { node }
-                | What::CutOff { node }
-                | What::Drain { node }
-                | What::Unreachable { node }
-                | What::Date { node, .. }
-                | What::StoreSlow {
-                    node: Some(node), ..
-                } => node,
-                What::StoreDown
-                | What::StoreSlow { node: None, .. }
-                | What::StoreRecovery
-                | What::NetworkSlow { .. } => 1,
-            };
+            let node = fault.what.node().unwrap_or(1);
             if u64::from(node) > count {
                 return Err(Wrong {
                     place,
