@@ -192,9 +192,14 @@ impl Machine {
         let now_ns = self.agenda.now_ns();
         let mut state = self.state();
         state.go_on(now_ns);
+        // One that stands still already does so until the later of both.
+        let (from_ns, until_ns) = match state.power {
+            Power::Paused { until_ns: before } => (before, until_ns.max(before)),
+            Power::On | Power::Off => (now_ns, until_ns),
+        };
         if state.power != Power::Off {
             state.power = Power::Paused { until_ns };
-            state.stood_ns += until_ns - now_ns;
+            state.stood_ns += until_ns - from_ns;
         }
         drop(state);
         let machine = Weak::clone(&self.myself);
@@ -589,5 +594,21 @@ mod tests {
         machine.kill();
         run(&agenda, 60_000);
         assert_eq!(seen.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn pauses_that_overlap_last_until_the_later_of_both() {
+        let (agenda, machine, seen) = world();
+        machine.pause(5_000);
+        run(&agenda, 1_000);
+        machine.pause(3_000);
+        machine.spend(Pool::Endpoint, 10, sees(&agenda, &seen, "work"));
+        run(&agenda, 4_000);
+        assert!(seen.lock().unwrap().is_empty());
+        assert_eq!(machine.stood_ns(), 4_000);
+        machine.pause(7_000);
+        run(&agenda, 10_000);
+        assert_eq!(*seen.lock().unwrap(), [(7_010, "work")]);
+        assert_eq!(machine.stood_ns(), 7_000);
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Network {
     stream: Stream,
     /// How much longer everything takes than usual.
     percent: AtomicU64,
+    /// What slows it down at the moment, in percent; the worst of it counts.
+    slow: Mutex<Vec<u64>>,
     /// Nodes that no gateway reaches, and until when.
     cut: Mutex<BTreeMap<u64, u64>>,
 }
@@ -46,19 +48,44 @@ impl Network {
             doubled: to_u64(double_percent * 10_000.0),
             stream,
             percent: AtomicU64::new(100),
+            slow: Mutex::default(),
             cut: Mutex::default(),
         }
     }
 
-    /// Everything takes so many percent of its usual time.
+    /// Everything takes so many percent of its usual time from now on, or more
+    /// where something else is worse.
     pub(crate) fn clog(&self, percent: u64) {
-        self.percent.store(percent, Ordering::Relaxed);
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        slow.push(percent);
+        self.feel(&slow);
     }
 
-    /// Nothing passes between gateways and a node until then.
+    /// It is over.
+    pub(crate) fn clear(&self, percent: u64) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = slow.iter().position(|one| *one == percent) {
+            slow.remove(place);
+        }
+        self.feel(&slow);
+    }
+
+    fn feel(&self, slow: &[u64]) {
+        let worst = slow.iter().copied().max().unwrap_or(100);
+        self.percent.store(worst, Ordering::Relaxed);
+    }
+
+    /// Nothing passes between gateways and a node until then, or longer where it
+    /// is cut already.
     pub(crate) fn cut(&self, node: u64, until_ns: u64) {
         let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
-        cut.insert(node, until_ns);
+        let place = cut.entry(node).or_default();
+        *place = (*place).max(until_ns);
+    }
+
+    /// Whether nothing passes between gateways and a node.
+    pub(crate) fn is_cut(&self, node: u64, now_ns: u64) -> bool {
+        self.reached_ns(node, now_ns).is_some()
     }
 
     /// When a node is reached that is cut off now.
@@ -129,6 +156,29 @@ mod tests {
         assert!(arrived.windows(2).any(|pair| pair[1] < pair[0]));
         network.cut(1, 5_000);
         assert_eq!(network.datagram_ns(1, 4_000), [None; 2]);
+    }
+
+    #[test]
+    fn slow_times_and_cuts_that_overlap_last_until_the_last_of_them_is_over() {
+        let delay = Latency {
+            p50_us: 100,
+            p99_us: 100,
+        };
+        let network = Network::new(delay, (0.0, 0.0), Stream::new(1, "network", 0));
+        let percent = || network.percent.load(Ordering::Relaxed);
+        network.clog(300);
+        network.clog(200);
+        assert_eq!(percent(), 300);
+        network.clear(300);
+        assert_eq!(percent(), 200);
+        network.clear(300);
+        network.clear(200);
+        assert_eq!(percent(), 100);
+        network.cut(1, 9_000);
+        network.cut(1, 5_000);
+        let cut = [4_000, 8_999, 9_000].map(|now_ns| network.is_cut(1, now_ns));
+        assert_eq!(cut, [true, true, false]);
+        assert!(!network.is_cut(2, 4_000));
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) struct NodeClock {
     machine: Arc<Machine>,
     /// How far its date is off.
     off_ms: AtomicI64,
+    /// What sets it wrong at the moment; the last of it counts.
+    wrong_ms: Mutex<Vec<i64>>,
     plant: Plant,
 }
 
@@ -38,13 +40,26 @@ impl NodeClock {
             agenda,
             machine,
             off_ms: AtomicI64::new(0),
+            wrong_ms: Mutex::default(),
             plant,
         }
     }
 
     /// Sets the date wrong by so much.
     pub(crate) fn jump(&self, off_ms: i64) {
+        let mut wrong_ms = self.wrong_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong_ms.push(off_ms);
         self.off_ms.store(off_ms, Ordering::Relaxed);
+    }
+
+    /// That is over: what else sets the date wrong goes on.
+    pub(crate) fn set_right(&self, off_ms: i64) {
+        let mut wrong_ms = self.wrong_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = wrong_ms.iter().rposition(|one| *one == off_ms) {
+            wrong_ms.remove(place);
+        }
+        let left_ms = wrong_ms.last().copied().unwrap_or(0);
+        self.off_ms.store(left_ms, Ordering::Relaxed);
     }
 }
 
@@ -446,5 +461,37 @@ impl Store for NodeStore {
             return Box::pin(std::future::ready(Ok(Stamp(0))));
         }
         Box::pin(async move { plant.bend_outcome(answer.await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{POOLS, Shape};
+
+    #[test]
+    fn a_date_that_is_wrong_for_two_reasons_is_right_when_both_are_over() {
+        let agenda = Agenda::default();
+        let shape = Shape {
+            cores: 1,
+            threads: [1; POOLS],
+            wake_ns: [0; POOLS],
+        };
+        let machine = Machine::new(agenda.clone(), shape);
+        let clock = NodeClock::new(agenda, machine, Plant::None);
+        let off_ms = || i128::from(clock.unix_ms()) - i128::from(BEGINS_AT_MS);
+        clock.jump(5_000);
+        clock.jump(-2_000);
+        assert_eq!(off_ms(), -2_000);
+        clock.set_right(5_000);
+        assert_eq!(off_ms(), -2_000);
+        clock.jump(7_000);
+        clock.set_right(7_000);
+        assert_eq!(off_ms(), -2_000);
+        clock.set_right(-2_000);
+        assert_eq!(off_ms(), 0);
+        // A node that was started meanwhile has a right date already.
+        clock.set_right(-2_000);
+        assert_eq!(off_ms(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! A world: assembled from a scenario, a calibration and a seed, and played.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -85,6 +85,8 @@ struct World {
     crowd: Arc<Crowd>,
     lives: AtomicU64,
     visiting: AtomicU64,
+    /// How many faults keep a node away at the moment: they overlap.
+    away: Mutex<BTreeMap<u32, u32>>,
 }
 
 /// Plays a scenario. `progress` is told the share that is done, now and then.
@@ -274,6 +276,7 @@ impl World {
             crowd,
             lives: AtomicU64::new(0),
             visiting: AtomicU64::new(0),
+            away: Mutex::default(),
         }))
     }
 
@@ -471,10 +474,27 @@ impl World {
         }
     }
 
+    /// A fault keeps a node away from now on.
+    fn takes_away(&self, node: u32) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        *away.entry(node).or_default() += 1;
+    }
+
+    /// It is over; whether no other one lasts.
+    fn may_come_back(&self, node: u32) -> bool {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = away.entry(node).or_default();
+        *faults = faults.saturating_sub(1);
+        *faults == 0
+    }
+
     fn breaks(&self, what: What, until_ns: u64) {
         let cluster = &self.making.cluster;
         match what {
-            What::Kill { node } => self.stop(node),
+            What::Kill { node } => {
+                self.takes_away(node);
+                self.stop(node);
+            }
             What::Pause { node } => {
                 if let Some(node) = self.node(node) {
                     node.machine.pause(until_ns);
@@ -482,6 +502,7 @@ impl World {
             }
             What::CutOff { node } => cluster.cut_off(node),
             What::Drain { node } => {
+                self.takes_away(node);
                 if let Some(node) = self.node(node) {
                     node.leave();
                 }
@@ -514,13 +535,13 @@ impl World {
                 // One that was started meanwhile is left alone, and one that has
                 // not come yet comes when it was asked for.
                 let is_off = |node: Arc<Node>| node.machine.is_off();
-                if !self.node(node).is_some_and(is_off) {
+                if !self.may_come_back(node) || !self.node(node).is_some_and(is_off) {
                     return;
                 }
                 Arc::clone(self).keep_starting(u64::from(node)).await;
             }
             What::Drain { node } => {
-                if self.node(node).is_none() {
+                if !self.may_come_back(node) || self.node(node).is_none() {
                     return;
                 }
                 self.stop(node);
@@ -529,6 +550,11 @@ impl World {
             What::CutOff { node } => cluster.reconnect(node),
             What::Pause { .. } | What::StoreRecovery => {}
             What::Unreachable { node } => {
+                let now_ns = self.making.agenda.now_ns();
+                if self.making.network.is_cut(u64::from(node), now_ns) {
+                    // Another cut of it lasts.
+                    return;
+                }
                 let alive = |node: &Arc<Node>| !node.machine.is_off();
                 let Some(node) = self.node(node).filter(alive) else {
                     return;
@@ -538,12 +564,12 @@ impl World {
                     gateway.connect(&node);
                 }
             }
-            What::NetworkSlow { .. } => self.making.network.clog(100),
+            What::NetworkSlow { times } => self.making.network.clear(to_u64(times * 100.0)),
             What::StoreDown => cluster.start(),
             What::StoreSlow { times, node } => cluster.speed_up(slowness(times, node)),
-            What::Date { node, .. } => {
+            What::Date { node, by_s } => {
                 if let Some(node) = self.node(node) {
-                    node.clock.jump(0);
+                    node.clock.set_right(by_s.saturating_mul(1_000));
                 }
             }
         }

@@ -50,6 +50,40 @@ fn quiet_seconds_change_nothing_about_a_bad_one() {
 }
 
 #[test]
+fn a_node_that_two_faults_keep_away_comes_back_when_both_are_over() {
+    let text = r#"
+about = "The only node is killed twice, and the first fault ends inside the second."
+people = 100
+curve = [[0, 10], [40, 10]]
+[ask]
+check = 1
+[gateways]
+deadline_ms = 1_000
+[[fault]]
+at_s = 5
+for_s = 5
+what = "kill"
+node = 1
+[[fault]]
+at_s = 7
+for_s = 18
+what = "kill"
+node = 1
+"#;
+    let given = Given::parse("twice", Path::new("twice.toml"), text).unwrap();
+    let calibration = Calibration::shipped().unwrap();
+    let played = play(&given, &calibration, 1, &|_| {}).unwrap();
+    let report = Report::of(&given, &calibration, &played, 0.0);
+    let served = |second: usize| {
+        let check = report.seconds[second].classes.get("check");
+        check.map_or(0, |moment| moment.served)
+    };
+    let away: u64 = (11..24).map(served).sum();
+    let before_and_after = [3, 38].map(|second| served(second) > 0);
+    assert_eq!((away, before_and_after), (0, [true; 2]));
+}
+
+#[test]
 fn calls_under_way_when_the_night_ends_are_waited_for_and_counted() {
     let text = r#"
 about = "The only node is away until after the night, and calls have long deadlines."

@@ -1,7 +1,7 @@
 //! The database that all clients share: what it costs, and what is wrong with
 //! it at the moment.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -96,8 +96,10 @@ pub(crate) struct State {
     pub(crate) costs: Costs,
     /// What is slow at the moment; for each client the worst of it counts.
     slow: Vec<Slowness>,
-    down: bool,
-    unreachable: BTreeSet<u32>,
+    /// How many outages last at the moment: they overlap.
+    down: u32,
+    /// The same of each client's way, where there is one.
+    unreachable: BTreeMap<u32, u32>,
     pub(crate) unknown: UnknownFates,
     pub(crate) load: Load,
     reads_free_ns: u64,
@@ -126,8 +128,8 @@ impl Cluster {
                 database: Database::new(genesis),
                 costs,
                 slow: Vec::new(),
-                down: false,
-                unreachable: BTreeSet::new(),
+                down: 0,
+                unreachable: BTreeMap::new(),
                 unknown: UnknownFates::default(),
                 load: Load::default(),
                 reads_free_ns: 0,
@@ -150,14 +152,20 @@ impl Cluster {
 
     /// It answers nobody from now on.
     pub fn stop(&self) {
-        self.state().down = true;
+        self.state().down += 1;
     }
 
-    /// It answers again; whatever was under way is of unknown fate, and what
-    /// was read is too old.
+    /// It answers again, unless it was stopped more often; whatever was under way
+    /// is of unknown fate, and what was read is too old.
     pub fn start(&self) {
-        self.state().down = false;
-        self.recover();
+        let down = {
+            let mut state = self.state();
+            state.down = state.down.saturating_sub(1);
+            state.down
+        };
+        if down == 0 {
+            self.recover();
+        }
     }
 
     /// A recovery that nobody notices but by its consequences.
@@ -170,12 +178,18 @@ impl Cluster {
 
     /// One client cannot reach it.
     pub fn cut_off(&self, client: u32) {
-        self.state().unreachable.insert(client);
+        *self.state().unreachable.entry(client).or_default() += 1;
     }
 
-    /// The client can again.
+    /// The client can again, unless it was cut off more often.
     pub fn reconnect(&self, client: u32) {
-        self.state().unreachable.remove(&client);
+        let mut state = self.state();
+        if let Some(cuts) = state.unreachable.get_mut(&client) {
+            *cuts -= 1;
+            if *cuts == 0 {
+                state.unreachable.remove(&client);
+            }
+        }
     }
 
     /// Something is slow from now on, beside whatever is already.
@@ -213,7 +227,7 @@ impl Cluster {
 
 impl State {
     pub(crate) fn reaches(&self, client: u32) -> bool {
-        !self.down && !self.unreachable.contains(&client)
+        self.down == 0 && !self.unreachable.contains_key(&client)
     }
 
     /// Decides a commit, and shows it when it is carried out.

@@ -314,6 +314,28 @@ async fn the_worst_of_what_is_slow_counts_until_it_is_over() {
 }
 
 #[tokio::test]
+async fn outages_that_overlap_last_until_the_last_of_them_is_over() {
+    let cluster = cluster();
+    let reached = || [1, 2].map(|client| cluster.state().reaches(client));
+    cluster.stop();
+    cluster.cut_off(1);
+    cluster.stop();
+    cluster.cut_off(1);
+    cluster.start();
+    assert_eq!((reached(), cluster.load().recoveries), ([false; 2], 0));
+    cluster.start();
+    assert_eq!((reached(), cluster.load().recoveries), ([false, true], 1));
+    cluster.reconnect(1);
+    assert_eq!(reached(), [false, true]);
+    cluster.reconnect(1);
+    assert_eq!(reached(), [true; 2]);
+    // What was not broken is not mended twice.
+    cluster.reconnect(1);
+    cluster.cut_off(1);
+    assert_eq!(reached(), [false, true]);
+}
+
+#[tokio::test]
 async fn a_commit_is_waited_for_longer_than_a_read() {
     let costs = Costs {
         commit: Latency::constant(1_250),
