@@ -97,6 +97,8 @@ struct Target {
     /// The node that was asked last is asked whether it serves the slot by now;
     /// another does, and is cut off.
     scouting: bool,
+    /// A node that refuses this client, as every node would.
+    refused_by: Option<usize>,
 }
 
 /// Redirects that one call follows at once; more say that nobody knows.
@@ -202,7 +204,8 @@ impl Caller {
         budget.earn();
         let (mut attempts, mut lost, mut asked) = (0u32, 0u32, 0u32);
         let began_ms = world.now_ms();
-        // What a node said of this client explains more than that none answers.
+        // What a node said of this client explains more than that none answers,
+        // unless another was asked since.
         let mut refused = None;
         let ended = |error, refused, asked: u32, over| match (error, refused) {
             (CallError::Unreachable, Some(reason)) => CallError::Refused { reason },
@@ -224,6 +227,7 @@ impl Caller {
             redirects: 0,
             nobody: 0,
             scouting: false,
+            refused_by: None,
         };
         loop {
             let attempt = self
@@ -243,6 +247,8 @@ impl Caller {
             };
             if let CallError::Refused { reason } = retry.error {
                 refused = Some(reason);
+            } else if retry.sent == Sent::Maybe {
+                refused = None;
             }
             let backoff = BACKOFF_BASE_MS.saturating_mul(1 << attempts.min(10));
             // What costs a node next to nothing is spread, and not slowed down.
@@ -332,11 +338,6 @@ impl Caller {
             class: opcode.class(),
         };
         let asked = self.patiently(wait, asked).await;
-        if let Ok(Err(Gone::Refused(reason))) = asked
-            && reason.lasts() == Lasts::Everywhere
-        {
-            return Err(CallError::Refused { reason });
-        }
         let mut cost = Cost::Paid;
         if !matches!(asked, Ok(Ok(_))) {
             // Another node may know better, or own the slot by now.
@@ -352,6 +353,13 @@ impl Caller {
                 (Silence::OfOne, _, _) => Cost::Paid,
             };
         }
+        if let Ok(Err(gone)) = &asked
+            && let Some(reason) = gone.reason()
+            && reason.lasts() == Lasts::Everywhere
+            && !self.may_be_mistaken(way.node, target)
+        {
+            return Err(CallError::Refused { reason });
+        }
         match asked {
             Err(_) => Ok(Attempt::Again(Retry {
                 error: CallError::Unreachable,
@@ -366,6 +374,9 @@ impl Caller {
                     Gone::Refused(reason) => {
                         (CallError::Refused { reason }, Cost::Paid, Sent::Maybe)
                     }
+                    Gone::RefusedBeforeSending(reason) => {
+                        (CallError::Refused { reason }, Cost::Free, Sent::Nothing)
+                    }
                 };
                 Ok(Attempt::Again(Retry {
                     error,
@@ -376,6 +387,13 @@ impl Caller {
             }
             Ok(Ok(frame)) => self.judge(frame, way.node, target),
         }
+    }
+
+    /// Whether a node that refuses as every node would may be alone in that:
+    /// another one is there, and none has said so yet.
+    fn may_be_mistaken(&self, node: usize, target: &mut Target) -> bool {
+        let before = target.refused_by.replace(node);
+        before.is_none_or(|before| before == node) && self.routes.has_other_than(node)
     }
 
     /// Asks a silent node for an answer that nobody waits for.

@@ -93,12 +93,12 @@ impl Lane {
         })?;
         let connection = connecting.await.map_err(|error| {
             tracing::debug!(event = "client.connect_failed", %error);
-            refused(&error).map_or(Gone::BeforeSending, Gone::Refused)
+            gone_before_sending(&error)
         })?;
         let (send, recv) = connection
             .open_bi()
             .await
-            .map_err(|error| refused(&error).map_or(Gone::BeforeSending, Gone::Refused))?;
+            .map_err(|error| gone_before_sending(&error))?;
         let (outgoing, frames) = mpsc::channel(OUTGOING_MAX);
         let waiting = Arc::new(Waiting::open(connection.clone()));
         tokio::spawn(write(send, frames, Arc::clone(&waiting)));
@@ -187,7 +187,7 @@ impl Waiting {
     fn gone(&self, otherwise: Gone) -> Gone {
         let reason = self.connection.close_reason();
         let said = reason.as_ref().and_then(refused);
-        said.map_or(otherwise, Gone::Refused)
+        said.map_or(otherwise, |reason| otherwise.for_reason(reason))
     }
 
     fn deliver(&self, frame: Bytes) {
@@ -238,6 +238,12 @@ fn refused(error: &quinn::ConnectionError) -> Option<Refused> {
         }
         _ => None,
     }
+}
+
+/// No connection was made: nothing was sent.
+fn gone_before_sending(error: &quinn::ConnectionError) -> Gone {
+    let gone = Gone::BeforeSending;
+    refused(error).map_or(gone, |reason| gone.for_reason(reason))
 }
 
 /// Forgets a call that is answered or given up.

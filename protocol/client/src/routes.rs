@@ -292,6 +292,13 @@ impl Routes {
         self.state().nodes[node].answered_ms > asked_ms
     }
 
+    /// Whether another node is there to be asked.
+    pub(crate) fn has_other_than(&self, node: usize) -> bool {
+        let state = self.state();
+        let mut others = state.nodes.iter().enumerate();
+        others.any(|(place, other)| place != node && other.is_usable())
+    }
+
     /// How long a node's commits take at most at the moment, as far as it said.
     pub(crate) fn commits_ms(&self, node: usize) -> u32 {
         self.state().nodes[node].commits_ms

@@ -74,7 +74,8 @@ impl Refused {
 pub(crate) enum Lasts {
     /// At this node, at this moment.
     Here,
-    /// At every node, until somebody changes something.
+    /// At every node, until somebody changes something. One node alone may be
+    /// mistaken: its date is wrong, its CA is old, or it has not heard yet.
     Everywhere,
 }
 
@@ -85,6 +86,29 @@ pub enum Gone {
     BeforeSending,
     /// Whether the request arrived is not known.
     AfterSending,
-    /// One of both does not accept the other, and it is known why.
+    /// One of both does not accept the other, and it is known why. Whether the
+    /// request arrived is not.
     Refused(Refused),
+    /// The same while connecting: nothing was sent.
+    RefusedBeforeSending(Refused),
+}
+
+impl Gone {
+    /// The same, where it is known why.
+    pub(crate) fn for_reason(self, reason: Refused) -> Gone {
+        match self {
+            Gone::BeforeSending | Gone::RefusedBeforeSending(_) => {
+                Gone::RefusedBeforeSending(reason)
+            }
+            Gone::AfterSending | Gone::Refused(_) => Gone::Refused(reason),
+        }
+    }
+
+    /// Why one of both does not accept the other, if that is it.
+    pub(crate) fn reason(self) -> Option<Refused> {
+        match self {
+            Gone::BeforeSending | Gone::AfterSending => None,
+            Gone::Refused(reason) | Gone::RefusedBeforeSending(reason) => Some(reason),
+        }
+    }
 }

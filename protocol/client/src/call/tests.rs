@@ -160,18 +160,22 @@ impl Transport for Waking {
             *silent -= 1;
             return Box::pin(std::future::pending());
         }
-        let mut frame = BytesMut::new();
-        let head = ReplyHead {
-            version: MESSAGE_VERSION,
-            code: Code::Busy as u16,
-            correlation,
-            epoch: 0,
-            age_ms: 0,
-            retry_after_ms: 10,
-        };
-        encode_refusal(&mut frame, &head);
-        Box::pin(std::future::ready(Ok(frame.freeze())))
+        busy(correlation)
     }
+}
+
+fn busy(correlation: u64) -> Asked<'static> {
+    let mut frame = BytesMut::new();
+    let head = ReplyHead {
+        version: MESSAGE_VERSION,
+        code: Code::Busy as u16,
+        correlation,
+        epoch: 0,
+        age_ms: 0,
+        retry_after_ms: 10,
+    };
+    encode_refusal(&mut frame, &head);
+    Box::pin(std::future::ready(Ok(frame.freeze())))
 }
 
 /// What a node that was silent was asked may have been done, whether or not that
@@ -349,5 +353,116 @@ async fn what_one_node_refuses_for_now_is_asked_again_and_then_named() {
         let (error, asked) = refused_for(reason).await;
         assert_eq!(error, CallError::Refused { reason });
         assert!(asked > 1, "{asked}");
+    }
+}
+
+/// A client of nodes with one lane each; the second is asked first.
+fn client_of(lanes: [Arc<dyn Transport>; 2]) -> Client {
+    let seeds = ["one", "two"].into_iter().zip(lanes);
+    let seed = |(address, lane): (&str, Arc<dyn Transport>)| Seed {
+        address: address.to_owned(),
+        lanes: vec![lane],
+    };
+    Client::over(Ways {
+        seeds: seeds.map(seed).collect(),
+        reach: Arc::new(Nobody),
+        surroundings: Arc::new(Jumping(AtomicU64::new(0))),
+        tenant: "default".to_owned(),
+        deadline_ms: 5_000,
+        max_age_ms: 0,
+        hedge_ms: None,
+    })
+}
+
+#[tokio::test]
+async fn a_node_that_alone_refuses_for_good_is_left_for_another() {
+    let reason = Refused::Closed(Close::CertificateExpired);
+    let (refusals, answers) = (Arc::new(Mutex::new(0)), Asks::default());
+    let client = client_of([
+        Arc::new(Lane(Arc::clone(&answers), Answers::AtOnce)),
+        Arc::new(Refusing(Arc::clone(&refusals), reason)),
+    ]);
+    let outcome = client.check(&token()).await;
+    assert!(
+        matches!(&outcome, Ok(Decision::No(refusal)) if refusal.code == Code::InvalidToken),
+        "{outcome:?}"
+    );
+    let asked = (*refusals.lock().unwrap(), answers.lock().unwrap().len());
+    assert_eq!(asked, (1, 1));
+    // It is known from then on that it answers nothing.
+    assert!(client.regions.first.routes.is_silent(1));
+}
+
+#[tokio::test]
+async fn what_two_nodes_refuse_for_good_is_asked_of_no_third() {
+    let reason = Refused::Closed(Close::UnknownGateway);
+    let refusals: [Arc<Mutex<u32>>; 2] = Default::default();
+    let lanes = [&refusals[0], &refusals[1]]
+        .map(|asked| -> Arc<dyn Transport> { Arc::new(Refusing(Arc::clone(asked), reason)) });
+    let error = client_of(lanes).check(&token()).await.unwrap_err();
+    let asked = [&refusals[0], &refusals[1]].map(|asked| *asked.lock().unwrap());
+    assert_eq!((error, asked), (CallError::Refused { reason }, [1, 1]));
+}
+
+/// A lane whose first request ends like this, and what becomes of the others.
+struct Turning(Mutex<Option<Gone>>, Then);
+
+#[derive(Clone, Copy)]
+enum Then {
+    Busy,
+    Silent,
+}
+
+impl Transport for Turning {
+    fn ask(&self, correlation: u64, _: Bytes) -> Asked<'_> {
+        if let Some(gone) = self.0.lock().unwrap().take() {
+            return Box::pin(std::future::ready(Err(gone)));
+        }
+        match self.1 {
+            Then::Busy => busy(correlation),
+            Then::Silent => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+/// How a change ends that is asked of such a node.
+async fn turning(gone: Gone, then: Then) -> CallError {
+    let client = Client::over(Ways {
+        seeds: vec![Seed {
+            address: "one".to_owned(),
+            lanes: vec![Arc::new(Turning(Mutex::new(Some(gone)), then))],
+        }],
+        reach: Arc::new(Nobody),
+        surroundings: Arc::new(Jumping(AtomicU64::new(0))),
+        tenant: "default".to_owned(),
+        deadline_ms: 5_000,
+        max_age_ms: 0,
+        hedge_ms: None,
+    });
+    let revoked = client.revoke(&token(), RevokeScope::This).await;
+    revoked.unwrap_err()
+}
+
+#[tokio::test]
+async fn what_is_refused_while_connecting_was_not_done() {
+    let reason = Refused::Closed(Close::TooManyConnections);
+    let not_done = CallError::NotDone {
+        code: Code::Busy,
+        retry_after_ms: 10,
+    };
+    let unknown = CallError::Unknown {
+        code: Code::Unknown,
+    };
+    let before = turning(Gone::RefusedBeforeSending(reason), Then::Busy).await;
+    let after = turning(Gone::Refused(reason), Then::Busy).await;
+    assert_eq!((before, after), (not_done, unknown));
+}
+
+#[tokio::test]
+async fn an_old_refusal_does_not_explain_that_nobody_answers() {
+    let reason = Refused::Closed(Close::TooManyConnections);
+    for gone in [Gone::Refused(reason), Gone::RefusedBeforeSending(reason)] {
+        let error = turning(gone, Then::Silent).await;
+        assert!(matches!(error, CallError::NoAnswer { .. }), "{error:?}");
     }
 }
