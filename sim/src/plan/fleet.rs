@@ -164,11 +164,12 @@ impl Fleet {
         Some(cost * 1e6 / self.entries as f64)
     }
 
-    /// By what fleets are compared: their price, or else their cores.
+    /// By what fleets are compared: their price an hour, or else their cores. That
+    /// of the night is no measure: one goes on until everybody is answered.
     pub(super) fn price(&self) -> (f64, u64) {
         let all = self.nodes + self.added;
         let cores = (all * self.cores) as f64;
-        (self.cost.unwrap_or(cores), all)
+        (self.cost_per_hour.unwrap_or(cores), all)
     }
 
     /// An hour.
@@ -212,6 +213,37 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fleet(nodes: u64, hours: f64, cost_per_hour: Option<f64>) -> Fleet {
+        Fleet {
+            nodes,
+            added: 0,
+            cores: 2,
+            hashing_threads: 1,
+            lost: Vec::new(),
+            worst: Vec::new(),
+            wrong: 0,
+            busiest_percent: 0.0,
+            hashing_cores: 0.0,
+            commits_per_s: 0,
+            reads_per_s: 0,
+            requests_per_s: 0,
+            entries: 0,
+            hours,
+            gives_out: None,
+            cost_per_hour,
+            cost: cost_per_hour.map(|cost| cost * hours),
+        }
+    }
+
+    #[test]
+    fn a_fleet_is_not_cheaper_because_its_night_ends_sooner() {
+        let quick = fleet(4, 1.0, Some(4.0));
+        let slow = fleet(3, 1.5, Some(3.0));
+        assert!(quick.cost < slow.cost && slow.price() < quick.price());
+        // Without prices by cores.
+        assert_eq!(fleet(3, 1.0, None).price(), (6.0, 3));
+    }
 
     #[test]
     fn the_greatest_loss_is_the_node_with_most_slots() {
