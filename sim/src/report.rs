@@ -16,7 +16,7 @@ use tidegate_wire::Class;
 pub use bottleneck::GivesOut;
 pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
-pub(crate) use page::{HEAD, escape, stands_on};
+pub(crate) use page::{HEAD, escape, faults, stands_on};
 pub use sprayed::SprayReport;
 
 use crate::book::{Moment, State, quantile_ms};

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{Fleet, Headroom, PlanReport};
-use crate::report::{HEAD, ObjectiveReport, escape, stands_on};
+use crate::report::{HEAD, ObjectiveReport, escape, faults, stands_on};
 
 /// The page of a plan.
 ///
@@ -108,11 +108,14 @@ fn objectives(page: &mut String, all: &[ObjectiveReport]) -> fmt::Result {
         };
         write!(
             page,
-            "<li><code>{}</code>: <span class=\"{class}\">{}</span>, {}</li>",
+            "<li><code>{}</code>: <span class=\"{class}\">{}</span>, {}",
             escape(&objective.objective),
             objective.word(),
             escape(&objective.words())
         )?;
+        // It may be met in every window, and missed only while a node is gone.
+        faults(page, objective)?;
+        page.push_str("</li>");
     }
     page.push_str("</ul>");
     Ok(())
@@ -132,5 +135,43 @@ fn room(page: &mut String, headroom: &Headroom) -> fmt::Result {
     match &headroom.gives_out {
         Some(gives_out) => write!(page, "<p>{}</p>", escape(&gives_out.words())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{DuringFault, Window};
+
+    #[test]
+    fn what_is_missed_only_while_a_node_is_gone_is_said() {
+        let window = |value| Window {
+            from_s: 10.0,
+            to_s: 20.0,
+            value,
+        };
+        let missed = ObjectiveReport {
+            objective: "p99(check) < 50ms".to_owned(),
+            value: 2.0,
+            unit: " ms".to_owned(),
+            met: false,
+            seen: 100,
+            night: 2.0,
+            worst: Some(window(2.0)),
+            unanswered: None,
+            faults: vec![DuringFault {
+                what: "node 1 is killed".to_owned(),
+                window: window(300.0),
+                met: false,
+                seen: 9,
+            }],
+        };
+        let mut page = String::new();
+        objectives(&mut page, &[missed]).unwrap();
+        let expected = "<li><code>p99(check) &lt; 50ms</code>: <span class=\"no\">missed</span>, \
+                        2.00 ms in the worst 10 s (10 to 20 s), 2.00 ms over the whole night<ul>\
+                        <li>while node 1 is killed (10 to 20 s): <span class=\"no\">300.00 ms</span></li>\
+                        </ul></li>";
+        assert_eq!(page, format!("<ul>{expected}</ul>"));
     }
 }

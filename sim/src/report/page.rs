@@ -8,6 +8,7 @@ use std::fmt::{self, Write};
 use super::chart::{Line, Scale, distribution, over_time};
 use super::{MomentReport, Quantiles, Report, SecondReport};
 use crate::inputs::Input;
+pub(crate) use verdict::faults;
 
 pub(crate) const HEAD: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">

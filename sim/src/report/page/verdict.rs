@@ -63,7 +63,7 @@ pub(super) fn verdict(page: &mut String, report: &Report) -> fmt::Result {
 }
 
 /// What an objective came to while each fault lasted.
-fn faults(page: &mut String, objective: &ObjectiveReport) -> fmt::Result {
+pub(crate) fn faults(page: &mut String, objective: &ObjectiveReport) -> fmt::Result {
     if objective.faults.is_empty() {
         return Ok(());
     }
