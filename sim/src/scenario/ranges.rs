@@ -13,7 +13,7 @@ active 1 10000000000 people = 10_000_000_000 // active = @
 warm_percent 0 100 warm_percent = @
 remember_percent 0 100 remember_percent = @
 warm_up_s 0 86399 warm_up_s = @
-window_s 1 3600 window_s = @
+window_s 1 300 window_s = @
 calm_from_s 0 86399 calm_from_s = @
 habits.hours 0 1000000 habits = { hours = [@, EACH], begins_h = 0, faithful_percent = 1 }
 habits.begins_h 0 23 habits = { hours = [1, EACH], begins_h = @, faithful_percent = 1 }

@@ -30,7 +30,8 @@ pub(crate) type LeaseMillis = Whole<100, 600_000>;
 pub(crate) type PauseMillis = Whole<1, 3_600_000>;
 /// Of one step: at most a minute.
 pub(crate) type StepMicros = Whole<0, 60_000_000>;
-pub(crate) type WindowSeconds = Whole<1, 3_600>;
+/// Windows begin one second apart: what there is to sort grows with their length.
+pub(crate) type WindowSeconds = Whole<1, 300>;
 /// A moment of the night, or a part of it.
 pub(crate) type Seconds = Span<0, DAY_S>;
 /// How long something may rest.
