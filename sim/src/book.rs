@@ -203,7 +203,8 @@ impl Book {
                     state.slot(now_ns).classes[class as usize].shed += 1;
                 }
             }
-            Kind::Yes if code != Code::Ok => {
+            Kind::Yes if code == Code::Ok => {}
+            Kind::Yes => {
                 state.moment(class, now_ns).degraded += 1;
                 if now_ns >= self.begins_ns {
                     state.classes[class as usize].degraded += 1;
@@ -212,7 +213,7 @@ impl Book {
             Kind::Unknown if now_ns >= self.begins_ns => {
                 state.classes[class as usize].unknown += 1;
             }
-            _ => {}
+            Kind::Unknown | Kind::No | Kind::Fault => {}
         }
     }
 

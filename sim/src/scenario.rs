@@ -791,7 +791,15 @@ impl Scenario {
     pub(crate) fn dates_apart_ms(&self) -> u64 {
         let off = self.fault.iter().map(|fault| match fault.what {
             What::Date { by_s, .. } => by_s.unsigned_abs() * 1_000,
-            _ => 0,
+            What::Kill { .. }
+            | What::Pause { .. }
+            | What::CutOff { .. }
+            | What::Drain { .. }
+            | What::StoreDown
+            | What::StoreSlow { .. }
+            | What::StoreRecovery
+            | What::Unreachable { .. }
+            | What::NetworkSlow { .. } => 0,
         });
         off.sum()
     }

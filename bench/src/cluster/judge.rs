@@ -120,7 +120,11 @@ impl Tally {
             CallError::NotDone { code, .. } => code.name().to_owned(),
             CallError::Unknown { code } => format!("unknown: {}", code.name()),
             CallError::Unreachable | CallError::NoAnswer { .. } => "no answer".to_owned(),
-            other => other.to_string(),
+            CallError::Refused { .. }
+            | CallError::WrongRegion { .. }
+            | CallError::BadAnswer
+            | CallError::TooLarge
+            | CallError::NoRandomness => error.to_string(),
         };
         *self
             .kinds

@@ -392,7 +392,7 @@ fn fence_of(commit: &Commit) -> Option<(Region, Slot, u64)> {
             slot,
             epoch,
         } => Some((*region, *slot, *epoch)),
-        _ => None,
+        Check::Absent(_) | Check::Value(..) | Check::Untouched(_) => None,
     });
     fences.next().filter(|_| fences.next().is_none())
 }
