@@ -1,8 +1,9 @@
 //! Files that are written at the end, and opened at the beginning: one that
 //! cannot be written is said before anything is measured.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -31,16 +32,14 @@ pub(crate) struct Sheets {
 
 impl Sheets {
     pub(crate) fn open(json: Option<&PathBuf>, report: Option<&PathBuf>) -> anyhow::Result<Sheets> {
-        if let (Some(json), Some(report)) = (json, report)
-            && json == report
-        {
-            bail!("{}: for --json and --report alike", json.display());
-        }
         let open = |path: Option<&PathBuf>| path.map(|path| Sheet::open(path)).transpose();
-        Ok(Sheets {
-            json: open(json)?,
-            report: open(report)?,
-        })
+        let (json, report) = (open(json)?, open(report)?);
+        if let (Some(json), Some(report)) = (&json, &report)
+            && json.is_same_as(report)?
+        {
+            bail!("{}: for --json and --report alike", report.path.display());
+        }
+        Ok(Sheets { json, report })
     }
 }
 
@@ -61,6 +60,12 @@ impl Sheet {
             file,
             state,
         })
+    }
+
+    /// Whether both are one file, by whatever names.
+    fn is_same_as(&self, other: &Sheet) -> std::io::Result<bool> {
+        let place = |facts: &Metadata| (facts.dev(), facts.ino());
+        Ok(place(&self.file.metadata()?) == place(&other.file.metadata()?))
     }
 
     pub(crate) fn write(mut self, text: &str) -> anyhow::Result<()> {

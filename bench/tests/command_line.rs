@@ -17,7 +17,10 @@ fn what_cannot_be_done_is_refused_before_anything_is_measured() {
     let mix = "about = \"x\"\ncurve = [[0, 100]]\n[ask]\ncheck = 1\n";
     std::fs::write(&single, mix).unwrap();
     let single = single.display().to_string();
-    let cases: [(&[&str], &str); 6] = [
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let [html, same] = ["x.html", "sub/../x.html"].map(|name| folder.path().join(name));
+    let [html, same] = [html, same].map(|path| path.display().to_string());
+    let cases: [(&[&str], &str); 7] = [
         (&["run", "checks", "--json", &nowhere], "cannot be written"),
         (
             &["run", "checks", "--report", &nowhere],
@@ -25,6 +28,10 @@ fn what_cannot_be_done_is_refused_before_anything_is_measured() {
         ),
         (&["ceiling", "--json", &nowhere], "cannot be written"),
         (&["fidelity", "--json", &nowhere], "cannot be written"),
+        (
+            &["run", "checks", "--report", &html, "--json", &same],
+            "for --json and --report alike",
+        ),
         (&["run", &single], "--duration says how long it lasts"),
         (&["run", "checks", "--connections", "0"], "--connections"),
     ];
@@ -35,4 +42,5 @@ fn what_cannot_be_done_is_refused_before_anything_is_measured() {
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(said.contains(expected), "{words:?}: {said}");
     }
+    assert!(!folder.path().join("x.html").exists());
 }

@@ -100,7 +100,9 @@ fn a_report_that_cannot_be_written_is_said_before_anything_is_played() {
     let night = folder.path("night.toml").display().to_string();
     let nowhere = folder.path("nowhere/x").display().to_string();
     let html = folder.path("x.html").display().to_string();
-    let cases: [(&[&str], &str); 5] = [
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    let same = folder.path("sub/../x.html").display().to_string();
+    let cases: [(&[&str], &str); 6] = [
         (&["run", &night, "--json", &nowhere], "cannot be written"),
         (
             &["run", &night, "--report", &html, "--json", &nowhere],
@@ -110,6 +112,10 @@ fn a_report_that_cannot_be_written_is_said_before_anything_is_played() {
         (&["replay", "1", "--report", &nowhere], "cannot be written"),
         (
             &["run", &night, "--report", &html, "--json", &html],
+            "for --json and --report alike",
+        ),
+        (
+            &["run", &night, "--report", &html, "--json", &same],
             "for --json and --report alike",
         ),
     ];
