@@ -211,6 +211,15 @@ pub(crate) fn measure(people: usize, host: Host) -> anyhow::Result<String> {
     let of_generator: Vec<_> = busy().map(Operation::at_generator).collect();
     let (endpoint, generator) = (fit::turn(&of_node), fit::turn(&of_generator));
     pin(Side::Either);
+    let stalls = Stalls::of_both()?;
+    let hash_holds_us = holds::measure()?;
+    let hash_ms = 1_000.0 / hashes_per_s(HASHING)?;
+    let signatures = signatures::measure()?;
+    let commits = [1, 64, 256, 1_024].into_iter().map(CommitLatency::measure);
+    let commits = commits.collect::<anyhow::Result<Vec<_>>>()?;
+    // Only when nothing is measured any more: what disturbs the last of it is
+    // seen as well.
+    pin(Side::Either);
     let noise = before.or_worse(Noise::measure()?);
     let noise = noise.judged(Some(endpoint.wake_us));
     host.take(&noise)?;
@@ -221,15 +230,12 @@ pub(crate) fn measure(people: usize, host: Host) -> anyhow::Result<String> {
         people,
         endpoint,
         generator,
-        stalls: Stalls::of_both()?,
-        hash_holds_us: holds::measure()?,
+        stalls,
+        hash_holds_us,
         operations,
-        hash_ms: 1_000.0 / hashes_per_s(HASHING)?,
-        signatures: signatures::measure()?,
-        commits: [1, 64, 256, 1_024]
-            .into_iter()
-            .map(CommitLatency::measure)
-            .collect::<anyhow::Result<_>>()?,
+        hash_ms,
+        signatures,
+        commits,
         warm_bytes_per_person,
     };
     Ok(serde_json::to_string_pretty(&calibration)?)
