@@ -18,6 +18,7 @@ pub(crate) enum Validity {
     NothingAsked,
     NothingServed {
         asked: u64,
+        never_sent: u64,
     },
     /// Every place in flight was taken to the end.
     NeverSent {
@@ -54,7 +55,7 @@ impl Validity {
             return Validity::NothingAsked;
         }
         if served == 0 {
-            return Validity::NothingServed { asked };
+            return Validity::NothingServed { asked, never_sent };
         }
         if never_sent as f64 > asked as f64 * NEVER_SENT_SHARE_MAX {
             return Validity::NeverSent {
@@ -79,7 +80,7 @@ impl fmt::Display for Validity {
         match self {
             Validity::Valid => f.write_str("valid"),
             Validity::NothingAsked => f.write_str("invalid: nothing was asked"),
-            Validity::NothingServed { asked } => {
+            Validity::NothingServed { asked, .. } => {
                 write!(f, "invalid: nothing of {asked} was served")
             }
             Validity::NeverSent { count, asked } => write!(
