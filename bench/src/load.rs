@@ -208,17 +208,43 @@ impl World {
     }
 }
 
-/// Puts load on a node; what became of it.
-pub(crate) async fn run(
+/// Connections to a node, before anything is asked of it.
+pub(crate) struct Connected {
+    endpoint: quinn::Endpoint,
+    connections: Vec<quinn::Connection>,
+}
+
+/// Connects to a node as often as the load's shape says.
+pub(crate) async fn connect(
     at: SocketAddr,
     options: &Options,
+    shape: &Shape,
+) -> anyhow::Result<Connected> {
+    let config = tidegate_client::quic_config(options)?;
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into())?;
+    endpoint.set_default_client_config(config);
+    let mut connections = Vec::new();
+    for _ in 0..shape.connections {
+        let connection = endpoint.connect(at, NODE_NAME)?.await;
+        connections.push(connection.context("the node cannot be reached")?);
+    }
+    Ok(Connected {
+        endpoint,
+        connections,
+    })
+}
+
+/// Puts load on a node; what became of it.
+pub(crate) async fn run(
+    connected: Connected,
     mix: &Mix,
     shape: &Shape,
     script: Script,
 ) -> anyhow::Result<(Book, Script)> {
-    let config = tidegate_client::quic_config(options)?;
-    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into())?;
-    endpoint.set_default_client_config(config);
+    let Connected {
+        endpoint,
+        connections,
+    } = connected;
     let length_s = match shape.pace {
         Pace::Open => mix.length_s(),
         Pace::Saturated { for_s } => for_s,
@@ -243,13 +269,10 @@ pub(crate) async fn run(
         broken: None,
     }));
     let local = LocalSet::new();
-    let (mut links, mut connections) = (Vec::new(), Vec::new());
-    for _ in 0..shape.connections {
-        let connection = endpoint.connect(at, NODE_NAME)?.await;
-        let connection = connection.context("the node cannot be reached")?;
-        connections.push(connection.clone());
+    let mut links = Vec::new();
+    for connection in &connections {
         let link = link::Link::new(shape.in_flight);
-        let serve = link::serve(Rc::clone(&link), Rc::clone(&world), connection);
+        let serve = link::serve(Rc::clone(&link), Rc::clone(&world), connection.clone());
         let world = Rc::clone(&world);
         local.spawn_local(async move {
             if let Err(error) = serve.await {

@@ -162,8 +162,15 @@ pub(crate) struct Bed {
     options: Options,
     people: People,
     members: Vec<Member>,
-    /// Somebody else's folder, whose people's tokens change.
-    lent: Option<Lent>,
+    lending: Lending,
+}
+
+/// Whether the tokens of people in somebody else's folder change.
+enum Lending {
+    Nothing,
+    /// As soon as a load begins: a node that cannot be reached takes nothing.
+    Due,
+    Lent(Lent),
 }
 
 impl Bed {
@@ -208,22 +215,22 @@ impl Bed {
             options,
             people,
             members,
-            lent: None,
+            lending: Lending::Nothing,
         };
         if !args.cold && mix.ask.check + mix.ask.forged + mix.ask.refresh > 0 {
             bed.warm().await?;
         }
         if args.dir.is_some() && mix.ask.refresh > 0 {
-            bed.lent = Some(population::lend(&bed.dir)?);
+            bed.lending = Lending::Due;
         }
         Ok(bed)
     }
 
     /// Puts back the tokens of people in somebody else's folder.
     pub(crate) fn end(self) -> anyhow::Result<()> {
-        match self.lent {
-            Some(lent) => lent.put_back(&self.people.kept()),
-            None => Ok(()),
+        match self.lending {
+            Lending::Lent(lent) => lent.put_back(&self.people.kept()),
+            Lending::Nothing | Lending::Due => Ok(()),
         }
     }
 
@@ -234,10 +241,14 @@ impl Bed {
         shape: &Shape,
         setting: Setting,
     ) -> anyhow::Result<Report> {
+        let connected = load::connect(self.server.at, &self.options, shape).await?;
+        if matches!(self.lending, Lending::Due) {
+            self.lending = Lending::Lent(population::lend(&self.dir)?);
+        }
         let (people, members) = (std::mem::take(&mut self.people), self.members.clone());
         let script = Script::new(mix, people, members, shape.seed);
         let watch = Watch::start(self.server.process, shape.warm_up_s);
-        let loaded = load::run(self.server.at, &self.options, mix, shape, script).await;
+        let loaded = load::run(connected, mix, shape, script).await;
         let seen = watch.stop()?;
         let (book, script) = loaded?;
         self.people = script.into_people();

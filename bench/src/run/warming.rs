@@ -31,7 +31,8 @@ pub(super) async fn warm(options: &Options, at: SocketAddr, people: &People) -> 
         seed: 0,
     };
     let script = Script::new(&mix, people.clone(), Vec::new(), 0);
-    let (book, _) = load::run(at, options, &mix, &shape, script).await?;
+    let connected = load::connect(at, options, &shape).await?;
+    let (book, _) = load::run(connected, &mix, &shape, script).await?;
     let all = book.all();
     ensure!(
         all.wrong == 0 && all.failed == 0,
