@@ -145,7 +145,10 @@ async fn everybody(
     let mut waiting = FuturesOrdered::new();
     let mut take = |answer: Result<Answer, _>| match answer {
         Ok(Answer::Reply(reply)) => take(reply),
-        other => bail!("a person was not made: {other:?}"),
+        other @ (Ok(
+            Answer::Checked(_) | Answer::Interim { .. } | Answer::Done | Answer::Failed(_),
+        )
+        | Err(_)) => bail!("a person was not made: {other:?}"),
     };
     for number in 0..people {
         if waiting.len() >= AT_ONCE
@@ -187,12 +190,12 @@ async fn populate(dir: &Path, people: usize) -> anyhow::Result<Vec<Person>> {
         origin: None,
     };
     let mut all = Vec::with_capacity(people);
-    everybody(&engine, people, sign_in, |reply| match reply {
-        Reply::Credential(CredentialReply::SignedIn(grant)) => {
-            all.push(holding(&grant));
-            Ok(())
-        }
-        other => bail!("{other:?}"),
+    everybody(&engine, people, sign_in, |reply| {
+        let Reply::Credential(CredentialReply::SignedIn(grant)) = &reply else {
+            bail!("{reply:?}");
+        };
+        all.push(holding(grant));
+        Ok(())
     })
     .await?;
     Ok(all)

@@ -68,7 +68,14 @@ pub(crate) fn keep(
         grants: match reply {
             Reply::Credential(CredentialReply::SignedUp(_))
             | Reply::Credential(CredentialReply::SignedIn(_)) => 1,
-            _ => 0,
+            Reply::Session(SessionReply::Refreshed(_))
+            | Reply::Session(SessionReply::Sessions(_))
+            | Reply::Session(SessionReply::Revoked(_))
+            | Reply::Lifecycle(LifecycleReply::StatusSet(_))
+            | Reply::Lifecycle(LifecycleReply::Erased(_))
+            | Reply::Identifier(IdentifierReply::Claimed(_))
+            | Reply::Identifier(IdentifierReply::Verified(_))
+            | Reply::No(_) => 0,
         },
         sealed,
     });
@@ -95,8 +102,26 @@ fn outcome_of(reply: &Reply) -> Option<Outcome> {
         // Of the erased nothing is kept: their own row answers repeats.
         Reply::Session(SessionReply::Refreshed(_))
         | Reply::Session(SessionReply::Sessions(_))
-        | Reply::Lifecycle(LifecycleReply::Erased(_))
-        | Reply::No(_) => return None,
+        | Reply::Lifecycle(LifecycleReply::Erased(_)) => return None,
+        // A repeat of any other refusal is judged anew.
+        Reply::No(
+            Refusal::InvalidToken
+            | Refusal::SessionExpired
+            | Refusal::RefreshReused
+            | Refusal::Throttled { .. }
+            | Refusal::AccountLocked
+            | Refusal::AccountSuspended
+            | Refusal::IdentifierTaken
+            | Refusal::InvalidIdentifier
+            | Refusal::PasswordTooShort
+            | Refusal::IdempotencyReused
+            | Refusal::StatusConflict
+            | Refusal::UnknownAccount
+            | Refusal::ClaimExpired
+            | Refusal::LimitReached
+            | Refusal::StaleSignIn
+            | Refusal::Busy { .. },
+        ) => return None,
     })
 }
 

@@ -201,7 +201,10 @@ impl Interims {
                         methods: one.grant.methods,
                     }))
                 }
-                _ => None,
+                Interim::Ended(_)
+                | Interim::LetIn(_)
+                | Interim::Failed { .. }
+                | Interim::Kept { .. } => None,
             })
     }
 

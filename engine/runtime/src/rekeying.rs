@@ -98,7 +98,13 @@ impl Walk {
         if let Some(answer) = self.under_way.next().await {
             match answer {
                 Ok(Answer::Done) => self.rekeyed.people += 1,
-                _ => self.rekeyed.failed += 1,
+                Ok(
+                    Answer::Reply(_)
+                    | Answer::Checked(_)
+                    | Answer::Interim { .. }
+                    | Answer::Failed(_),
+                )
+                | Err(_) => self.rekeyed.failed += 1,
             }
         }
     }

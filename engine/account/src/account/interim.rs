@@ -12,6 +12,8 @@ use crate::command::IdentifierCommand;
 use crate::command::LifecycleCommand;
 use crate::command::SessionCommand;
 use crate::reply::CredentialReply;
+use crate::reply::IdentifierReply;
+use crate::reply::LifecycleReply;
 use crate::reply::SessionReply;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -240,7 +242,7 @@ impl InterimAccount {
                 let proven = self
                     .account
                     .authorize(&request, Authority::Session(&by), step);
-                let ended_by = |_| self.account.revoke(&request, by.session, scope, step);
+                let ended_by = |()| self.account.revoke(&request, by.session, scope, step);
                 let reply = match proven.map(ended_by) {
                     // There was none to end: nothing is decided.
                     Ok(Reply::Session(SessionReply::Revoked(0))) => InterimReply::Ended(0),
@@ -252,7 +254,14 @@ impl InterimAccount {
                         }));
                         InterimReply::Ended(count)
                     }
-                    _ => InterimReply::Unavailable,
+                    Ok(
+                        Reply::Session(SessionReply::Refreshed(_) | SessionReply::Sessions(_))
+                        | Reply::Credential(_)
+                        | Reply::Lifecycle(_)
+                        | Reply::Identifier(_)
+                        | Reply::No(_),
+                    )
+                    | Err(_) => InterimReply::Unavailable,
                 };
                 output.replies.push((ticket, reply));
             }
@@ -283,7 +292,10 @@ impl InterimAccount {
             Interim::LetIn(one) if one.request.as_ref() == Some(key) => {
                 Some(InterimReply::Provisional(one.grant.clone()))
             }
-            _ => None,
+            Interim::Ended(_)
+            | Interim::LetIn(_)
+            | Interim::Failed { .. }
+            | Interim::Kept { .. } => None,
         })
     }
 
@@ -354,24 +366,32 @@ impl InterimAccount {
         let lane = person.map(|person| person.sealed.lane(sign_in.device.as_ref()));
         let known = lane.is_some_and(|lane| lane != Lane::Strangers);
         let command = Command::Credential(CredentialCommand::SignIn(sign_in));
-        match self.account.first_time(&request, command, step) {
-            Some(Command::Credential(CredentialCommand::SignIn(sign_in))) => {
-                self.account.sign_in(request, sign_in, step)
-            }
-            _ => {
-                // Durable before the store went, or joined to what is under way.
-                let earlier = core::mem::take(&mut step.output.replies);
-                let durable = earlier
-                    .into_iter()
-                    .map(|(ticket, reply)| (ticket, InterimReply::Durable(reply)));
-                output.replies.extend(durable);
-            }
+        if let Some(Command::Credential(CredentialCommand::SignIn(sign_in))) =
+            self.account.first_time(&request, command, step)
+        {
+            self.account.sign_in(request, sign_in, step);
+        } else {
+            // Durable before the store went, or joined to what is under way.
+            let earlier = core::mem::take(&mut step.output.replies);
+            let durable = earlier
+                .into_iter()
+                .map(|(ticket, reply)| (ticket, InterimReply::Durable(reply)));
+            output.replies.extend(durable);
         }
         let refused = core::mem::take(&mut step.output.replies).into_iter();
         output.replies.extend(refused.map(|(ticket, reply)| {
             let said = match reply {
                 Reply::No(refusal) if known => InterimReply::No(refusal),
-                _ => InterimReply::Unsaid,
+                Reply::No(_)
+                | Reply::Credential(CredentialReply::SignedUp(_))
+                | Reply::Credential(CredentialReply::SignedIn(_))
+                | Reply::Session(SessionReply::Refreshed(_))
+                | Reply::Session(SessionReply::Sessions(_))
+                | Reply::Session(SessionReply::Revoked(_))
+                | Reply::Lifecycle(LifecycleReply::StatusSet(_))
+                | Reply::Lifecycle(LifecycleReply::Erased(_))
+                | Reply::Identifier(IdentifierReply::Claimed(_))
+                | Reply::Identifier(IdentifierReply::Verified(_)) => InterimReply::Unsaid,
             };
             (ticket, said)
         }));
@@ -443,8 +463,32 @@ impl InterimAccount {
                 Reply::No(Refusal::Throttled { .. }) if strangers.contains(&ticket) => {
                     InterimReply::Unsaid
                 }
-                Reply::No(refusal) => InterimReply::No(refusal),
-                _ => InterimReply::Unavailable,
+                Reply::No(
+                    refusal @ (Refusal::InvalidToken
+                    | Refusal::SessionExpired
+                    | Refusal::RefreshReused
+                    | Refusal::Throttled { .. }
+                    | Refusal::AccountLocked
+                    | Refusal::AccountSuspended
+                    | Refusal::IdentifierTaken
+                    | Refusal::InvalidIdentifier
+                    | Refusal::PasswordTooShort
+                    | Refusal::IdempotencyReused
+                    | Refusal::StatusConflict
+                    | Refusal::UnknownAccount
+                    | Refusal::ClaimExpired
+                    | Refusal::LimitReached
+                    | Refusal::StaleSignIn
+                    | Refusal::Busy { .. }),
+                ) => InterimReply::No(refusal),
+                Reply::Credential(CredentialReply::SignedUp(_))
+                | Reply::Session(SessionReply::Refreshed(_))
+                | Reply::Session(SessionReply::Sessions(_))
+                | Reply::Session(SessionReply::Revoked(_))
+                | Reply::Lifecycle(LifecycleReply::StatusSet(_))
+                | Reply::Lifecycle(LifecycleReply::Erased(_))
+                | Reply::Identifier(IdentifierReply::Claimed(_))
+                | Reply::Identifier(IdentifierReply::Verified(_)) => InterimReply::Unavailable,
             };
             output.replies.push((ticket, said));
         }
@@ -505,7 +549,19 @@ fn ended(step: &Step<'_>) -> Vec<SessionId> {
     events
         .filter_map(|event| match event {
             EventKind::SessionEnded(id, _) => Some(SessionId(*id)),
-            _ => None,
+            EventKind::SignedUp
+            | EventKind::SignedIn(..)
+            | EventKind::SignInFailed
+            | EventKind::DeviceAdded(_)
+            | EventKind::PasswordUpgraded
+            | EventKind::StatusChanged(_)
+            | EventKind::UnknownIdentifier
+            | EventKind::IdentifierClaimed(_)
+            | EventKind::IdentifierVerified(..)
+            | EventKind::IdentifierDropped(_)
+            | EventKind::PasswordReplaced
+            | EventKind::Removed
+            | EventKind::Erased => None,
         })
         .collect()
 }

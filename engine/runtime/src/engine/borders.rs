@@ -2,8 +2,9 @@
 //! somebody's where there is more than one region.
 
 use tidegate_account::{
-    ClaimedIdentifier, Command, CredentialReply, Identifier, IdentifierReply, InterimReply,
-    LifecycleCommand, Refusal, Reply, Reservation, TenantId, UserId,
+    ClaimedIdentifier, Command, CredentialCommand, CredentialReply, Identifier, IdentifierCommand,
+    IdentifierReply, InterimReply, LifecycleCommand, LifecycleReply, Refusal, Reply, Reservation,
+    SessionCommand, SessionReply, TenantId, UserId,
 };
 use tidegate_storage_api::{Region, StoreError};
 
@@ -16,28 +17,20 @@ impl Engine {
     /// The answer to a request about somebody who is not at home here; `Err` when
     /// the directory must be asked whether there is such a region.
     pub(super) fn abroad(&self, task: &Task) -> Option<Result<Answer, Stray>> {
-        let user = match task {
+        // Where there is no such region, there is no such account.
+        let (user, no) = match task {
             Task::SignUp { .. } | Task::SignIn { .. } => return None,
-            Task::Claim { user, .. } | Task::Verify { user, .. } | Task::Account { user, .. } => {
-                *user
-            }
-            Task::Check(ask) => ask.user,
+            Task::Check(ask) => (
+                ask.user,
+                Answer::Checked(Outcome::No(Refusal::InvalidToken)),
+            ),
+            Task::Claim { user, .. } => (*user, refused(Refusal::InvalidToken)),
+            Task::Verify { user, .. } => (*user, refused(Refusal::UnknownAccount)),
+            Task::Account { user, command } => (*user, refused(no_account(command))),
         };
         if user.region() == self.shared.ownership.region().number() {
             return None;
         }
-        // Where there is no such region, there is nobody.
-        let no = match task {
-            Task::Check(_) => Answer::Checked(Outcome::No(Refusal::InvalidToken)),
-            Task::Verify { .. }
-            | Task::Account {
-                command:
-                    Command::Lifecycle(LifecycleCommand::SetStatus { .. })
-                    | Command::Lifecycle(LifecycleCommand::Erase { .. }),
-                ..
-            } => Answer::Reply(Reply::No(Refusal::UnknownAccount)),
-            _ => Answer::Reply(Reply::No(Refusal::InvalidToken)),
-        };
         let region = Region::new(user.region());
         let (Some(region), Some(regions)) = (region, &self.shared.regions) else {
             return Some(Ok(no));
@@ -192,7 +185,19 @@ impl Engine {
                     engine.conclude(reserved, Conclusion::Held);
                 }
                 Answer::Reply(Reply::No(_)) => engine.conclude(reserved, Conclusion::GivenUp),
-                _ => {}
+                Answer::Reply(
+                    Reply::Credential(CredentialReply::SignedIn(_))
+                    | Reply::Session(SessionReply::Refreshed(_))
+                    | Reply::Session(SessionReply::Sessions(_))
+                    | Reply::Session(SessionReply::Revoked(_))
+                    | Reply::Lifecycle(LifecycleReply::StatusSet(_))
+                    | Reply::Lifecycle(LifecycleReply::Erased(_))
+                    | Reply::Identifier(IdentifierReply::Claimed(_)),
+                )
+                | Answer::Checked(_)
+                | Answer::Interim { .. }
+                | Answer::Done
+                | Answer::Failed(_) => {}
             }
             responder.answer(answer, epoch);
         })
@@ -229,6 +234,27 @@ pub(super) struct Stray {
 enum Conclusion {
     Held,
     GivenUp,
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    Answer::Reply(Reply::No(refusal))
+}
+
+/// What is said to a command about an account that does not exist: to an
+/// administrator, that it does not exist; to the holder of a token, that the
+/// token is not valid.
+fn no_account(command: &Command) -> Refusal {
+    match command {
+        Command::Lifecycle(LifecycleCommand::SetStatus { .. })
+        | Command::Lifecycle(LifecycleCommand::Erase { .. })
+        | Command::Identifier(IdentifierCommand::Verify(_)) => Refusal::UnknownAccount,
+        Command::Credential(CredentialCommand::SignUp(_))
+        | Command::Credential(CredentialCommand::SignIn(_))
+        | Command::Session(SessionCommand::Refresh { .. })
+        | Command::Session(SessionCommand::Revoke { .. })
+        | Command::Session(SessionCommand::Sessions { .. })
+        | Command::Identifier(IdentifierCommand::Claim { .. }) => Refusal::InvalidToken,
+    }
 }
 
 fn is_wrong_guess(answer: &Answer) -> bool {

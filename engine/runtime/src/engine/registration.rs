@@ -96,7 +96,15 @@ impl Engine {
             Err(Failure::Unavailable) => {
                 self.sign_in_from_memory(errand, &hashes, sign_in, responder);
             }
-            Err(failure) => responder.answer(Answer::Failed(failure), 0),
+            Err(
+                failure @ (Failure::Busy { .. }
+                | Failure::DeadlineExceeded
+                | Failure::NotOwner(_)
+                | Failure::WrongRegion(_)
+                | Failure::UnknownTenant
+                | Failure::Corrupt
+                | Failure::Unknown),
+            ) => responder.answer(Answer::Failed(failure), 0),
         }
     }
 

@@ -210,7 +210,11 @@ impl Desk {
         let standing = match job.what {
             // What is read need not be written.
             What::Check(_) => shared.standing(self.user, self.epoch),
-            _ => shared.standing_to_change(self.user, self.epoch),
+            What::Command { .. }
+            | What::WriteBehind
+            | What::Settle
+            | What::Sweep
+            | What::Rekey(_) => shared.standing_to_change(self.user, self.epoch),
         };
         match standing {
             Standing::CutOff { age_ms } => self.job_interim(job, age_ms),

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use tidegate_account::record::View;
 use tidegate_account::{
-    Asked, Command, Completion, CredentialCommand, Effect, Entropy, Input, Interim, InterimAccount,
-    InterimInput, InterimOutput, InterimReply, PendingId, Policy, Reply, SessionCommand, SessionId,
-    SessionReply, TenantId, Ticket,
+    Asked, Command, Completion, CredentialCommand, Effect, Entropy, IdentifierCommand, Input,
+    Interim, InterimAccount, InterimInput, InterimOutput, InterimReply, LifecycleCommand,
+    PendingId, Policy, Reply, SessionCommand, SessionId, SessionReply, TenantId, Ticket,
 };
 
 use super::{Desk, Held};
@@ -65,7 +65,12 @@ impl Desk {
                 young && !self.may_be_replacing(*session)
             }
             Command::Credential(CredentialCommand::SignIn(_)) => young && self.has_room(),
-            _ => false,
+            Command::Credential(CredentialCommand::SignUp(_))
+            | Command::Session(SessionCommand::Sessions { .. })
+            | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
+            | Command::Lifecycle(LifecycleCommand::Erase { .. })
+            | Command::Identifier(IdentifierCommand::Claim { .. })
+            | Command::Identifier(IdentifierCommand::Verify(_)) => false,
         };
         if !answerable || !self.has_shadow(tenant, age_ms) {
             self.not_told(&command);
@@ -95,11 +100,8 @@ impl Desk {
     /// Whether a successor of a session's refresh token waits to be durable:
     /// nobody has had it.
     pub(super) fn is_replacing(&self, session: SessionId) -> bool {
-        self.replies.iter().any(|(_, _, answer)| match answer {
-            Answer::Reply(Reply::Session(SessionReply::Refreshed(grant))) => {
-                grant.session == session
-            }
-            _ => false,
+        self.replies.iter().any(|(_, _, answer)| {
+            matches!(answer, Answer::Reply(Reply::Session(SessionReply::Refreshed(grant))) if grant.session == session)
         })
     }
 
@@ -362,7 +364,23 @@ pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
             command: Command::Session(SessionCommand::Refresh { session, .. }),
             ..
         } => Some(*session),
-        _ => None,
+        What::Command {
+            command:
+                Command::Credential(CredentialCommand::SignUp(_))
+                | Command::Credential(CredentialCommand::SignIn(_))
+                | Command::Session(SessionCommand::Revoke { .. })
+                | Command::Session(SessionCommand::Sessions { .. })
+                | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
+                | Command::Lifecycle(LifecycleCommand::Erase { .. })
+                | Command::Identifier(IdentifierCommand::Claim { .. })
+                | Command::Identifier(IdentifierCommand::Verify(_)),
+            ..
+        }
+        | What::Check(_)
+        | What::WriteBehind
+        | What::Settle
+        | What::Sweep
+        | What::Rekey(_) => None,
     }
 }
 
@@ -370,6 +388,10 @@ fn said(reply: InterimReply, age_ms: u64) -> Answer {
     match reply {
         InterimReply::Durable(reply) => Answer::Reply(reply),
         InterimReply::Unavailable => Answer::Failed(Failure::Unavailable),
-        reply => Answer::Interim { reply, age_ms },
+        reply @ (InterimReply::Refreshed(_)
+        | InterimReply::Provisional(_)
+        | InterimReply::Ended(_)
+        | InterimReply::No(_)
+        | InterimReply::Unsaid) => Answer::Interim { reply, age_ms },
     }
 }

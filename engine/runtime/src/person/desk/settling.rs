@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidegate_account::record::Unwritable;
 use tidegate_account::{
-    Command, CredentialReply, IdentifierReply, Input, Late, Refusal, Reply, SessionCommand,
-    SessionReply,
+    Command, CredentialReply, IdentifierReply, Input, Late, LifecycleReply, Refusal, Reply,
+    SessionCommand, SessionReply,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 
@@ -266,7 +266,20 @@ impl Desk {
                     Reply::Credential(CredentialReply::SignedUp(_))
                     | Reply::Identifier(IdentifierReply::Verified(_)),
                 ) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
-                _ => Answer::Failed(Failure::Unknown),
+                Answer::Reply(
+                    Reply::Credential(CredentialReply::SignedIn(_))
+                    | Reply::Session(SessionReply::Refreshed(_))
+                    | Reply::Session(SessionReply::Sessions(_))
+                    | Reply::Session(SessionReply::Revoked(_))
+                    | Reply::Lifecycle(LifecycleReply::StatusSet(_))
+                    | Reply::Lifecycle(LifecycleReply::Erased(_))
+                    | Reply::Identifier(IdentifierReply::Claimed(_))
+                    | Reply::No(_),
+                )
+                | Answer::Checked(_)
+                | Answer::Interim { .. }
+                | Answer::Done
+                | Answer::Failed(_) => Answer::Failed(Failure::Unknown),
             };
             held.answer(answer, self.epoch);
         }
