@@ -1,7 +1,15 @@
 //! The arrows between our crates are those of ARCHITECTURE.md and no others,
-//! and one crate alone names each heavy dependency.
+//! one crate alone names each heavy dependency, and no match over an enum that
+//! decides has a catch-all.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
+#[path = "structure/arms.rs"]
+mod arms;
+#[path = "structure/source.rs"]
+mod source;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -87,6 +95,15 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("foundationdb", &["tidegate-storage-foundationdb"]),
 ];
 
+/// Catch-alls that may stand: each is one name that is handed on whole to a
+/// function which takes the variants apart again, and has no catch-all itself.
+const HANDED_ON: &[(&str, &str)] = &[
+    // `code_of` has a code for every refusal.
+    ("engine/node/src/answers.rs", "Reply::No(refusal)"),
+    // `answers::write` writes every answer.
+    ("engine/node/src/service/request.rs", "answer"),
+];
+
 fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -100,6 +117,18 @@ fn packages() -> Vec<Value> {
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     metadata["packages"].as_array().unwrap().clone()
+}
+
+fn project() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    here.canonicalize().unwrap()
+}
+
+/// Where a package's sources are.
+fn sources(package: &Value) -> PathBuf {
+    let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+    let folder = manifest.parent().unwrap().canonicalize().unwrap();
+    folder.join("src")
 }
 
 fn imports(package: &Value) -> Vec<&str> {
@@ -136,4 +165,57 @@ fn one_crate_alone_names_each_heavy_dependency() {
             assert!(!named || allowed.contains(&name), "{name} names {heavy}");
         }
     }
+}
+
+#[test]
+fn no_match_over_an_enum_that_decides_has_a_catch_all() {
+    let (mut found, mut files) = (BTreeSet::new(), 0);
+    for package in packages() {
+        for path in source::files(&sources(&package)) {
+            let text = source::shipped(&std::fs::read_to_string(&path).unwrap());
+            let path = path.strip_prefix(project()).unwrap().to_str().unwrap();
+            let arms = arms::catch_alls(&text).into_iter();
+            found.extend(arms.map(|arm| (path.to_owned(), arm)));
+            files += 1;
+        }
+    }
+    let permitted = HANDED_ON.iter();
+    let permitted: BTreeSet<_> = permitted
+        .map(|(path, arm)| ((*path).to_owned(), (*arm).to_owned()))
+        .collect();
+    assert_eq!(found, permitted);
+    assert!(files > 200, "{files}");
+}
+
+#[test]
+fn a_catch_all_is_found_wherever_it_stands_and_nothing_else_is() {
+    let planted = r##"
+        fn plane(self) -> Plane {
+            match self { Opcode::Erase => { audit("} _ => {"); Plane::Admin } _ => Plane::Auth }
+        }
+        fn one_in(outcome: Result<Reply, Gone>) -> bool {
+            match outcome.map(|reply| { reply }) {
+                Ok(Reply::No(refusal)) if refusal.is_final() => collect::<Map<_, _>>(refusal),
+                Ok(Reply::Erased(_)) | Err(Gone) => true,
+                Ok(other) => match other { Reply::Sessions(_) => 'x' == '{', ref rest => false },
+            }
+        }
+        fn two(asked: (Command, u8)) -> u8 {
+            match asked {
+                (Command::SignIn(_), 1 | 2) => 1,
+                // `_ =>` in a comment /* is none */.
+                (_, number) => number,
+            }
+        }
+        fn nothing<'a>(text: &'a str, what: What) -> u8 {
+            match text { r#""_ =>"# => 0, "Opcode::Ping" => 1, _ => 2 };
+            match what { What::Check(_) | What::Sweep => 0, _ if text.is_empty() => 1, What::Settle => 2 }
+        }
+        #[cfg(test)]
+        mod tests {
+            fn told(answer: Answer) { match answer { Answer::Done => {} other => panic!("{other:?}") } }
+        }
+    "##;
+    let found = arms::catch_alls(&source::shipped(planted));
+    assert_eq!(found, ["_", "Ok(other)", "ref rest", "(_, number)"]);
 }
