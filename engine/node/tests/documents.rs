@@ -363,6 +363,40 @@ fn the_code_map_names_every_source_file_and_none_that_is_not_there() {
 }
 
 #[test]
+fn every_asynchronous_lock_is_named() {
+    let page = read("ARCHITECTURE.md");
+    let row = page
+        .lines()
+        .find(|line| line.starts_with("| No synchronous lock"));
+    let named: BTreeSet<_> = quoted(row.unwrap())
+        .filter_map(|name| name.split_once("::"))
+        .map(|(_, field)| field.to_owned())
+        .collect();
+    let mut files = Vec::new();
+    for folder in ["engine", "storage", "protocol"] {
+        sources(&project().join(folder), &mut files);
+    }
+    let mut locks = BTreeSet::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().map(str::trim) {
+            let is_lock = ["tokio::sync::Mutex<", "tokio::sync::RwLock<"]
+                .iter()
+                .any(|lock| line.contains(lock));
+            if let Some((field, _)) = line.split_once(": ").filter(|_| is_lock) {
+                let field = field.rsplit(' ').next().unwrap();
+                locks.insert(field.to_owned());
+            }
+            // Under another name it would not be seen.
+            let hidden = line.starts_with("use tokio::sync::")
+                && (line.contains("Mutex") || line.contains("RwLock"));
+            assert!(!hidden, "{line} in {}", path.display());
+        }
+    }
+    assert_eq!(named, locks);
+}
+
+#[test]
 fn every_test_that_a_document_names_is_there() {
     let mut files = Vec::new();
     for folder in ["engine", "protocol", "sim", "storage"] {

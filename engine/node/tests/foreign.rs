@@ -213,6 +213,16 @@ async fn a_client_of_the_document_alone_is_sent_on_when_it_knows_a_higher_epoch(
     assert!(elsewhere.retry_after_ms > 0, "{elsewhere:?}");
     head.epoch = here.epoch;
     Checked::read(&gateway.ask_as(&head, CHECK, &body).await);
+    // What goes to the person is sent on as a check is.
+    let mut head = gateway.head(SESSIONS);
+    head.epoch = here.epoch + 1;
+    let elsewhere = gateway.ask_as(&head, SESSIONS, &body).await;
+    assert_eq!(redirect(&elsewhere), (slot, String::new()));
+    assert!(elsewhere.retry_after_ms > 0, "{elsewhere:?}");
+    let mut head = gateway.head(SESSIONS);
+    head.epoch = here.epoch;
+    let rows = Row::list(&gateway.ask_as(&head, SESSIONS, &body).await);
+    assert_eq!(rows.len(), 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod arms;
 #[path = "structure/source.rs"]
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -131,6 +131,11 @@ fn sources(package: &Value) -> PathBuf {
     folder.join("src")
 }
 
+/// A crate's name, as the document draws it.
+fn short(name: &&'static str) -> &'static str {
+    name.strip_prefix("tidegate-").unwrap()
+}
+
 fn imports(package: &Value) -> Vec<&str> {
     let dependencies = package["dependencies"].as_array().unwrap().iter();
     let shipped = dependencies.filter(|dependency| dependency["kind"].is_null());
@@ -154,6 +159,26 @@ fn every_arrow_between_our_crates_is_one_that_the_design_allows() {
             );
         }
     }
+}
+
+#[test]
+fn the_arrows_that_are_drawn_are_those_that_are_allowed() {
+    let page = std::fs::read_to_string(project().join("ARCHITECTURE.md")).unwrap();
+    let drawn = page.split("\n## Arrows\n").nth(1).unwrap();
+    let drawn = drawn.split("```").nth(1).unwrap().lines();
+    let drawn: BTreeMap<_, BTreeSet<_>> = drawn
+        .filter_map(|line| line.split_once("->"))
+        .map(|(from, to)| {
+            let to = to.split(',').map(str::trim);
+            let to = to.filter(|to| *to != "nothing of ours");
+            (from.trim(), to.collect())
+        })
+        .collect();
+    let allowed: BTreeMap<_, BTreeSet<_>> = ARROWS
+        .iter()
+        .map(|(from, to)| (short(from), to.iter().map(short).collect()))
+        .collect();
+    assert_eq!(drawn, allowed);
 }
 
 #[test]

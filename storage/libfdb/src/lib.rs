@@ -6,8 +6,8 @@
 //! by their C names, each of which hands the call on to the library that
 //! [`start`] found. The crate `foundationdb` on top of them is none the wiser.
 //!
-//! This is the only crate of the workspace with `unsafe` code. It is sound as
-//! long as three things hold:
+//! Besides `tidegate-prefetch` this is the only crate of the workspace with
+//! `unsafe` code. It is sound as long as three things hold:
 //!
 //! - The signatures are those of `fdb_c.h`, API version 730. The library is
 //!   asked for that version before anything else is called, and refuses what
