@@ -10,11 +10,12 @@ use hdrhistogram::Histogram;
 use tidegate_wire::{Class, Code, Kind};
 
 use crate::diary::{Diary, Who};
-use crate::node::CLASSES;
 use crate::scenario::Sprayers;
 pub(crate) use slots::{Cell, Slot};
 use under_way::UnderWay;
 
+/// The classes' number, for tables by class.
+const CLASSES: usize = Class::ALL.len();
 /// The longest time that is told apart, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
 const SECOND_NS: u64 = 1_000_000_000;

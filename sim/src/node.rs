@@ -533,6 +533,3 @@ pub(crate) struct Glance {
     pub(crate) hot: u64,
     pub(crate) waiting: u64,
 }
-
-/// The classes' number, for tables by class.
-pub(crate) const CLASSES: usize = Class::ALL.len();

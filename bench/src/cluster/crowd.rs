@@ -14,8 +14,6 @@ use crate::load::Ticker;
 use crate::population;
 use crate::random::Random;
 
-/// A call that was not answered for this long, with all its retries, failed.
-pub(crate) const DEADLINE_MS: u32 = 10_000;
 /// A change of unknown fate is repeated, with its key, for so long.
 const REPEAT: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(1);

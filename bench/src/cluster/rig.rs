@@ -17,6 +17,8 @@ use crate::node::{self, Node};
 use crate::population;
 
 pub(crate) const NODES: usize = 3;
+/// A call that was not answered for this long, with all its retries, failed.
+const DEADLINE_MS: u32 = 10_000;
 /// Every node serves its share after this long at the latest.
 const SETTLE_S: u64 = 20;
 
@@ -207,7 +209,7 @@ impl Rig {
         addresses.rotate_left(first % NODES);
         let mut options = of(&self.first, addresses[0])?;
         options.others = addresses[1..].to_vec();
-        options.deadline_ms = super::crowd::DEADLINE_MS;
+        options.deadline_ms = DEADLINE_MS;
         Ok(options)
     }
 

@@ -6,7 +6,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::command::DeviceProof;
 use crate::id::{DeviceId, SessionId, UserId};
-use crate::record::v1::{GrantRow, Outcome};
+use crate::record::v1::{self, GrantRow, Outcome};
 use crate::refresh::session_secret;
 use crate::secret::Secret;
 use crate::status::Status;
@@ -72,6 +72,24 @@ pub enum Verification {
     Confirmed = 1,
     /// Somebody else: everything that was set up before is gone.
     TakenOver = 2,
+}
+
+impl From<v1::Verification> for Verification {
+    fn from(stored: v1::Verification) -> Verification {
+        match stored {
+            v1::Verification::Confirmed => Verification::Confirmed,
+            v1::Verification::TakenOver => Verification::TakenOver,
+        }
+    }
+}
+
+impl From<Verification> for v1::Verification {
+    fn from(live: Verification) -> v1::Verification {
+        match live {
+            Verification::Confirmed => v1::Verification::Confirmed,
+            Verification::TakenOver => v1::Verification::TakenOver,
+        }
+    }
 }
 
 /// Why the answer is no.

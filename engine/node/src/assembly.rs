@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::backend::Backend;
 use crate::config::Config;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, READS};
 use crate::folder::Folder;
 use crate::member::{Member, node_id};
 use crate::operator::Operator;
@@ -18,9 +18,6 @@ use crate::patience::when_free;
 use crate::serve::{ServeError, system, unwritable};
 use crate::service::{ServerCertificate, Service};
 use crate::whereabouts::{Nowhere, Whereabouts};
-
-/// The newest formats that this program reads.
-pub(crate) const READS: u16 = 3;
 
 /// A journal holds a row for each person who was signed out while the store was
 /// away.

@@ -14,8 +14,9 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::backend::Backend;
 use crate::certificates::{Identity, Issued, Role};
 use crate::config::{Config, ConfigError, Overrides, StorageConfig};
-use crate::deployment::{Deployment, DeploymentError, KeyFault, hex, key_file, store_row};
+use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file, store_row};
 use crate::folder::{Folder, write_private, write_public};
+use crate::hex::hex;
 use crate::init::{Before, InitError, finish, make_folders, written};
 use crate::issuing::{IssuingError, Put, issue_to, read_ca};
 use crate::member::node_id;
@@ -201,7 +202,7 @@ fn read(from: &Path) -> Result<Bundle, BundleError> {
     let text = std::fs::read(from).map(Zeroizing::new).map_err(file)?;
     let read = serde_json::from_slice::<Bundle>(&text).ok();
     let safe = |bundle: &Bundle| {
-        let named = |name: &String| crate::operator::is_name(name);
+        let named = |name: &String| crate::name::is_name(name);
         bundle.version == VERSION && bundle.secrets.keys().all(named)
     };
     let read = read.filter(safe);

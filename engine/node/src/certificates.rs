@@ -264,7 +264,7 @@ pub(crate) fn signs_itself(der: &[u8]) -> bool {
 #[must_use]
 pub fn fingerprint(der: &[u8]) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
-    crate::deployment::hex(hash.as_ref())
+    crate::hex::hex(hash.as_ref())
 }
 
 /// When a certificate (DER) ends, in Unix seconds.

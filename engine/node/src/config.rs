@@ -2,11 +2,13 @@
 
 mod bounds;
 mod overrides;
+mod policy;
 mod ranges;
 mod storage;
 
 pub use bounds::{CrowdConfig, SignUpsConfig, SourcesConfig};
 pub use overrides::Overrides;
+pub use policy::{DegradedConfig, GuessingConfig, SessionsConfig};
 pub(crate) use ranges::{broken_in, line_of};
 pub use storage::{ClusterConfig, FoundationdbConfig, StorageConfig};
 
@@ -90,30 +92,6 @@ pub struct HashingConfig {
     pub lanes: u32,
     /// The least length of a new password, in characters; at least 8.
     pub min_chars: usize,
-}
-
-/// How long sessions live.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SessionsConfig {
-    /// Unused for this long, a session ends.
-    pub idle_ms: u64,
-    /// Used or not, a session ends after this long.
-    pub lifetime_ms: u64,
-}
-
-/// The bound on guesses at one account.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GuessingConfig {
-    /// Failures that cost no wait.
-    pub free: u16,
-    /// The first wait.
-    pub base_ms: u64,
-    /// The longest wait.
-    pub cap_ms: u64,
-    /// Silence after which failures are forgotten.
-    pub forget_ms: u64,
 }
 
 /// Where backups may be made.
@@ -201,44 +179,6 @@ impl Default for HashingConfig {
             passes: policy.passes,
             lanes: policy.lanes,
             min_chars: policy.min_chars,
-        }
-    }
-}
-
-impl Default for SessionsConfig {
-    fn default() -> SessionsConfig {
-        let policy = Policy::default().session;
-        SessionsConfig {
-            idle_ms: policy.idle_ms,
-            lifetime_ms: policy.lifetime_ms,
-        }
-    }
-}
-
-impl Default for GuessingConfig {
-    fn default() -> GuessingConfig {
-        let policy = Policy::default().guess;
-        GuessingConfig {
-            free: policy.free,
-            base_ms: policy.base_ms,
-            cap_ms: policy.cap_ms,
-            forget_ms: policy.forget_ms,
-        }
-    }
-}
-
-/// What is answered while the store is out of reach.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DegradedConfig {
-    /// For how long, in milliseconds; 0 for not at all.
-    pub grace_ms: u64,
-}
-
-impl Default for DegradedConfig {
-    fn default() -> DegradedConfig {
-        DegradedConfig {
-            grace_ms: Policy::default().grace_ms,
         }
     }
 }
@@ -402,7 +342,7 @@ impl Config {
                 "a loopback address",
             ),
             (
-                crate::operator::is_name(&self.cluster.node),
+                crate::name::is_name(&self.cluster.node),
                 "cluster.node",
                 "1 to 63 small letters, digits and inner hyphens",
             ),

@@ -7,7 +7,7 @@ mod rows;
 pub(crate) use keys::{KeyFault, key_file, make_key};
 pub(crate) use news::told;
 pub(crate) use rows::{
-    AuditRow, GatewayRow, KeyKind, KeyRef, LEASE_MS, PersonKeys, RotationRow, StoreRow,
+    AuditRow, GatewayRow, KeyKind, KeyRef, LEASE_MS, PersonKeys, RegionRef, RotationRow, StoreRow,
     TenantPolicy, TenantRow, VersionRow, read, write,
 };
 
@@ -17,17 +17,19 @@ use thiserror::Error;
 use tidegate_account::{Policy, TenantId, UserId};
 use tidegate_runtime::{
     Costs, Field, Formats, IndexKey, IndexKeys, Key, LocalMaster, Master, OsEntropy, Peppers,
-    SealContext, Tenant, Tenants, WrappedKey,
+    SealContext, Tenant, Tenants,
 };
 use tidegate_storage_api::{Key as RowKey, KeyRange, Region, Store, StoreError, SystemPart};
 
-use crate::assembly::READS;
 use crate::backend::{Backend, BackendError, open_directory};
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::hex::unhex;
 use crate::regions::{Bordered, RegionError};
 use crate::rights::Gateways;
 
+/// The newest formats that this program reads.
+pub(crate) const READS: u16 = 3;
 /// Tenants and gateways read at once; far more than a deployment has.
 pub(crate) const ROWS_MAX: usize = 100_000;
 
@@ -259,15 +261,4 @@ pub(crate) fn tenant_context(tenant: TenantId) -> SealContext {
         field: Field::TenantKey,
         revision: 0,
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(crate) fn unhex(text: &str) -> Option<WrappedKey> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    let bytes = bytes.collect::<Option<Vec<u8>>>()?;
-    bytes.try_into().ok().map(WrappedKey)
 }

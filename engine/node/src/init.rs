@@ -13,18 +13,18 @@ use tidegate_runtime::{Key, LocalMaster, Master, SealFault};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Region, Store, StoreError, SystemPart};
 use zeroize::Zeroizing;
 
-use crate::assembly::READS;
 use crate::backend::{Backend, BackendError, open_directory};
 use crate::certificates::{CertificateError, Identity, Role, make_ca};
 use crate::config::{Config, ConfigError, Overrides, StorageConfig};
 use crate::deployment::{
-    GatewayRow, KeyFault, LEASE_MS, PersonKeys, StoreRow, TenantPolicy, TenantRow, VersionRow, hex,
-    key_file, make_key, tenant_context, write,
+    GatewayRow, KeyFault, LEASE_MS, PersonKeys, READS, RegionRef, StoreRow, TenantPolicy,
+    TenantRow, VersionRow, key_file, make_key, tenant_context, write,
 };
 use crate::folder::{Folder, make_private_folder, write_private, write_public};
+use crate::hex::hex;
 use crate::issuing::{IssuingError, Put, issue_to, put_certificate};
 use crate::regions::{
-    Brought, RegionError, RegionRef, refuse_taken, refuse_wrong_key, register, registration,
+    Brought, RegionError, refuse_taken, refuse_wrong_key, register, registration,
 };
 pub use gateways::{DEFAULT_GATEWAY, DEFAULT_OPERATOR, OFFICE_GATEWAY, Rates};
 pub(crate) use gateways::{DEFAULT_RATE_PER_S, OFFICE_RATE_PER_S};

@@ -12,7 +12,8 @@ use tidegate_storage_api::{
     Check, Commit, Key as RowKey, KeyRange, Region, Store, StoreError, SystemPart,
 };
 
-use crate::deployment::{KeyRef, hex, read, write};
+use crate::deployment::{KeyRef, RegionRef, read, write};
+use crate::hex::hex;
 
 /// The directory's own row.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -28,15 +29,6 @@ struct RegionRow {
     number: u8,
     /// Drawn by the deployment that is this region.
     registration: String,
-}
-
-/// Which region a deployment is, and by which key it knows the directory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct RegionRef {
-    pub(crate) number: u8,
-    /// Drawn when the deployment was made: no other is this region.
-    pub(crate) registration: String,
-    pub(crate) directory: KeyRef,
 }
 
 /// Why a region cannot be, or be used.

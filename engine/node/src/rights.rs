@@ -1,11 +1,14 @@
 //! What gateways and operators may do. The stored row says it, not the
 //! certificate, so it can be changed and withdrawn while connections are open.
 
+mod right;
+
+pub(crate) use right::Right;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
 use tidegate_account::{Administrator, TenantId};
 use tidegate_runtime::GatewayId;
 use tidegate_wire::Plane;
@@ -13,31 +16,6 @@ use tokio::sync::watch;
 
 use crate::certificates::Role;
 use crate::deployment::GatewayRow;
-
-/// A plane, as a right that somebody may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Right {
-    /// Ask for the person who is there.
-    Auth,
-    /// Act on accounts.
-    Admin,
-    /// Run the deployment.
-    Operator,
-    /// No plane, but a duty: whoever signs up or in through this gateway comes
-    /// from a source that it names.
-    Sourced,
-}
-
-impl Right {
-    fn of(plane: Plane) -> Right {
-        match plane {
-            Plane::Auth => Right::Auth,
-            Plane::Admin => Right::Admin,
-            Plane::Operator => Right::Operator,
-        }
-    }
-}
 
 /// A gateway or an operator that may connect.
 pub(crate) struct Gateway {

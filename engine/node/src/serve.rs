@@ -1,32 +1,34 @@
 //! Running a node: assembly, readiness, drain.
 
+mod error;
+
+pub use error::ServeError;
+pub(crate) use error::{system, unwritable};
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use thiserror::Error;
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{OsEntropy, SystemClock};
-use tidegate_storage_api::StoreError;
 use tidegate_storage_fjall::OpenError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Admin};
-use crate::assembly::{Journal, READS, assemble, serving};
+use crate::assembly::{Journal, assemble, serving};
 use crate::backend::{Backend, BackendError};
-use crate::config::{Config, ConfigError, StorageConfig};
-use crate::credentials::{self, Trouble, Whose};
-use crate::deployment::{Deployment, DeploymentError, KeyFault, key_file, refuse_newer};
+use crate::config::{Config, StorageConfig};
+use crate::credentials::{self, Whose};
+use crate::deployment::{Deployment, READS, key_file, refuse_newer};
 use crate::described::describe;
 use crate::disk;
 use crate::folder::Folder;
 use crate::member::Member;
 use crate::operator::Operator;
 use crate::patience::{patiently, when_free};
-use crate::service::{Endpoint, EndpointError, Service};
+use crate::service::{Endpoint, Service};
 
 /// How long the last answers have to leave before connections close.
 const LINGER_MS: u64 = 100;
@@ -40,91 +42,6 @@ pub struct ServeOptions {
     pub listen: Option<SocketAddr>,
     /// Another address for metrics.
     pub metrics: Option<SocketAddr>,
-}
-
-/// Why a node could not run.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// There is no node's folder here.
-    #[error("{0} is not a node's folder; `tidegate init` makes one")]
-    NoFolder(PathBuf),
-    /// Nobody could connect.
-    #[error("{0}")]
-    Credentials(Trouble),
-    /// The configuration cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A key file cannot be used.
-    #[error(transparent)]
-    Key(#[from] KeyFault),
-    /// Keys, tenants or gateways cannot be read.
-    #[error(transparent)]
-    Deployment(#[from] DeploymentError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] BackendError),
-    /// The node's own journal cannot be opened.
-    #[error(transparent)]
-    OpenJournal(#[from] OpenError),
-    /// The disk takes no changes.
-    #[error("{path} cannot be written: {why}")]
-    Unwritable {
-        /// Where.
-        path: PathBuf,
-        /// Why, and what to do.
-        why: &'static str,
-    },
-    /// The store cannot be read.
-    #[error("the store cannot be read: {0}")]
-    Store(#[from] StoreError),
-    /// The node's own journal cannot be read.
-    #[error("the journal cannot be read: {0}")]
-    Journal(StoreError),
-    /// No gateway could go where it listens.
-    #[error("set cluster.address in config.toml: gateways cannot be sent to {0}")]
-    Nowhere(SocketAddr),
-    /// The endpoint cannot start.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    /// Something of the system's is missing: a thread, a signal, a socket.
-    #[error("{what}: {source}")]
-    System {
-        /// What is missing.
-        what: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-impl ServeError {
-    /// Whether the store did not answer, as it may later.
-    pub(crate) fn is_away(&self) -> bool {
-        matches!(
-            self,
-            ServeError::Store(StoreError::Unavailable)
-                | ServeError::Deployment(DeploymentError::Store(StoreError::Unavailable))
-        )
-    }
-
-    /// Whether another process has open what this one needs.
-    pub(crate) fn is_in_use(&self) -> bool {
-        matches!(
-            self,
-            ServeError::OpenJournal(OpenError::InUse(_))
-                | ServeError::Open(BackendError::Embedded(OpenError::InUse(_)))
-        )
-    }
-}
-
-pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {
-    move |source| ServeError::System { what, source }
-}
-
-pub(crate) fn unwritable(path: &Path, kind: std::io::ErrorKind) -> ServeError {
-    ServeError::Unwritable {
-        path: path.to_owned(),
-        why: disk::mend(kind, path),
-    }
 }
 
 /// Names what is wrong with the disk, where an opening failed by it.

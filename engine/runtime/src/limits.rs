@@ -1,4 +1,4 @@
-//! Every limit of the runtime, by name.
+//! Every limit of the runtime, by name, and how long things are kept.
 
 /// What may be held, wait or run at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,26 @@ impl Default for Limits {
             interim_people: 200_000,
             settle_per_s: 500,
             retry_after_ms: 250,
+        }
+    }
+}
+
+/// How long things are kept after they happened, in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Events.
+    pub events_ms: u64,
+    /// Administrative acts.
+    pub audits_ms: u64,
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention {
+            events_ms: 30 * DAY_MS,
+            audits_ms: 400 * DAY_MS,
         }
     }
 }

@@ -4,10 +4,13 @@
 //! stands beside it in clear, so that nothing sealed can stand in another's
 //! place.
 
+mod key;
+
+pub use key::{Key, SealFault};
+
 use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use thiserror::Error;
-use tidegate_account::{Secret, TenantId, UserId, record};
+use tidegate_account::{TenantId, UserId, record};
 use zeroize::Zeroizing;
 
 use crate::ports::Cpu;
@@ -19,9 +22,6 @@ const _: () = assert!(NONCE_BYTES + TAG_BYTES == record::SEAL_BYTES);
 /// The length of a wrapped key, in bytes.
 pub(crate) const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
 
-/// A 256-bit key.
-pub type Key = Secret<32>;
-
 /// A key sealed under another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedKey(pub [u8; WRAPPED_BYTES]);
@@ -30,11 +30,6 @@ impl WrappedKey {
     /// In the place of a key that is derived and has no wrapped form.
     pub(crate) const NONE: WrappedKey = WrappedKey([0; WRAPPED_BYTES]);
 }
-
-/// Key, associated data and text do not belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("sealed data does not open")]
-pub struct SealFault;
 
 /// What is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

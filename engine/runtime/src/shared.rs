@@ -18,7 +18,7 @@ use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
 use crate::interims::Interims;
 use crate::lates::Lates;
-use crate::limits::Limits;
+use crate::limits::{Limits, Retention};
 use crate::lookups::Lookups;
 use crate::meters::Meters;
 use crate::ownership::{Lease, Ownership};
@@ -27,7 +27,6 @@ use crate::person::Message;
 use crate::ports::{Clock, Cpu, Entropy};
 use crate::regions::Regions;
 use crate::sources::Sources;
-use crate::sweeping::Retention;
 use crate::tenants::Tenants;
 use crate::warm::WriteBehind;
 

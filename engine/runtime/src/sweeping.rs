@@ -21,26 +21,6 @@ const PAGE: usize = 512;
 /// How long to rest between two walks, and after a store that did not answer.
 const REST_MS: u64 = 60_000;
 
-/// How long things are kept after they happened, in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Events.
-    pub events_ms: u64,
-    /// Administrative acts.
-    pub audits_ms: u64,
-}
-
-const DAY_MS: u64 = 86_400_000;
-
-impl Default for Retention {
-    fn default() -> Retention {
-        Retention {
-            events_ms: 30 * DAY_MS,
-            audits_ms: 400 * DAY_MS,
-        }
-    }
-}
-
 /// What one walk did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {

@@ -1,7 +1,7 @@
 //! What became of everything, by the second in which it began: what windows are
 //! made of. Four bytes for each call that was answered.
 
-use crate::node::CLASSES;
+use super::CLASSES;
 
 /// One second, counted from the end of the warm-up.
 #[derive(Clone, Debug, Default)]

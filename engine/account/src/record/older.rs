@@ -11,7 +11,6 @@ use super::parts::{
 };
 use super::{Corrupt, Format, v1, v2};
 use crate::identifier::IdentifierKind;
-use crate::reply::Verification;
 use crate::status::Status;
 
 /// In the place of a successor that was given up: it opens for no token.
@@ -74,24 +73,6 @@ impl From<IdentifierKind> for v1::IdentifierKind {
             IdentifierKind::Email => v1::IdentifierKind::Email,
             IdentifierKind::Phone => v1::IdentifierKind::Phone,
             IdentifierKind::Username => v1::IdentifierKind::Username,
-        }
-    }
-}
-
-impl From<v1::Verification> for Verification {
-    fn from(stored: v1::Verification) -> Verification {
-        match stored {
-            v1::Verification::Confirmed => Verification::Confirmed,
-            v1::Verification::TakenOver => Verification::TakenOver,
-        }
-    }
-}
-
-impl From<Verification> for v1::Verification {
-    fn from(live: Verification) -> v1::Verification {
-        match live {
-            Verification::Confirmed => v1::Verification::Confirmed,
-            Verification::TakenOver => v1::Verification::TakenOver,
         }
     }
 }

@@ -9,10 +9,9 @@ use tidegate_runtime::ports::Entropy;
 use tidegate_runtime::{OsEntropy, SystemClock};
 
 use super::{YES, logging, output};
-use crate::assembly::READS;
 use crate::bundle;
 use crate::config::{FoundationdbConfig, Overrides, StorageConfig};
-use crate::deployment::LEASE_MS;
+use crate::deployment::{LEASE_MS, READS};
 use crate::folder::Folder;
 use crate::init::{
     self as folder_init, DEFAULT_GATEWAY, DEFAULT_OPERATOR, DEFAULT_RATE_PER_S, Founding,

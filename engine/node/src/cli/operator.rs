@@ -186,8 +186,8 @@ pub(super) fn gateway(command: &GatewayCommand) -> anyhow::Result<u8> {
 }
 
 fn gateway_add(args: &GatewayArgs) -> anyhow::Result<u8> {
-    if !crate::operator::is_name(&args.name) {
-        return Ok(args.at.no("invalid_name", crate::operator::NAME_RULE));
+    if !crate::name::is_name(&args.name) {
+        return Ok(args.at.no("invalid_name", crate::name::NAME_RULE));
     }
     let role = match args.rights.contains(&Right::Operator) {
         true => Role::Operator,

@@ -8,8 +8,9 @@ use tidegate_runtime::Key;
 use tidegate_runtime::ports::Entropy;
 use zeroize::Zeroizing;
 
-use super::{KeyRef, hex};
+use super::KeyRef;
 use crate::folder::{Folder, write_private};
+use crate::hex::hex;
 
 /// A key file that cannot be used.
 #[derive(Debug, Error)]

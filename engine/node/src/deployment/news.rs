@@ -3,8 +3,7 @@
 
 use tidegate_storage_api::{Commit, Key as RowKey, Store, SystemPart};
 
-use super::{Deployment, DeploymentError, refuse_newer, store_row};
-use crate::assembly::READS;
+use super::{Deployment, DeploymentError, READS, refuse_newer, store_row};
 
 /// The newest change that a node has taken up.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use tidegate_account::UsernamePolicy;
 use tidegate_storage_api::Region;
 
 use crate::config::{DegradedConfig, GuessingConfig, SessionsConfig, SourcesConfig};
-use crate::regions::RegionRef;
 use crate::rights::Right;
 
 /// The format of the rows here.
@@ -45,6 +44,15 @@ pub(crate) struct KeyRef {
     pub(crate) number: u32,
     /// 64 bits of a hash of the key.
     pub(crate) check: String,
+}
+
+/// Which region a deployment is, and by which key it knows the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct RegionRef {
+    pub(crate) number: u8,
+    /// Drawn when the deployment was made: no other is this region.
+    pub(crate) registration: String,
+    pub(crate) directory: KeyRef,
 }
 
 /// The key files that this store needs, the newest last.

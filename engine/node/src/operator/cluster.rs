@@ -9,8 +9,7 @@ use tidegate_cluster::{NodeId, NodeRow, NodeState, Standing, owner_among};
 use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Slot, StoreError};
 
 use super::{Operator, OperatorError, Said, no};
-use crate::assembly::READS;
-use crate::deployment::{DeploymentError, ROWS_MAX};
+use crate::deployment::{DeploymentError, READS, ROWS_MAX};
 use crate::member::{Member, node_id};
 
 /// How long the store is waited for before the node says what it knows itself.

@@ -4,8 +4,9 @@ use serde_json::json;
 use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, SystemPart};
 
 use super::tenant::tenant_key;
-use super::{NAME_RULE, Operator, OperatorError, Said, is_name, no};
+use super::{Operator, OperatorError, Said, no};
 use crate::deployment::{DeploymentError, GatewayRow, ROWS_MAX, read, write};
+use crate::name::{NAME_RULE, is_name};
 use crate::rights::{RATE_MAX_PER_S, Right};
 
 /// Certificates with which one gateway may come.

@@ -14,8 +14,9 @@ use super::tenant::tenant_key;
 use super::{Operator, OperatorError, Said, no};
 use crate::deployment::{
     DeploymentError, KeyKind, RotationRow, StoreRow, TenantRow, make_key, store_row,
-    tenant_context, unhex, write,
+    tenant_context, write,
 };
+use crate::hex::{hex, unhex};
 
 /// How long commits that were prepared under the old key may still be under
 /// way when the walk begins.
@@ -182,7 +183,7 @@ impl Operator {
                 let mut nonce = [0; 24];
                 nonce.copy_from_slice(&self.entropy.seed()[..24]);
                 let wrapped = new.wrap(&context, nonce, &opened);
-                *text = crate::deployment::hex(&wrapped.map_err(|_| OperatorError::Seal)?.0);
+                *text = hex(&wrapped.map_err(|_| OperatorError::Seal)?.0);
             }
             commit = commit.put(
                 tenant_key(&row.name),

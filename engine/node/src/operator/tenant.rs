@@ -5,10 +5,12 @@ use tidegate_account::TenantId;
 use tidegate_runtime::{Key, Master};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, Region, SystemPart};
 
-use super::{NAME_RULE, Operator, OperatorError, Said, is_name, no};
+use super::{Operator, OperatorError, Said, no};
 use crate::deployment::{
-    DeploymentError, ROWS_MAX, TenantPolicy, TenantRow, hex, read, store_row, tenant_context, write,
+    DeploymentError, ROWS_MAX, TenantPolicy, TenantRow, read, store_row, tenant_context, write,
 };
+use crate::hex::hex;
+use crate::name::{NAME_RULE, is_name};
 
 impl Operator {
     pub(super) async fn tenant_add(

@@ -9,8 +9,7 @@ use tidegate_cluster::{NodeId, NodeRow, NodeState};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Store, SystemPart};
 
 use super::{Operator, OperatorError, Said, no};
-use crate::assembly::READS;
-use crate::deployment::{VersionRow, version_row, write};
+use crate::deployment::{READS, VersionRow, version_row, write};
 
 /// What the nodes that are there read, by name.
 type Reads = BTreeMap<String, u16>;

@@ -3,8 +3,10 @@
 
 use tidegate_account::SourcePolicy;
 
-use super::trust::{TRUSTED_FAILURES, TRUSTED_MS};
-
+/// For this long a success is good for its source.
+pub(super) const TRUSTED_MS: u64 = 24 * 60 * 60_000;
+/// So many failures a success is good for.
+pub(super) const TRUSTED_FAILURES: u8 = 8;
 /// Places of a bucket.
 pub(super) const PLACES: usize = 8;
 

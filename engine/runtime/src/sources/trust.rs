@@ -3,15 +3,10 @@
 //! stranger's again until the next success, however long that takes: time earns
 //! nothing, or one account of one's own would lift the bound on a crowd.
 
-use super::place::Place;
+use super::place::{Place, TRUSTED_FAILURES, TRUSTED_MS};
 use super::{Charge, Concluded, Sources};
 use crate::ports::Clock;
 use crate::queue::Turn;
-
-/// For this long a success is good for its source.
-pub(super) const TRUSTED_MS: u64 = 24 * 60 * 60_000;
-/// So many failures a success is good for.
-pub(super) const TRUSTED_FAILURES: u8 = 8;
 
 /// Whether a success answers for an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

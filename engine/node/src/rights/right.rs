@@ -1,0 +1,31 @@
+//! What somebody may have a right to. Rows hold it, so it stands apart from what
+//! reads rows.
+
+use serde::{Deserialize, Serialize};
+use tidegate_wire::Plane;
+
+/// A plane, as a right that somebody may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Right {
+    /// Ask for the person who is there.
+    Auth,
+    /// Act on accounts.
+    Admin,
+    /// Run the deployment.
+    Operator,
+    /// No plane, but a duty: whoever signs up or in through this gateway comes
+    /// from a source that it names.
+    Sourced,
+}
+
+impl Right {
+    /// The right to a plane.
+    pub(super) fn of(plane: Plane) -> Right {
+        match plane {
+            Plane::Auth => Right::Auth,
+            Plane::Admin => Right::Admin,
+            Plane::Operator => Right::Operator,
+        }
+    }
+}
