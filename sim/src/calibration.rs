@@ -11,7 +11,9 @@ use tidegate_storage_simulated::{Costs as StoreCosts, Latency};
 use tidegate_wire::Class;
 
 use self::file::File;
-use crate::machine::POOLS;
+
+/// Pools of threads of a node, each with what it takes to wake it.
+pub(crate) const POOLS: usize = 4;
 
 const SHIPPED: &str = include_str!("../calibration.json");
 

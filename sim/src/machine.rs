@@ -10,11 +10,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::agenda::{Agenda, Call};
-use crate::calibration::Stalls;
+use crate::calibration::{POOLS, Stalls};
 use crate::random::Stream;
 
-/// Pools, and what they are called in reports.
-pub(crate) const POOLS: usize = 4;
+/// What pools are called in reports.
 pub(crate) const POOL_NAMES: [&str; POOLS] = ["endpoint", "actors", "store-write", "store-read"];
 
 /// A piece of work: when it begins, it says how long it takes, and what is done

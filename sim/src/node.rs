@@ -20,9 +20,9 @@ use tidegate_storage_simulated::Cluster;
 use tidegate_wire::{Class, Opcode};
 
 use crate::agenda::{Agenda, Call};
-use crate::calibration::Costs;
+use crate::calibration::{Costs, POOLS};
 use crate::gateway::Gateway;
-use crate::machine::{Machine, POOLS, Pool, Shape, Used};
+use crate::machine::{Machine, Pool, Shape, Used};
 use crate::network::{Line, Network};
 use crate::people::{Keys, TENANT};
 use crate::plant::Plant;

@@ -5,6 +5,7 @@ mod chart;
 mod judged;
 mod page;
 mod sprayed;
+mod text;
 mod uncovered;
 mod windows;
 
@@ -16,8 +17,9 @@ use tidegate_wire::Class;
 pub use bottleneck::GivesOut;
 pub use judged::{DuringFault, ObjectiveReport, Window};
 pub use page::page;
-pub(crate) use page::{HEAD, escape, faults, stands_on};
+pub(crate) use page::{HEAD, faults, stands_on};
 pub use sprayed::SprayReport;
+pub(crate) use text::escape;
 
 use crate::book::{Moment, State, quantile_ms};
 use crate::calibration::Calibration;

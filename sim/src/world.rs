@@ -12,10 +12,10 @@ use tokio::runtime::{Builder, RngSeed, Runtime};
 
 use crate::agenda::Agenda;
 use crate::book::Book;
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, POOLS};
 use crate::gateway::{Gateway, Why};
 use crate::invariants::Invariants;
-use crate::machine::{Machine, POOLS, Shape};
+use crate::machine::{Machine, Shape};
 use crate::network::{IDLE_NS, Network};
 use crate::node::{Glance, Journals, Making, Node, StartError};
 use crate::people::{Keys, People};

@@ -121,16 +121,10 @@ const CLOSING: &[(&str, &str, &str)] = &[
     ("runtime", "shared", "regions"),
     // Heads cannot be read for the reason that bodies cannot.
     ("wire", "frame", "decode"),
-    // A copy is made of an open store, which offers to make it.
-    ("storage-fjall", "store", "backup"),
     // The cluster hands out its clients.
     ("storage-simulated", "cluster", "store"),
-    // Pools are the processor's; what it costs to stall is calibrated.
-    ("sim", "calibration", "machine"),
     // Each end of a connection knows where the other is.
     ("sim", "node", "gateway"),
-    // A page draws charts, which escape text as a page does.
-    ("sim", "report/chart", "report/page"),
     // A report shows what was measured, and whoever measures makes one.
     ("bench", "report", "ceiling"),
     ("bench", "report", "run"),

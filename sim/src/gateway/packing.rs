@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{Gateway, Waiting};
 use crate::agenda::{Agenda, Call};
-use crate::calibration::{Costs, TurnCosts};
-use crate::machine::{Machine, POOLS, Pool, Shape};
+use crate::calibration::{Costs, POOLS, TurnCosts};
+use crate::machine::{Machine, Pool, Shape};
 use crate::node::datagrams;
 use crate::random::Stream;
 use crate::scenario;

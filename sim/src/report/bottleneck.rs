@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use tidegate_storage_simulated::Costs as StoreCosts;
 
-use crate::machine::{POOL_NAMES, POOLS};
+use crate::calibration::POOLS;
+use crate::machine::POOL_NAMES;
 use crate::node::{Glance, pool_threads};
 use crate::scenario::Scenario;
 use crate::world::Sample;

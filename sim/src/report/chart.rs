@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use super::page::{escape, short};
+use super::text::{escape, short};
 use super::{ClassReport, FaultReport};
 
 const WIDTH: f64 = 860.0;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use super::chart::{Line, Scale, distribution, over_time};
+use super::text::{escape, short};
 use super::{MomentReport, Quantiles, Report, SecondReport};
 use crate::inputs::Input;
 pub(crate) use verdict::faults;
@@ -246,20 +247,4 @@ fn duration(ms: f64) -> String {
         ms if ms >= 1_000.0 => format!("{} s", short(ms / 1_000.0)),
         ms => format!("{} ms", short(ms)),
     }
-}
-
-pub(super) fn short(value: f64) -> String {
-    match value {
-        value if value >= 1e6 => format!("{:.2}M", value / 1e6),
-        value if value >= 1e4 => format!("{:.0}k", value / 1e3),
-        value if value >= 100.0 || (value - value.round()).abs() < 1e-9 => format!("{value:.0}"),
-        value => format!("{value:.2}"),
-    }
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

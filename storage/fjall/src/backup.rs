@@ -2,51 +2,21 @@
 //! keys go into folders of their own, because they are to be kept apart:
 //! without the keys, a copy of the rows names nobody.
 
+mod error;
+
+pub use error::BackupError;
+
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use fjall::{Database, KeyspaceCreateOptions, PersistMode, Readable};
-use thiserror::Error;
 use tidegate_storage_api::{Key, StoreError};
 
 use crate::integrity::Verify;
 use crate::key_file::KeyFile;
 use crate::rows::{Absent, MetaError, NEWEST, Rows, build, take_over};
 use crate::store::{FjallStore, Options};
-
-/// Why a copy was not made or not put back.
-#[derive(Debug, Error)]
-pub enum BackupError {
-    /// There is something already.
-    #[error("{0} exists already and is left as it is")]
-    Exists(PathBuf),
-    /// The operating system refused.
-    #[error("{path}: {source}")]
-    Io {
-        /// What was read or written.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// What was read is not whole.
-    #[error("{path} cannot be read: {reason}")]
-    Damaged {
-        /// The folder.
-        path: PathBuf,
-        /// What was wrong, without any stored data.
-        reason: String,
-    },
-    /// Rows and keys must be able to be kept apart.
-    #[error("rows and keys go into two folders, neither inside the other")]
-    Nested,
-    /// The copying broke off.
-    #[error("the copying broke off; see the log")]
-    Broken,
-    /// A folder cannot be made or moved to its place.
-    #[error("the folder cannot be made: {0}")]
-    Folder(#[from] io::Error),
-}
 
 /// What was made for a copy, which is worth nothing unless all of it is done.
 #[derive(Default)]
