@@ -125,7 +125,7 @@ const CLOSING: &[(&str, &str, &str)] = &[
     ("storage-simulated", "cluster", "store"),
     // Each end of a connection knows where the other is.
     ("sim", "node", "gateway"),
-    // A report shows what was measured, and whoever measures makes one.
+    // A report shows what was measured, and a measurement ends in a report.
     ("bench", "report", "ceiling"),
     ("bench", "report", "run"),
     ("bench", "report/limit", "fidelity/point"),

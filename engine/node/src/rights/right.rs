@@ -1,10 +1,10 @@
-//! What somebody may have a right to. Rows hold it, so it stands apart from what
-//! reads rows.
+//! What a gateway or an operator can have a right to. Rows hold it, so it stands
+//! apart from what reads rows.
 
 use serde::{Deserialize, Serialize};
 use tidegate_wire::Plane;
 
-/// A plane, as a right that somebody may have.
+/// A plane as a right, or a duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Right {
