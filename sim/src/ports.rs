@@ -467,7 +467,8 @@ impl Store for NodeStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{POOLS, Shape};
+    use crate::calibration::POOLS;
+    use crate::machine::Shape;
 
     #[test]
     fn a_date_that_is_wrong_for_two_reasons_is_right_when_both_are_over() {
