@@ -228,16 +228,19 @@ impl World {
         self.ask_with(None, command)
     }
 
+    /// All that is told until no work is left is this one reply: a later one,
+    /// or one to another command, is a fault.
     pub(super) fn ask_with(&mut self, key: Option<u8>, command: Command) -> Reply {
-        let mut output = self.send(key, command);
-        while output.replies.is_empty() {
-            output = self.work();
-        }
+        assert!(self.waiting.is_empty(), "{:?}", self.waiting);
+        let ticket = Ticket(self.drawn);
+        let mut replies = self.send(key, command).replies;
         while !self.waiting.is_empty() {
-            self.work();
+            replies.append(&mut self.work().replies);
         }
-        assert_eq!(output.replies.len(), 1);
-        output.replies.remove(0).1
+        assert!(!self.account.is_waiting());
+        let [(told, reply)] = <[(Ticket, Reply); 1]>::try_from(replies).unwrap();
+        assert_eq!(told, ticket);
+        reply
     }
 
     pub(super) fn sign_in(&mut self, password: &str) -> Reply {
@@ -248,13 +251,19 @@ impl World {
         self.ask(refresh(grant))
     }
 
-    /// Writes the record and reads it again, as a crash would.
+    /// Writes what there is and reads it again, as a crash would.
     pub(super) fn crash(&mut self) {
-        let (check, sealed) = self.account.parts().unwrap();
-        let bytes = unsealed(Format::NEWEST, check, sealed);
-        let view = View::new(&bytes).unwrap();
-        let (check, sealed) = view.read(view.sealed()).unwrap();
-        self.account = Account::load(check, sealed);
+        let account = &self.account;
+        self.account = match (account.parts(), &account.erased) {
+            (Some((check, sealed)), _) => {
+                let bytes = unsealed(Format::NEWEST, check, sealed);
+                let view = View::new(&bytes).unwrap();
+                let (check, sealed) = view.read(view.sealed()).unwrap();
+                Account::load(check, sealed)
+            }
+            (None, Some(erasure)) => Account::erased(account.user, erasure.clone()),
+            (None, None) => Account::absent(account.user),
+        };
         self.waiting.clear();
     }
 

@@ -54,6 +54,11 @@ fn a_stand_in_lets_nobody_in_and_knows_no_question() {
     let [Effect::VerifyPassword { stored: None, .. }] = world.waiting[..] else {
         panic!("something to compare with: {:?}", world.waiting);
     };
+    let replies = world.work().replies;
+    assert!(matches!(
+        replies[..],
+        [(_, Reply::No(Refusal::InvalidCredentials))]
+    ));
     let lock = world.ask(set_status(StatusChange::Lock));
     assert_eq!(lock.refused(), Refusal::UnknownAccount);
     let by = SessionProof {
