@@ -14,11 +14,11 @@ use crate::reply::LifecycleReply;
 use crate::reply::SessionReply;
 use crate::reply::Verification::{self, Confirmed, TakenOver};
 
-const MAIL: u8 = 0x41;
+pub(super) const MAIL: u8 = 0x41;
 const OTHER: u8 = 0x42;
 
 /// An identifier whose hash is all this byte.
-fn identifier(kind: IdentifierKind, fill: u8) -> ClaimedIdentifier {
+pub(super) fn identifier(kind: IdentifierKind, fill: u8) -> ClaimedIdentifier {
     let text = match kind {
         IdentifierKind::Email => std::format!("m{fill}@example.com"),
         IdentifierKind::Phone => std::format!("+493012345{fill}"),
@@ -33,12 +33,12 @@ fn identifier(kind: IdentifierKind, fill: u8) -> ClaimedIdentifier {
     }
 }
 
-fn mail(fill: u8) -> ClaimedIdentifier {
+pub(super) fn mail(fill: u8) -> ClaimedIdentifier {
     identifier(IdentifierKind::Email, fill)
 }
 
 /// An account set up with a user name to sign in by, and this mail address.
-fn set_up(password: &str, fill: u8) -> (World, Grant) {
+pub(super) fn set_up(password: &str, fill: u8) -> (World, Grant) {
     let mut world = World::empty();
     let name = identifier(IdentifierKind::Username, 0x55);
     world.ask(Command::Credential(CredentialCommand::SignUp(SignUp {
@@ -49,7 +49,7 @@ fn set_up(password: &str, fill: u8) -> (World, Grant) {
     (world, grant)
 }
 
-fn verify(fill: u8, session: Option<&Grant>, password: Option<&str>) -> Command {
+pub(super) fn verify(fill: u8, session: Option<&Grant>, password: Option<&str>) -> Command {
     Command::Identifier(IdentifierCommand::Verify(Box::new(
         crate::command::Verify {
             identifier: mail(fill),
@@ -60,7 +60,7 @@ fn verify(fill: u8, session: Option<&Grant>, password: Option<&str>) -> Command 
     )))
 }
 
-fn claim(grant: &Grant, identifier: ClaimedIdentifier) -> Command {
+pub(super) fn claim(grant: &Grant, identifier: ClaimedIdentifier) -> Command {
     Command::Identifier(IdentifierCommand::Claim {
         by: proof(grant),
         identifier,
