@@ -1,8 +1,9 @@
 use super::*;
 use crate::record::{
-    DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
+    Corrupt, DEVICES_MAX, Format, IDENTIFIERS_MAX, IdentifierRow, OUTCOMES_MAX, RECORD_MAX_BYTES,
     SESSIONS_MAX, Unwritable, assemble, write,
 };
+use crate::reply::Verification;
 use crate::table::assert_table;
 use std::fmt::Write;
 
@@ -102,19 +103,74 @@ fn version_1_is_not_written_where_it_would_forget_the_directory() {
     }
 }
 
+const KINDS: [IdentifierKind; 3] = [
+    IdentifierKind::Email,
+    IdentifierKind::Phone,
+    IdentifierKind::Username,
+];
+const VERIFICATIONS: [Verification; 2] = [Verification::Confirmed, Verification::TakenOver];
+/// Those that somebody's account can have.
+const STATUSES: [Status; 3] = [Status::Active, Status::Locked, Status::Suspended];
+
+fn shown_kinds() -> impl Iterator<Item = (IdentifierKind, Verification)> {
+    let of = |kind| VERIFICATIONS.map(|verification| (kind, verification));
+    KINDS.into_iter().flat_map(of)
+}
+
+/// Every event that can be appended, in the order of its kinds.
+fn every_event() -> Vec<EventKind> {
+    use EventKind as E;
+    let reasons = [
+        EndReason::Revoked,
+        EndReason::RefreshReused,
+        EndReason::Evicted,
+        EndReason::Expired,
+        EndReason::TakenOver,
+    ];
+    let mut all = Vec::from([E::SignedUp, E::SignedIn(3, 1), E::SignInFailed]);
+    all.extend(reasons.map(|reason| E::SessionEnded(3, reason)));
+    all.extend([E::DeviceAdded(4), E::PasswordUpgraded]);
+    all.extend(STATUSES.map(E::StatusChanged));
+    all.push(E::UnknownIdentifier);
+    all.extend(KINDS.map(E::IdentifierClaimed));
+    all.extend(shown_kinds().map(|(kind, by)| E::IdentifierVerified(kind, by)));
+    all.extend(KINDS.map(E::IdentifierDropped));
+    all.extend([E::PasswordReplaced, E::Removed, E::Erased]);
+    all
+}
+
+/// A new kind gets the next number, and joins [`every_event`].
+fn number(kind: &EventKind) -> usize {
+    match kind {
+        EventKind::SignedUp => 0,
+        EventKind::SignedIn(..) => 1,
+        EventKind::SignInFailed => 2,
+        EventKind::SessionEnded(..) => 3,
+        EventKind::DeviceAdded(_) => 4,
+        EventKind::PasswordUpgraded => 5,
+        EventKind::StatusChanged(_) => 6,
+        EventKind::UnknownIdentifier => 7,
+        EventKind::IdentifierClaimed(_) => 8,
+        EventKind::IdentifierVerified(..) => 9,
+        EventKind::IdentifierDropped(_) => 10,
+        EventKind::PasswordReplaced => 11,
+        EventKind::Removed => 12,
+        EventKind::Erased => 13,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| std::format!("{byte:02x}"));
+    digits.collect()
+}
+
 #[test]
-fn events_read_back_and_their_bytes_are_as_written_down() {
+fn every_event_reads_back_and_its_bytes_are_as_written_down() {
     let mut dump = String::new();
-    for kind in [
-        EventKind::SignedUp,
-        EventKind::SignedIn(3, 1),
-        EventKind::SignInFailed,
-        EventKind::SessionEnded(3, EndReason::Evicted),
-        EventKind::DeviceAdded(4),
-        EventKind::PasswordUpgraded,
-        EventKind::StatusChanged(crate::status::Status::Locked),
-        EventKind::Erased,
-    ] {
+    let mut numbers: Vec<usize> = every_event().iter().map(number).collect();
+    numbers.dedup();
+    assert_eq!(numbers, (0..14).collect::<Vec<_>>());
+    for kind in every_event() {
         let event = crate::event::Event {
             tenant: 7,
             user: [1; 16],
@@ -123,13 +179,54 @@ fn events_read_back_and_their_bytes_are_as_written_down() {
         };
         let bytes = crate::event::encode_event(&event).unwrap();
         assert_eq!(crate::event::decode_event(&bytes), Ok(event.clone()));
-        let hex: String = bytes
-            .iter()
-            .map(|byte| std::format!("{byte:02x}"))
-            .collect();
-        writeln!(dump, "{:?}\n{hex}", event.kind).unwrap();
+        writeln!(dump, "{:?}\n{}", event.kind, hex(&bytes)).unwrap();
     }
     assert_table("event_v1", &dump);
+}
+
+/// A new act gets the next number, and joins [`every_act`].
+fn act_number(act: &Act) -> usize {
+    match act {
+        Act::StatusSet(_) => 0,
+        Act::IdentifierVerified(..) => 1,
+    }
+}
+
+fn every_act() -> Vec<Act> {
+    let mut all = Vec::from(STATUSES.map(Act::StatusSet));
+    all.extend(shown_kinds().map(|(kind, by)| Act::IdentifierVerified(kind, by)));
+    all
+}
+
+fn audit(at: u64, by: &str, act: Act) -> Audit {
+    let by = by.into();
+    Audit { at, by, act }
+}
+
+#[test]
+fn every_act_reads_back_and_its_bytes_are_as_written_down() {
+    let mut dump = String::new();
+    let acts = every_act();
+    let mut numbers: Vec<usize> = acts.iter().map(act_number).collect();
+    numbers.dedup();
+    assert_eq!(numbers, [0, 1]);
+    let both = Vec::from([
+        audit(5, "desk", acts[0].clone()),
+        audit(6, "a gateway of the head office", acts[8].clone()),
+    ]);
+    let alone = acts.into_iter().map(|act| {
+        let name = std::format!("{act:?}");
+        (name, Vec::from([audit(5, "desk", act)]))
+    });
+    for (name, audits) in alone.chain([("two at once".into(), both)]) {
+        let bytes = crate::audit::encode_audits(&audits).unwrap();
+        assert_eq!(crate::audit::decode_audits(&bytes), Ok(audits));
+        writeln!(dump, "{name}\n{}", hex(&bytes)).unwrap();
+    }
+    assert_table("audit_v1", &dump);
+    for other in [&[][..], &[0], &[2, 0, 0, 0, 0, 0, 0, 0, 0]] {
+        assert_eq!(crate::audit::decode_audits(other), Err(Corrupt));
+    }
 }
 
 #[test]
