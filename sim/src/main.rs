@@ -196,7 +196,7 @@ fn planted(name: Option<&String>) -> anyhow::Result<Plant> {
         let names: Vec<&str> = Plant::ALL.iter().map(|plant| plant.name()).collect();
         format!(
             "{name} is none of {}; bugs inside the engine need a debug build with \
-             RUSTFLAGS='--cfg tokio_unstable --cfg tidegate_planted'",
+             RUSTC_WORKSPACE_WRAPPER=\"$PWD/.ci/planted\"",
             names.join(", ")
         )
     })

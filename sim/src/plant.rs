@@ -84,7 +84,7 @@ impl Plant {
         Plant::Engine(Bug::RushHeld),
     ];
 
-    /// Plants what is inside the engine, for this whole process.
+    /// Plants what is inside the engine, in all that this thread plays.
     pub(crate) fn take_root(self) {
         #[cfg(tidegate_planted)]
         tidegate_account::planted::plant(match self {

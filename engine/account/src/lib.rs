@@ -10,7 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, tidegate_planted))]
 extern crate std;
 
 #[cfg(tidegate_planted)]

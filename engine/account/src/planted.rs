@@ -1,8 +1,8 @@
-//! Bugs for the simulator to find. Nothing of this is there unless the whole
-//! build is made with `--cfg tidegate_planted`, which a release build refuses.
+//! Bugs for the simulator to find. Nothing of this is there unless our crates
+//! are built with `--cfg tidegate_planted`, which a release build refuses.
 
+use core::cell::Cell;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::refresh::Verdict;
 
@@ -11,40 +11,43 @@ compile_error!("tidegate_planted plants bugs: it is for tests, never for a relea
 
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Bug {
     /// A refresh token that was used long ago is taken for a current one.
-    ReuseUndetected = 1,
+    ReuseUndetected,
     /// A repeat of a refresh gets a successor of its own.
-    SecondSuccessor = 2,
+    SecondSuccessor,
     /// A guess counts only when its verification is over.
-    GuessUncounted = 3,
+    GuessUncounted,
     /// The tenth by which a durable time of use may lag is promised, and not
     /// granted.
-    TenthLost = 4,
+    TenthLost,
     /// A change is answered before checks can read it.
-    PublishedLate = 5,
+    PublishedLate,
     /// That nobody could be answered for a while is forgotten with the actor.
-    LateForgotten = 6,
+    LateForgotten,
     /// An address that was added later outlives the owner's recovery.
-    PlantedOutlives = 7,
+    PlantedOutlives,
     /// Sessions outlive the owner's recovery.
-    SessionsOutlive = 8,
+    SessionsOutlive,
     /// Whoever is one too many only because of others under way is held off.
-    RushHeld = 9,
+    RushHeld,
 }
 
-static PLANTED: AtomicU8 = AtomicU8::new(0);
+// A world is played by one thread, so worlds with other bugs can be played beside
+// it.
+std::thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
 
-/// Plants a bug in this process, or none.
+/// Plants a bug in what this thread does from now on, or none.
 pub fn plant(bug: Option<Bug>) {
-    PLANTED.store(bug.map_or(0, |bug| bug as u8), Ordering::Relaxed);
+    PLANTED.set(bug);
 }
 
 /// Whether this is the one.
 #[must_use]
 pub fn is(bug: Bug) -> bool {
-    PLANTED.load(Ordering::Relaxed) == bug as u8
+    PLANTED.get() == Some(bug)
 }
 
 pub(crate) fn verdict(verdict: Verdict) -> Verdict {
