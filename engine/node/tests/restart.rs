@@ -9,7 +9,8 @@
 mod rig;
 
 use std::net::UdpSocket;
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
 use rig::disk::{Failing, made};
 use rig::{Dir, NAME, Node, Raw, ada, client, frame, head, json, no, options, signed_in};
@@ -197,41 +198,55 @@ async fn a_restart_fails_no_call_that_was_under_way() {
     drop(node);
 }
 
+/// A place of a backup.
+fn at(dir: &Dir, name: &str) -> PathBuf {
+    dir.path().join("backups").join(name)
+}
+
+/// Orders a backup of the node at an address.
+fn backup(dir: &Dir, connect: &str) -> Child {
+    let mut command = tidegate(&["backup", "--dir", dir.text(), "--json"]);
+    command.args(["--connect", connect]);
+    command.arg("--rows").arg(at(dir, "rows"));
+    command.arg("--keys").arg(at(dir, "keys"));
+    command.stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Whoever ordered it is told that its node is lost.
+fn is_told_that_its_node_is_lost(ordered: Child) {
+    let output = ordered.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(json(&output)["code"], "node_lost");
+}
+
 #[test]
 fn a_backup_whose_node_was_killed_ends_and_nothing_half_made_is_a_backup() {
     let dir = Dir::new();
-    let at = |name: &str| dir.path().join("backups").join(name);
-    let (rows, keys) = (at("rows"), at("keys"));
     let disk = Failing::of(&dir, "backups");
     let node = Node::start_with(&dir, &disk.variables());
-    let backup = |connect: &str| {
-        let mut command = tidegate(&["backup", "--dir", dir.text(), "--json"]);
-        command.args(["--connect", connect]);
-        command.arg("--rows").arg(&rows).arg("--keys").arg(&keys);
-        command.stdout(Stdio::piped()).spawn().unwrap()
-    };
     // It is killed in the middle: nothing of the copy reaches the disk.
     disk.fail("hang");
-    let ordered = backup(&node.quic.to_string());
-    made(&node, &at("rows.unfinished"));
+    let ordered = backup(&dir, &node.quic.to_string());
+    made(&node, &at(&dir, "rows.unfinished"));
     node.kill();
-    let output = ordered.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert_eq!(json(&output)["code"], "node_lost");
-    assert!(at("rows.unfinished").exists());
-    assert!(!rows.exists() && !keys.exists());
+    is_told_that_its_node_is_lost(ordered);
+    assert!(at(&dir, "rows.unfinished").exists());
+    assert!(!at(&dir, "rows").exists() && !at(&dir, "keys").exists());
     disk.mend();
-    // A node that takes everything and says nothing.
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let ordered = backup(&silent.local_addr().unwrap().to_string());
-    let output = ordered.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert_eq!(json(&output)["code"], "node_lost");
     // It is begun anew, whatever the first one left.
     let node = Node::start(&dir);
-    let ordered = backup(&node.quic.to_string());
+    let ordered = backup(&dir, &node.quic.to_string());
     assert!(ordered.wait_with_output().unwrap().status.success());
-    assert!(rows.exists() && keys.exists());
+    assert!(at(&dir, "rows").exists() && at(&dir, "keys").exists());
     let left = std::fs::read_dir(dir.path().join("backups")).unwrap();
     assert_eq!(left.count(), 2);
+}
+
+#[test]
+fn a_backup_of_a_node_that_takes_everything_and_says_nothing_ends() {
+    let dir = Dir::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    is_told_that_its_node_is_lost(backup(&dir, &address));
+    assert!(!at(&dir, "rows").exists() && !at(&dir, "keys").exists());
 }
