@@ -1,14 +1,15 @@
 //! Seeds that make worlds: sizes and faults are drawn, a phase in which anything
 //! may break, then one in which nothing does and everything must be served.
 
-use std::fmt::Write;
-use std::path::Path;
+mod drawing;
+mod text;
 
+use self::drawing::drawn;
+use self::text::{Said, Written};
 use crate::calibration::Calibration;
 use crate::plant::Plant;
-use crate::random::Stream;
 use crate::report::Report;
-use crate::scenario::{Given, ScenarioError};
+use crate::scenario::{Fault, Given, Scenario, ScenarioError};
 use crate::world::{WorldError, play_with};
 
 /// Until then anything may break, in seconds.
@@ -25,199 +26,44 @@ pub struct Failure {
     /// What was seen, the first few.
     pub wrong: Vec<String>,
     /// The faults that were enough.
-    pub faults: Vec<String>,
+    faults: Vec<Fault>,
 }
 
-/// One fault of a drawn world, as its scenario says it.
-fn fault(stream: &Stream, nodes: u64) -> String {
-    let at_s = 2 + stream.below(SAFETY_S - 12);
-    let for_s = 1 + stream.below(SAFETY_S - at_s);
-    let node = 1 + stream.below(nodes);
-    let head = format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {for_s}\n");
-    let cluster = nodes > 1;
-    let what = match stream.below(8) {
-        0 => format!("what = \"kill\"\nnode = {node}\n"),
-        1 => format!("what = \"pause\"\nnode = {node}\n"),
-        2 if cluster => format!("what = \"cut-off\"\nnode = {node}\n"),
-        3 if cluster => format!("what = \"drain\"\nnode = {node}\n"),
-        4 => "what = \"store-down\"\n".to_owned(),
-        5 => format!("what = \"store-slow\"\ntimes = {}\n", 2 + stream.below(30)),
-        6 => {
-            // Two nodes whose dates differ by more than the time for repeats
-            // cannot agree on what is one, and a date far ahead ends sessions:
-            // nothing but right dates helps that.
-            let by_s = i64::try_from(stream.below(21)).unwrap_or(0) - 10;
-            format!("what = \"date\"\nnode = {node}\nby_s = {by_s}\n")
-        }
-        _ => "what = \"store-recovery\"\n".to_owned(),
-    };
-    head + &what
-}
-
-/// In every third world something is wrong between gateways and nodes. Drawn
-/// apart, so that what older seeds found is found again.
-fn network_fault(seed: u64, nodes: u64) -> Option<String> {
-    let stream = Stream::new(seed, "fuzz-network", 0);
-    let (at_s, for_s) = (2 + stream.below(20), 1 + stream.below(15));
-    let head = format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {for_s}\n");
-    match stream.below(6) {
-        0 => {
-            let node = 1 + stream.below(nodes);
-            Some(format!("{head}what = \"unreachable\"\nnode = {node}\n"))
-        }
-        1 => {
-            let times = 2 + stream.below(200);
-            Some(format!("{head}what = \"network-slow\"\ntimes = {times}\n"))
-        }
-        _ => None,
+impl Failure {
+    /// The faults that were enough, each as the keys that a scenario gives it.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let said = self.faults.iter().map(|fault| Said(fault).to_string());
+        said.map(|keys| keys.trim_end().replace('\n', ", "))
+            .collect()
     }
-}
-
-/// In every other world the store is slow for a while, for one node or for all,
-/// and in half of these right after it was away for longer than a refresh can
-/// be repeated. Drawn apart, as network faults are.
-fn slowness(seed: u64, nodes: u64) -> Vec<String> {
-    let stream = Stream::new(seed, "fuzz-slow", 0);
-    let slow = |at_s: u64, for_s: u64| {
-        let times = 10 * [1, 3, 10, 30, 100][usize::try_from(stream.below(5)).unwrap_or(0)];
-        let head = format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {for_s}\n");
-        let node = match stream.below(nodes + 1) {
-            0 => String::new(),
-            node => format!("node = {node}\n"),
-        };
-        format!("{head}what = \"store-slow\"\ntimes = {times}\n{node}")
-    };
-    match stream.below(4) {
-        0 => {
-            let (at_s, away_s) = (2 + stream.below(3), 31 + stream.below(3));
-            let away =
-                format!("\n[[fault]]\nat_s = {at_s}\nfor_s = {away_s}\nwhat = \"store-down\"\n");
-            vec![away, slow(at_s + away_s, 1 + stream.below(7))]
-        }
-        1 => (0..1 + stream.below(3))
-            .map(|_| slow(2 + stream.below(20), 1 + stream.below(20)))
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Who else comes, and whose sessions are short. Drawn apart, as network faults
-/// are.
-fn more_people(seed: u64, people: u64) -> (String, String) {
-    let stream = Stream::new(seed, "fuzz-people", 0);
-    let dormant = stream.below(people / 4 + 1);
-    let mut ask = format!("reuse = {}\n", stream.below(6));
-    let mut head = format!("remember_percent = {}\n", stream.below(2) * 50);
-    if dormant > 0 {
-        let _ = writeln!(head, "active = {}", people - dormant);
-        let _ = writeln!(ask, "come_back = {}", stream.below(6));
-        let _ = writeln!(ask, "last_moment = {}", stream.below(6));
-    }
-    (head, ask)
-}
-
-/// In every other world some are erased. Drawn apart, as network faults are.
-fn erasures(seed: u64) -> u64 {
-    let stream = Stream::new(seed, "fuzz-erasures", 0);
-    stream.below(2) * (1 + stream.below(8))
-}
-
-/// In some worlds people come at once, and sessions are stolen. Drawn apart, as
-/// network faults are.
-fn rushes(seed: u64) -> Option<[u64; 3]> {
-    let stream = Stream::new(seed, "fuzz-crowds", 0);
-    let there = stream.below(2) == 1;
-    there.then(|| [1, 2, 2].map(|most| 1 + stream.below(most)))
-}
-
-/// In every other world sessions end within the night when nobody uses them.
-fn idle_s(seed: u64, usual: u64) -> u64 {
-    let stream = Stream::new(seed, "fuzz-session", 0);
-    match stream.below(2) {
-        0 => 40 + stream.below(30),
-        _ => usual,
-    }
-}
-
-/// What a seed's world is: everything but its faults, and each of them.
-fn drawn(seed: u64) -> (String, Vec<String>) {
-    let stream = Stream::new(seed, "fuzz", 0);
-    let (kind, nodes) = match stream.below(4) {
-        0 => ("embedded", 1),
-        _ => ("foundationdb", 1 + stream.below(4)),
-    };
-    let people = 20 + stream.below(400);
-    let rate = 20 + stream.below(120);
-    let lease_ms = 1_000 + stream.below(3) * 1_000;
-    let part = |most: u64| stream.below(most + 1);
-    let (mut head, mut ask) = more_people(seed, people);
-    if let Some([same_source, same_account, stolen_session]) = rushes(seed) {
-        let _ = writeln!(head, "at_once = {{ people = 12, devices = 8 }}");
-        let _ = writeln!(ask, "same_source = {same_source}");
-        let _ = writeln!(ask, "same_account = {same_account}");
-        let _ = writeln!(ask, "stolen_session = {stolen_session}");
-    }
-    let mut text = format!(
-        "about = \"seed {seed}\"\npeople = {people}\ncalm_from_s = {CALM_S}\n\
-         curve = [[0, {rate}], [{END_S}, {rate}]]\n{head}[ask]\ncheck = 100\n{ask}"
-    );
-    if let be_erased @ 1.. = erasures(seed) {
-        let _ = writeln!(text, "be_erased = {be_erased}");
-    }
-    for (name, most) in [
-        ("forged_check", 5),
-        ("refresh", 60),
-        ("two_tabs", 30),
-        ("sign_in", 20),
-        ("mistype", 5),
-        ("same_name", 5),
-        ("guess_crowd", 2),
-        ("sign_up", 8),
-        ("sign_out", 10),
-    ] {
-        let _ = writeln!(text, "{name} = {}", part(most));
-    }
-    let unknown: Vec<u64> = (0..3).map(|_| part(1) * part(30_000)).collect();
-    let _ = write!(
-        text,
-        "[nodes]\ncount = {nodes}\nlease_ms = {lease_ms}\nhashing_waiting = {}\nsession_idle_s = {}\n\
-         [store]\nkind = \"{kind}\"\nunknown_happened = {}\nunknown_lost = {}\nunknown_later = {}\n\
-         [network]\nloss_percent = {}\n[gateways]\ndeadline_ms = 8000\n",
-        64 + part(200),
-        idle_s(seed, 1_800 + part(1_800)),
-        unknown[0],
-        unknown[1],
-        unknown[2],
-        part(3),
-    );
-    let count = part(6);
-    let mut faults: Vec<String> = (0..count).map(|_| fault(&stream, nodes)).collect();
-    faults.extend(network_fault(seed, nodes));
-    faults.extend(slowness(seed, nodes));
-    (text, faults)
 }
 
 /// A seed's scenario as text, with all of its faults.
 #[must_use]
 pub fn scenario_of(seed: u64) -> String {
-    let (text, faults) = drawn(seed);
-    text + &faults.concat()
+    Written(&drawn(seed)).to_string()
 }
 
-fn given(seed: u64, text: &str, faults: &[String], plant: Plant) -> Result<Given, ScenarioError> {
-    let name = format!("seed-{seed}");
-    let text = text.to_owned() + &faults.concat();
-    let given = Given::parse(&name, Path::new(&name), &text)?;
-    Ok(given.of_seed(plant))
+/// A seed's scenario, with all of its faults.
+///
+/// # Errors
+/// [`ScenarioError`], which no seed causes.
+pub fn given_of(seed: u64, plant: Plant) -> Result<Given, ScenarioError> {
+    given(seed, drawn(seed), plant)
+}
+
+fn given(seed: u64, world: Scenario, plant: Plant) -> Result<Given, ScenarioError> {
+    let text = Written(&world).to_string();
+    Given::of_seed(&format!("seed-{seed}"), world, &text, plant)
 }
 
 fn played(
     seed: u64,
-    text: &str,
-    faults: &[String],
+    world: Scenario,
     plant: Plant,
 ) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
-    let given = given(seed, text, faults, plant)?;
+    let given = given(seed, world, plant)?;
     let calibration = Calibration::shipped()?;
     let played = play_with(&given, &calibration, seed, plant, &|_| {});
     let played = played.map_err(|error: WorldError| Box::new(error))?;
@@ -232,8 +78,9 @@ pub fn fuzz_one(
     seed: u64,
     plant: Plant,
 ) -> Result<Option<Failure>, Box<dyn std::error::Error + Send + Sync>> {
-    let (text, faults) = drawn(seed);
-    let report = played(seed, &text, &faults, plant)?;
+    let world = drawn(seed);
+    let faults = world.fault.clone();
+    let report = played(seed, world, plant)?;
     Ok((report.wrong > 0).then_some(Failure {
         seed,
         wrong: report.wrong_first,
@@ -249,13 +96,16 @@ pub fn shrink(
     failure: &Failure,
     plant: Plant,
 ) -> Result<Failure, Box<dyn std::error::Error + Send + Sync>> {
-    let (text, _) = drawn(failure.seed);
     let mut smallest = failure.clone();
     let mut place = 0;
     while place < smallest.faults.len() {
         let mut fewer = smallest.faults.clone();
         fewer.remove(place);
-        let report = played(failure.seed, &text, &fewer, plant)?;
+        let world = Scenario {
+            fault: fewer.clone(),
+            ..drawn(failure.seed)
+        };
+        let report = played(failure.seed, world, plant)?;
         match report.wrong {
             0 => place += 1,
             _ => {
@@ -265,4 +115,46 @@ pub fn shrink(
         }
     }
     Ok(smallest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By what goes into the trace. Another number is another world, in which
+    /// what was found once may not be found again.
+    #[test]
+    fn the_worlds_of_seeds_that_found_something_once_are_as_they_were() {
+        let found_once = [
+            (5, 0x14c1_a0bb_427a_1672),
+            (15, 0x53d0_a6c5_88a0_f4a8),
+            (22, 0x141c_232c_7545_38ab),
+            (31, 0x37ee_29d3_5e62_7c4a),
+            (132, 0x0c94_f757_3191_806b),
+            (164, 0xb736_adb6_a0f1_0ac1),
+        ];
+        for (seed, hash) in found_once {
+            let given = given_of(seed, Plant::None).unwrap();
+            assert_eq!(given.hash, hash, "{seed}: {}", scenario_of(seed));
+        }
+    }
+
+    #[test]
+    fn a_failure_says_its_faults_as_a_scenario_does() {
+        let failure = Failure {
+            seed: 5,
+            wrong: Vec::new(),
+            faults: drawn(5).fault,
+        };
+        let faults = failure.faults();
+        assert_eq!(
+            faults[0],
+            "at_s = 29, for_s = 1, what = \"pause\", node = 2"
+        );
+        assert_eq!(
+            faults[4],
+            "at_s = 14, for_s = 14, what = \"store-slow\", times = 1000"
+        );
+        assert_eq!(faults.len(), 5);
+    }
 }

@@ -45,7 +45,7 @@ mod world;
 pub use again::quoted;
 pub use calibration::{Calibration, CalibrationError, Origin};
 pub use compare::compare;
-pub use fuzz::{Failure, fuzz_one, scenario_of, shrink};
+pub use fuzz::{Failure, fuzz_one, given_of, scenario_of, shrink};
 pub use inputs::{Input, Mark};
 pub use plan::{Fleet, Headroom, Lost, Plan, PlanAsk, PlanError, PlanReport, plan, plan_page};
 pub use plant::Plant;

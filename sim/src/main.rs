@@ -27,7 +27,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, value_parser};
 use tidegate_sim::{
-    Calibration, Failure, Given, Plant, Report, compare, fuzz_one, page, play, play_with,
+    Calibration, Failure, Given, Plant, Report, compare, fuzz_one, given_of, page, play, play_with,
     scenario_of, shrink,
 };
 
@@ -243,19 +243,16 @@ fn print_failure(failure: &Failure) {
     for wrong in &failure.wrong {
         say!("  {wrong}");
     }
-    for fault in &failure.faults {
-        let words: Vec<&str> = fault.lines().filter(|line| line.contains('=')).collect();
-        say!("  fault: {}", words.join(", "));
+    for fault in failure.faults() {
+        say!("  fault: {fault}");
     }
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let plant = planted(args.plant.as_ref())?;
     let sheets = Sheets::open(None, args.report.as_ref())?;
-    let text = scenario_of(args.seed);
-    say!("{text}");
-    let name = format!("seed-{}", args.seed);
-    let given = Given::parse(&name, Path::new(&name), &text)?.of_seed(plant);
+    say!("{}", scenario_of(args.seed));
+    let given = given_of(args.seed, plant)?;
     let calibration = Calibration::shipped()?;
     let started = Instant::now();
     let played = play_with(&given, &calibration, args.seed, plant, &|_| {})?;

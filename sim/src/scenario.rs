@@ -24,16 +24,16 @@ use crate::calibration::{Calibration, FOUNDATIONDB};
 use crate::plant::Plant;
 use crate::random::to_u64;
 pub(crate) use attack::{AtOnce, Spray, Sprayers};
-use curve::Curve;
+pub(crate) use curve::Curve;
 pub(crate) use draw::Draw;
 pub(crate) use hours::Habits;
 pub use objective::Objective;
 pub(crate) use objective::{Relation, Target, name_of};
-pub(crate) use value::NODES_MAX;
 use value::{
     CallMillis, LeaseMillis, LossPercent, Part, PauseMillis, People, Percent, Places, Price, Rate,
-    RestSeconds, Seconds, Span, StepMicros, Threads, Whole, WindowSeconds, YEAR_S,
+    RestSeconds, Seconds, StepMicros, Threads, WindowSeconds, YEAR_S,
 };
+pub(crate) use value::{NODES_MAX, Share, Span, Whole};
 
 const SHIPPED: &[(&str, &str)] = &[
     ("smoke", include_str!("../scenarios/smoke.toml")),
@@ -726,13 +726,19 @@ impl Given {
         Ok(given)
     }
 
-    /// The same, as it follows from a seed with a bug planted.
-    #[must_use]
-    pub fn of_seed(self, plant: Plant) -> Given {
-        Given {
+    /// One that follows from a seed, with what it is as text, and perhaps with a
+    /// bug planted.
+    pub(crate) fn of_seed(
+        name: &str,
+        scenario: Scenario,
+        text: &str,
+        plant: Plant,
+    ) -> Result<Given, ScenarioError> {
+        let given = Given::checked(name, Path::new(name), scenario, text)?;
+        Ok(Given {
             again: Again::Replay { plant },
-            ..self
-        }
+            ..given
+        })
     }
 
     /// One from its text.
@@ -740,12 +746,24 @@ impl Given {
     /// # Errors
     /// [`ScenarioError::Parse`].
     pub fn parse(name: &str, path: &Path, text: &str) -> Result<Given, ScenarioError> {
+        let scenario = toml::from_str(text).map_err(|error| ScenarioError::Parse {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        Given::checked(name, path, scenario, text)
+    }
+
+    /// What no single value tells is judged, and what lies in files is read.
+    fn checked(
+        name: &str,
+        path: &Path,
+        mut scenario: Scenario,
+        text: &str,
+    ) -> Result<Given, ScenarioError> {
         let wrong = |message: String| ScenarioError::Parse {
             path: path.to_owned(),
             message,
         };
-        let scenario: Result<Scenario, _> = toml::from_str(text);
-        let mut scenario = scenario.map_err(|error| wrong(error.to_string()))?;
         let placed = |one: check::Wrong| wrong(one.words(text));
         scenario.check().map_err(placed)?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -770,6 +788,35 @@ impl Given {
 }
 
 impl Scenario {
+    /// So many people who come so often, and as usual all that can be left out.
+    pub(crate) fn plain(about: String, people: People, curve: Curve) -> Scenario {
+        Scenario {
+            about,
+            people,
+            active: None,
+            warm_percent: Percent::default(),
+            draw: Draw::default(),
+            habits: None,
+            remember_percent: Percent::default(),
+            ask: Parts::default(),
+            curve,
+            warm_up_s: Seconds::default(),
+            window_s: usual_window(),
+            calm_from_s: None,
+            patience: Patience::default(),
+            nodes: Nodes::default(),
+            store: Store::default(),
+            gateways: Gateways::default(),
+            network: Network::default(),
+            at_once: AtOnce::default(),
+            fault: Vec::new(),
+            spray: Vec::new(),
+            add: Vec::new(),
+            prices: Prices::default(),
+            objectives: Vec::new(),
+        }
+    }
+
     /// Whether its store can have more than one node.
     pub(crate) fn has_many_nodes(&self) -> bool {
         self.store.kind == StoreKind::Foundationdb

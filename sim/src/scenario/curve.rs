@@ -129,6 +129,14 @@ impl<'de> Visitor<'de> for Form {
 }
 
 impl Curve {
+    /// One rate for so long.
+    pub(crate) fn level(rate: f64, length_s: f64) -> Curve {
+        Curve {
+            points: vec![(0.0, rate), (length_s, rate)],
+            csv: None,
+        }
+    }
+
     /// Reads what was recorded, if it lies in a file; the file's text. Its path
     /// counts from the scenario's folder.
     pub(crate) fn read(&mut self, folder: &Path) -> Result<String, String> {
