@@ -236,6 +236,8 @@ pub(crate) struct Parts {
     pub(crate) same_account: Part,
     /// A session is stolen, its thief plants addresses, its owner recovers.
     pub(crate) stolen_session: Part,
+    /// Somebody signs up and in, adds an address, and signs in by it.
+    pub(crate) add_address: Part,
 }
 
 /// One kind of visit.
@@ -259,10 +261,11 @@ pub(crate) enum Visit {
     SameSource,
     SameAccount,
     StolenSession,
+    AddAddress,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u64); 18] {
+    pub(crate) fn all(&self) -> [(Visit, u64); 19] {
         [
             (Visit::Check, self.check.0),
             (Visit::ForgedCheck, self.forged_check.0),
@@ -282,6 +285,7 @@ impl Parts {
             (Visit::SameSource, self.same_source.0),
             (Visit::SameAccount, self.same_account.0),
             (Visit::StolenSession, self.stolen_session.0),
+            (Visit::AddAddress, self.add_address.0),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! What people do, by way of a gateway, and what they know: an answer that
 //! contradicts it is wrong.
 
+mod addresses;
 mod checks;
 mod entries;
 mod erasures;
@@ -298,6 +299,7 @@ impl Crowd {
             Visit::SameSource => self.same_source().await,
             Visit::SameAccount => self.same_account().await,
             Visit::StolenSession => self.stolen_session().await,
+            Visit::AddAddress => self.add_address().await,
         }
         let now_ns = self.agenda.now_ns();
         let values = [visit as u64, now_ns - began_ns];

@@ -1,6 +1,9 @@
 //! Nights of attackers, and of right passwords in a rush: what is guessed stays
-//! within the bounds of docs/security.md, and whoever is right gets in.
+//! within the bounds of docs/security.md, and whoever is right gets in; and a
+//! night of people who add addresses of their own.
 #![allow(clippy::unwrap_used, reason = "a test program")]
+
+use std::path::Path;
 
 use tidegate_sim::{Calibration, Given, Report, play};
 
@@ -75,4 +78,32 @@ fn nothing_of_a_thief_outlives_an_owners_recovery() {
     let sign_ups = &report.classes["sign-up"];
     assert!(sign_ups.served > 150, "{sign_ups:?}");
     assert!(report.classes["check"].served > 50, "{:?}", report.classes);
+}
+
+const ADDRESSES: &str = r#"
+about = "People add addresses of their own, on two nodes."
+people = 200
+curve = [[0, 10], [10, 10]]
+objectives = ["failed(sign-in) = 0", "failed(sign-up) = 0"]
+[ask]
+add_address = 1
+[nodes]
+count = 2
+[store]
+kind = "foundationdb"
+"#;
+
+#[test]
+fn an_address_is_one_accounts_and_opens_it_when_it_is_shown() {
+    let given = Given::parse("addresses", Path::new("addresses.toml"), ADDRESSES).unwrap();
+    let calibration = Calibration::shipped().unwrap();
+    let played = play(&given, &calibration, 1, &|_| {}).unwrap();
+    let report = Report::of(&given, &calibration, &played, 0.0);
+    assert_eq!(report.wrong, 0, "{:?}", report.wrong_first);
+    assert!(report.met(), "{:?}", report.objectives);
+    // Each signs up and claims; each has a sign-in, a verification, and one more
+    // sign-in by the address or by what is merely claimed.
+    let [sign_ups, sign_ins] = ["sign-up", "sign-in"].map(|class| &report.classes[class]);
+    assert!(sign_ups.served > 150, "{sign_ups:?}");
+    assert!(sign_ins.served > 200, "{sign_ins:?}");
 }

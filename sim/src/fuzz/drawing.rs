@@ -144,6 +144,15 @@ fn rushes(seed: u64) -> [u64; 3] {
     }
 }
 
+/// In every other world people add addresses of their own.
+fn addresses(seed: u64) -> u64 {
+    let stream = Stream::new(seed, "fuzz-verified", 0);
+    match stream.below(2) {
+        1 => 1 + stream.below(4),
+        _ => 0,
+    }
+}
+
 /// In every other world sessions end within the night when nobody uses them.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
@@ -176,6 +185,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
         same_account: Whole(same_account),
         stolen_session: Whole(stolen_session),
         be_erased: Whole(erasures(seed)),
+        add_address: Whole(addresses(seed)),
         forged_check: Whole(part(5)),
         refresh: Whole(part(60)),
         two_tabs: Whole(part(30)),

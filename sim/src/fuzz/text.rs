@@ -89,6 +89,7 @@ impl Written<'_> {
             ("same_account", ask.same_account),
             ("stolen_session", ask.stolen_session),
             ("be_erased", ask.be_erased),
+            ("add_address", ask.add_address),
         ] {
             if part.0 > 0 {
                 writeln!(f, "{name} = {}", part.0)?;

@@ -219,6 +219,7 @@ impl Parts {
                 self.same_source,
                 self.same_account,
                 self.stolen_session,
+                self.add_address,
             ],
             Class::Registration => &[
                 self.same_name,
@@ -227,6 +228,7 @@ impl Parts {
                 self.same_source,
                 self.same_account,
                 self.stolen_session,
+                self.add_address,
             ],
             Class::Protection => &[self.sign_out, self.be_erased],
         };

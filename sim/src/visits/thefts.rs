@@ -91,7 +91,7 @@ impl Crowd {
     }
 
     /// What came of something that cannot be refused while nothing is broken.
-    fn done<T>(
+    pub(super) fn done<T>(
         &self,
         who: Who,
         asked_ns: u64,
