@@ -2,6 +2,12 @@
 //! the time, a store that fails on demand, a hashing pool that waits.
 #![allow(dead_code, reason = "each test program uses some")]
 
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "these tests ask the runtime whether a task is ready: build inside the repository, whose \
+     .cargo/config.toml lets them"
+);
+
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +37,10 @@ pub(crate) const HASH: usize = usize::MAX - 1;
 pub(crate) const OPEN: usize = usize::MAX - 2;
 
 pub(crate) const PASSWORD: &str = "correct horse";
+
+/// So many turns of the runtime a test waits at most for what has to come about:
+/// half a minute in which it does nothing else.
+const TURNS_MAX: usize = 50_000_000;
 
 /// Time that moves when it is told to.
 pub(crate) struct HandClock {
@@ -265,11 +275,51 @@ pub(crate) struct TestCpu {
     pool: HashingPool,
     pub(crate) hashes: AtomicUsize,
     holding: Mutex<Option<Vec<(HashJob, HashDone)>>>,
+    /// Passwords that the pool was given and nobody was told of yet.
+    under_way: Arc<watch::Sender<usize>>,
     /// A seal of this many plaintext bytes or more panics.
     pub(crate) panic_at: AtomicUsize,
 }
 
+/// One password at the pool.
+struct UnderWay(Arc<watch::Sender<usize>>);
+
+impl UnderWay {
+    fn new(all: &Arc<watch::Sender<usize>>) -> UnderWay {
+        all.send_modify(|count| *count += 1);
+        UnderWay(all.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
 impl TestCpu {
+    /// Gives a password to the pool.
+    fn begin(&self, job: HashJob, done: HashDone) {
+        let under_way = UnderWay::new(&self.under_way);
+        let done = HashDone::new(move |completion| {
+            // It is over when whoever waits has been told, and woken.
+            let _under_way = under_way;
+            done.tell(completion);
+        });
+        self.pool.hash(job, done);
+    }
+
+    /// Waits until the pool has nothing to do.
+    async fn idle(&self) {
+        let mut under_way = self.under_way.subscribe();
+        // The sender lives as long as this.
+        let _ = under_way.wait_for(|count| *count == 0).await;
+    }
+
+    fn is_idle(&self) -> bool {
+        *self.under_way.borrow() == 0
+    }
+
     pub(crate) fn hold(&self) {
         *self.holding.lock().unwrap() = Some(Vec::new());
     }
@@ -281,7 +331,7 @@ impl TestCpu {
     pub(crate) fn let_go(&self) {
         let held = self.holding.lock().unwrap().take();
         for (job, done) in held.into_iter().flatten() {
-            self.pool.hash(job, done);
+            self.begin(job, done);
         }
     }
 }
@@ -292,7 +342,7 @@ impl Cpu for TestCpu {
         assert_ne!(self.panic_at.load(Ordering::SeqCst), HASH, "planted");
         match &mut *self.holding.lock().unwrap() {
             Some(held) => held.push((job, done)),
-            None => self.pool.hash(job, done),
+            None => self.begin(job, done),
         }
     }
 
@@ -429,6 +479,7 @@ impl Rig {
             pool,
             hashes: AtomicUsize::new(0),
             holding: Mutex::default(),
+            under_way: Arc::new(watch::channel(0).0),
             panic_at: AtomicUsize::new(usize::MAX),
         });
         let tenants = Arc::new(Tenants::default());
@@ -630,18 +681,36 @@ impl Rig {
         asked
     }
 
-    /// Lets everything run that can.
+    /// Lets everything run that can: until no task is ready and no password is
+    /// with the pool, whose thread may wake some.
     pub(crate) async fn settle(&self) {
-        for _ in 0..200 {
+        let runtime = Handle::current().metrics();
+        let is_settled = || {
+            // In this order: whoever is told is woken before the pool is idle.
+            self.cpu.is_idle()
+                && runtime.global_queue_depth() == 0
+                && runtime.worker_local_queue_depth(0) == 0
+        };
+        for _ in 0..TURNS_MAX {
+            self.cpu.idle().await;
+            // What yields as well is ready again when this is.
             tokio::task::yield_now().await;
+            if is_settled() {
+                return;
+            }
         }
+        panic!("there is always something that can run");
     }
 
     /// Lets things run until something is so.
     pub(crate) async fn until(&self, mut so: impl FnMut() -> bool) {
-        while !so() {
+        for _ in 0..TURNS_MAX {
+            if so() {
+                return;
+            }
             tokio::task::yield_now().await;
         }
+        panic!("what a test waits for did not come about");
     }
 }
 
