@@ -119,8 +119,6 @@ const CLOSING: &[(&str, &str, &str)] = &[
     // person's, and the regions, whose border works on what is shared.
     ("runtime", "shared", "person"),
     ("runtime", "shared", "regions"),
-    // Heads cannot be read for the reason that bodies cannot.
-    ("wire", "frame", "decode"),
     // The cluster hands out its clients.
     ("storage-simulated", "cluster", "store"),
     // Each end of a connection knows where the other is.

@@ -1,46 +1,12 @@
 //! Reading frames: every untrusted byte is validated, in place.
 
 use rkyv::rancor::Failure;
-use thiserror::Error;
 
 use crate::code::{Code, Kind};
+use crate::fault::Fault;
 use crate::frame::{ReplyHead, RequestHead};
-use crate::operation::{InPlace, Message, Opcode, Requested};
+use crate::operation::{InPlace, Message, Opcode, Requested, access};
 use crate::{MAX_REPLY_BYTES, MAX_REQUEST_BYTES, MESSAGE_VERSION, v1};
-
-/// Why a frame cannot be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Fault {
-    /// It is not a frame, or its body is not a message.
-    #[error("the message cannot be read")]
-    Malformed,
-    /// Its version is not spoken here.
-    #[error("the message's version is not supported")]
-    UnsupportedVersion,
-    /// A length is over its limit.
-    #[error("a length is over its limit")]
-    TooLarge,
-    /// Its operation is not known.
-    #[error("the operation is not known")]
-    UnknownOpcode,
-    /// It changes something and has no idempotency key.
-    #[error("a changing request needs an idempotency key")]
-    IdempotencyMissing,
-}
-
-impl Fault {
-    /// The code that says so.
-    #[must_use]
-    pub fn code(self) -> Code {
-        match self {
-            Fault::Malformed => Code::Malformed,
-            Fault::UnsupportedVersion => Code::UnsupportedVersion,
-            Fault::TooLarge => Code::TooLarge,
-            Fault::UnknownOpcode => Code::UnknownOpcode,
-            Fault::IdempotencyMissing => Code::IdempotencyMissing,
-        }
-    }
-}
 
 /// A request, read in place.
 #[derive(Clone, Copy)]
@@ -78,21 +44,6 @@ pub fn decode_request(frame: &[u8]) -> Result<Request<'_>, Fault> {
         body,
         bytes,
     })
-}
-
-/// Reads a body in place.
-pub(crate) fn access<M: Message>(bytes: &[u8]) -> Result<&InPlace<M>, Fault> {
-    let archived = rkyv::access::<InPlace<M>, Failure>(bytes);
-    let archived = archived.map_err(|_| Fault::Malformed)?;
-    M::validate(archived)?;
-    Ok(archived)
-}
-
-pub(crate) fn limited(length: usize, max: usize) -> Result<(), Fault> {
-    match length <= max {
-        true => Ok(()),
-        false => Err(Fault::TooLarge),
-    }
 }
 
 /// A reply, read in place.

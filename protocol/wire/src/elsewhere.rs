@@ -3,7 +3,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::decode::limited;
+use crate::fault::limited;
 use crate::operation::Message;
 use crate::{Fault, MAX_ADDRESS_BYTES};
 

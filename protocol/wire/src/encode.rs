@@ -10,7 +10,7 @@ use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 use zeroize::Zeroize;
 
-use crate::decode::Fault;
+use crate::fault::Fault;
 use crate::frame::{REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead};
 use crate::{MAX_REPLY_BYTES, MAX_REQUEST_BYTES};
 

@@ -16,7 +16,7 @@
 
 use bytes::BufMut;
 
-use crate::decode::Fault;
+use crate::fault::Fault;
 
 /// The bytes before a request's body.
 pub const REQUEST_HEAD_BYTES: usize = 56;

@@ -12,6 +12,7 @@ mod code;
 mod decode;
 mod elsewhere;
 mod encode;
+mod fault;
 mod frame;
 mod operation;
 mod secret;
@@ -35,8 +36,9 @@ pub mod v1 {
 
 pub use close::Close;
 pub use code::{Code, Kind};
-pub use decode::{Fault, Reply, Request, decode_reply, decode_request};
+pub use decode::{Reply, Request, decode_reply, decode_request};
 pub use encode::{Body, encode_refusal, encode_reply, encode_request};
+pub use fault::Fault;
 pub use frame::{
     IdempotencyKey, REPLY_HEAD_BYTES, REQUEST_HEAD_BYTES, ReplyHead, RequestHead, correlation_of,
 };

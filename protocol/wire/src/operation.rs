@@ -15,10 +15,10 @@ pub(crate) mod operator;
 pub(crate) mod session;
 
 pub use column::{Authority, Away, Class, Family, Nature, Plane, Repeat};
+pub(crate) use message::access;
 pub use message::{Addressed, InPlace, Message, Operation};
 
-use crate::Fault;
-use crate::decode::access;
+use crate::fault::Fault;
 use credential::{Granted, SignIn, SignUp, SignedUp};
 use identifier::{Claim, Claimed, Verified, Verify};
 use lifecycle::{Erase, Erased, SetStatus, StatusSet};

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use zeroize::Zeroize;
 
-use crate::decode::Fault;
+use crate::fault::Fault;
 
 const LENGTH_BYTES: usize = 4;
 

@@ -6,7 +6,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use super::identifier::Identifier;
 use super::message::{Addressed, Message};
 use super::number::numbered;
-use crate::decode::limited;
+use crate::fault::limited;
 use crate::secret::{SecretBytes, Text};
 use crate::{Fault, MAX_IDENTIFIERS, MAX_PASSWORD_BYTES, UserId};
 

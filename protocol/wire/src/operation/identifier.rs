@@ -7,7 +7,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use super::message::{Addressed, Message};
 use super::number::numbered;
 use super::session::Check;
-use crate::decode::limited;
+use crate::fault::limited;
 use crate::secret::Text;
 use crate::{Fault, MAX_IDENTIFIER_BYTES, MAX_PASSWORD_BYTES, UserId};
 

@@ -6,7 +6,9 @@ use rkyv::rancor::Failure;
 use rkyv::{Archive, Deserialize, Portable};
 
 use super::Opcode;
-use crate::{Body, Fault, UserId};
+use crate::encode::Body;
+use crate::fault::Fault;
+use crate::token::UserId;
 
 /// A request's or an answer's body.
 pub trait Message:
@@ -46,3 +48,11 @@ pub trait Operation: Addressed {
 
 /// A message as it stands in a frame, read in place.
 pub type InPlace<M> = <M as Archive>::Archived;
+
+/// Reads a body in place.
+pub(crate) fn access<M: Message>(bytes: &[u8]) -> Result<&InPlace<M>, Fault> {
+    let archived = rkyv::access::<InPlace<M>, Failure>(bytes);
+    let archived = archived.map_err(|_| Fault::Malformed)?;
+    M::validate(archived)?;
+    Ok(archived)
+}

@@ -14,10 +14,10 @@ macro_rules! numbered {
             ///
             /// # Errors
             /// `Malformed` for any other number.
-            pub fn from_number(number: u8) -> Result<$name, $crate::Fault> {
+            pub fn from_number(number: u8) -> Result<$name, $crate::fault::Fault> {
                 match number {
                     $($number => Ok($name::$one),)+
-                    _ => Err($crate::Fault::Malformed),
+                    _ => Err($crate::fault::Fault::Malformed),
                 }
             }
 

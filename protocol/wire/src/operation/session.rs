@@ -4,7 +4,7 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::message::{Addressed, Message};
-use crate::decode::limited;
+use crate::fault::limited;
 use crate::secret::SecretBytes;
 use crate::{Fault, MAX_SESSIONS, UserId};
 
