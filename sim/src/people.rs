@@ -282,7 +282,7 @@ impl Genesis for People {
             let number = self.number_of(user)?;
             return match part {
                 PersonPart::Record => self.record(number).ok().map(Bytes::from),
-                PersonPart::Identifier(_) | PersonPart::Audit(_) => None,
+                PersonPart::Cold { .. } => None,
             };
         }
         if key.is_person_key() {

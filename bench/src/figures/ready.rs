@@ -24,7 +24,15 @@ async fn populate(dir: &Path, people: u64) {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&mixed.rotate_left(17).to_be_bytes());
             let record = Key::person(Region::FIRST, slot, &user, PersonPart::Record);
-            let profile = Key::person(Region::FIRST, slot, &user, PersonPart::Identifier(0));
+            let profile = Key::person(
+                Region::FIRST,
+                slot,
+                &user,
+                PersonPart::Cold {
+                    kind: 0x10,
+                    number: 0,
+                },
+            );
             commit = commit
                 .put(record, vec![1; 700])
                 .put(profile, vec![2; 100])

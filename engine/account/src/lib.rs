@@ -30,6 +30,7 @@ mod guess;
 mod id;
 mod identifier;
 mod outcome;
+mod part;
 mod password;
 mod policy;
 mod refresh;
@@ -58,6 +59,10 @@ pub use erasure::{ERASURE_BYTES, Erasure};
 pub use event::{EndReason, Event, EventKind, decode_event, encode_event};
 pub use id::{DeviceId, SessionId, TenantId, UserId};
 pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VERSION};
+pub use part::{
+    AtErasure, AtExport, AtMerge, Part, PartChange, PartForm, PartId, PartKind, PartReader,
+    PartRetention, read_text,
+};
 pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };

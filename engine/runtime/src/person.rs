@@ -3,17 +3,17 @@
 mod commit;
 mod desk;
 mod load;
-pub(crate) mod text;
+mod parts;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tidegate_account::{
-    Command, Completion, CredentialCommand, Idempotency, PendingId, SessionCommand, TenantId,
-    UserId,
+    Command, Completion, CredentialCommand, Idempotency, Part, PartKind, PendingId, SessionCommand,
+    TenantId, UserId,
 };
 use tidegate_storage_api::{Stamp, StoreError};
+use tokio::sync::oneshot;
 
 use crate::admission::Counted;
 use crate::answer::Responder;
@@ -22,6 +22,7 @@ use crate::directory::Waiting;
 use crate::shared::Shared;
 use desk::Desk;
 use load::Loaded;
+use parts::PartRow;
 
 /// What an actor is told.
 pub(crate) enum Message {
@@ -29,6 +30,12 @@ pub(crate) enum Message {
     Job(Job),
     /// The person was read.
     Loaded(Result<Loaded, StoreError>),
+    /// The parts were read that the job in front needs.
+    Parts {
+        /// Which read it was.
+        read: u64,
+        rows: Result<Vec<PartRow>, StoreError>,
+    },
     /// A password's work is done, which was begun in this life of the desk.
     Hashed {
         life: u64,
@@ -75,12 +82,30 @@ pub(crate) enum What {
     Settle,
     /// Drop what is over.
     Sweep,
-    /// Renew what older keys made: the texts of the person's identifiers, by
-    /// number, sealed.
-    Rekey(Vec<(u16, Bytes)>),
+    /// Renew what older keys made.
+    Rekey,
+    /// Give the person's parts of a kind, in clear.
+    Parts {
+        kind: PartKind,
+        told: oneshot::Sender<Vec<Part>>,
+    },
 }
 
 impl What {
+    /// The kinds of parts that must be loaded before this is done.
+    pub(crate) fn parts(&self) -> &'static [PartKind] {
+        match self {
+            What::Rekey => &[PartKind::IdentifierText],
+            What::Parts { kind, .. } => kind.alone(),
+            // No command of the core needs what lies in a part: not yet.
+            What::Command { .. }
+            | What::Check(_)
+            | What::WriteBehind
+            | What::Settle
+            | What::Sweep => &[],
+        }
+    }
+
     /// Whether something can be said to it while the store is out of reach.
     pub(crate) fn is_for_interim(&self) -> bool {
         match self {
@@ -90,9 +115,12 @@ impl What {
                     | Command::Session(SessionCommand::Refresh { .. })
                     | Command::Session(SessionCommand::Revoke { .. })
             ),
-            What::Check(_) | What::WriteBehind | What::Settle | What::Sweep | What::Rekey(_) => {
-                false
-            }
+            What::Check(_)
+            | What::WriteBehind
+            | What::Settle
+            | What::Sweep
+            | What::Rekey
+            | What::Parts { .. } => false,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Renewing everybody after a key was rotated: a walk over all people, while
 //! they are served, that can begin anywhere and be repeated without harm.
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tidegate_account::{Status, UserId, record::View};
+use tidegate_account::record::{Corrupt, View};
+use tidegate_account::{Status, UserId};
 use tidegate_storage_api::{KeyRange, PersonPart, Slot, StoreError};
 use tokio::sync::oneshot;
 
@@ -23,11 +23,6 @@ pub struct Rekeyed {
     pub failed: u64,
 }
 
-struct Person {
-    user: UserId,
-    texts: Vec<(u16, Bytes)>,
-}
-
 impl Engine {
     /// Renews every person of a slot: index hashes, the password's encryption,
     /// and the wrapping of the person's own key.
@@ -38,39 +33,25 @@ impl Engine {
         let shared = self.shared();
         let mut range = KeyRange::people(shared.ownership.region(), slot);
         let mut walk = Walk::default();
-        let mut current: Option<Person> = None;
         loop {
             let rows = shared.store.range(range.clone(), PAGE).await?;
             for (key, value) in &rows {
-                match PersonPart::of(key) {
-                    Some((user, PersonPart::Record)) => {
-                        if let Some(person) = current.take() {
-                            walk.start(self, person).await;
-                        }
-                        let view = View::new(value).ok();
-                        let somebody = view.is_some_and(|view| view.status() != Status::StandIn);
-                        current = somebody.then(|| Person {
-                            user: UserId::from_bytes(user),
-                            texts: Vec::new(),
-                        });
-                        // A record that cannot be read is a finding, not a reason to stop.
-                        walk.rekeyed.failed += u64::from(view.is_none());
+                let Some((user, PersonPart::Record)) = PersonPart::of(key) else {
+                    continue;
+                };
+                match View::new(value).map(|view| view.status()) {
+                    Ok(Status::StandIn) => {}
+                    Ok(Status::Active | Status::Locked | Status::Suspended) => {
+                        walk.start(self, UserId::from_bytes(user)).await;
                     }
-                    Some((_, PersonPart::Identifier(number))) => {
-                        if let Some(person) = &mut current {
-                            person.texts.push((number, value.clone()));
-                        }
-                    }
-                    _ => {}
+                    // A record that cannot be read is no reason to stop.
+                    Err(Corrupt) => walk.rekeyed.failed += 1,
                 }
             }
             let Some((last, _)) = rows.last() else {
                 break;
             };
             range = range.after(last);
-        }
-        if let Some(person) = current {
-            walk.start(self, person).await;
         }
         Ok(walk.finish().await)
     }
@@ -83,14 +64,13 @@ struct Walk {
 }
 
 impl Walk {
-    async fn start(&mut self, engine: &Engine, person: Person) {
+    async fn start(&mut self, engine: &Engine, user: UserId) {
         while self.under_way.len() >= engine.shared().limits.rekeys_at_once.max(1) {
             self.next().await;
         }
         let (told, done) = oneshot::channel();
         let responder = Responder::new(move |answer, _| drop(told.send(answer)));
-        let what = What::Rekey(person.texts);
-        engine.seat(person.user, what, u64::MAX, Some(responder));
+        engine.seat(user, What::Rekey, u64::MAX, Some(responder));
         self.under_way.push(done);
     }
 

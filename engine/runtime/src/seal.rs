@@ -10,7 +10,7 @@ pub use key::{Key, SealFault};
 
 use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use tidegate_account::{TenantId, UserId, record};
+use tidegate_account::{PartKind, TenantId, UserId, record};
 use zeroize::Zeroizing;
 
 use crate::ports::Cpu;
@@ -33,18 +33,27 @@ impl WrappedKey {
 
 /// What is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Field {
     /// A tenant's key, under the deployment's.
-    TenantKey = 1,
+    TenantKey,
     /// A person's key, under the tenant's.
-    PersonKey = 2,
+    PersonKey,
     /// The sealed part of a record.
-    Record = 3,
-    /// An identifier's text.
-    Identifier = 4,
-    /// Administrative acts on a person.
-    Audit = 5,
+    Record,
+    /// A cold part beside it.
+    Part(PartKind),
+}
+
+impl Field {
+    /// Its number in the associated data. Those of parts stand in their table.
+    fn number(self) -> u8 {
+        match self {
+            Field::TenantKey => 1,
+            Field::PersonKey => 2,
+            Field::Record => 3,
+            Field::Part(kind) => kind.seal(),
+        }
+    }
 }
 
 /// Whose and which: what a seal binds.
@@ -56,7 +65,7 @@ pub struct SealContext {
     pub user: UserId,
     /// What is sealed.
     pub field: Field,
-    /// The revision of the record, or an identifier's number; 0 for what has
+    /// The revision of the record, or the number of a part; 0 for what has
     /// neither.
     pub revision: u64,
 }
@@ -65,7 +74,7 @@ impl SealContext {
     fn aad(&self) -> [u8; 48] {
         let mut aad = [0; 48];
         aad[..14].copy_from_slice(b"tidegate-seal\x01");
-        aad[14] = self.field as u8;
+        aad[14] = self.field.number();
         aad[16..24].copy_from_slice(&self.tenant.0.to_be_bytes());
         aad[24..40].copy_from_slice(self.user.as_bytes());
         aad[40..].copy_from_slice(&self.revision.to_be_bytes());
@@ -273,7 +282,8 @@ mod tests {
         for other in [
             context(2, 1, Field::Record, 5),
             context(1, 2, Field::Record, 5),
-            context(1, 1, Field::Identifier, 5),
+            context(1, 1, Field::Part(PartKind::IdentifierText), 5),
+            context(1, 1, Field::Part(PartKind::Audits), 5),
             context(1, 1, Field::Record, 4),
         ] {
             assert_eq!(opens(&key, other), None);

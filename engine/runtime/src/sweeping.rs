@@ -5,7 +5,7 @@
 
 use tidegate_account::record::View;
 use tidegate_account::session::Liveness;
-use tidegate_account::{UserId, decode_event};
+use tidegate_account::{PartKind, PartRetention, UserId, decode_event};
 use tidegate_storage_api::{
     Check, Commit, Key as RowKey, KeyRange, Partition, PersonPart, Slot, StoreError, SystemPart,
 };
@@ -140,10 +140,12 @@ impl Engine {
                         self.sweep_person(UserId::from_bytes(user)).await;
                         swept.people += 1;
                     }
-                    Some((_, PersonPart::Audit(_))) if audit_at(value) < audits_before => {
+                    Some((_, PersonPart::Cold { kind, .. }))
+                        if is_past_retention(kind, value, audits_before) =>
+                    {
                         old.push(key.clone());
                     }
-                    _ => {}
+                    Some(_) | None => {}
                 }
             }
             swept.dropped += self.drop_rows(Some(slot), &old).await?;
@@ -275,11 +277,14 @@ fn is_over(record: &[u8], now_ms: u64) -> bool {
     abandoned || sessions.any(|(_, span)| ended(span))
 }
 
-fn audit_at(row: &[u8]) -> u64 {
-    match row {
-        [1, rest @ ..] => rest
-            .first_chunk()
-            .map_or(u64::MAX, |at| u64::from_le_bytes(*at)),
-        _ => u64::MAX,
+/// Whether the row of a part is kept no longer. What is of no kind that is known
+/// here, or says nothing that can be read, is left alone.
+fn is_past_retention(kind: u8, row: &[u8], audits_before_ms: u64) -> bool {
+    let Some(kind) = PartKind::of(kind) else {
+        return false;
+    };
+    match kind.retention() {
+        PartRetention::WithRecord => false,
+        PartRetention::AsAudits => kind.at_of(row).is_some_and(|at| at < audits_before_ms),
     }
 }

@@ -447,7 +447,10 @@ async fn nothing_that_names_a_person_is_stored_in_clear() {
         Region::FIRST,
         slot,
         user.as_bytes(),
-        PersonPart::Identifier(0),
+        PersonPart::Cold {
+            kind: 0x10,
+            number: 0,
+        },
     );
     assert!(rig.store.inner.get(profile).await.unwrap().is_some());
 }

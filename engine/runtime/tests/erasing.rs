@@ -9,10 +9,10 @@ use rig::{
     verify,
 };
 use tidegate_account::{
-    Command, CredentialReply, LifecycleCommand, LifecycleReply, Refusal, Reply, UserId,
+    Command, CredentialReply, LifecycleCommand, LifecycleReply, PartKind, Refusal, Reply, UserId,
 };
 use tidegate_runtime::{Answer, Failure, Outcome, Task};
-use tidegate_storage_api::{Commit, Key as RowKey, Region, Slot, Store};
+use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
 
 const ADA: &str = "ada.example.com";
 const MAIL: &str = "ada@example.com";
@@ -146,4 +146,28 @@ async fn an_id_that_nobody_has_is_not_erased() {
     let answer = rig.ask(None, erase(nobody)).await;
     assert_eq!(answer.refused(), Refusal::UnknownAccount);
     assert_eq!(rows_of(&rig, nobody).await, []);
+}
+
+#[tokio::test]
+async fn a_part_of_every_kind_in_the_table_goes_with_its_person_and_nobody_elses() {
+    let rig = Rig::new().await;
+    let [ada, bob] = [rig.signed_up(ADA).await, rig.signed_up("bob.ex").await];
+    let mut parts = Commit::default();
+    for kind in PartKind::ALL {
+        let part = PersonPart::Cold {
+            kind: kind.number(),
+            number: 77,
+        };
+        for user in [ada, bob] {
+            let slot = Slot::new(user.slot()).unwrap();
+            let row = RowKey::person(Region::FIRST, slot, user.as_bytes(), part);
+            parts = parts.put(row, vec![1]);
+        }
+    }
+    rig.store.inner.commit(parts).await.unwrap();
+    let bobs = rows_of(&rig, bob).await;
+    assert!(bobs.len() > PartKind::ALL.len());
+    erased(&rig.ask(None, erase(ada)).await);
+    assert_eq!(rows_of(&rig, ada).await, [key_of(ada)]);
+    assert_eq!(rows_of(&rig, bob).await, bobs);
 }

@@ -7,7 +7,7 @@
 //! region u8 | slot u16 BE | space u8 | ...
 //!                           0x01  fence            (nothing more)
 //!                           0x02  marker           node u64 BE | lane u16 BE
-//!                           0x10  person           user 16 | part u8
+//!                           0x10  person           user 16 | 0x00, or part kind u8 | number u64 BE
 //!                           0x11  person key       user 16
 //!                           0x20  identifier index keyed hash 32
 //!                           0x21  throttle         keyed hash 32
@@ -145,16 +145,21 @@ impl Partition {
 pub enum PersonPart {
     /// The hot record: check part and sealed part.
     Record,
-    /// The text of one identifier, by its number in the record, sealed.
-    Identifier(u16),
-    /// Administrative acts, by the record's revision, sealed.
-    Audit(u64),
+    /// A cold part beside it, sealed. Which kinds there are, and what each holds,
+    /// is the account core's to say.
+    Cold {
+        /// Its kind.
+        kind: u8,
+        /// Its number among those of its kind.
+        number: u64,
+    },
 }
 
 impl PersonPart {
     const RECORD: u8 = 0x00;
-    const IDENTIFIER: u8 = 0x10;
-    const AUDIT: u8 = 0x20;
+    /// The one kind whose numbers have two bytes, for as long as they fit: its rows
+    /// are older than the rule that numbers have eight.
+    const SHORT_KIND: u8 = 0x10;
 
     /// Reads the part of a person's key, and whose it is.
     #[must_use]
@@ -165,13 +170,19 @@ impl PersonPart {
         let (user, part) = rest.split_first_chunk::<16>()?;
         let part = match part {
             [PersonPart::RECORD] => PersonPart::Record,
-            [PersonPart::IDENTIFIER, number @ ..] => {
-                PersonPart::Identifier(u16::from_be_bytes(number.try_into().ok()?))
+            [PersonPart::SHORT_KIND, high, low] => PersonPart::Cold {
+                kind: PersonPart::SHORT_KIND,
+                number: u16::from_be_bytes([*high, *low]).into(),
+            },
+            [kind, number @ ..] => {
+                let number = u64::from_be_bytes(number.try_into().ok()?);
+                if *kind == PersonPart::SHORT_KIND && u16::try_from(number).is_ok() {
+                    return None;
+                }
+                let kind = *kind;
+                PersonPart::Cold { kind, number }
             }
-            [PersonPart::AUDIT, revision @ ..] => {
-                PersonPart::Audit(u64::from_be_bytes(revision.try_into().ok()?))
-            }
-            _ => return None,
+            [] => return None,
         };
         (*region != SYSTEM_REGION).then_some((*user, part))
     }
@@ -228,12 +239,12 @@ impl Key {
         let build = |rest: &[&[u8]]| Key::build(region.0, slot.0, space::PERSON, rest);
         match part {
             PersonPart::Record => build(&[user, &[PersonPart::RECORD]]),
-            PersonPart::Identifier(number) => {
-                build(&[user, &[PersonPart::IDENTIFIER], &number.to_be_bytes()])
-            }
-            PersonPart::Audit(revision) => {
-                build(&[user, &[PersonPart::AUDIT], &revision.to_be_bytes()])
-            }
+            PersonPart::Cold { kind, number } => match (kind, u16::try_from(number)) {
+                (PersonPart::SHORT_KIND, Ok(short)) => {
+                    build(&[user, &[kind], &short.to_be_bytes()])
+                }
+                _ => build(&[user, &[kind], &number.to_be_bytes()]),
+            },
         }
     }
 
@@ -458,10 +469,10 @@ impl KeyRange {
         KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[]))
     }
 
-    /// The administrative acts on one person, oldest first.
+    /// The cold parts of one kind of one person, by number.
     #[must_use]
-    pub fn person_audits(region: Region, slot: Slot, user: &[u8; 16]) -> KeyRange {
-        let part: &[u8] = &[PersonPart::AUDIT];
+    pub fn person_parts(region: Region, slot: Slot, user: &[u8; 16], kind: u8) -> KeyRange {
+        let part: &[u8] = &[kind];
         KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON, &[user, part]))
     }
 
@@ -599,7 +610,10 @@ mod tests {
     #[test]
     fn everything_about_a_person_is_one_range_without_the_neighbours() {
         let range = KeyRange::person(Region::FIRST, slot(7), &[0xFF; 16]);
-        let audit = PersonPart::Audit(u64::MAX);
+        let audit = PersonPart::Cold {
+            kind: 0x20,
+            number: u64::MAX,
+        };
         let mine = Key::person(Region::FIRST, slot(7), &[0xFF; 16], audit);
         assert_eq!(PersonPart::of(&mine), Some(([0xFF; 16], audit)));
         let key = Key::person_key(Region::FIRST, slot(7), &[0xFF; 16]);
@@ -608,6 +622,30 @@ mod tests {
             [&mine, &key, &other].map(|k| range.contains(k)),
             [true, false, false]
         );
+    }
+
+    #[test]
+    fn cold_parts_have_numbers_of_eight_bytes_and_those_of_the_first_kind_of_two() {
+        let user = [7; 16];
+        let key = |kind, number| {
+            let part = PersonPart::Cold { kind, number };
+            let key = Key::person(Region::FIRST, slot(9), &user, part);
+            assert_eq!(PersonPart::of(&key), Some((user, part)));
+            let range = KeyRange::person_parts(Region::FIRST, slot(9), &user, kind);
+            assert!(range.contains(&key));
+            assert!(!range.contains(&Key::person(
+                Region::FIRST,
+                slot(9),
+                &user,
+                PersonPart::Record
+            )));
+            key.as_bytes()[20..].to_vec()
+        };
+        assert_eq!(key(0x10, 0x0102), [0x10, 1, 2]);
+        assert_eq!(key(0x10, 0x1_0000), [0x10, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(key(0x20, 5), [0x20, 0, 0, 0, 0, 0, 0, 0, 5]);
+        let longer = Key::person(Region::FIRST, slot(9), &user, PersonPart::Record).successor();
+        assert_eq!(PersonPart::of(&longer), None);
     }
 
     #[test]

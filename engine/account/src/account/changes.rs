@@ -19,8 +19,9 @@ use crate::record::IdentifierRow;
 /// What must be committed together with the record.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Identifiers whose texts are to be kept from now on, each under a number.
-    pub texts: Vec<(u16, ClaimedIdentifier)>,
+    /// Identifiers whose texts are to be kept from now on, each under a number;
+    /// stored as [`Changes::parts`] says.
+    pub(crate) texts: Vec<(u16, ClaimedIdentifier)>,
     /// Identifiers that are the person's alone from now on.
     pub held: Vec<Held>,
     /// Identifiers that the person has no more: their texts go, and their index
@@ -33,8 +34,8 @@ pub struct Changes {
     pub moved: Vec<Moved>,
     /// Events to append.
     pub events: Vec<EventKind>,
-    /// Administrative acts to keep a record of.
-    pub audits: Vec<Audit>,
+    /// Administrative acts to keep a record of; stored as [`Changes::parts`] says.
+    pub(crate) audits: Vec<Audit>,
     /// What becomes of the record.
     pub fate: Fate,
 }
@@ -78,6 +79,15 @@ pub enum Fate {
 }
 
 impl Changes {
+    /// The oldest version of an index key under which it would write something.
+    #[must_use]
+    pub fn oldest_key_version(&self) -> Option<u16> {
+        let texts = self.texts.iter().map(|(_, text)| text.key_version);
+        let held = self.held.iter().map(|held| held.key_version);
+        let moved = self.moved.iter().map(|moved| moved.key_version);
+        texts.chain(held).chain(moved).min()
+    }
+
     /// Takes up what was decided later. A commit deletes before it puts, in
     /// whatever order things were decided: so of each row only that is kept which
     /// they come to in the end.

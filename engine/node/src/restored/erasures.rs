@@ -134,8 +134,20 @@ mod tests {
         let row = |part| RowKey::person(REGION, slot, user.as_bytes(), part);
         commit
             .put(row(PersonPart::Record), vec![1])
-            .put(row(PersonPart::Identifier(0)), vec![2])
-            .put(row(PersonPart::Audit(1)), vec![3])
+            .put(
+                row(PersonPart::Cold {
+                    kind: 0x10,
+                    number: 0,
+                }),
+                vec![2],
+            )
+            .put(
+                row(PersonPart::Cold {
+                    kind: 0x20,
+                    number: 1,
+                }),
+                vec![3],
+            )
             .put(
                 RowKey::person_key(REGION, slot, user.as_bytes()),
                 vec![4; 72],

@@ -4,13 +4,13 @@
 use bytes::Bytes;
 use tidegate_account::record::{self, Corrupt, IdentifierRow, Unwritable};
 use tidegate_account::{
-    Account, Changes, Event, Fate as RecordFate, Held, IndexHash, Status, TenantId, encode_audits,
-    encode_event,
+    Account, AtErasure, Changes, Event, Fate as RecordFate, Held, IndexHash, Part, PartChange,
+    PartKind, Status, TenantId, encode_event,
 };
-use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, PersonPart, StoreError};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, PersonPart, StoreError};
 
 use super::load::{Home, PersonKey, key_context};
-use super::text;
+use super::parts::part_context;
 use crate::identifiers::IndexRow;
 use crate::regions::{Pending, Step};
 use crate::seal::{Field, Key, SealContext, WrappedKey};
@@ -60,15 +60,9 @@ impl Draft {
     /// Whether it would write rows of the index under a key that is not the
     /// newest any more: the walk that renews everybody may have passed by.
     pub(crate) fn is_older_than(&self, key_version: u16) -> bool {
-        self.changes.as_ref().is_some_and(|changes| {
-            let texts = changes.texts.iter().map(|(_, text)| text.key_version);
-            let held = changes.held.iter().map(|held| held.key_version);
-            let moved = changes.moved.iter().map(|moved| moved.key_version);
-            texts
-                .chain(held)
-                .chain(moved)
-                .any(|version| version < key_version)
-        })
+        let changes = self.changes.as_ref();
+        let oldest = changes.and_then(Changes::oldest_key_version);
+        oldest.is_some_and(|version| version < key_version)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -156,7 +150,7 @@ pub(crate) fn prepare(
         false => Entering::Nothing,
     };
     commit = writing.identifiers(&changes, commit)?;
-    commit = writing.audits(&changes, check.revision, commit)?;
+    commit = writing.parts(changes.parts(check.revision)?, commit)?;
     commit = events(shared, home, tenant, &changes, commit)?;
     Ok(Prepared {
         commit,
@@ -167,8 +161,8 @@ pub(crate) fn prepare(
 }
 
 /// Takes everything of a person away. The rows of identifiers that were held
-/// go one by one; the rest is one range and the key, in whose place it stands when
-/// somebody was erased.
+/// go one by one; then the record, the parts of each kind in the table, and the
+/// key, in whose place it stands when somebody was erased.
 fn removal(
     shared: &Shared,
     home: Home,
@@ -189,11 +183,12 @@ fn removal(
     };
     commit = commit
         .check(Check::Untouched(home.row(PersonPart::Record)))
-        .clear(KeyRange::person(
-            home.region,
-            home.slot,
-            home.user.as_bytes(),
-        ));
+        .delete(home.row(PersonPart::Record));
+    for kind in PartKind::ALL {
+        commit = match kind.at_erasure() {
+            AtErasure::Cleared => commit.clear(home.parts(*kind)),
+        };
+    }
     // What was to move in the same commit still lies where it was.
     for moved in &changes.moved {
         commit = commit.delete(RowKey::identifier(home.region, &moved.from.0));
@@ -252,12 +247,11 @@ impl Writing<'_> {
         record::assemble(written.clear, &sealed)
     }
 
-    /// The texts of identifiers and their rows in the index.
+    /// The rows of identifiers in the index.
     fn identifiers(&self, changes: &Changes, mut commit: Commit) -> Result<Commit, Corrupt> {
         let Home { region, user, .. } = self.home;
         let index = |hash: &[u8; 32]| RowKey::identifier(region, hash);
         for row in &changes.released {
-            commit = commit.delete(self.home.row(PersonPart::Identifier(row.number)));
             if row.is_held() {
                 commit = commit.delete(index(&row.hash));
                 commit = leave_directory(self.shared, self.home, row, commit);
@@ -267,11 +261,6 @@ impl Writing<'_> {
             self.shared.lookups.forget(&IndexHash(row.hash));
             commit = commit.delete(index(&row.hash));
             commit = leave_directory(self.shared, self.home, row, commit);
-        }
-        for (number, claimed) in &changes.texts {
-            let context = text::context(self.tenant, user, *number);
-            let sealed = self.seal(&context, &text::encode(&claimed.identifier))?;
-            commit = commit.put(self.home.row(PersonPart::Identifier(*number)), sealed);
         }
         for Held {
             hash,
@@ -306,18 +295,22 @@ impl Writing<'_> {
         Ok(commit)
     }
 
-    /// Format 1 of the row: version u8 | at u64 LE, Unix milliseconds | sealed.
-    /// The time is in clear, so that the sweeper need not open anything.
-    fn audits(&self, changes: &Changes, revision: u64, commit: Commit) -> Result<Commit, Corrupt> {
-        let Some(newest) = changes.audits.last() else {
-            return Ok(commit);
-        };
-        let context = self.context(Field::Audit, revision);
-        let sealed = self.seal(&context, &encode_audits(&changes.audits)?)?;
-        let mut row = vec![1];
-        row.extend_from_slice(&newest.at.to_le_bytes());
-        row.extend_from_slice(&sealed);
-        Ok(commit.put(self.home.row(PersonPart::Audit(revision)), row))
+    /// The person's parts, whatever they are.
+    fn parts(&self, parts: Vec<PartChange>, mut commit: Commit) -> Result<Commit, Corrupt> {
+        for change in parts {
+            commit = match change {
+                PartChange::Dropped(id) => commit.delete(self.home.part_row(id)),
+                PartChange::Written {
+                    part: Part { id, plain },
+                    at_ms,
+                } => {
+                    let context = part_context(self.tenant, self.home.user, id);
+                    let sealed = self.seal(&context, &plain)?;
+                    commit.put(self.home.part_row(id), id.kind.row(at_ms, &sealed))
+                }
+            };
+        }
+        Ok(commit)
     }
 }
 

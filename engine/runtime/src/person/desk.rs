@@ -1,6 +1,7 @@
 //! The actor's desk: what it holds while its person is hot. The order is
 //! always commit, publish, reply.
 
+mod fetching;
 mod interim;
 mod opening;
 mod rekeying;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
 use tidegate_account::{
-    Account, Asked, Completion, Effect, Entropy, Input, Output, PendingId, Policy, Refusal,
+    Account, Asked, Completion, Effect, Entropy, Input, Output, Part, PendingId, Policy, Refusal,
     SecretHash, Ticket, UserId,
 };
 
@@ -27,6 +28,7 @@ use crate::ports::{HashDone, HashJob, HashWork};
 use crate::shared::{Shared, Standing};
 use crate::tenants::{Tenant, pretend};
 use crate::warm::{Warm, WriteBehind};
+use fetching::Fetching;
 use interim::{Settling, Shadow, goes_on_with};
 
 /// What an actor holds.
@@ -40,6 +42,10 @@ pub(crate) struct Desk {
     myself: ActorRef<Message>,
     phase: Phase,
     queue: VecDeque<Job>,
+    /// The job that waits for parts; those in the queue come after it.
+    fetching: Option<Fetching>,
+    /// How often parts were read.
+    fetches: u64,
     /// Commands whose reply is still to come from the account.
     open: BTreeMap<Ticket, Held>,
     next_ticket: u64,
@@ -132,6 +138,8 @@ impl Desk {
             myself,
             phase: Phase::Loading,
             queue: VecDeque::new(),
+            fetching: None,
+            fetches: 0,
             open: BTreeMap::new(),
             next_ticket: 0,
             replies: Vec::new(),
@@ -157,6 +165,7 @@ impl Desk {
             Message::Job(job) => self.receive(job),
             Message::LookAgain => self.look_again(),
             Message::Loaded(loaded) => self.loaded(loaded),
+            Message::Parts { read, rows } => self.fetched(read, rows),
             Message::Hashed {
                 life,
                 pending,
@@ -182,19 +191,28 @@ impl Desk {
             Phase::Refused(_) => true,
             Phase::Loading | Phase::Resolving | Phase::Unresolved => false,
         };
-        let quiet = idle && self.queue.is_empty() && self.open.is_empty();
+        let waits = !self.queue.is_empty() || self.fetching.is_some();
+        let quiet = idle && !waits && self.open.is_empty();
         let settled = self.replies.is_empty() && self.under_way.is_none() && self.draft.is_empty();
         let nobody = self.shadow.is_none();
         quiet && settled && nobody && self.shared.directory.leave(self.user)
     }
 
     fn work(&mut self) {
-        while matches!(self.phase, Phase::Ready { .. } | Phase::Refused(_)) {
+        if let Some(failure) = self.phase.refusal() {
+            self.fetch_failed(failure);
+        }
+        while matches!(self.phase, Phase::Ready { .. } | Phase::Refused(_))
+            && self.fetching.is_none()
+        {
             let Some(job) = self.queue.pop_front() else {
                 break;
             };
             match (self.phase.refusal(), job) {
-                (None, job) => self.job(job),
+                (None, job) if !job.what.parts().is_empty() => {
+                    self.fetching = Some(Fetching::new(job));
+                }
+                (None, job) => self.job(job, &[]),
                 (Some(failure), Job { responder, .. }) => match responder {
                     Some(responder) => responder.answer(Answer::Failed(failure), self.epoch),
                     None => self.shared.not_written(self.user),
@@ -202,6 +220,7 @@ impl Desk {
             }
         }
         self.commit();
+        self.fetch();
     }
 
     /// A job that cannot be made durable waits for nothing.
@@ -225,7 +244,8 @@ impl Desk {
         }
     }
 
-    fn job(&mut self, job: Job) {
+    /// Does a job, for which these parts were loaded.
+    fn job(&mut self, job: Job, parts: &[Part]) {
         let standing = self.shared.standing(self.user, self.epoch);
         if let Standing::CutOff { age_ms } = standing {
             return self.job_interim(job, age_ms);
@@ -276,10 +296,15 @@ impl Desk {
                 self.input(Input::Sweep);
                 self.done(held);
             }
-            What::Rekey(texts) => match self.rekey(&texts) {
+            What::Rekey => match self.rekey(parts) {
                 Ok(()) => self.done(held),
                 Err(Corrupt) => held.answer(Answer::Failed(Failure::Corrupt), self.epoch),
             },
+            What::Parts { told, .. } => {
+                // Whoever asked may be gone.
+                let _ = told.send(parts.to_vec());
+                self.done(held);
+            }
             What::Command {
                 tenant,
                 idempotency,

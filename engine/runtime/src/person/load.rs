@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use tidegate_account::record::{Corrupt, View};
-use tidegate_account::{Account, TenantId, UserId};
-use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, StoreError};
+use tidegate_account::{Account, PartId, PartKind, TenantId, UserId};
+use tidegate_storage_api::{Key as RowKey, KeyRange, PersonPart, Region, Slot, StoreError};
 
 use crate::seal::{Field, Key, SealContext, WrappedKey};
 use crate::shared::Shared;
@@ -48,6 +48,18 @@ impl Home {
 
     pub(crate) fn row(&self, part: PersonPart) -> RowKey {
         RowKey::person(self.region, self.slot, self.user.as_bytes(), part)
+    }
+
+    pub(crate) fn part_row(&self, id: PartId) -> RowKey {
+        self.row(PersonPart::Cold {
+            kind: id.kind.number(),
+            number: id.number,
+        })
+    }
+
+    pub(crate) fn parts(&self, kind: PartKind) -> KeyRange {
+        let user = self.user.as_bytes();
+        KeyRange::person_parts(self.region, self.slot, user, kind.number())
     }
 
     pub(crate) fn key_row(&self) -> RowKey {

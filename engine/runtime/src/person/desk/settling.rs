@@ -326,6 +326,7 @@ impl Desk {
     fn unresolved(&mut self) {
         self.phase = Phase::Unresolved;
         self.dismiss(Failure::Unknown);
+        self.fetch_failed(Failure::Unavailable);
         for job in std::mem::take(&mut self.queue) {
             if let What::Command { command, .. } = &job.what {
                 self.not_told(command);

@@ -1,26 +1,18 @@
-//! An identifier's text, in a row of its own, sealed under the person's key:
-//! needed when index keys change, and to write to the person.
+//! An identifier's text: needed when index keys change, and to write to the
+//! person.
 //!
-//! Format 1, before it is sealed: version u8 | kind u8 | the normal form, UTF-8.
+//! Format 1: version u8 | kind u8 | the normal form, UTF-8.
 
-use tidegate_account::record::Corrupt;
-use tidegate_account::{Identifier, IdentifierKind, TenantId, UserId};
+use alloc::vec::Vec;
+
 use zeroize::Zeroizing;
 
-use crate::seal::{Field, SealContext};
+use crate::identifier::{Identifier, IdentifierKind};
+use crate::record::Corrupt;
 
 const VERSION: u8 = 1;
 
-pub(crate) fn context(tenant: TenantId, user: UserId, number: u16) -> SealContext {
-    SealContext {
-        tenant,
-        user,
-        field: Field::Identifier,
-        revision: number.into(),
-    }
-}
-
-pub(crate) fn encode(identifier: &Identifier) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode_text(identifier: &Identifier) -> Zeroizing<Vec<u8>> {
     let text = identifier.expose().as_bytes();
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 + text.len()));
     bytes.extend_from_slice(&[VERSION, identifier.kind() as u8]);
@@ -42,7 +34,7 @@ pub fn read_text(bytes: &[u8]) -> Result<Identifier, Corrupt> {
         3 => IdentifierKind::Username,
         _ => return Err(Corrupt),
     };
-    let text = std::str::from_utf8(text).map_err(|_| Corrupt)?;
+    let text = core::str::from_utf8(text).map_err(|_| Corrupt)?;
     // Not judged anew: a rule that refuses it today would take it from its
     // account, and a rotation of keys would never end.
     Ok(Identifier::from_stored(kind, text))
@@ -55,7 +47,7 @@ mod tests {
     #[test]
     fn a_text_reads_back_and_nothing_else_does() {
         let ada = Identifier::parse(IdentifierKind::Email, "ada@example.com").unwrap();
-        let bytes = encode(&ada);
+        let bytes = encode_text(&ada);
         assert_eq!(read_text(&bytes), Ok(ada));
         for (at, value) in [(0, 2), (1, 0), (1, 4), (2, 0xff)] {
             let mut other = bytes.to_vec();
@@ -73,7 +65,7 @@ mod tests {
         ] {
             assert!(Identifier::parse(kind, text).is_err());
             let known = Identifier::find(kind, text).unwrap();
-            assert_eq!(read_text(&encode(&known)), Ok(known));
+            assert_eq!(read_text(&encode_text(&known)), Ok(known));
         }
     }
 }

@@ -1,0 +1,67 @@
+//! What a commit does to a person's parts.
+
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use super::text::encode_text;
+use super::{Part, PartId, PartKind};
+use crate::account::Changes;
+use crate::audit::encode_audits;
+use crate::record::Corrupt;
+
+/// What a commit does to a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartChange {
+    /// It is written.
+    Written {
+        /// The part.
+        part: Part,
+        /// When it is of, in Unix milliseconds, where its row says so.
+        at_ms: u64,
+    },
+    /// It goes.
+    Dropped(PartId),
+}
+
+impl Changes {
+    /// What becomes of the person's parts in the commit of this revision. What is
+    /// dropped comes first: a number that is free is used again.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when a part cannot be written, which no value causes.
+    pub fn parts(&self, revision: u64) -> Result<Vec<PartChange>, Corrupt> {
+        let text = |number: u16| PartId {
+            kind: PartKind::IdentifierText,
+            number: number.into(),
+        };
+        let dropped = self.released.iter();
+        let mut parts: Vec<PartChange> = dropped
+            .map(|row| PartChange::Dropped(text(row.number)))
+            .collect();
+        parts.extend(
+            self.texts
+                .iter()
+                .map(|(number, claimed)| PartChange::Written {
+                    part: Part {
+                        id: text(*number),
+                        plain: encode_text(&claimed.identifier),
+                    },
+                    at_ms: 0,
+                }),
+        );
+        if let Some(newest) = self.audits.last() {
+            parts.push(PartChange::Written {
+                part: Part {
+                    id: PartId {
+                        kind: PartKind::Audits,
+                        number: revision,
+                    },
+                    plain: Zeroizing::new(encode_audits(&self.audits)?),
+                },
+                at_ms: newest.at,
+            });
+        }
+        Ok(parts)
+    }
+}
