@@ -105,7 +105,7 @@ enum Command {
     /// Make a store ready that FoundationDB's own tools have put back, before
     /// any node serves from it.
     Restored(restoring::RestoredArgs),
-    /// Show the newest administrative acts on the deployment.
+    /// Show the newest administrative acts on the deployment, or on a person.
     Audit(operator::AuditArgs),
     /// Look for what is wrong with a node's folder and machine, and say how to
     /// mend it. Exit status 1 when something is.

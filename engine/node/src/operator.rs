@@ -2,6 +2,7 @@
 //! come from an operator's connection to a running node and, when none runs,
 //! from a command on its folder.
 
+mod audits;
 mod backup;
 mod certificate;
 mod cluster;
@@ -19,16 +20,14 @@ pub(crate) use order::Order;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 use tidegate_runtime::Engine;
 use tidegate_runtime::ports::{Clock, Entropy};
-use tidegate_storage_api::{Commit, Key as RowKey, KeyRange, Store, StoreError, SystemPart};
+use tidegate_storage_api::{Commit, Key as RowKey, Store, StoreError, SystemPart};
 use tokio::runtime::Handle;
 
-use crate::deployment::{
-    AuditRow, Deployment, DeploymentError, KeyFault, ROWS_MAX, read, told, write,
-};
+use crate::deployment::{AuditRow, Deployment, DeploymentError, KeyFault, read, told, write};
 use crate::member::Member;
 use crate::service::ServerCertificate;
 use order::Alone;
@@ -143,6 +142,7 @@ impl Operator {
             Order::KeysStatus => self.keys_status().await,
             Order::Backup { rows, keys } => self.backup(by, rows, keys).await,
             Order::Audit { limit } => self.audits(limit).await,
+            Order::PersonAudit { user, limit } => self.person_audits(by, &user, limit).await,
             Order::Status => self.status().await,
             Order::UpgradeStatus => self.upgrade_status().await,
             Order::UpgradeFinish => self.upgrade_finish(by).await,
@@ -201,16 +201,5 @@ impl Operator {
         tracing::info!(event = "operator.act", by, act, on = target);
         let commit = commit.put(key, write(&row).ok_or(OperatorError::Row)?);
         Ok(told(commit, number))
-    }
-
-    async fn audits(&self, limit: usize) -> Result<Said, OperatorError> {
-        let rows = self.store().range(KeyRange::audits(u64::MAX), ROWS_MAX);
-        let mut acts = Vec::new();
-        for (_, value) in rows.await?.into_iter().rev().take(limit) {
-            let row: AuditRow =
-                read(&value).ok_or_else(|| DeploymentError::Row("an audit".into()))?;
-            acts.push(json!(row));
-        }
-        Ok(Said::Done(json!({ "acts": acts })))
     }
 }

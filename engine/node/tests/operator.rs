@@ -119,6 +119,61 @@ async fn tenants_and_gateways_are_added_while_the_node_serves_and_while_it_does_
 }
 
 #[tokio::test]
+async fn acts_on_a_person_are_shown_and_showing_them_is_an_act() {
+    let dir = Dir::new();
+    let node = Node::start(&dir);
+    let output = run(
+        &["sign-up", "--dir", dir.text(), "--username", NAME, "--json"],
+        PASSWORD,
+    );
+    let user = json(&output)["user"].as_str().unwrap().to_owned();
+    let shown = done(&dir, &["audit", "--user", &user]);
+    assert_eq!(shown, json!({ "user": user, "acts": [] }));
+
+    let email = "ada@example.com";
+    let claimed = ["sign-up", "--dir", dir.text(), "--email", email, "--json"];
+    let user = json(&run(&claimed, PASSWORD))["user"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let verify = [
+        "verify",
+        "--dir",
+        dir.text(),
+        "--user",
+        &user,
+        "--email",
+        email,
+        "--json",
+    ];
+    assert!(run(&verify, PASSWORD).status.success());
+    let shown = done(&dir, &["audit", "--user", &user, "--limit", "1"]);
+    let [act] = &shown["acts"].as_array().unwrap()[..] else {
+        panic!("{shown}");
+    };
+    assert_eq!(act["act"], "identifier.verified");
+    assert_eq!(act["what"], "email confirmed");
+
+    // The same on the folder, when no node runs in it.
+    assert!(node.terminate().success());
+    assert_eq!(
+        done(&dir, &["audit", "--user", &user])["acts"],
+        shown["acts"]
+    );
+    let acts = done(&dir, &["audit", "--limit", "1"]);
+    let newest = &acts["acts"][0];
+    assert_eq!(newest["act"], "person.audit");
+    assert_eq!(
+        (&newest["by"], &newest["target"]),
+        (&json!("offline"), &json!(user))
+    );
+    assert_eq!(
+        refused(&dir, &["audit", "--user", "nobody"]),
+        "invalid_user"
+    );
+}
+
+#[tokio::test]
 async fn a_revoked_gateway_is_cut_off_at_once_and_stays_out() {
     let dir = Dir::new();
     let node = Node::start(&dir);

@@ -136,6 +136,9 @@ pub(super) struct BackupArgs {
 
 #[derive(Args)]
 pub(super) struct AuditArgs {
+    /// Show the acts on this person instead of those on the deployment.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
     /// How many acts, the newest first.
     #[arg(long, value_name = "N", default_value_t = 20,
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=ROWS_MAX as u64))]
@@ -308,5 +311,12 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {
-    args.at.order(&Order::Audit { limit: args.limit })
+    let limit = args.limit;
+    args.at.order(&match &args.user {
+        Some(user) => Order::PersonAudit {
+            user: user.clone(),
+            limit,
+        },
+        None => Order::Audit { limit },
+    })
 }

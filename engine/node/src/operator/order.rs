@@ -34,6 +34,8 @@ pub(crate) enum Order {
     Backup { rows: PathBuf, keys: PathBuf },
     /// The newest administrative acts.
     Audit { limit: usize },
+    /// The newest administrative acts on a person.
+    PersonAudit { user: String, limit: usize },
     /// How the nodes stand and who owns what.
     Status,
     /// Which version is written, and which every node reads.
@@ -75,6 +77,7 @@ impl Order {
             | Order::CertificateReload
             | Order::KeysStatus
             | Order::Audit { .. }
+            | Order::PersonAudit { .. }
             | Order::UpgradeStatus
             | Order::UpgradeFinish
             | Order::Drain => Alone::Rows,
