@@ -3,8 +3,8 @@
 use tidegate_account::{
     Account, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply,
     Effect, Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password,
-    PasswordCheck, PasswordHash, Policy, Remember, Reply, SessionCommand, SessionReply, SignIn,
-    SignUp, Source, TenantId, Ticket, UserId, tagged,
+    PasswordCheck, PasswordHash, PasswordWork, Policy, Remember, Reply, SessionCommand,
+    SessionReply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
 };
 
 const USER: [u8; 16] = [7; 16];
@@ -54,8 +54,9 @@ impl Refreshing {
             let step = step as u64;
             let output = account.handle(NOW_MS, seed(step * 2), &policy, input(step, command));
             let effect = output.effects.first().unwrap();
-            let completion = match effect {
-                Effect::HashPassword { salt, policy, .. } => Completion::Hashed(PasswordHash {
+            let Effect::Hash { work, .. } = effect;
+            let completion = match work {
+                PasswordWork::New { salt, policy, .. } => Completion::Hashed(PasswordHash {
                     memory_kib: policy.memory_kib,
                     passes: policy.passes,
                     lanes: policy.lanes,
@@ -63,7 +64,7 @@ impl Refreshing {
                     salt: *salt,
                     output: [5; 48],
                 }),
-                Effect::VerifyPassword { .. } => Completion::Verified(PasswordCheck::Match),
+                PasswordWork::Compare { .. } => Completion::Verified(PasswordCheck::Match),
             };
             let done = Input::Completion {
                 pending: effect.pending(),

@@ -250,13 +250,23 @@ pub enum RevokeScope {
     All,
 }
 
-/// Work that the core asks for.
+/// Work that the core asks for. Each kind has a port of its own.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Hash a new password.
-    HashPassword {
+    /// A password's, for the bounded pool.
+    Hash {
         /// What the completion must carry.
         pending: PendingId,
+        /// What to do.
+        work: PasswordWork,
+    },
+}
+
+/// What to do with a password.
+#[derive(Clone, Debug)]
+pub enum PasswordWork {
+    /// Hash it anew.
+    New {
         /// The password.
         password: Password,
         /// The salt to use.
@@ -264,10 +274,8 @@ pub enum Effect {
         /// The cost and the pepper key.
         policy: PasswordPolicy,
     },
-    /// Compare a password with a stored hash; without one, do the same work.
-    VerifyPassword {
-        /// What the completion must carry.
-        pending: PendingId,
+    /// Compare it with a stored hash; without one, do the same work.
+    Compare {
         /// The password.
         password: Password,
         /// The stored hash.
@@ -280,9 +288,7 @@ impl Effect {
     #[must_use]
     pub fn pending(&self) -> PendingId {
         match self {
-            Effect::HashPassword { pending, .. } | Effect::VerifyPassword { pending, .. } => {
-                *pending
-            }
+            Effect::Hash { pending, .. } => *pending,
         }
     }
 }

@@ -49,9 +49,9 @@ pub use account::{
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, DeviceProof,
-    Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck, PendingId,
-    Remember, Reservation, RevokeScope, SessionCommand, SessionProof, SignIn, SignUp, Source,
-    Ticket, Verify,
+    Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck, PasswordWork,
+    PendingId, Remember, Reservation, RevokeScope, SessionCommand, SessionProof, SignIn, SignUp,
+    Source, Ticket, Verify,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;

@@ -20,8 +20,8 @@ use tidegate_account::record::{Format, assemble, write};
 use tidegate_account::{
     Account, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply,
     Effect, Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password,
-    PasswordCheck, PasswordHash, Policy, Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket,
-    UserId,
+    PasswordCheck, PasswordHash, PasswordWork, Policy, Remember, Reply, SignIn, SignUp, Source,
+    TenantId, Ticket, UserId,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
@@ -109,8 +109,9 @@ impl Template {
             });
             let seed_of = |half| seed(number, step * 2 + half);
             let output = account.handle(self.now_ms, seed_of(0), &self.policy, input);
-            let completion = match &output.effects[0] {
-                Effect::HashPassword { salt, policy, .. } => Completion::Hashed(PasswordHash {
+            let Effect::Hash { work, .. } = &output.effects[0];
+            let completion = match work {
+                PasswordWork::New { salt, policy, .. } => Completion::Hashed(PasswordHash {
                     memory_kib: policy.memory_kib,
                     passes: policy.passes,
                     lanes: policy.lanes,
@@ -118,7 +119,7 @@ impl Template {
                     salt: *salt,
                     output: [5; 48],
                 }),
-                Effect::VerifyPassword { .. } => Completion::Verified(PasswordCheck::Match),
+                PasswordWork::Compare { .. } => Completion::Verified(PasswordCheck::Match),
             };
             let pending = output.effects[0].pending();
             let done = Input::Completion {

@@ -21,8 +21,8 @@ use alloc::vec::Vec;
 use super::authority::Authority;
 use super::{Account, Pending, Step, Work};
 use crate::command::{
-    Asked, Command, Completion, Effect, Idempotency, PendingId, Remember, Request, SessionProof,
-    SignIn, Ticket,
+    Asked, Command, Completion, Effect, Idempotency, PasswordWork, PendingId, Remember, Request,
+    SessionProof, SignIn, Ticket,
 };
 use crate::device::Lane;
 use crate::digest::{SecretHash, tagged};
@@ -538,7 +538,9 @@ struct Proof<'a> {
 fn comparisons(step: &mut Step<'_>) -> Vec<Effect> {
     let effects = core::mem::take(&mut step.output.effects).into_iter();
     effects
-        .filter(|effect| matches!(effect, Effect::VerifyPassword { .. }))
+        .filter(|effect| match effect {
+            Effect::Hash { work, .. } => matches!(work, PasswordWork::Compare { .. }),
+        })
         .collect()
 }
 

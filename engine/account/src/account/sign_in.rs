@@ -6,7 +6,9 @@ use crate::reply::CredentialReply;
 use alloc::string::ToString;
 
 use super::{Account, Person, Step, Work, busy};
-use crate::command::{Completion, Effect, LedBy, PasswordCheck, Remember, Request, SignIn, Source};
+use crate::command::{
+    Completion, Effect, LedBy, PasswordCheck, PasswordWork, Remember, Request, SignIn, Source,
+};
 use crate::device::{self, Lane};
 use crate::digest::SecretHash;
 use crate::event::{EndReason, EventKind};
@@ -98,10 +100,9 @@ impl Account {
             Admission::Admit => {
                 let (attempt, password) = Attempt::of(lane, sign_in);
                 let pending = self.start(request, Work::SignIn(attempt));
-                step.output.effects.push(Effect::VerifyPassword {
+                step.output.effects.push(Effect::Hash {
                     pending,
-                    password,
-                    stored,
+                    work: PasswordWork::Compare { password, stored },
                 });
             }
         }
@@ -146,10 +147,9 @@ impl Account {
         };
         let (attempt, password) = Attempt::of(lane, sign_in);
         pending.work = Work::SignIn(attempt);
-        step.output.effects.push(Effect::VerifyPassword {
+        step.output.effects.push(Effect::Hash {
             pending: pending.id,
-            password,
-            stored,
+            work: PasswordWork::Compare { password, stored },
         });
     }
 
@@ -237,11 +237,13 @@ impl Account {
         };
         let pending = self.start(request, Work::Upgrade);
         let salt = step.entropy.bytes();
-        step.output.effects.push(Effect::HashPassword {
+        step.output.effects.push(Effect::Hash {
             pending,
-            password,
-            salt,
-            policy: step.policy.password.clone(),
+            work: PasswordWork::New {
+                password,
+                salt,
+                policy: step.policy.password.clone(),
+            },
         });
     }
 

@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Account, Held, Person, Step, Work, busy};
-use crate::command::{ClaimedIdentifier, Completion, Effect, Request, SignUp};
+use crate::command::{ClaimedIdentifier, Completion, Effect, PasswordWork, Request, SignUp};
 use crate::event::EventKind;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
@@ -29,11 +29,13 @@ impl Account {
         let policy = policy.clone();
         let salt = step.entropy.bytes();
         let pending = self.start(request, Work::SignUp(sign_up.identifiers));
-        step.output.effects.push(Effect::HashPassword {
+        step.output.effects.push(Effect::Hash {
             pending,
-            password: sign_up.password,
-            salt,
-            policy,
+            work: PasswordWork::New {
+                password: sign_up.password,
+                salt,
+                policy,
+            },
         });
     }
 

@@ -26,7 +26,8 @@ use std::vec::Vec;
 
 use super::*;
 use crate::command::{
-    DeviceProof, Idempotency, LedBy, PasswordCheck, Remember, RevokeScope, SignIn, SignUp, Source,
+    DeviceProof, Idempotency, LedBy, PasswordCheck, PasswordWork, Remember, RevokeScope, SignIn,
+    SignUp, Source,
 };
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
@@ -194,16 +195,14 @@ impl World {
     pub(super) fn work(&mut self) -> Output {
         let effect = self.waiting.remove(0);
         let pending = effect.pending();
-        let completion = match effect {
-            Effect::HashPassword {
+        let Effect::Hash { work, .. } = effect;
+        let completion = match work {
+            PasswordWork::New {
                 password,
                 salt,
                 policy,
-                ..
             } => Completion::Hashed(stand_in(&password, salt, &policy)),
-            Effect::VerifyPassword {
-                password, stored, ..
-            } => {
+            PasswordWork::Compare { password, stored } => {
                 self.verified += 1;
                 let same = |stored: PasswordHash| {
                     let again = stand_in(&password, stored.salt, &self.policy.password);

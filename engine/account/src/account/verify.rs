@@ -15,8 +15,8 @@ use self::decision::{Decision, Shown, Standing, decide, outlives_recovery};
 use super::{Account, Held, Pending, Person, Step, Work, busy};
 use crate::audit::Act;
 use crate::command::{
-    Administrator, ClaimedIdentifier, Completion, Effect, PasswordCheck, Request, Source, Ticket,
-    Verify,
+    Administrator, ClaimedIdentifier, Completion, Effect, PasswordCheck, PasswordWork, Request,
+    Source, Ticket, Verify,
 };
 use crate::device::Lane;
 use crate::event::{EndReason, EventKind};
@@ -92,10 +92,9 @@ impl Account {
         let password = attempt.password.clone();
         let stored = self.person.as_ref().and_then(Person::stored_hash);
         let pending = self.start(request, Work::Verify(attempt));
-        step.output.effects.push(Effect::VerifyPassword {
+        step.output.effects.push(Effect::Hash {
             pending,
-            password,
-            stored,
+            work: PasswordWork::Compare { password, stored },
         });
     }
 
@@ -148,11 +147,14 @@ impl Account {
         if let Some(last) = self.pending.last_mut() {
             last.tickets = tickets;
         }
-        step.output.effects.push(Effect::HashPassword {
+        let salt = step.entropy.bytes();
+        step.output.effects.push(Effect::Hash {
             pending,
-            password,
-            salt: step.entropy.bytes(),
-            policy: step.policy.password.clone(),
+            work: PasswordWork::New {
+                password,
+                salt,
+                policy: step.policy.password.clone(),
+            },
         });
     }
 

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
 use tidegate_account::{
-    Account, Asked, Completion, Effect, Entropy, Input, Output, Part, PendingId, Policy, Refusal,
-    SecretHash, Ticket, UserId,
+    Account, Asked, Completion, Effect, Entropy, Input, Output, Part, PasswordWork, PendingId,
+    Policy, Refusal, SecretHash, Ticket, UserId,
 };
 
 use super::commit::{Draft, Prepared};
@@ -390,47 +390,23 @@ impl Desk {
         self.release();
     }
 
+    /// Hands work to the port of its kind.
     fn effect(&mut self, effect: Effect, tenant: Option<&Tenant>) {
-        let pending = effect.pending();
+        match effect {
+            Effect::Hash { pending, work } => self.hash_for(pending, work, tenant),
+        }
+    }
+
+    fn hash_for(&mut self, pending: PendingId, work: PasswordWork, tenant: Option<&Tenant>) {
         let life = self.life;
         let deadlines = self.open.values().map(|held| held.deadline_ms);
         let deadline_ms = deadlines.max();
-        let work = self.work_of(effect, tenant);
+        let work = hash_work(work, tenant);
         self.hash(work, deadline_ms, move |completion| Message::Hashed {
             life,
             pending,
             completion,
         });
-    }
-
-    fn work_of(&self, effect: Effect, tenant: Option<&Tenant>) -> HashWork {
-        match effect {
-            Effect::HashPassword {
-                password,
-                salt,
-                policy,
-                ..
-            } => HashWork::Hash {
-                password,
-                salt,
-                policy,
-            },
-            Effect::VerifyPassword {
-                password,
-                stored: Some(stored),
-                ..
-            } => {
-                if let Some(tenant) = tenant {
-                    tenant.costs.saw(&stored);
-                }
-                HashWork::Verify { password, stored }
-            }
-            Effect::VerifyPassword {
-                password,
-                stored: None,
-                ..
-            } => pretend(tenant, password),
-        }
     }
 
     fn hash(
@@ -475,6 +451,34 @@ impl Drop for Desk {
             self.shared.directory.mark_broken(self.user);
             self.shared.directory.unseat(self.user);
         }
+    }
+}
+
+/// A password's work as the pool does it.
+fn hash_work(work: PasswordWork, tenant: Option<&Tenant>) -> HashWork {
+    match work {
+        PasswordWork::New {
+            password,
+            salt,
+            policy,
+        } => HashWork::Hash {
+            password,
+            salt,
+            policy,
+        },
+        PasswordWork::Compare {
+            password,
+            stored: Some(stored),
+        } => {
+            if let Some(tenant) = tenant {
+                tenant.costs.saw(&stored);
+            }
+            HashWork::Verify { password, stored }
+        }
+        PasswordWork::Compare {
+            password,
+            stored: None,
+        } => pretend(tenant, password),
     }
 }
 

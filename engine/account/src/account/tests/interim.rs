@@ -63,10 +63,9 @@ impl CutOff {
 
     /// Does the oldest work that waits.
     fn work(&mut self) -> InterimOutput {
-        let Effect::VerifyPassword {
+        let Effect::Hash {
             pending,
-            password,
-            stored,
+            work: PasswordWork::Compare { password, stored },
         } = self.waiting.remove(0)
         else {
             panic!("only passwords are compared while the store is away");

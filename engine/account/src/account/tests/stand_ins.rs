@@ -51,7 +51,13 @@ fn a_stand_in_lets_nobody_in_and_knows_no_question() {
     world.sign_in(PASSWORD).refused();
     let output = world.send(None, sign_in(PASSWORD, None, Remember::Nothing));
     assert!(output.replies.is_empty());
-    let [Effect::VerifyPassword { stored: None, .. }] = world.waiting[..] else {
+    let [
+        Effect::Hash {
+            work: PasswordWork::Compare { stored: None, .. },
+            ..
+        },
+    ] = world.waiting[..]
+    else {
         panic!("something to compare with: {:?}", world.waiting);
     };
     let replies = world.work().replies;

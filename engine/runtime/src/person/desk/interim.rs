@@ -11,7 +11,7 @@ use tidegate_account::{
     PendingId, Policy, Reply, SessionCommand, SessionId, SessionReply, TenantId, Ticket,
 };
 
-use super::{Desk, Held};
+use super::{Desk, Held, hash_work};
 use crate::answer::{Answer, Failure};
 use crate::interims::Taken;
 use crate::meters::Degraded;
@@ -295,12 +295,12 @@ impl Desk {
     }
 
     fn compare(&mut self, effect: Effect) {
-        let pending = effect.pending();
+        let Effect::Hash { pending, work } = effect;
         let Some(Shadow { number, tenant, .. }) = &self.shadow else {
             return;
         };
         let (shadow, tenant) = (*number, self.shared.tenants.get(*tenant));
-        let work = self.work_of(effect, tenant.as_deref());
+        let work = hash_work(work, tenant.as_deref());
         let open = self.shadow.iter().flat_map(|shadow| shadow.open.values());
         let deadline_ms = open.map(|held| held.deadline_ms).max();
         self.hash(work, deadline_ms, move |completion| Message::Compared {
