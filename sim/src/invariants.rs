@@ -1,6 +1,7 @@
 //! What must hold whatever happens, looked at while the world runs: one file
 //! for each. What people can tell from outside is in `visits.rs`.
 
+mod agenda;
 mod fence;
 mod revision;
 
@@ -29,7 +30,8 @@ type Before<'a> = &'a dyn Fn(&Key) -> Option<Bytes>;
 /// Says what a commit breaks, if it does.
 type Invariant = fn(&Commit, Before<'_>) -> Option<String>;
 
-const ALL: [(&str, Invariant); 2] = [
+const ALL: [(&str, Invariant); 3] = [
+    ("agenda", agenda::broken_by),
     ("fence", fence::broken_by),
     ("revision", revision::broken_by),
 ];

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 #[cfg(tidegate_planted)]
 use tidegate_account::planted::Bug;
-use tidegate_storage_api::{Check, Commit, Key, PersonPart, Put, StoreError};
+use tidegate_storage_api::{AgendaKey, Check, Commit, Key, PersonPart, Put, StoreError};
 
 /// Which bug, if any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Plant {
     AcknowledgedAndLost,
     /// Whoever is erased leaves nothing behind, not even that they were.
     ErasureForgotten,
+    /// What must happen to a person at a time is put on no agenda.
+    AgendaForgotten,
     /// Inside the engine.
     #[cfg(tidegate_planted)]
     Engine(Bug),
@@ -64,6 +66,7 @@ impl Plant {
         Plant::SettlingSkipped,
         Plant::AcknowledgedAndLost,
         Plant::ErasureForgotten,
+        Plant::AgendaForgotten,
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::ReuseUndetected),
         #[cfg(tidegate_planted)]
@@ -111,6 +114,7 @@ impl Plant {
             Plant::SettlingSkipped => "settling-skipped",
             Plant::AcknowledgedAndLost => "acknowledged-and-lost",
             Plant::ErasureForgotten => "erasure-forgotten",
+            Plant::AgendaForgotten => "agenda-forgotten",
             #[cfg(tidegate_planted)]
             Plant::Engine(bug) => match bug {
                 Bug::ReuseUndetected => "reuse-undetected",
@@ -165,6 +169,9 @@ impl Plant {
                 };
                 let erased = commit.puts.extract_if(.., |put| erasure(put));
                 commit.deletes.extend(erased.map(|put| put.key));
+            }
+            Plant::AgendaForgotten => {
+                commit.puts.retain(|put| AgendaKey::of(&put.key).is_none());
             }
             Plant::RenewsAnyway if commit.puts.len() == 1 && is_node(&commit.puts[0].key) => {
                 commit.checks.clear();

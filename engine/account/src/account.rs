@@ -1,5 +1,6 @@
 //! One person's account: the machine itself.
 
+mod agenda;
 mod authority;
 mod changes;
 mod claim;
@@ -42,6 +43,7 @@ use crate::reply::{Refusal, Reply, SessionInfo};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
 
+pub use agenda::AgendaChange;
 pub use authority::Authority;
 pub use changes::{Changes, Fate, Held, Moved};
 pub use interim::{
@@ -274,6 +276,7 @@ impl Account {
             policy,
             output: Output::default(),
         };
+        let due_before = self.agenda(policy);
         match input {
             Input::Command(asked) => {
                 let (request, command) = asked.split();
@@ -312,6 +315,9 @@ impl Account {
         if let (Some(_), None) = (&step.output.changes, &self.person) {
             self.last_revision += 1;
             self.durability = Durability::Current;
+        }
+        if let Some(changes) = &mut step.output.changes {
+            changes.moves(due_before, self.agenda(policy));
         }
         step.output
     }

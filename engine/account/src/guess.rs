@@ -56,8 +56,13 @@ impl Guesses {
         self.failures = 0;
     }
 
+    /// Whether the last failure is so long ago that none counts any more.
+    pub(crate) fn are_forgotten(&self, now_ms: u64, policy: &GuessPolicy) -> bool {
+        self.since_failure(now_ms) >= policy.forget_ms
+    }
+
     fn remembered(&self, now_ms: u64, policy: &GuessPolicy) -> u16 {
-        match self.since_failure(now_ms) >= policy.forget_ms {
+        match self.are_forgotten(now_ms, policy) {
             true => 0,
             false => self.failures,
         }

@@ -19,6 +19,7 @@ pub mod record;
 pub mod session;
 
 mod account;
+mod agenda;
 mod audit;
 mod command;
 mod device;
@@ -42,10 +43,11 @@ mod table;
 mod unicode;
 
 pub use account::{
-    Account, Authority, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Interim,
-    InterimAccount, InterimInput, InterimOutput, InterimReply, Late, Moved, Output, Provisional,
-    Rekey,
+    Account, AgendaChange, Authority, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input,
+    Interim, InterimAccount, InterimInput, InterimOutput, InterimReply, Late, Moved, Output,
+    Provisional, Rekey,
 };
+pub use agenda::{AgendaRow, Due};
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
     Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, DeviceProof,

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 
 use crate::admission::{Admission, Class, Limit};
+use crate::agenda::{self, Agenda};
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
@@ -281,6 +282,7 @@ impl Engine {
             meters: Meters::new(),
             due,
             admission: Admission::default(),
+            agenda: Agenda::new(),
             contact: Contact::default(),
             lookups: Lookups::new(parts.limits.lookups),
             pace: Pace::default(),
@@ -296,6 +298,7 @@ impl Engine {
         engine.actors.spawn(tending::seek(engine.downgrade()));
         engine.actors.spawn(tending::cool(engine.downgrade()));
         engine.actors.spawn(sweeping::sweep(engine.downgrade()));
+        engine.actors.spawn(agenda::work(engine.downgrade()));
         engine
             .actors
             .spawn(regions::settling::settle(engine.downgrade()));

@@ -10,6 +10,7 @@
 pub mod ports;
 
 mod admission;
+mod agenda;
 mod answer;
 mod check;
 mod contact;

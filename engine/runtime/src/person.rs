@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tidegate_account::{
-    Command, Completion, CredentialCommand, Idempotency, Part, PartKind, PendingId, SessionCommand,
-    TenantId, UserId,
+    AgendaRow, Command, Completion, CredentialCommand, Idempotency, Part, PartKind, PendingId,
+    SessionCommand, TenantId, UserId,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 use tokio::sync::oneshot;
@@ -82,6 +82,8 @@ pub(crate) enum What {
     Settle,
     /// Drop what is over.
     Sweep,
+    /// Do what the agenda says is due.
+    Due(AgendaRow),
     /// Renew what older keys made.
     Rekey,
     /// Give the person's parts of a kind, in clear.
@@ -102,7 +104,8 @@ impl What {
             | What::Check(_)
             | What::WriteBehind
             | What::Settle
-            | What::Sweep => &[],
+            | What::Sweep
+            | What::Due(_) => &[],
         }
     }
 
@@ -119,6 +122,7 @@ impl What {
             | What::WriteBehind
             | What::Settle
             | What::Sweep
+            | What::Due(_)
             | What::Rekey
             | What::Parts { .. } => false,
         }

@@ -8,6 +8,7 @@ use tidegate_storage_api::Store;
 use tokio::sync::mpsc::Sender;
 
 use crate::admission::{Admission, Limit};
+use crate::agenda::Agenda;
 use crate::answer::Failure;
 use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     /// People whose times of use lag too far behind.
     pub(crate) due: Sender<UserId>,
     pub(crate) admission: Admission,
+    pub(crate) agenda: Agenda,
     pub(crate) sources: Sources,
     pub(crate) crowds: Crowds,
     pub(crate) contact: Contact,

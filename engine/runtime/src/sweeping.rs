@@ -1,7 +1,9 @@
 //! The sweeper: nothing grows without end. It walks the slots at a limited
-//! rate and drops what is over: sessions, claims, accounts that nothing of was
-//! ever verified, stand-ins, sources that are free of debt, events and audits
-//! beyond their retention.
+//! rate and drops what is over and has no row on the agenda: sessions, sources that
+//! are free of debt, events and audits beyond their retention. Accounts that nothing
+//! of was ever verified, claims and stand-ins are the agenda's; the walk takes those
+//! up whose row is missing, a day late, and all of them until the active version
+//! has an agenda.
 
 use tidegate_account::record::View;
 use tidegate_account::session::Liveness;
@@ -10,6 +12,7 @@ use tidegate_storage_api::{
     Check, Commit, Key as RowKey, KeyRange, Partition, PersonPart, Slot, StoreError, SystemPart,
 };
 
+use crate::agenda::AGENDA_SINCE;
 use crate::answer::Responder;
 use crate::date::{Date, Look, Trust};
 use crate::engine::{Engine, WeakEngine};
@@ -18,6 +21,9 @@ use crate::sources;
 
 /// Rows looked at between two waits.
 const PAGE: usize = 512;
+/// What the agenda should have dropped so long ago has no row there: it was written
+/// before there were any.
+const MISSED_MS: u64 = DAY_MS;
 /// How long to rest between two walks, and after a store that did not answer.
 const REST_MS: u64 = 60_000;
 
@@ -55,12 +61,7 @@ impl Engine {
         let mut swept = Swept::default();
         match self.date().await? {
             Trust::Believed => {}
-            Trust::Jumped { by_ms } => {
-                tracing::error!(event = "clock.jumped", by_ms);
-                self.shared().meters.sweeps_held.increment(1);
-                return Ok(swept);
-            }
-            Trust::Held => {
+            Trust::Jumped { .. } | Trust::Held => {
                 self.shared().meters.sweeps_held.increment(1);
                 return Ok(swept);
             }
@@ -102,6 +103,19 @@ impl Engine {
     /// Looks at the date, and writes down what it is for the node's next life.
     async fn date(&self) -> Result<Trust, StoreError> {
         let shared = self.shared();
+        let now_ms = shared.clock.unix_ms();
+        let trust = self.look_at_date().await?;
+        if trust == Trust::Believed {
+            let row = RowKey::system(SystemPart::Date);
+            let commit = Commit::default().put(row, now_ms.to_le_bytes().to_vec());
+            shared.store.commit(commit).await?;
+        }
+        Ok(trust)
+    }
+
+    /// Looks at the date.
+    pub(crate) async fn look_at_date(&self) -> Result<Trust, StoreError> {
+        let shared = self.shared();
         let mut date = shared.date.lock().await;
         let row = RowKey::system(SystemPart::Date);
         let now = Look {
@@ -111,16 +125,15 @@ impl Engine {
         let trust = match &mut *date {
             Some(date) => date.look(now),
             None => {
-                let before = shared.store.get(row.clone()).await?;
+                let before = shared.store.get(row).await?;
                 let before = before.and_then(|row| Some(u64::from_le_bytes(*row.first_chunk()?)));
                 let (first, trust) = Date::first(now, before);
                 *date = Some(first);
                 trust
             }
         };
-        if trust == Trust::Believed {
-            let commit = Commit::default().put(row, now.unix_ms.to_le_bytes().to_vec());
-            shared.store.commit(commit).await?;
+        if let Trust::Jumped { by_ms } = trust {
+            tracing::error!(event = "clock.jumped", by_ms);
         }
         Ok(trust)
     }
@@ -132,11 +145,15 @@ impl Engine {
         loop {
             let rows = shared.store.range(range.clone(), PAGE).await?;
             let now_ms = shared.clock.unix_ms();
+            let abandoned_by = match shared.formats.active() < AGENDA_SINCE {
+                true => now_ms,
+                false => now_ms.saturating_sub(MISSED_MS),
+            };
             let audits_before = now_ms.saturating_sub(shared.retention.audits_ms);
             let mut old = Vec::new();
             for (key, value) in &rows {
                 match PersonPart::of(key) {
-                    Some((user, PersonPart::Record)) if is_over(value, now_ms) => {
+                    Some((user, PersonPart::Record)) if is_over(value, now_ms, abandoned_by) => {
                         self.sweep_person(UserId::from_bytes(user)).await;
                         swept.people += 1;
                     }
@@ -231,7 +248,11 @@ impl Engine {
     }
 
     /// Deletes rows, under the slot's epoch where they belong to one.
-    async fn drop_rows(&self, slot: Option<Slot>, keys: &[RowKey]) -> Result<u64, StoreError> {
+    pub(crate) async fn drop_rows(
+        &self,
+        slot: Option<Slot>,
+        keys: &[RowKey],
+    ) -> Result<u64, StoreError> {
         if keys.is_empty() {
             return Ok(0);
         }
@@ -265,11 +286,11 @@ impl Engine {
 }
 
 /// Whether a record holds something that is over, by what is in clear.
-fn is_over(record: &[u8], now_ms: u64) -> bool {
+fn is_over(record: &[u8], now_ms: u64, abandoned_by_ms: u64) -> bool {
     let Ok(view) = View::new(record) else {
         return false;
     };
-    let abandoned = (1..=now_ms).contains(&view.abandoned_at());
+    let abandoned = (1..=abandoned_by_ms).contains(&view.abandoned_at());
     let mut sessions = view.sessions();
     let ended = |span: tidegate_account::session::Span| {
         !matches!(span.liveness(now_ms), Liveness::Active { .. })

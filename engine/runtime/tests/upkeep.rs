@@ -7,12 +7,14 @@ mod rig;
 use std::sync::atomic::Ordering;
 
 use rig::{
-    Expect, PASSWORD, Rig, SOURCE, mail, policy, refresh, sign_in, sign_in_as, sign_up_as,
-    tenant_key, username, verify,
+    Expect, FaultyStore, HandClock, Mood, PASSWORD, Place, Rig, SOURCE, mail, policy, refresh,
+    sign_in, sign_in_as, sign_up_as, tenant_key, username, verify,
 };
-use tidegate_account::{Identifier, IdentifierKind, Password, Refusal, Remember, TenantId};
+use tidegate_account::{
+    Due, Identifier, IdentifierKind, Password, Refusal, Remember, SessionProof, TenantId,
+};
 use tidegate_runtime::{Costs, Failure, IndexKey, Key, Limits, Outcome, Rekeyed, Task, Tenant};
-use tidegate_storage_api::{Key as RowKey, KeyRange, PersonPart, Slot};
+use tidegate_storage_api::{AgendaKey, Key as RowKey, KeyRange, PersonPart, Slot};
 
 const DAY_MS: u64 = 86_400_000;
 const ADA: &str = "ada@example.com";
@@ -39,18 +41,29 @@ async fn bytes(rig: &Rig) -> usize {
         .sum()
 }
 
+/// The rows of the agenda.
+async fn agenda(rig: &Rig) -> Vec<AgendaKey> {
+    let rows = rig.store.rows().await;
+    rows.iter()
+        .filter_map(|(key, _)| AgendaKey::of(key))
+        .collect()
+}
+
 #[tokio::test]
 async fn an_account_that_nobody_verified_goes_with_everything_it_had() {
     let rig = Rig::with(limits()).await;
     let before = rows(&rig).await;
     let user = rig.ask(None, sign_up_as(mail(ADA))).await.signed_up();
     assert!(rows(&rig).await.len() > before.len());
+    assert_eq!(agenda(&rig).await.len(), 1);
     rig.clock.advance(policy().claim_ms - 1);
-    rig.engine.sweep().await.unwrap();
+    assert_eq!(rig.engine.work_off().await, Ok(0));
+    assert_eq!(rig.engine.sweep().await.unwrap().people, 0);
     assert!(rows(&rig).await.len() > before.len());
     rig.clock.advance(1);
-    assert_eq!(rig.engine.sweep().await.unwrap().people, 1);
+    assert_eq!(rig.engine.work_off().await, Ok(1));
     assert_eq!(rows(&rig).await, before);
+    assert_eq!(agenda(&rig).await, []);
     let late = rig.ask(None, verify(user, mail(ADA), Some(PASSWORD))).await;
     assert_eq!(late.refused(), Refusal::UnknownAccount);
     // The same id is never used again with an older revision.
@@ -67,13 +80,102 @@ async fn whoever_stands_in_for_nobody_goes_when_the_guesses_are_forgotten() {
         Refusal::InvalidCredentials
     );
     assert_eq!(rows(&rig).await.len(), before.len() + 1);
-    rig.clock.advance(policy().guess.forget_ms);
-    rig.engine.sweep().await.unwrap();
+    rig.clock.advance(policy().guess.forget_ms - 1);
+    assert_eq!(rig.engine.work_off().await, Ok(0));
+    rig.clock.advance(1);
+    assert_eq!(rig.engine.work_off().await, Ok(1));
     assert_eq!(rows(&rig).await, before);
+    assert_eq!(agenda(&rig).await, []);
     assert_eq!(
         rig.ask(None, guess()).await.refused(),
         Refusal::InvalidCredentials
     );
+}
+
+#[tokio::test]
+async fn a_claim_of_somebody_who_stays_ends_when_it_is_due_and_guesses_move_one_row() {
+    let rig = Rig::with(limits()).await;
+    let grant = rig.signed_in("ada").await;
+    let without = rows(&rig).await;
+    let claim = Task::Claim {
+        user: grant.user,
+        by: SessionProof {
+            session: grant.session,
+            secret: grant.session_secret(),
+        },
+        identifier: mail(ADA),
+    };
+    rig.ask(None, claim).await;
+    assert_eq!(rows(&rig).await.len(), without.len() + 1);
+    for _ in 0..3 {
+        rig.ask(None, sign_in("ada", "wrong horse")).await;
+        rig.clock.advance(1_000);
+    }
+    let whats: Vec<_> = agenda(&rig).await.iter().map(|row| row.what).collect();
+    assert_eq!(whats, [Due::Guesses.number(), Due::Claim.number()]);
+    rig.clock.advance(policy().claim_ms);
+    assert_eq!(rig.engine.work_off().await, Ok(2));
+    assert_eq!(rows(&rig).await, without);
+    assert_eq!(agenda(&rig).await, []);
+}
+
+#[tokio::test]
+async fn what_has_no_row_on_the_agenda_is_found_by_the_walk_a_day_late() {
+    let rig = Rig::with(limits()).await;
+    let before = rows(&rig).await;
+    let user = rig.ask(None, sign_up_as(mail(ADA))).await.signed_up();
+    let slot = Slot::new(user.slot()).unwrap();
+    let region = tidegate_storage_api::Region::FIRST;
+    let lost = agenda(&rig).await.into_iter();
+    let lost = lost.fold(tidegate_storage_api::Commit::default(), |commit, row| {
+        commit.delete(row.key(region, slot))
+    });
+    tidegate_storage_api::Store::commit(&rig.store.inner, lost)
+        .await
+        .unwrap();
+    rig.clock.advance(policy().claim_ms + DAY_MS - 1);
+    assert_eq!(rig.engine.work_off().await, Ok(0));
+    assert_eq!(rig.engine.sweep().await.unwrap().people, 0);
+    rig.clock.advance(1);
+    assert_eq!(rig.engine.sweep().await.unwrap().people, 1);
+    assert_eq!(rows(&rig).await, before);
+}
+
+#[tokio::test]
+async fn before_the_version_that_has_an_agenda_there_is_none_and_the_walk_is_in_time() {
+    let place = Place {
+        formats: 2,
+        ..Place::default()
+    };
+    let clock = HandClock::new();
+    let rig = Rig::at(place, FaultyStore::new(), clock, 1).await;
+    let before = rows(&rig).await;
+    rig.ask(None, sign_up_as(mail(ADA))).await.signed_up();
+    assert_eq!(agenda(&rig).await, []);
+    rig.clock.advance(policy().claim_ms);
+    assert_eq!(rig.engine.work_off().await, Ok(0));
+    assert_eq!(rig.engine.sweep().await.unwrap().people, 1);
+    assert_eq!(rows(&rig).await, before);
+}
+
+#[tokio::test]
+async fn an_agenda_that_could_not_be_read_is_read_again_and_not_in_slots_of_others() {
+    let rig = Rig::with(limits()).await;
+    let user = rig.ask(None, sign_up_as(mail(ADA))).await.signed_up();
+    let slot = Slot::new(user.slot()).unwrap();
+    rig.clock.advance(policy().claim_ms);
+    rig.store.set(Mood::Unavailable);
+    let away = Err(tidegate_storage_api::StoreError::Unavailable);
+    assert_eq!(rig.engine.work_off().await, away);
+    rig.store.set(Mood::Well);
+    let epoch = rig.ownership.epoch_of_slot(slot).unwrap();
+    rig.ownership.leave(&[slot]);
+    assert_eq!(rig.engine.work_off().await, Ok(0));
+    assert_eq!(agenda(&rig).await.len(), 1);
+    rig.ownership.take(&[(slot, epoch)]);
+    rig.clock.advance(60_000);
+    assert_eq!(rig.engine.work_off().await, Ok(1));
+    assert_eq!(agenda(&rig).await, []);
 }
 
 #[tokio::test]

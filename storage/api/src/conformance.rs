@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Check, Commit, Key, KeyRange, MAX_VALUE_BYTES, Partition, PersonPart, Region, Slot, Store,
-    StoreError, SystemPart,
+    AgendaKey, Check, Commit, Key, KeyRange, MAX_VALUE_BYTES, Partition, PersonPart, Region, Slot,
+    Store, StoreError, SystemPart,
 };
 
 /// Runs every case of the suite as a test of its own.
@@ -23,7 +23,8 @@ macro_rules! conformance_tests {
             deletes_remove, events_keep_commit_order_within_a_partition,
             person_keys_are_rows_like_others, later_commits_have_greater_stamps,
             oversized_commits_are_refused_whole, one_of_many_racing_commits_wins,
-            an_empty_commit_succeeds);
+            an_empty_commit_succeeds, an_agenda_is_read_in_the_order_in_which_it_is_due,
+            an_agenda_row_moves_with_the_change_that_moves_it_or_not_at_all);
     };
     ($make:expr; $($case:ident),+) => {
         $(
@@ -260,4 +261,59 @@ pub async fn one_of_many_racing_commits_wins(store: &impl Store) {
 
 pub async fn an_empty_commit_succeeds(store: &impl Store) {
     store.commit(Commit::default()).await.unwrap();
+}
+
+fn due(due_ms: u64, name: u8) -> Key {
+    let place = AgendaKey {
+        due_ms,
+        user: [name; 16],
+        what: 1,
+        number: 0,
+    };
+    place.key(Region::FIRST, slot())
+}
+
+async fn agenda(store: &impl Store, limit: usize) -> Vec<Key> {
+    let range = KeyRange::agenda(Region::FIRST, slot());
+    let rows = store.range(range, limit).await.unwrap();
+    rows.into_iter().map(|(key, _)| key).collect()
+}
+
+pub async fn an_agenda_is_read_in_the_order_in_which_it_is_due(store: &impl Store) {
+    put(store, row(1), b"no row of it").await;
+    for (due_ms, name) in [(256, 1), (1, 9), (255, 3), (u64::MAX, 2), (256, 0)] {
+        put(store, due(due_ms, name), b"").await;
+    }
+    let all = agenda(store, 10).await;
+    let in_order = [due(1, 9), due(255, 3), due(256, 0), due(256, 1)];
+    assert_eq!(all[..4], in_order);
+    assert_eq!(all[4..], [due(u64::MAX, 2)]);
+    assert_eq!(agenda(store, 2).await, in_order[..2]);
+    let after = KeyRange::agenda(Region::FIRST, slot()).after(&in_order[3]);
+    let rest = store.range(after, 10).await.unwrap();
+    assert_eq!(rest.len(), 1);
+}
+
+pub async fn an_agenda_row_moves_with_the_change_that_moves_it_or_not_at_all(store: &impl Store) {
+    let own = Key::fence(Region::FIRST, slot());
+    let claim = Commit::default().put(own, 5u64.to_be_bytes().to_vec());
+    store.commit(claim).await.unwrap();
+    let change = |epoch, from_ms, to_ms, value: &'static [u8]| {
+        Commit::default()
+            .check(fence(epoch))
+            .delete(due(from_ms, 1))
+            .put(row(1), value)
+            .put(due(to_ms, 1), &b""[..])
+    };
+    store.commit(change(5, 0, 10, b"first")).await.unwrap();
+    assert_eq!(agenda(store, 10).await, [due(10, 1)]);
+    let stale = store.commit(change(4, 10, 20, b"stale")).await;
+    assert_eq!(stale, Err(StoreError::Fenced));
+    assert_eq!(agenda(store, 10).await, [due(10, 1)]);
+    store.commit(change(5, 10, 20, b"second")).await.unwrap();
+    assert_eq!(agenda(store, 10).await, [due(20, 1)]);
+    // A row that stays where it is survives being moved there.
+    store.commit(change(5, 20, 20, b"third")).await.unwrap();
+    assert_eq!(agenda(store, 10).await, [due(20, 1)]);
+    assert_eq!(get(store, row(1)).await.as_deref(), Some(&b"third"[..]));
 }

@@ -12,6 +12,7 @@
 //!                           0x20  identifier index keyed hash 32
 //!                           0x21  throttle         keyed hash 32
 //!                           0x22  pending          directory's hash 32
+//!                           0x23  agenda           due u64 BE | user 16 | what u8 | number u64 BE
 //!                           0x30  event            generation u32 BE | sequence u64 BE | place u16 BE
 //!                                                  (in FoundationDB: generation | stamp 10 | place)
 //! 0xFF      | 0x0000      | 0x00  system           name ...
@@ -49,6 +50,7 @@ mod space {
     pub(super) const IDENTIFIER: u8 = 0x20;
     pub(super) const THROTTLE: u8 = 0x21;
     pub(super) const PENDING: u8 = 0x22;
+    pub(super) const AGENDA: u8 = 0x23;
     pub(super) const EVENT: u8 = 0x30;
     pub(super) const ENTRY: u8 = 0x40;
     pub(super) const QUESTION: u8 = 0x41;
@@ -383,6 +385,19 @@ impl Key {
         Key::build(region.0, slot.0, space::EVENT, &[place])
     }
 
+    pub(crate) fn agenda(region: Region, slot: Slot, place: &[u8]) -> Key {
+        Key::build(region.0, slot.0, space::AGENDA, &[place])
+    }
+
+    /// What of a key of the agenda says where in it the row lies.
+    pub(crate) fn agenda_place(&self) -> Option<&[u8]> {
+        match self.as_bytes() {
+            [SYSTEM_REGION, ..] => None,
+            [_, _, _, space::AGENDA, place @ ..] => Some(place),
+            _ => None,
+        }
+    }
+
     /// Takes bytes that a store gave back.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Key {
@@ -523,6 +538,12 @@ impl KeyRange {
             start: from(0),
             end: from(until_ms),
         }
+    }
+
+    /// The agenda of a slot, what is due first at the front.
+    #[must_use]
+    pub fn agenda(region: Region, slot: Slot) -> KeyRange {
+        KeyRange::prefix(Key::agenda(region, slot, &[]))
     }
 
     /// What is left of the range after this key.

@@ -8,6 +8,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+mod agenda_key;
 mod commit;
 mod error;
 mod event_key;
@@ -16,6 +17,7 @@ mod key;
 mod memory;
 mod store;
 
+pub use agenda_key::AgendaKey;
 pub use commit::{Append, Check, Commit, MAX_COMMIT_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, Put};
 pub use error::StoreError;
 pub use event_key::EventPosition;

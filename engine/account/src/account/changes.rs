@@ -7,6 +7,7 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::agenda::AgendaChange;
 use crate::audit::Audit;
 use crate::command::{ClaimedIdentifier, Reservation};
 use crate::digest::IndexHash;
@@ -36,6 +37,8 @@ pub struct Changes {
     pub events: Vec<EventKind>,
     /// Administrative acts to keep a record of; stored as [`Changes::parts`] says.
     pub(crate) audits: Vec<Audit>,
+    /// What becomes of the person's rows on the agenda.
+    pub agenda: AgendaChange,
     /// What becomes of the record.
     pub fate: Fate,
 }
@@ -108,6 +111,7 @@ impl Changes {
         self.released.extend(later.released);
         self.events.extend(later.events);
         self.audits.extend(later.audits);
+        self.agenda.extend(later.agenda);
         // Nobody comes after whoever was erased.
         if !matches!(self.fate, Fate::Erased(_)) {
             self.fate = later.fate;

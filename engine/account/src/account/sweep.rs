@@ -3,7 +3,7 @@
 use super::{Account, Fate, Person, Step};
 use crate::event::EventKind;
 use crate::id::TenantId;
-use crate::record::IdentifierRow;
+use crate::record::{Guesses, IdentifierRow};
 use crate::session::Liveness;
 use crate::status::Status;
 
@@ -32,6 +32,13 @@ impl Account {
         person.prune(step);
         let now_ms = step.now_ms;
         person.drop_claims(step, |row| row.is_over(now_ms));
+        let somebody = person.check.status != Status::StandIn;
+        let strangers = &mut person.sealed.strangers;
+        let forgotten = strangers.are_forgotten(now_ms, &step.policy.guess);
+        if somebody && strangers.failures > 0 && forgotten {
+            *strangers = Guesses::default();
+            step.change();
+        }
         let outcomes = &mut person.sealed.outcomes;
         if outcomes
             .extract_if(.., |row| row.kept_until <= now_ms)

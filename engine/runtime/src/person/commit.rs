@@ -11,6 +11,7 @@ use tidegate_storage_api::{Check, Commit, Key as RowKey, PersonPart, StoreError}
 
 use super::load::{Home, PersonKey, key_context};
 use super::parts::part_context;
+use crate::agenda::{AGENDA_SINCE, ROW};
 use crate::identifiers::IndexRow;
 use crate::regions::{Pending, Step};
 use crate::seal::{Field, Key, SealContext, WrappedKey};
@@ -85,6 +86,9 @@ pub(crate) struct Prepared {
     pub(crate) revision: u64,
     /// Whether it makes identifiers the person's that were reserved for it.
     pub(crate) entering: Entering,
+    /// When the first of the rows is due that it puts on the agenda, in Unix
+    /// milliseconds.
+    pub(crate) due_ms: Option<u64>,
     /// The record; none when it goes.
     pub(crate) written: Option<(Vec<u8>, PersonKey)>,
 }
@@ -151,11 +155,13 @@ pub(crate) fn prepare(
     };
     commit = writing.identifiers(&changes, commit)?;
     commit = writing.parts(changes.parts(check.revision)?, commit)?;
-    commit = events(shared, home, tenant, &changes, commit)?;
+    let (commit, due_ms) = agenda(shared, home, &changes, commit);
+    let commit = events(shared, home, tenant, &changes, commit)?;
     Ok(Prepared {
         commit,
         revision: check.revision,
         entering,
+        due_ms,
         written: Some((record, key)),
     })
 }
@@ -199,11 +205,13 @@ fn removal(
         commit = commit.delete(RowKey::identifier(home.region, &row.hash));
         commit = leave_directory(shared, home, row, commit);
     }
+    let (commit, due_ms) = agenda(shared, home, changes, commit);
     let commit = events(shared, home, tenant, changes, commit)?;
     Ok(Prepared {
         commit,
         revision: account.revision(),
         entering: Entering::Nothing,
+        due_ms,
         written: None,
     })
 }
@@ -321,6 +329,27 @@ fn leave_directory(shared: &Shared, home: Home, row: &IdentifierRow, commit: Com
     };
     let released = shared.begun(Step::Released, home.user);
     commit.put(RowKey::pending(home.region, hash), released.encode())
+}
+
+/// Moves the person's rows on the agenda, from the active version on that has one.
+fn agenda(
+    shared: &Shared,
+    home: Home,
+    changes: &Changes,
+    mut commit: Commit,
+) -> (Commit, Option<u64>) {
+    for row in &changes.agenda.gone {
+        commit = commit.delete(home.agenda_row(*row));
+    }
+    // Asked after the record was written: no record of that version is without rows.
+    if shared.formats.active() < AGENDA_SINCE {
+        return (commit, None);
+    }
+    for row in &changes.agenda.kept {
+        commit = commit.put(home.agenda_row(*row), ROW);
+    }
+    let due = changes.agenda.kept.iter().map(|row| row.due_ms);
+    (commit, due.min())
 }
 
 fn events(

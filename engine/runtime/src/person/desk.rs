@@ -13,8 +13,8 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
 use tidegate_account::{
-    Account, Asked, Completion, Effect, Entropy, Input, Output, Part, PasswordWork, PendingId,
-    Policy, Refusal, SecretHash, Ticket, UserId,
+    Account, AgendaRow, Asked, Completion, Effect, Entropy, Input, Output, Part, PasswordWork,
+    PendingId, Policy, Refusal, SecretHash, Ticket, UserId,
 };
 
 use super::commit::{Draft, Prepared};
@@ -296,6 +296,15 @@ impl Desk {
                 self.input(Input::Sweep);
                 self.done(held);
             }
+            What::Due(row) => {
+                self.touch();
+                self.input(Input::Sweep);
+                match self.is_on_agenda(row) {
+                    // Something of the person is under way, or the date went back.
+                    true => held.answer(Answer::Failed(Failure::Unavailable), self.epoch),
+                    false => self.done(held),
+                }
+            }
             What::Rekey => match self.rekey(parts) {
                 Ok(()) => self.done(held),
                 Err(Corrupt) => held.answer(Answer::Failed(Failure::Corrupt), self.epoch),
@@ -343,6 +352,16 @@ impl Desk {
     fn done(&mut self, held: Held) {
         self.replies.push((self.revision(), held, Answer::Done));
         self.release();
+    }
+
+    /// Whether the account's state gives this row of the agenda.
+    fn is_on_agenda(&self, row: AgendaRow) -> bool {
+        let Phase::Ready { account, .. } = &self.phase else {
+            return false;
+        };
+        let tenant = account.tenant().and_then(|id| self.shared.tenants.get(id));
+        let policy = tenant.map_or_else(Policy::default, |tenant| tenant.policy.clone());
+        account.agenda(&policy).contains(&row)
     }
 
     fn revision(&self) -> u64 {

@@ -3,8 +3,10 @@
 
 use bytes::Bytes;
 use tidegate_account::record::{Corrupt, View};
-use tidegate_account::{Account, PartId, PartKind, TenantId, UserId};
-use tidegate_storage_api::{Key as RowKey, KeyRange, PersonPart, Region, Slot, StoreError};
+use tidegate_account::{Account, AgendaRow, PartId, PartKind, TenantId, UserId};
+use tidegate_storage_api::{
+    AgendaKey, Key as RowKey, KeyRange, PersonPart, Region, Slot, StoreError,
+};
 
 use crate::seal::{Field, Key, SealContext, WrappedKey};
 use crate::shared::Shared;
@@ -60,6 +62,16 @@ impl Home {
     pub(crate) fn parts(&self, kind: PartKind) -> KeyRange {
         let user = self.user.as_bytes();
         KeyRange::person_parts(self.region, self.slot, user, kind.number())
+    }
+
+    pub(crate) fn agenda_row(&self, row: AgendaRow) -> RowKey {
+        let place = AgendaKey {
+            due_ms: row.due_ms,
+            user: *self.user.as_bytes(),
+            what: row.what.number(),
+            number: 0,
+        };
+        place.key(self.region, self.slot)
     }
 
     pub(crate) fn key_row(&self) -> RowKey {

@@ -124,6 +124,9 @@ impl Desk {
         };
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
+        if let (Some(home), Some(due_ms)) = (self.home, prepared.due_ms) {
+            self.shared.agenda.note(home.slot, due_ms);
+        }
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
             *key = made;

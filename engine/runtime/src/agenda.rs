@@ -1,0 +1,245 @@
+//! The agenda, worked off by the owner of each slot: rows lie in the order in which
+//! they are due, so only what is due is read, and nobody is walked.
+//!
+//! A row is worked off by the person's actor, whose commit moves or removes it. One
+//! that the account's state does not give any more is removed here. Until the
+//! active version is [`AGENDA_SINCE`], no rows are written and the sweeper finds
+//! what is over, as it did before.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tidegate_account::{AgendaRow, Due, UserId};
+use tidegate_storage_api::{AgendaKey, Key as RowKey, KeyRange, SLOTS, Slot, StoreError};
+use tokio::sync::oneshot;
+
+use crate::answer::{Answer, Responder};
+use crate::date::Trust;
+use crate::engine::{Engine, WeakEngine};
+use crate::person::What;
+
+/// The version of the formats from which on rows are written: nodes of older
+/// programs do not move them.
+pub(crate) const AGENDA_SINCE: u16 = 3;
+/// What a row holds: its version.
+pub(crate) const ROW: &[u8] = &[1];
+
+const TICK_MS: u64 = 1_000;
+/// Slots whose agenda is read between two ticks.
+const SLOTS_AT_ONCE: usize = 64;
+/// Rows read at once, and people who work at once for it.
+const PAGE: usize = 64;
+/// After so long what could not be worked off is tried again.
+const AGAIN_MS: u64 = 60_000;
+
+/// When each slot's agenda is to be read next.
+pub(crate) struct Agenda(Mutex<Box<[Next]>>);
+
+#[derive(Clone, Copy)]
+struct Next {
+    /// Under which epoch that is known.
+    epoch: u64,
+    due_ms: u64,
+}
+
+/// What became of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Worked {
+    /// It is worked off, or is none any more.
+    Off,
+    /// Not now.
+    Later,
+}
+
+impl Agenda {
+    pub(crate) fn new() -> Agenda {
+        let unknown = Next {
+            epoch: 0,
+            due_ms: 0,
+        };
+        Agenda(Mutex::new(
+            vec![unknown; usize::from(SLOTS)].into_boxed_slice(),
+        ))
+    }
+
+    /// A row is durable that is due then.
+    pub(crate) fn note(&self, slot: Slot, due_ms: u64) {
+        if let Some(next) = self.slots().get_mut(usize::from(slot.number())) {
+            next.due_ms = next.due_ms.min(due_ms);
+        }
+    }
+
+    /// Whether a slot's agenda must be read now. Of one that was owned under
+    /// another epoch nothing is known.
+    fn is_due(&self, slot: Slot, epoch: u64, now_ms: u64) -> bool {
+        let next = self.slots().get(usize::from(slot.number())).copied();
+        next.is_some_and(|next| next.epoch != epoch || next.due_ms <= now_ms)
+    }
+
+    /// It is about to be read: whatever is noted from now on comes in addition to
+    /// what is found.
+    fn begin(&self, slot: Slot, epoch: u64) {
+        if let Some(next) = self.slots().get_mut(usize::from(slot.number())) {
+            *next = Next {
+                epoch,
+                due_ms: u64::MAX,
+            };
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Box<[Next]>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Works off what is due for as long as the engine lives.
+pub(crate) async fn work(engine: WeakEngine) {
+    loop {
+        engine.clock.sleep(TICK_MS).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        if engine.shared().is_cut_off() {
+            continue;
+        }
+        if let Err(error) = engine.work_off_some(SLOTS_AT_ONCE).await {
+            tracing::warn!(event = "agenda.failed", %error);
+        }
+    }
+}
+
+impl Engine {
+    /// Works off everything that is due in this node's slots; nothing for a day
+    /// after the date jumped. How many rows were.
+    ///
+    /// # Errors
+    /// As the store; what was worked off before stays so.
+    pub async fn work_off(&self) -> Result<u64, StoreError> {
+        self.work_off_some(usize::from(SLOTS)).await
+    }
+
+    async fn work_off_some(&self, slots: usize) -> Result<u64, StoreError> {
+        let shared = self.shared();
+        if shared.formats.active() < AGENDA_SINCE {
+            return Ok(0);
+        }
+        let now_ms = shared.clock.unix_ms();
+        let owned = Slot::all().filter_map(|slot| {
+            let epoch = shared.ownership.epoch_of_slot(slot)?;
+            let due = shared.agenda.is_due(slot, epoch, now_ms);
+            due.then_some((slot, epoch))
+        });
+        let due: Vec<(Slot, u64)> = owned.take(slots).collect();
+        if due.is_empty() || self.look_at_date().await? != Trust::Believed {
+            return Ok(0);
+        }
+        let mut worked = 0;
+        for (slot, epoch) in due {
+            shared.agenda.begin(slot, epoch);
+            match self.work_off_slot(slot, now_ms).await {
+                Ok(rows) => worked += rows,
+                // That node's to work off, whoever it is.
+                Err(StoreError::Fenced) => {}
+                Err(error) => {
+                    shared.agenda.note(slot, now_ms.saturating_add(AGAIN_MS));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(worked)
+    }
+
+    async fn work_off_slot(&self, slot: Slot, now_ms: u64) -> Result<u64, StoreError> {
+        let shared = self.shared();
+        let mut range = KeyRange::agenda(shared.ownership.region(), slot);
+        let mut worked = 0;
+        loop {
+            let rows = shared.store.range(range.clone(), PAGE).await?;
+            let keys = rows.iter().filter_map(|(key, _)| {
+                let place = AgendaKey::of(key)?;
+                Some((key.clone(), place))
+            });
+            let mut due = Vec::new();
+            for (key, place) in keys {
+                if place.due_ms > now_ms {
+                    shared.agenda.note(slot, place.due_ms);
+                    break;
+                }
+                due.push((key, self.begin_row(place)));
+            }
+            let mut off = Vec::new();
+            let read = due.len();
+            for (key, row) in due {
+                match row.done().await {
+                    Worked::Off => off.push(key),
+                    Worked::Later => {
+                        shared.agenda.note(slot, now_ms.saturating_add(AGAIN_MS));
+                    }
+                }
+            }
+            worked += self.drop_rows(Some(slot), &off).await?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(worked);
+            };
+            if read < rows.len() || rows.len() < PAGE {
+                return Ok(worked);
+            }
+            range = range.after(last);
+        }
+    }
+
+    /// Lets the person's actor do what is due.
+    fn begin_row(&self, place: AgendaKey) -> Begun {
+        let Some(what) = Due::of(place.what) else {
+            // A newer program's.
+            return Begun(None);
+        };
+        let (told, done) = oneshot::channel();
+        let responder = Responder::new(move |answer, _| drop(told.send(answer)));
+        let row = AgendaRow {
+            due_ms: place.due_ms,
+            what,
+        };
+        let user = UserId::from_bytes(place.user);
+        self.seat(user, What::Due(row), u64::MAX, Some(responder));
+        Begun(Some(done))
+    }
+}
+
+/// A row that is being worked off.
+struct Begun(Option<oneshot::Receiver<Answer>>);
+
+impl Begun {
+    async fn done(self) -> Worked {
+        let Some(done) = self.0 else {
+            return Worked::Later;
+        };
+        match done.await {
+            Ok(Answer::Done) => Worked::Off,
+            Ok(
+                Answer::Reply(_) | Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_),
+            )
+            | Err(_) => Worked::Later,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_read_when_it_is_due_or_was_owned_under_another_epoch() {
+        let agenda = Agenda::new();
+        let slot = Slot::new(7).unwrap();
+        assert!(agenda.is_due(slot, 1, 0));
+        agenda.begin(slot, 1);
+        assert!(!agenda.is_due(slot, 1, u64::MAX - 1));
+        agenda.note(slot, 50);
+        agenda.note(slot, 90);
+        assert!(!agenda.is_due(slot, 1, 49) && agenda.is_due(slot, 1, 50));
+        assert!(agenda.is_due(slot, 2, 0));
+        let other = Slot::new(8).unwrap();
+        agenda.begin(other, 1);
+        assert!(!agenda.is_due(other, 1, 1_000));
+    }
+}
