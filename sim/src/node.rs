@@ -254,6 +254,7 @@ impl Node {
             formats: Arc::new(Formats::new(written(number, life))),
             regions: None,
             interims: Interims::open(making.journals.of(number)).await?,
+            delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
             retention: Retention::default(),
             limits,
             clock: clock.clone(),

@@ -104,6 +104,7 @@ async fn signed_in() -> (Engine, Grant) {
         formats: Arc::new(Formats::new(u16::MAX)),
         regions: None,
         interims: tidegate_runtime::Interims::in_memory(),
+        delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
         retention: Retention::default(),
         limits: Limits::default(),
         clock,

@@ -109,6 +109,7 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
         formats: Arc::new(Formats::new(1)),
         regions: None,
         interims: tidegate_runtime::Interims::in_memory(),
+        delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
         retention: Retention::default(),
         limits: Limits::default(),
         clock: clock.clone(),

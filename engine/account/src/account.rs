@@ -6,6 +6,7 @@ mod changes;
 mod claim;
 mod erase;
 mod interim;
+mod post;
 mod refresh;
 mod rekey;
 mod revoke;
@@ -23,6 +24,7 @@ use crate::command::LifecycleCommand;
 use crate::command::SessionCommand;
 use crate::reply::LifecycleReply;
 use crate::reply::SessionReply;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -36,6 +38,7 @@ use crate::entropy::Entropy;
 use crate::erasure::Erasure;
 use crate::event::{EndReason, EventKind};
 use crate::id::{SessionId, TenantId, UserId};
+use crate::outbox::Outgoing;
 use crate::outcome::{self, Earlier};
 use crate::policy::Policy;
 use crate::record::{CheckPart, IdentifierRow, SealedPart};
@@ -75,6 +78,8 @@ pub enum Input {
     /// Drop what is over: sessions, claims, outcomes, the account itself when
     /// nobody needs it any more.
     Sweep,
+    /// Let something leave.
+    Post(Box<Outgoing>),
     /// Take over what new keys made of the old ones' work.
     Rekey(Rekey),
     /// Take over what was decided while the store was out of reach.
@@ -293,6 +298,7 @@ impl Account {
             Input::WriteBehind => {}
             Input::Late(late) => self.late(late, step.policy),
             Input::Sweep => self.sweep(&mut step),
+            Input::Post(outgoing) => self.post(*outgoing, &mut step),
             Input::Rekey(rekey) => self.rekey(&rekey, &mut step),
             Input::Adopt(decided) => self.adopt(decided, &mut step),
         }

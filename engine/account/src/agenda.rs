@@ -1,7 +1,7 @@
 //! The agenda: what must happen to a person at a time, so that nothing is found by
 //! walking everybody. Rows follow from the account's state and are written in the
 //! commit that changes it; one that is no longer so is found to be none when it is
-//! due.
+//! due. Those of the outbox are written with what leaves.
 
 /// What must happen. The numbers are for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,10 @@ pub enum Due {
     Abandoned = 2,
     /// Failed guesses are forgotten, and a stand-in with them.
     Guesses = 3,
+    /// A message leaves: the part of the outbox of this number.
+    Delivery = 4,
+    /// A message that could not be delivered is kept no longer.
+    Discard = 5,
 }
 
 impl Due {
@@ -23,6 +27,8 @@ impl Due {
             1 => Some(Due::Claim),
             2 => Some(Due::Abandoned),
             3 => Some(Due::Guesses),
+            4 => Some(Due::Delivery),
+            5 => Some(Due::Discard),
             _ => None,
         }
     }
@@ -41,4 +47,16 @@ pub struct AgendaRow {
     pub due_ms: u64,
     /// What must happen.
     pub what: Due,
+    /// To which of several; 0 where a person has at most one such row.
+    pub number: u64,
+}
+
+impl AgendaRow {
+    pub(crate) fn only(due_ms: u64, what: Due) -> AgendaRow {
+        AgendaRow {
+            due_ms,
+            what,
+            number: 0,
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod event;
 mod guess;
 mod id;
 mod identifier;
+mod outbox;
 mod outcome;
 mod part;
 mod password;
@@ -61,6 +62,9 @@ pub use erasure::{ERASURE_BYTES, Erasure};
 pub use event::{EndReason, Event, EventKind, decode_event, encode_event};
 pub use id::{DeviceId, SessionId, TenantId, UserId};
 pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VERSION};
+pub use outbox::{
+    BODY_MAX_BYTES, DESTINATION_MAX_BYTES, Outgoing, OutgoingFault, OutgoingKind, outgoing_id,
+};
 pub use part::{
     AtErasure, AtExport, AtMerge, Part, PartChange, PartForm, PartId, PartKind, PartReader,
     PartRetention, read_text,

@@ -47,6 +47,8 @@ pub enum PartReader {
     Renewal,
     /// An operator's order.
     Operator,
+    /// The worker that delivers it.
+    Delivery,
 }
 
 /// How long a part is kept while there is somebody whose it is.
@@ -56,6 +58,9 @@ pub enum PartRetention {
     WithRecord,
     /// As long as administrative acts are kept, from the time that it states.
     AsAudits,
+    /// Until it was delivered, or was listed as undelivered for as long as that list
+    /// goes back.
+    UntilDelivered,
 }
 
 /// What becomes of a part when its person is erased.
@@ -96,14 +101,6 @@ macro_rules! parts {
         impl PartKind {
             /// Every kind, by number.
             pub const ALL: &[PartKind] = &[$(PartKind::$name,)*];
-
-            /// Just this kind.
-            #[must_use]
-            pub fn alone(self) -> &'static [PartKind] {
-                match self {
-                    $(PartKind::$name => &[PartKind::$name],)*
-                }
-            }
 
             /// The kind of this number.
             #[must_use]
@@ -189,6 +186,9 @@ parts! {
     /// Administrative acts, by the revision whose commit carried them out.
     Audits = 0x20, sealed as 5, "administrative acts",
         Dated, Operator, AsAudits, Cleared, Added, Included;
+    /// What must leave, by a number of its commit's.
+    Outbox = 0x30, sealed as 6, "what must leave",
+        Bare, Delivery, UntilDelivered, Cleared, Added, Included;
 }
 
 /// What a seal can say that is sealed and is no part: a tenant's key, a person's

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_cluster::{Identity, Lease};
-use tidegate_runtime::ports::Clock;
+use tidegate_runtime::ports::{Clock, NoDelivery};
 use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts};
 use tidegate_storage_fjall::{Absent, FjallStore, Options};
 use tokio::runtime::Runtime;
@@ -105,6 +105,7 @@ pub(crate) fn assemble(
         clock: Arc::clone(clock),
         entropy: Arc::new(OsEntropy),
         cpu: Arc::new(cpu),
+        delivery: Arc::new(NoDelivery),
     };
     let engine = Engine::start(parts, runtime.handle().clone());
     Ok(Operator::new(

@@ -3,11 +3,13 @@
 //!
 //! A row is worked off by the person's actor, whose commit moves or removes it. One
 //! that the account's state does not give any more is removed here. Until the
-//! active version is [`AGENDA_SINCE`], no rows are written and the sweeper finds
-//! what is over, as it did before.
+//! active version is [`AGENDA_SINCE`], an account's state puts none there and the
+//! sweeper finds what is over, as it did before. What must leave is handed to the
+//! outbox.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tidegate_account::{AgendaRow, Due, UserId};
 use tidegate_storage_api::{AgendaKey, Key as RowKey, KeyRange, SLOTS, Slot, StoreError};
 use tokio::sync::oneshot;
@@ -15,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, Responder};
 use crate::date::Trust;
 use crate::engine::{Engine, WeakEngine};
+use crate::outbox::Taken;
 use crate::person::What;
 
 /// The version of the formats from which on rows are written: nodes of older
@@ -29,7 +32,7 @@ const SLOTS_AT_ONCE: usize = 64;
 /// Rows read at once, and people who work at once for it.
 const PAGE: usize = 64;
 /// After so long what could not be worked off is tried again.
-const AGAIN_MS: u64 = 60_000;
+pub(crate) const AGAIN_MS: u64 = 60_000;
 
 /// When each slot's agenda is to be read next.
 pub(crate) struct Agenda(Mutex<Box<[Next]>>);
@@ -42,12 +45,14 @@ struct Next {
 }
 
 /// What became of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Worked {
-    /// It is worked off, or is none any more.
-    Off,
-    /// Not now.
-    Later,
+    /// It is worked off, or is none any more; these rows go with it.
+    Off(Vec<RowKey>),
+    /// It is being worked off by another, who moves it.
+    InHand,
+    /// Not for so long.
+    Later { ms: u64 },
 }
 
 impl Agenda {
@@ -108,8 +113,9 @@ pub(crate) async fn work(engine: WeakEngine) {
 }
 
 impl Engine {
-    /// Works off everything that is due in this node's slots; nothing for a day
-    /// after the date jumped. How many rows were.
+    /// Works off everything that is due in this node's slots, and begins what must
+    /// leave; for a day after the date jumped, only that. How many rows were worked
+    /// off.
     ///
     /// # Errors
     /// As the store; what was worked off before stays so.
@@ -119,9 +125,6 @@ impl Engine {
 
     async fn work_off_some(&self, slots: usize) -> Result<u64, StoreError> {
         let shared = self.shared();
-        if shared.formats.active() < AGENDA_SINCE {
-            return Ok(0);
-        }
         let now_ms = shared.clock.unix_ms();
         let owned = Slot::all().filter_map(|slot| {
             let epoch = shared.ownership.epoch_of_slot(slot)?;
@@ -129,13 +132,14 @@ impl Engine {
             due.then_some((slot, epoch))
         });
         let due: Vec<(Slot, u64)> = owned.take(slots).collect();
-        if due.is_empty() || self.look_at_date().await? != Trust::Believed {
+        if due.is_empty() {
             return Ok(0);
         }
+        let trust = self.look_at_date().await?;
         let mut worked = 0;
         for (slot, epoch) in due {
             shared.agenda.begin(slot, epoch);
-            match self.work_off_slot(slot, now_ms).await {
+            match self.work_off_slot(slot, now_ms, trust).await {
                 Ok(rows) => worked += rows,
                 // That node's to work off, whoever it is.
                 Err(StoreError::Fenced) => {}
@@ -148,77 +152,114 @@ impl Engine {
         Ok(worked)
     }
 
-    async fn work_off_slot(&self, slot: Slot, now_ms: u64) -> Result<u64, StoreError> {
+    async fn work_off_slot(
+        &self,
+        slot: Slot,
+        now_ms: u64,
+        trust: Trust,
+    ) -> Result<u64, StoreError> {
         let shared = self.shared();
         let mut range = KeyRange::agenda(shared.ownership.region(), slot);
         let mut worked = 0;
         loop {
             let rows = shared.store.range(range.clone(), PAGE).await?;
-            let keys = rows.iter().filter_map(|(key, _)| {
+            let places = rows.iter().filter_map(|(key, value)| {
                 let place = AgendaKey::of(key)?;
-                Some((key.clone(), place))
+                Some((key, place, value))
             });
-            let mut due = Vec::new();
-            for (key, place) in keys {
+            let (mut due, mut next) = (Vec::new(), None);
+            for (key, place, value) in places {
                 if place.due_ms > now_ms {
-                    shared.agenda.note(slot, place.due_ms);
+                    next = Some(place.due_ms);
                     break;
                 }
-                due.push((key, self.begin_row(place)));
+                due.push((key.clone(), self.begin_row(slot, place, value, trust)));
             }
-            let mut off = Vec::new();
-            let read = due.len();
+            let (mut off, mut done) = (Vec::new(), 0);
             for (key, row) in due {
                 match row.done().await {
-                    Worked::Off => off.push(key),
-                    Worked::Later => {
-                        shared.agenda.note(slot, now_ms.saturating_add(AGAIN_MS));
+                    Worked::Off(more) => {
+                        off.push(key);
+                        off.extend(more);
+                        done += 1;
+                    }
+                    Worked::InHand => {}
+                    Worked::Later { ms } => {
+                        shared.agenda.note(slot, now_ms.saturating_add(ms));
                     }
                 }
             }
-            worked += self.drop_rows(Some(slot), &off).await?;
-            let Some((last, _)) = rows.last() else {
-                return Ok(worked);
-            };
-            if read < rows.len() || rows.len() < PAGE {
+            self.drop_rows(Some(slot), &off).await?;
+            worked += done;
+            if let Some(due_ms) = next {
+                shared.agenda.note(slot, due_ms);
                 return Ok(worked);
             }
-            range = range.after(last);
+            match rows.last() {
+                Some((last, _)) if rows.len() == PAGE => range = range.after(last),
+                Some(_) | None => return Ok(worked),
+            }
+        }
+    }
+
+    /// Begins what a row says. What throws something away waits until the date is
+    /// believed; what leaves does not.
+    fn begin_row(&self, slot: Slot, place: AgendaKey, value: &Bytes, trust: Trust) -> Begun {
+        let again = Begun::Known(Worked::Later { ms: AGAIN_MS });
+        match Due::of(place.what) {
+            // A newer program's.
+            None => again,
+            Some(Due::Delivery) => {
+                let taken = self.begin_delivery(slot, place, value, trust);
+                Begun::Known(match taken {
+                    Taken::InHand => Worked::InHand,
+                    Taken::Full => Worked::Later { ms: TICK_MS },
+                    Taken::Unknown => Worked::Later { ms: AGAIN_MS },
+                })
+            }
+            Some(_) if trust != Trust::Believed => again,
+            Some(Due::Discard) => Begun::Known(Worked::Off(self.discarded(slot, place))),
+            Some(what @ (Due::Claim | Due::Abandoned | Due::Guesses)) => {
+                self.begin_with_person(place, what)
+            }
         }
     }
 
     /// Lets the person's actor do what is due.
-    fn begin_row(&self, place: AgendaKey) -> Begun {
-        let Some(what) = Due::of(place.what) else {
-            // A newer program's.
-            return Begun(None);
-        };
+    fn begin_with_person(&self, place: AgendaKey, what: Due) -> Begun {
         let (told, done) = oneshot::channel();
         let responder = Responder::new(move |answer, _| drop(told.send(answer)));
         let row = AgendaRow {
             due_ms: place.due_ms,
             what,
+            number: place.number,
         };
         let user = UserId::from_bytes(place.user);
         self.seat(user, What::Due(row), u64::MAX, Some(responder));
-        Begun(Some(done))
+        Begun::Asked(done)
     }
 }
 
-/// A row that is being worked off.
-struct Begun(Option<oneshot::Receiver<Answer>>);
+/// A row that was begun.
+enum Begun {
+    /// What became of it is known.
+    Known(Worked),
+    /// Its person's actor was asked.
+    Asked(oneshot::Receiver<Answer>),
+}
 
 impl Begun {
     async fn done(self) -> Worked {
-        let Some(done) = self.0 else {
-            return Worked::Later;
+        let done = match self {
+            Begun::Known(worked) => return worked,
+            Begun::Asked(done) => done,
         };
         match done.await {
-            Ok(Answer::Done) => Worked::Off,
+            Ok(Answer::Done) => Worked::Off(Vec::new()),
             Ok(
                 Answer::Reply(_) | Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_),
             )
-            | Err(_) => Worked::Later,
+            | Err(_) => Worked::Later { ms: AGAIN_MS },
         }
     }
 }

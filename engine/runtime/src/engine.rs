@@ -33,10 +33,11 @@ use crate::lates::Lates;
 use crate::limits::{Limits, Retention};
 use crate::lookups::Lookups;
 use crate::meters::{Degraded, Meters};
+use crate::outbox::Outbox;
 use crate::ownership::Ownership;
 use crate::pace::Pace;
 use crate::person::{Job, Message, PersonActor, What};
-use crate::ports::{Clock, Cpu, Entropy};
+use crate::ports::{Clock, Cpu, Delivery, Entropy};
 use crate::regions::{self, Regions};
 use crate::shared::{DecidedBy, Found, Shared, Standing};
 use crate::sources::{Origin, Sources};
@@ -71,6 +72,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// CPU work.
     pub cpu: Arc<dyn Cpu>,
+    /// What carries messages out.
+    pub delivery: Arc<dyn Delivery>,
 }
 
 /// Why an engine could not start.
@@ -278,11 +281,13 @@ impl Engine {
             clock: parts.clock,
             entropy: parts.entropy,
             cpu: parts.cpu,
+            delivery: parts.delivery,
             directory: Directory::new(),
             meters: Meters::new(),
             due,
             admission: Admission::default(),
             agenda: Agenda::new(),
+            outbox: Outbox::default(),
             contact: Contact::default(),
             lookups: Lookups::new(parts.limits.lookups),
             pace: Pace::default(),
@@ -558,6 +563,11 @@ impl Engine {
             clock: Arc::clone(&self.shared.clock),
             actors: self.actors.clone(),
         }
+    }
+
+    /// Begins work that nobody waits for.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.actors.spawn(work);
     }
 
     pub(crate) fn shared(&self) -> &Shared {

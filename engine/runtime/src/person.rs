@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tidegate_account::{
-    AgendaRow, Command, Completion, CredentialCommand, Idempotency, Part, PartKind, PendingId,
-    SessionCommand, TenantId, UserId,
+    AgendaRow, Command, Completion, CredentialCommand, Idempotency, Outgoing, Part, PartKind,
+    PendingId, SessionCommand, TenantId, UserId,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 use tokio::sync::oneshot;
@@ -23,6 +23,8 @@ use crate::shared::Shared;
 use desk::Desk;
 use load::Loaded;
 use parts::PartRow;
+
+pub(crate) use parts::Wanted;
 
 /// What an actor is told.
 pub(crate) enum Message {
@@ -86,26 +88,29 @@ pub(crate) enum What {
     Due(AgendaRow),
     /// Renew what older keys made.
     Rekey,
-    /// Give the person's parts of a kind, in clear.
+    /// Let something leave.
+    Post(Box<Outgoing>),
+    /// Give parts of the person's, in clear.
     Parts {
-        kind: PartKind,
+        wanted: Wanted,
         told: oneshot::Sender<Vec<Part>>,
     },
 }
 
 impl What {
-    /// The kinds of parts that must be loaded before this is done.
-    pub(crate) fn parts(&self) -> &'static [PartKind] {
+    /// The parts that must be loaded before this is done.
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
         match self {
-            What::Rekey => &[PartKind::IdentifierText],
-            What::Parts { kind, .. } => kind.alone(),
+            What::Rekey => Some(Wanted::All(PartKind::IdentifierText)),
+            What::Parts { wanted, .. } => Some(*wanted),
             // No command of the core needs what lies in a part: not yet.
             What::Command { .. }
             | What::Check(_)
             | What::WriteBehind
             | What::Settle
             | What::Sweep
-            | What::Due(_) => &[],
+            | What::Due(_)
+            | What::Post(_) => None,
         }
     }
 
@@ -123,6 +128,7 @@ impl What {
             | What::Settle
             | What::Sweep
             | What::Due(_)
+            | What::Post(_)
             | What::Rekey
             | What::Parts { .. } => false,
         }

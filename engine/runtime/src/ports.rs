@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use tidegate_account::{Completion, Password, PasswordHash, PasswordPolicy};
+use tidegate_account::{Completion, Outgoing, Password, PasswordHash, PasswordPolicy, UserId};
 use zeroize::Zeroizing;
 
 use crate::seal::{Key, SealFault};
@@ -65,6 +65,44 @@ pub trait Cpu: Send + Sync + 'static {
         aad: &[u8],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealFault>;
+}
+
+/// What carries messages out of the node: to people, to other systems.
+pub trait Delivery: Send + Sync + 'static {
+    /// Sends a letter. It may be sent again under the same id: when it failed, when
+    /// its outcome came too late, and when the node ended before it was written down.
+    fn send(&self, letter: Letter) -> PortFuture<Sent>;
+}
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Its id, the same at each try: what a receiver tells a repeat by.
+    pub id: [u8; 16],
+    /// About whom.
+    pub user: UserId,
+    /// What leaves, and where to.
+    pub outgoing: Outgoing,
+}
+
+/// What came of a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Its destination has it.
+    Delivered,
+    /// Its destination will never take it.
+    Refused,
+    /// It was not sent, or nobody knows; try again.
+    Failed,
+}
+
+/// Where nothing leaves: every letter is refused, and so listed as undelivered.
+pub struct NoDelivery;
+
+impl Delivery for NoDelivery {
+    fn send(&self, _: Letter) -> PortFuture<Sent> {
+        Box::pin(std::future::ready(Sent::Refused))
+    }
 }
 
 /// A password's work.

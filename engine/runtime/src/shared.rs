@@ -22,10 +22,11 @@ use crate::lates::Lates;
 use crate::limits::{Limits, Retention};
 use crate::lookups::Lookups;
 use crate::meters::Meters;
+use crate::outbox::Outbox;
 use crate::ownership::{Lease, Ownership};
 use crate::pace::Pace;
 use crate::person::Message;
-use crate::ports::{Clock, Cpu, Entropy};
+use crate::ports::{Clock, Cpu, Delivery, Entropy};
 use crate::regions::Regions;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
@@ -42,12 +43,14 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) cpu: Arc<dyn Cpu>,
+    pub(crate) delivery: Arc<dyn Delivery>,
     pub(crate) directory: Directory<ActorRef<Message>>,
     pub(crate) meters: Meters,
     /// People whose times of use lag too far behind.
     pub(crate) due: Sender<UserId>,
     pub(crate) admission: Admission,
     pub(crate) agenda: Agenda,
+    pub(crate) outbox: Outbox,
     pub(crate) sources: Sources,
     pub(crate) crowds: Crowds,
     pub(crate) contact: Contact,

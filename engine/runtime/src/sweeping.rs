@@ -305,7 +305,7 @@ fn is_past_retention(kind: u8, row: &[u8], audits_before_ms: u64) -> bool {
         return false;
     };
     match kind.retention() {
-        PartRetention::WithRecord => false,
+        PartRetention::WithRecord | PartRetention::UntilDelivered => false,
         PartRetention::AsAudits => kind.at_of(row).is_some_and(|at| at < audits_before_ms),
     }
 }

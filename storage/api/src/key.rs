@@ -13,6 +13,7 @@
 //!                           0x21  throttle         keyed hash 32
 //!                           0x22  pending          directory's hash 32
 //!                           0x23  agenda           due u64 BE | user 16 | what u8 | number u64 BE
+//!                           0x24  undelivered      user 16 | number u64 BE
 //!                           0x30  event            generation u32 BE | sequence u64 BE | place u16 BE
 //!                                                  (in FoundationDB: generation | stamp 10 | place)
 //! 0xFF      | 0x0000      | 0x00  system           name ...
@@ -51,6 +52,7 @@ mod space {
     pub(super) const THROTTLE: u8 = 0x21;
     pub(super) const PENDING: u8 = 0x22;
     pub(super) const AGENDA: u8 = 0x23;
+    pub(super) const UNDELIVERED: u8 = 0x24;
     pub(super) const EVENT: u8 = 0x30;
     pub(super) const ENTRY: u8 = 0x40;
     pub(super) const QUESTION: u8 = 0x41;
@@ -385,6 +387,26 @@ impl Key {
         Key::build(region.0, slot.0, space::EVENT, &[place])
     }
 
+    /// That a message of a person's could not be delivered, by its number.
+    #[must_use]
+    pub fn undelivered(region: Region, slot: Slot, user: &[u8; 16], number: u64) -> Key {
+        let rest: [&[u8]; 2] = [user, &number.to_be_bytes()];
+        Key::build(region.0, slot.0, space::UNDELIVERED, &rest)
+    }
+
+    /// Whose and which message a key of [`Key::undelivered`] is about.
+    #[must_use]
+    pub fn undelivered_message(&self) -> Option<([u8; 16], u64)> {
+        match self.as_bytes() {
+            [SYSTEM_REGION, ..] => None,
+            [_, _, _, space::UNDELIVERED, rest @ ..] => {
+                let (user, number) = rest.split_first_chunk::<16>()?;
+                Some((*user, u64::from_be_bytes(number.try_into().ok()?)))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn agenda(region: Region, slot: Slot, place: &[u8]) -> Key {
         Key::build(region.0, slot.0, space::AGENDA, &[place])
     }
@@ -540,6 +562,18 @@ impl KeyRange {
         }
     }
 
+    /// What could not be delivered, of the people of a slot.
+    #[must_use]
+    pub fn undelivered(region: Region, slot: Slot) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::UNDELIVERED, &[]))
+    }
+
+    /// What could not be delivered, of one person.
+    #[must_use]
+    pub fn person_undelivered(region: Region, slot: Slot, user: &[u8; 16]) -> KeyRange {
+        KeyRange::prefix(Key::build(region.0, slot.0, space::UNDELIVERED, &[user]))
+    }
+
     /// The agenda of a slot, what is due first at the front.
     #[must_use]
     pub fn agenda(region: Region, slot: Slot) -> KeyRange {
@@ -667,6 +701,19 @@ mod tests {
         assert_eq!(key(0x20, 5), [0x20, 0, 0, 0, 0, 0, 0, 0, 5]);
         let longer = Key::person(Region::FIRST, slot(9), &user, PersonPart::Record).successor();
         assert_eq!(PersonPart::of(&longer), None);
+    }
+
+    #[test]
+    fn what_could_not_be_delivered_lies_with_its_person_alone() {
+        let slot = slot(9);
+        let key = Key::undelivered(Region::FIRST, slot, &[7; 16], 5);
+        assert_eq!(key.undelivered_message(), Some(([7; 16], 5)));
+        assert_eq!(key.successor().undelivered_message(), None);
+        let mine = KeyRange::person_undelivered(Region::FIRST, slot, &[7; 16]);
+        let others = KeyRange::person_undelivered(Region::FIRST, slot, &[8; 16]);
+        let all = KeyRange::undelivered(Region::FIRST, slot);
+        assert!(mine.contains(&key) && all.contains(&key) && !others.contains(&key));
+        assert_eq!(PersonPart::of(&key), None);
     }
 
     #[test]

@@ -64,10 +64,7 @@ impl Person {
         let mut rows = Vec::new();
         let forgotten = self.forgotten_at(policy);
         if self.check.status == Status::StandIn {
-            rows.push(AgendaRow {
-                due_ms: forgotten,
-                what: Due::Guesses,
-            });
+            rows.push(AgendaRow::only(forgotten, Due::Guesses));
             return rows;
         }
         let ends = self.sealed.identifiers.iter();
@@ -77,18 +74,13 @@ impl Person {
         });
         let abandoned = self.abandoned_from(policy);
         if let Some(due_ms) = ends.min().filter(|end| Some(*end) != abandoned) {
-            let what = Due::Claim;
-            rows.push(AgendaRow { due_ms, what });
+            rows.push(AgendaRow::only(due_ms, Due::Claim));
         }
         if let Some(due_ms) = abandoned {
-            let what = Due::Abandoned;
-            rows.push(AgendaRow { due_ms, what });
+            rows.push(AgendaRow::only(due_ms, Due::Abandoned));
         }
         if self.sealed.strangers.failures > 0 {
-            rows.push(AgendaRow {
-                due_ms: forgotten,
-                what: Due::Guesses,
-            });
+            rows.push(AgendaRow::only(forgotten, Due::Guesses));
         }
         rows
     }
@@ -118,7 +110,7 @@ mod tests {
     use super::*;
 
     fn row(due_ms: u64, what: Due) -> AgendaRow {
-        AgendaRow { due_ms, what }
+        AgendaRow::only(due_ms, what)
     }
 
     #[test]

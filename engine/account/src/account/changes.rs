@@ -14,6 +14,7 @@ use crate::digest::IndexHash;
 use crate::erasure::Erasure;
 use crate::event::EventKind;
 use crate::id::TenantId;
+use crate::outbox::Outgoing;
 use crate::record::Hold;
 use crate::record::IdentifierRow;
 
@@ -37,6 +38,9 @@ pub struct Changes {
     pub events: Vec<EventKind>,
     /// Administrative acts to keep a record of; stored as [`Changes::parts`] says.
     pub(crate) audits: Vec<Audit>,
+    /// What must leave once this is durable; stored as [`Changes::parts`] says. Of
+    /// whoever goes in the same commit nothing leaves.
+    pub(crate) outbox: Vec<Outgoing>,
     /// What becomes of the person's rows on the agenda.
     pub agenda: AgendaChange,
     /// What becomes of the record.
@@ -111,6 +115,7 @@ impl Changes {
         self.released.extend(later.released);
         self.events.extend(later.events);
         self.audits.extend(later.audits);
+        self.outbox.extend(later.outbox);
         self.agenda.extend(later.agenda);
         // Nobody comes after whoever was erased.
         if !matches!(self.fate, Fate::Erased(_)) {

@@ -7,7 +7,9 @@ use zeroize::Zeroizing;
 use super::text::encode_text;
 use super::{Part, PartId, PartKind};
 use crate::account::Changes;
+use crate::agenda::{AgendaRow, Due};
 use crate::audit::encode_audits;
+use crate::outbox::{self, Outgoing};
 use crate::record::Corrupt;
 
 /// What a commit does to a part.
@@ -25,6 +27,22 @@ pub enum PartChange {
 }
 
 impl Changes {
+    /// When what must leave is due, in the commit of this revision: at once.
+    #[must_use]
+    pub fn deliveries(&self, revision: u64, now_ms: u64) -> Vec<AgendaRow> {
+        let rows = self.numbered(revision).map(|(number, _)| AgendaRow {
+            due_ms: now_ms,
+            what: Due::Delivery,
+            number,
+        });
+        rows.collect()
+    }
+
+    fn numbered(&self, revision: u64) -> impl Iterator<Item = (u64, &Outgoing)> {
+        let ordinals = (0..).map(move |ordinal| outbox::number(revision, ordinal));
+        ordinals.zip(&self.outbox)
+    }
+
     /// What becomes of the person's parts in the commit of this revision. What is
     /// dropped comes first: a number that is free is used again.
     ///
@@ -60,6 +78,18 @@ impl Changes {
                     plain: Zeroizing::new(encode_audits(&self.audits)?),
                 },
                 at_ms: newest.at,
+            });
+        }
+        for (number, outgoing) in self.numbered(revision) {
+            parts.push(PartChange::Written {
+                part: Part {
+                    id: PartId {
+                        kind: PartKind::Outbox,
+                        number,
+                    },
+                    plain: outgoing.encode()?,
+                },
+                at_ms: 0,
             });
         }
         Ok(parts)

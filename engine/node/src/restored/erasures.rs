@@ -75,7 +75,9 @@ async fn take_away(
     let (mut commit, mut there) = (Commit::default(), 0);
     for (user, found) in users.iter().zip(records) {
         there += u64::from(found.await?.is_some());
-        commit = commit.clear(KeyRange::person(region, slot, user));
+        commit = commit
+            .clear(KeyRange::person(region, slot, user))
+            .clear(KeyRange::person_undelivered(region, slot, user));
     }
     store.commit(commit).await?;
     Ok(there)

@@ -7,12 +7,13 @@ use tidegate_account::{
     Account, AtErasure, Changes, Event, Fate as RecordFate, Held, IndexHash, Part, PartChange,
     PartKind, Status, TenantId, encode_event,
 };
-use tidegate_storage_api::{Check, Commit, Key as RowKey, PersonPart, StoreError};
+use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, PersonPart, StoreError};
 
 use super::load::{Home, PersonKey, key_context};
 use super::parts::part_context;
 use crate::agenda::{AGENDA_SINCE, ROW};
 use crate::identifiers::IndexRow;
+use crate::outbox;
 use crate::regions::{Pending, Step};
 use crate::seal::{Field, Key, SealContext, WrappedKey};
 use crate::shared::Shared;
@@ -155,7 +156,7 @@ pub(crate) fn prepare(
     };
     commit = writing.identifiers(&changes, commit)?;
     commit = writing.parts(changes.parts(check.revision)?, commit)?;
-    let (commit, due_ms) = agenda(shared, home, &changes, commit);
+    let (commit, due_ms) = agenda(shared, home, &changes, check.revision, commit);
     let commit = events(shared, home, tenant, &changes, commit)?;
     Ok(Prepared {
         commit,
@@ -205,13 +206,17 @@ fn removal(
         commit = commit.delete(RowKey::identifier(home.region, &row.hash));
         commit = leave_directory(shared, home, row, commit);
     }
-    let (commit, due_ms) = agenda(shared, home, changes, commit);
+    for row in &changes.agenda.gone {
+        commit = commit.delete(home.agenda_row(*row));
+    }
+    let undelivered = KeyRange::person_undelivered(home.region, home.slot, home.user.as_bytes());
+    let commit = commit.clear(undelivered);
     let commit = events(shared, home, tenant, changes, commit)?;
     Ok(Prepared {
         commit,
         revision: account.revision(),
         entering: Entering::Nothing,
-        due_ms,
+        due_ms: None,
         written: None,
     })
 }
@@ -336,20 +341,28 @@ fn agenda(
     shared: &Shared,
     home: Home,
     changes: &Changes,
+    revision: u64,
     mut commit: Commit,
 ) -> (Commit, Option<u64>) {
     for row in &changes.agenda.gone {
         commit = commit.delete(home.agenda_row(*row));
     }
+    // Nobody else moves these, whatever nodes of older programs do.
+    let now_ms = shared.clock.unix_ms();
+    let deliveries = changes.deliveries(revision, now_ms);
+    for row in &deliveries {
+        commit = commit.put(home.agenda_row(*row), outbox::row(0));
+    }
+    let due = deliveries.iter().map(|row| row.due_ms).min();
     // Asked after the record was written: no record of that version is without rows.
     if shared.formats.active() < AGENDA_SINCE {
-        return (commit, None);
+        return (commit, due);
     }
     for row in &changes.agenda.kept {
         commit = commit.put(home.agenda_row(*row), ROW);
     }
-    let due = changes.agenda.kept.iter().map(|row| row.due_ms);
-    (commit, due.min())
+    let kept = changes.agenda.kept.iter().map(|row| row.due_ms);
+    (commit, kept.chain(due).min())
 }
 
 fn events(

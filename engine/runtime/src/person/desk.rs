@@ -209,7 +209,7 @@ impl Desk {
                 break;
             };
             match (self.phase.refusal(), job) {
-                (None, job) if !job.what.parts().is_empty() => {
+                (None, job) if job.what.wanted().is_some() => {
                     self.fetching = Some(Fetching::new(job));
                 }
                 (None, job) => self.job(job, &[]),
@@ -304,6 +304,11 @@ impl Desk {
                     true => held.answer(Answer::Failed(Failure::Unavailable), self.epoch),
                     false => self.done(held),
                 }
+            }
+            What::Post(outgoing) => {
+                self.touch();
+                self.input(Input::Post(outgoing));
+                self.done(held);
             }
             What::Rekey => match self.rekey(parts) {
                 Ok(()) => self.done(held),

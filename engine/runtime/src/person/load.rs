@@ -69,7 +69,7 @@ impl Home {
             due_ms: row.due_ms,
             user: *self.user.as_bytes(),
             what: row.what.number(),
-            number: 0,
+            number: row.number,
         };
         place.key(self.region, self.slot)
     }

@@ -28,38 +28,47 @@ pub(crate) fn part_context(tenant: TenantId, user: UserId, id: PartId) -> SealCo
     }
 }
 
-/// Reads the parts of these kinds, by number.
+/// Which parts are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All of a kind, by number.
+    All(PartKind),
+    /// This one, if it is there.
+    One(PartId),
+}
+
 pub(crate) async fn read(
     shared: &Shared,
     home: Home,
-    kinds: &[PartKind],
+    wanted: Wanted,
 ) -> Result<Vec<PartRow>, StoreError> {
-    let mut all = Vec::new();
-    for kind in kinds {
-        let mut rows = Vec::new();
-        let mut range = home.parts(*kind);
-        loop {
-            let page = shared.store.range(range.clone(), PAGE).await?;
-            let Some((last, _)) = page.last() else {
-                break;
-            };
-            range = range.after(last);
-            for (key, row) in page {
-                let Some((_, PersonPart::Cold { number, .. })) = PersonPart::of(&key) else {
-                    return Err(StoreError::Corrupt);
-                };
-                let id = PartId {
-                    kind: *kind,
-                    number,
-                };
-                rows.push((id, row));
-            }
-            let over = rows.len().saturating_sub(PARTS_MAX);
-            rows.drain(..over);
+    match wanted {
+        Wanted::All(kind) => read_all(shared, home, kind).await,
+        Wanted::One(id) => {
+            let row = shared.store.get(home.part_row(id)).await?;
+            Ok(row.map(|row| (id, row)).into_iter().collect())
         }
-        all.extend(rows);
     }
-    Ok(all)
+}
+
+async fn read_all(shared: &Shared, home: Home, kind: PartKind) -> Result<Vec<PartRow>, StoreError> {
+    let mut rows = Vec::new();
+    let mut range = home.parts(kind);
+    loop {
+        let page = shared.store.range(range.clone(), PAGE).await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(rows);
+        };
+        range = range.after(last);
+        for (key, row) in page {
+            let Some((_, PersonPart::Cold { number, .. })) = PersonPart::of(&key) else {
+                return Err(StoreError::Corrupt);
+            };
+            rows.push((PartId { kind, number }, row));
+        }
+        let over = rows.len().saturating_sub(PARTS_MAX);
+        rows.drain(..over);
+    }
 }
 
 /// Opens parts. One that does not open is damage, and none is given then.

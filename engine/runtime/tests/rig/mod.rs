@@ -8,6 +8,8 @@ compile_error!(
      .cargo/config.toml lets them"
 );
 
+pub(crate) mod sink;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +32,8 @@ use tidegate_storage_api::{
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use zeroize::Zeroizing;
+
+use sink::Sink;
 
 /// The value of [`TestCpu::panic_at`] at which hashing panics, and nothing else.
 pub(crate) const HASH: usize = usize::MAX - 1;
@@ -383,6 +387,7 @@ pub(crate) struct Rig {
     /// What its requests accept of old knowledge.
     pub(crate) max_age_ms: u32,
     pub(crate) cpu: Arc<TestCpu>,
+    pub(crate) sink: Arc<Sink>,
     pub(crate) tenant: TenantId,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) index_keys: Arc<IndexKeys>,
@@ -498,6 +503,7 @@ impl Rig {
             version: 1,
             key: Key::new([2; 32]),
         }));
+        let sink = Sink::new();
         let parts = Parts {
             store: seen,
             ownership: ownership.clone(),
@@ -511,6 +517,7 @@ impl Rig {
             clock: clock.clone(),
             entropy: entropy.clone(),
             cpu: cpu.clone(),
+            delivery: sink.clone(),
         };
         Rig {
             engine: Engine::start(parts, Handle::current()),
@@ -519,6 +526,7 @@ impl Rig {
             journal,
             ownership,
             cpu,
+            sink,
             tenant: TenantId::of_name("default"),
             tenants,
             index_keys,

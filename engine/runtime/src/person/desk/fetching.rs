@@ -48,13 +48,15 @@ impl Desk {
         if !ready || fetching.reading != Reading::Not {
             return;
         }
+        let Some(wanted) = fetching.job.what.wanted() else {
+            return;
+        };
         self.fetches += 1;
         let read = self.fetches;
         fetching.reading = Reading::Since { read, revision };
-        let kinds = fetching.job.what.parts();
         let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
         tokio::spawn(async move {
-            let rows = parts::read(&shared, home, kinds).await;
+            let rows = parts::read(&shared, home, wanted).await;
             let _ = myself.send_message(Message::Parts { read, rows });
         });
     }
