@@ -18,20 +18,14 @@ mod sweep;
 mod tests;
 mod verify;
 
-use crate::command::CredentialCommand;
-use crate::command::IdentifierCommand;
-use crate::command::LifecycleCommand;
-use crate::command::SessionCommand;
-use crate::reply::LifecycleReply;
-use crate::reply::SessionReply;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
-    Administrator, Asked, ClaimedIdentifier, Command, Completion, Effect, PendingId, Request,
-    SignIn, Ticket,
+    Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, Effect,
+    IdentifierCommand, LifecycleCommand, PendingId, Request, SessionCommand, SignIn, Ticket,
 };
 use crate::digest::IndexHash;
 use crate::entropy::Entropy;
@@ -42,7 +36,7 @@ use crate::outbox::Outgoing;
 use crate::outcome::{self, Earlier};
 use crate::policy::Policy;
 use crate::record::{CheckPart, IdentifierRow, SealedPart};
-use crate::reply::{Refusal, Reply, SessionInfo};
+use crate::reply::{LifecycleReply, Refusal, Reply, SessionInfo, SessionReply};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
 

@@ -4,10 +4,6 @@
 //! What is kept is sealed under a key derived from the request, so that the
 //! record holds no secret that was handed out.
 
-use crate::reply::CredentialReply;
-use crate::reply::IdentifierReply;
-use crate::reply::LifecycleReply;
-use crate::reply::SessionReply;
 use alloc::vec::Vec;
 
 use chacha20poly1305::aead::Aead;
@@ -21,7 +17,9 @@ use crate::entropy::Entropy;
 use crate::id::UserId;
 use crate::record::v1::Outcome;
 use crate::record::{OUTCOMES_MAX, OutcomeRow};
-use crate::reply::{Refusal, Reply};
+use crate::reply::{
+    CredentialReply, IdentifierReply, LifecycleReply, Refusal, Reply, SessionReply,
+};
 
 /// How long an outcome is kept.
 pub(crate) const OUTCOME_KEPT_MS: u64 = 5 * 60_000;

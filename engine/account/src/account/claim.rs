@@ -7,8 +7,7 @@ use crate::command::{ClaimedIdentifier, Request};
 use crate::event::EventKind;
 use crate::identifier::IdentifierKind;
 use crate::record::{Hold, IDENTIFIERS_MAX, IdentifierRow};
-use crate::reply::IdentifierReply;
-use crate::reply::{Refusal, Reply};
+use crate::reply::{IdentifierReply, Refusal, Reply};
 
 impl Account {
     pub(super) fn claim(

@@ -6,8 +6,7 @@ use crate::command::{Administrator, Request};
 use crate::erasure::Erasure;
 use crate::event::EventKind;
 use crate::id::TenantId;
-use crate::reply::LifecycleReply;
-use crate::reply::{Refusal, Reply};
+use crate::reply::{LifecycleReply, Refusal, Reply};
 
 impl Account {
     /// Erases the person. Whoever is gone already is told as gone since then, so

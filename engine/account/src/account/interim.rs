@@ -7,22 +7,15 @@
 //! is told that a password was wrong: to a stranger, a wrong guess, an unknown
 //! identifier and a person who cannot be served now all look the same.
 
-use crate::command::CredentialCommand;
-use crate::command::IdentifierCommand;
-use crate::command::LifecycleCommand;
-use crate::command::SessionCommand;
-use crate::reply::CredentialReply;
-use crate::reply::IdentifierReply;
-use crate::reply::LifecycleReply;
-use crate::reply::SessionReply;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::authority::Authority;
 use super::{Account, Pending, Step, Work};
 use crate::command::{
-    Asked, Command, Completion, Effect, Idempotency, PasswordWork, PendingId, Remember, Request,
-    SessionProof, SignIn, Ticket,
+    Asked, Command, Completion, CredentialCommand, Effect, Idempotency, IdentifierCommand,
+    LifecycleCommand, PasswordWork, PendingId, Remember, Request, SessionCommand, SessionProof,
+    SignIn, Ticket,
 };
 use crate::device::Lane;
 use crate::digest::{SecretHash, tagged};
@@ -32,7 +25,9 @@ use crate::id::{DeviceId, SessionId, TenantId};
 use crate::policy::Policy;
 use crate::record::Session;
 use crate::refresh::{Verdict, session_secret};
-use crate::reply::{Grant, Refusal, Reply};
+use crate::reply::{
+    CredentialReply, Grant, IdentifierReply, LifecycleReply, Refusal, Reply, SessionReply,
+};
 use crate::secret::Secret;
 use crate::status::Status;
 

@@ -7,8 +7,7 @@ use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::Session;
 use crate::refresh::{Keeping, Verdict, session_secret};
-use crate::reply::SessionReply;
-use crate::reply::{Grant, Refusal, Reply};
+use crate::reply::{Grant, Refusal, Reply, SessionReply};
 use crate::secret::Secret;
 use crate::status::Status;
 

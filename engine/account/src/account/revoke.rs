@@ -6,8 +6,7 @@ use crate::command::{Request, RevokeScope};
 use crate::event::{EndReason, EventKind};
 use crate::id::SessionId;
 use crate::record::Session;
-use crate::reply::SessionReply;
-use crate::reply::{Refusal, Reply};
+use crate::reply::{Refusal, Reply, SessionReply};
 
 impl Account {
     pub(super) fn revoke(

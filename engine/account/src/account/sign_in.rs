@@ -2,7 +2,6 @@
 //! under way it counts as a failure, a mismatch makes the charge durable, a
 //! match takes it back.
 
-use crate::reply::CredentialReply;
 use alloc::string::ToString;
 
 use super::{Account, Person, Step, Work, busy};
@@ -17,7 +16,7 @@ use crate::id::{DeviceId, SessionId};
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::{Guesses, PasswordRow, SESSIONS_MAX, Session};
 use crate::refresh::{refresh_secret, session_secret};
-use crate::reply::{Grant, Refusal, Reply};
+use crate::reply::{CredentialReply, Grant, Refusal, Reply};
 use crate::secret::Secret;
 use crate::session::Liveness;
 use crate::status::Status;

@@ -1,6 +1,5 @@
 //! Making an account.
 
-use crate::reply::CredentialReply;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -10,7 +9,7 @@ use crate::event::EventKind;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
 use crate::record::{CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart};
-use crate::reply::{Refusal, Reply};
+use crate::reply::{CredentialReply, Refusal, Reply};
 use crate::status::Status;
 
 impl Account {

@@ -12,13 +12,8 @@ mod repeats;
 mod stand_ins;
 mod verifying;
 
-use crate::command::CredentialCommand;
-use crate::command::LifecycleCommand;
-use crate::command::SessionCommand;
-use crate::command::SessionProof;
 use crate::digest::SecretHash;
-use crate::reply::CredentialReply;
-use crate::reply::SessionReply;
+use crate::reply::{CredentialReply, Grant, SessionReply};
 use std::boxed::Box;
 use std::collections::BTreeSet;
 use std::string::String;
@@ -26,15 +21,14 @@ use std::vec::Vec;
 
 use super::*;
 use crate::command::{
-    DeviceProof, Idempotency, LedBy, PasswordCheck, PasswordWork, Remember, RevokeScope, SignIn,
-    SignUp, Source,
+    CredentialCommand, DeviceProof, Idempotency, LedBy, LifecycleCommand, PasswordCheck,
+    PasswordWork, Remember, RevokeScope, SessionCommand, SessionProof, SignIn, SignUp, Source,
 };
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
 use crate::record::{Format, View, assemble, write};
-use crate::reply::Grant;
 use crate::secret::Secret;
 use crate::session::Span;
 

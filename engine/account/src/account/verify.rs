@@ -7,7 +7,6 @@
 
 mod decision;
 
-use crate::reply::IdentifierReply;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -23,7 +22,7 @@ use crate::event::{EndReason, EventKind};
 use crate::guess::Admission;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::{Guesses, Hold, PasswordRow};
-use crate::reply::{Refusal, Reply, Verification};
+use crate::reply::{IdentifierReply, Refusal, Reply, Verification};
 
 /// A verification whose password is being compared or hashed.
 #[derive(Debug)]

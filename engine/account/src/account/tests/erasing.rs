@@ -1,8 +1,7 @@
 //! Erasing a person: nothing stays but that it happened.
 
 use super::*;
-use crate::command::CredentialCommand;
-use crate::command::LifecycleCommand;
+use crate::command::{CredentialCommand, LifecycleCommand};
 use crate::reply::LifecycleReply;
 
 fn erase() -> Command {

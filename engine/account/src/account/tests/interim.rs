@@ -1,7 +1,6 @@
 //! While the store is out of reach, and after.
 
-use crate::command::CredentialCommand;
-use crate::command::SessionCommand;
+use crate::command::{CredentialCommand, SessionCommand};
 use crate::reply::SessionReply;
 use std::vec::Vec;
 

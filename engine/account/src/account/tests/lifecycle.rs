@@ -1,11 +1,9 @@
 use super::*;
-use crate::command::CredentialCommand;
-use crate::command::SessionCommand;
+use crate::command::{CredentialCommand, SessionCommand};
 use crate::event::EndReason::{Evicted, Expired, Revoked};
 use crate::event::EventKind::{PasswordUpgraded, SessionEnded, SignInFailed, SignedIn, SignedUp};
 use crate::record::{DEVICES_MAX, SESSIONS_MAX};
-use crate::reply::LifecycleReply;
-use crate::reply::SessionReply;
+use crate::reply::{LifecycleReply, SessionReply};
 use crate::status::Status;
 
 #[test]

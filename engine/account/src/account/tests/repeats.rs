@@ -1,9 +1,7 @@
 use super::*;
-use crate::command::CredentialCommand;
-use crate::command::SessionCommand;
+use crate::command::{CredentialCommand, SessionCommand};
 use crate::outcome::OUTCOME_KEPT_MS;
-use crate::reply::CredentialReply;
-use crate::reply::SessionReply;
+use crate::reply::{CredentialReply, SessionReply};
 
 #[test]
 fn a_repeated_sign_up_gets_the_same_account_even_after_a_crash() {

@@ -1,6 +1,5 @@
 use super::*;
-use crate::command::CredentialCommand;
-use crate::command::SessionCommand;
+use crate::command::{CredentialCommand, SessionCommand};
 use crate::event::EventKind::{SignInFailed, SignedUp, UnknownIdentifier};
 use crate::policy::Policy;
 
