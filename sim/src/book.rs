@@ -4,6 +4,7 @@
 mod slots;
 mod under_way;
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
@@ -108,10 +109,11 @@ pub(crate) struct Sprayed {
 }
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Called {
+#[derive(Clone, Copy)]
+pub(crate) enum Called<'a> {
     Answered,
-    Failed,
+    /// And why.
+    Failed(&'a dyn fmt::Display),
 }
 
 /// How a visit of somebody who wanted in ended.
@@ -239,7 +241,12 @@ impl Book {
         for class in Class::ALL {
             let calling = self.state().calling[class as usize].began_ns();
             for began_ns in calling {
-                self.called(class, began_ns, now_ns, Called::Failed);
+                self.called(
+                    class,
+                    began_ns,
+                    now_ns,
+                    Called::Failed(&"it is not answered"),
+                );
             }
         }
         let entering = self.state().entering.began_ns();
@@ -249,10 +256,10 @@ impl Book {
     }
 
     /// A call has come to its end.
-    pub(crate) fn called(&self, class: Class, began_ns: u64, now_ns: u64, called: Called) {
+    pub(crate) fn called(&self, class: Class, began_ns: u64, now_ns: u64, called: Called<'_>) {
         let took_us = (now_ns - began_ns) / 1_000;
-        if called == Called::Failed {
-            self.unanswered(class, began_ns);
+        if let Called::Failed(why) = called {
+            self.unanswered(class, began_ns, why);
         }
         let mut state = self.state();
         state.calling[class as usize].end(began_ns);
@@ -260,9 +267,9 @@ impl Book {
         moment.calls += 1;
         match called {
             Called::Answered => moment.served += 1,
-            Called::Failed => moment.failed += 1,
+            Called::Failed(_) => moment.failed += 1,
         }
-        if called == Called::Answered {
+        if matches!(called, Called::Answered) {
             state.now[class as usize].saturating_record(took_us);
         }
         if began_ns < self.begins_ns {
@@ -270,7 +277,7 @@ impl Book {
         }
         let took = match called {
             Called::Answered => Some(took_us),
-            Called::Failed => None,
+            Called::Failed(_) => None,
         };
         state.slot(began_ns).classes[class as usize].ended(took);
         let book = &mut state.classes[class as usize];
@@ -280,17 +287,17 @@ impl Book {
                 book.served += 1;
                 book.latency.saturating_record(took_us);
             }
-            Called::Failed => book.failed += 1,
+            Called::Failed(_) => book.failed += 1,
         }
     }
 
     /// A request had no answer, whether it is asked again or not: wrong when
     /// nothing is broken any more.
-    pub(crate) fn unanswered(&self, class: Class, began_ns: u64) {
+    pub(crate) fn unanswered(&self, class: Class, began_ns: u64, why: &dyn fmt::Display) {
         if self.calm_ns.is_some_and(|calm_ns| began_ns >= calm_ns) {
             let at_s = began_ns as f64 / 1e9;
             self.wrong(format!(
-                "{at_s:.3} s: a {class:?} call failed though nothing is broken"
+                "{at_s:.3} s: a {class:?} call failed though nothing is broken: {why}"
             ));
         }
     }
@@ -442,7 +449,8 @@ mod tests {
             assert_eq!((state.entries.wanted, state.entries.gave_up), (2, 1));
             let began = |second: usize| state.slots[second].classes[Class::Check as usize].failed;
             assert_eq!([1, 7].map(began), [1, 1]);
-            let wrong = "7.000 s: a Check call failed though nothing is broken";
+            let wrong = "7.000 s: a Check call failed though nothing is broken: \
+                         it is not answered";
             assert_eq!(state.wrong, [wrong]);
         }
     }

@@ -261,9 +261,9 @@ impl Crowd {
         self.book.diary.note(who, began_ns, begins);
         self.book.begun(class, began_ns);
         let outcome = call.await;
-        let called = match outcome {
+        let called = match &outcome {
             Ok(_) => Called::Answered,
-            Err(_) => Called::Failed,
+            Err(error) => Called::Failed(error),
         };
         let now_ns = self.agenda.now_ns();
         let words = || match &outcome {

@@ -79,7 +79,7 @@ pub struct Retention {
     pub audits_ms: u64,
 }
 
-const DAY_MS: u64 = 86_400_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
 impl Default for Retention {
     fn default() -> Retention {

@@ -16,6 +16,7 @@ use crate::agenda::AGENDA_SINCE;
 use crate::answer::Responder;
 use crate::date::{Date, Look, Trust};
 use crate::engine::{Engine, WeakEngine};
+use crate::limits::DAY_MS;
 use crate::person::What;
 use crate::sources;
 

@@ -6,7 +6,9 @@ mod rig;
 
 use rig::sink::SinkMood;
 use rig::{Expect, Mood, PASSWORD, Rig, by, sign_in, username};
-use tidegate_account::{Command, Due, Outgoing, OutgoingKind, PartKind, UserId, outgoing_id};
+use tidegate_account::{
+    Command, Due, LifecycleCommand, Outgoing, OutgoingKind, PartKind, UserId, outgoing_id,
+};
 use tidegate_runtime::ports::{Clock, Sent};
 use tidegate_runtime::{Failure, Task, Undelivered, UndeliveredReason};
 use tidegate_storage_api::{AgendaKey, PersonPart, Region};
@@ -241,7 +243,7 @@ async fn nothing_leaves_about_nobody_nor_of_whoever_is_erased() {
     let to_nobody = message(&rig, DAY_MS);
     assert_eq!(rig.engine.post(nobody, to_nobody).await, Ok(()));
     let user = posted(&rig, DAY_MS).await;
-    let command = Command::Erase { by: by() };
+    let command = Command::Lifecycle(LifecycleCommand::Erase { by: by() });
     rig.ask(None, Task::Account { user, command }).await;
     assert_eq!(stored(&rig).await, 0);
     tried(&rig, 0).await;

@@ -5,7 +5,8 @@ mod rig;
 
 use rig::{Expect, Mood, PASSWORD, Rig, by, mail, sign_up_as, verify};
 use tidegate_account::{
-    Act, Audit, Command, IdentifierKind, Status, StatusChange, UserId, Verification,
+    Act, Audit, Command, IdentifierKind, LifecycleCommand, Status, StatusChange, UserId,
+    Verification,
 };
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{Failure, Task};
@@ -16,7 +17,7 @@ const MAIL: &str = "ada@example.com";
 fn set_status(user: UserId, change: StatusChange) -> Task {
     Task::Account {
         user,
-        command: Command::SetStatus { change, by: by() },
+        command: Command::Lifecycle(LifecycleCommand::SetStatus { change, by: by() }),
     }
 }
 

@@ -60,7 +60,7 @@ impl Crowd {
                 return outcome;
             };
             // Later, the whole of it may be answered all the same.
-            self.book.unanswered(Class::Refresh, began_ns);
+            self.book.unanswered(Class::Refresh, began_ns, error);
             if self.agenda.now_ns() >= self.ends_ns {
                 return outcome;
             }

@@ -233,7 +233,10 @@ impl Desk {
             | What::WriteBehind
             | What::Settle
             | What::Sweep
-            | What::Rekey(_) => shared.standing_to_change(self.user, self.epoch),
+            | What::Due(_)
+            | What::Post(_)
+            | What::Parts { .. }
+            | What::Rekey => shared.standing_to_change(self.user, self.epoch),
         };
         match standing {
             Standing::CutOff { age_ms } => self.job_interim(job, age_ms),

@@ -380,7 +380,10 @@ pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
         | What::WriteBehind
         | What::Settle
         | What::Sweep
-        | What::Rekey(_) => None,
+        | What::Due(_)
+        | What::Post(_)
+        | What::Parts { .. }
+        | What::Rekey => None,
     }
 }
 
