@@ -7,6 +7,7 @@
 //! sweeper finds what is over, as it did before. What must leave is handed to the
 //! outbox.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -35,7 +36,12 @@ const PAGE: usize = 64;
 pub(crate) const AGAIN_MS: u64 = 60_000;
 
 /// When each slot's agenda is to be read next.
-pub(crate) struct Agenda(Mutex<Box<[Next]>>);
+pub(crate) struct Agenda {
+    slots: Mutex<Box<[Next]>>,
+    /// Where the next round begins: behind the last one, so that no slot waits
+    /// for others that are due again and again.
+    begins_at: AtomicU16,
+}
 
 #[derive(Clone, Copy)]
 struct Next {
@@ -61,9 +67,23 @@ impl Agenda {
             epoch: 0,
             due_ms: 0,
         };
-        Agenda(Mutex::new(
-            vec![unknown; usize::from(SLOTS)].into_boxed_slice(),
-        ))
+        Agenda {
+            slots: Mutex::new(vec![unknown; usize::from(SLOTS)].into_boxed_slice()),
+            begins_at: AtomicU16::new(0),
+        }
+    }
+
+    /// Of what is due, in the order of slots, so many that the last round did not
+    /// come to.
+    fn round(&self, mut due: Vec<(Slot, u64)>, most: usize) -> Vec<(Slot, u64)> {
+        let from = self.begins_at.load(Ordering::Relaxed);
+        let first = due.partition_point(|(slot, _)| slot.number() < from);
+        due.rotate_left(first);
+        due.truncate(most);
+        if let Some((last, _)) = due.last() {
+            self.begins_at.store(last.number() + 1, Ordering::Relaxed);
+        }
+        due
     }
 
     /// A row is durable that is due then.
@@ -92,7 +112,7 @@ impl Agenda {
     }
 
     fn slots(&self) -> MutexGuard<'_, Box<[Next]>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,13 +151,13 @@ impl Engine {
             let due = shared.agenda.is_due(slot, epoch, now_ms);
             due.then_some((slot, epoch))
         });
-        let due: Vec<(Slot, u64)> = owned.take(slots).collect();
-        if due.is_empty() {
+        let round = shared.agenda.round(owned.collect(), slots);
+        if round.is_empty() {
             return Ok(0);
         }
         let trust = self.look_at_date().await?;
         let mut worked = 0;
-        for (slot, epoch) in due {
+        for (slot, epoch) in round {
             shared.agenda.begin(slot, epoch);
             match self.work_off_slot(slot, now_ms, trust).await {
                 Ok(rows) => worked += rows,
@@ -282,5 +302,21 @@ mod tests {
         let other = Slot::new(8).unwrap();
         agenda.begin(other, 1);
         assert!(!agenda.is_due(other, 1, 1_000));
+    }
+
+    #[test]
+    fn slots_that_are_always_due_keep_no_other_waiting() {
+        let agenda = Agenda::new();
+        let due = |numbers: &[u16]| {
+            let slots = numbers.iter().map(|number| Slot::new(*number).unwrap());
+            slots.map(|slot| (slot, 1)).collect::<Vec<_>>()
+        };
+        let all = [0, 3, 5, 4_000, 4_095];
+        assert_eq!(agenda.round(due(&all), 2), due(&[0, 3]));
+        assert_eq!(agenda.round(due(&all), 2), due(&[5, 4_000]));
+        assert_eq!(agenda.round(due(&all), 2), due(&[4_095, 0]));
+        assert_eq!(agenda.round(due(&[0]), 2), due(&[0]));
+        assert_eq!(agenda.round(due(&[]), 2), due(&[]));
+        assert_eq!(agenda.round(due(&all), 9), due(&[3, 5, 4_000, 4_095, 0]));
     }
 }

@@ -190,11 +190,17 @@ fn removal(
     };
     commit = commit
         .check(Check::Untouched(home.row(PersonPart::Record)))
-        .delete(home.row(PersonPart::Record));
+        // Parts of a kind that only a newer program knows go as well.
+        .clear(KeyRange::person(
+            home.region,
+            home.slot,
+            home.user.as_bytes(),
+        ));
+    // A kind that is to stay would not compile unnoticed.
     for kind in PartKind::ALL {
-        commit = match kind.at_erasure() {
-            AtErasure::Cleared => commit.clear(home.parts(*kind)),
-        };
+        match kind.at_erasure() {
+            AtErasure::Cleared => {}
+        }
     }
     // What was to move in the same commit still lies where it was.
     for moved in &changes.moved {
@@ -344,9 +350,6 @@ fn agenda(
     revision: u64,
     mut commit: Commit,
 ) -> (Commit, Option<u64>) {
-    for row in &changes.agenda.gone {
-        commit = commit.delete(home.agenda_row(*row));
-    }
     // Nobody else moves these, whatever nodes of older programs do.
     let now_ms = shared.clock.unix_ms();
     let deliveries = changes.deliveries(revision, now_ms);
@@ -357,6 +360,9 @@ fn agenda(
     // Asked after the record was written: no record of that version is without rows.
     if shared.formats.active() < AGENDA_SINCE {
         return (commit, due);
+    }
+    for row in &changes.agenda.gone {
+        commit = commit.delete(home.agenda_row(*row));
     }
     for row in &changes.agenda.kept {
         commit = commit.put(home.agenda_row(*row), ROW);

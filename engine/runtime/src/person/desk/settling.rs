@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidegate_account::record::Unwritable;
 use tidegate_account::{
-    Command, CredentialReply, IdentifierReply, Input, Late, LifecycleReply, Refusal, Reply,
-    SessionCommand, SessionReply,
+    Command, CredentialReply, IdentifierReply, Input, InterimReply, Late, LifecycleReply, Refusal,
+    Reply, SessionCommand, SessionReply,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 
@@ -84,6 +84,11 @@ impl Desk {
         let busy = self.shared.busy(Limit::Commits);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
+                // Its charge was in what is not written: nothing is said of a guess.
+                Answer::Reply(Reply::No(Refusal::InvalidCredentials)) => Answer::Interim {
+                    reply: InterimReply::Unsaid,
+                    age_ms: 0,
+                },
                 Answer::Reply(_) => Answer::Reply(Reply::No(Refusal::LimitReached)),
                 Answer::Done => Answer::Failed(busy),
                 answer @ (Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_)) => {
