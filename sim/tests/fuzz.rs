@@ -64,6 +64,7 @@ planted! {
     an_unknown_outcome_that_is_not_settled_is_found: "settling-skipped" lately by 5,
     a_change_that_is_acknowledged_and_lost_is_found: "acknowledged-and-lost" lately by 1,
     an_erasure_that_leaves_nothing_is_found: "erasure-forgotten" lately by 1,
+    an_agenda_row_that_is_forgotten_is_found: "agenda-forgotten" lately by 1,
 }
 
 #[cfg(not(tidegate_planted))]

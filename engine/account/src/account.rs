@@ -317,7 +317,7 @@ impl Account {
             self.durability = Durability::Current;
         }
         if let Some(changes) = &mut step.output.changes {
-            changes.moves(due_before, self.agenda(policy));
+            changes.agenda = AgendaChange::between(due_before, self.agenda(policy));
         }
         step.output
     }

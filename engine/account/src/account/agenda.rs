@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Account, Changes, Person};
+use super::{Account, Person};
 use crate::agenda::{AgendaRow, Due};
 use crate::policy::Policy;
 use crate::record::Hold;
@@ -41,12 +41,6 @@ impl AgendaChange {
     fn tidy(&mut self) {
         let kept = &self.kept;
         self.gone.retain(|row| !kept.contains(row));
-    }
-}
-
-impl Changes {
-    pub(super) fn moves(&mut self, before: Vec<AgendaRow>, after: Vec<AgendaRow>) {
-        self.agenda = AgendaChange::between(before, after);
     }
 }
 
