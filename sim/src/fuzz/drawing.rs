@@ -237,7 +237,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
                 people: Whole(12),
                 // A commit of unknown fate sends all of them back at once, and the
                 // client's reserve for asking again is 32.
-                devices: Whole(4),
+                devices: Whole(6),
             },
         },
         fault,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidegate_account::record::Unwritable;
 use tidegate_account::{
-    Command, CredentialReply, IdentifierReply, Input, InterimReply, Late, LifecycleReply, Refusal,
-    Reply, SessionCommand, SessionReply,
+    Command, CredentialReply, IdentifierReply, Input, InterimReply, Judged, Late, LifecycleReply,
+    Refusal, Reply, SessionCommand, SessionReply,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 
@@ -84,12 +84,7 @@ impl Desk {
         let busy = self.shared.busy(Limit::Commits);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
-                // Its charge was in what is not written: nothing is said of a guess.
-                Answer::Reply(Reply::No(Refusal::InvalidCredentials)) => Answer::Interim {
-                    reply: InterimReply::Unsaid,
-                    age_ms: 0,
-                },
-                Answer::Reply(_) => Answer::Reply(Reply::No(Refusal::LimitReached)),
+                Answer::Reply(reply) => over_limit(&reply),
                 Answer::Done => Answer::Failed(busy),
                 answer @ (Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_)) => {
                     answer
@@ -389,4 +384,15 @@ impl Desk {
         }
         self.shared.not_written(self.user);
     }
+}
+
+/// What is said in the place of a reply whose change is over the limit. The charge
+/// of a guess was in what is not written, so nothing is said of one.
+fn over_limit(reply: &Reply) -> Answer {
+    let guessed = |refusal: &Refusal| refusal.judged() == Judged::Wrong;
+    if matches!(reply, Reply::No(refusal) if guessed(refusal)) {
+        let reply = InterimReply::Unsaid;
+        return Answer::Interim { reply, age_ms: 0 };
+    }
+    Answer::Reply(Reply::No(Refusal::LimitReached))
 }
