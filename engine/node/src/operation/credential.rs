@@ -1,14 +1,12 @@
 //! Signing up and in with a password.
 
-use tidegate_account::{
-    DeviceId, DeviceProof, Grant, Identifier, Password, PasswordFault, Remember, UserId,
-};
+use tidegate_account::{DeviceId, DeviceProof, Grant, Identifier, Remember, UserId};
 use tidegate_runtime::{Origin, Task};
 use tidegate_wire::{Code, SecretBytes, v1};
 
 use super::NotTaken;
-use super::identifier::to_identifier;
 use super::session::secret;
+use super::text::{to_identifier, to_password};
 use crate::rights::Gateway;
 
 pub(super) fn to_sign_in(body: &v1::ArchivedSignIn, gateway: &Gateway) -> Result<Task, NotTaken> {
@@ -39,15 +37,6 @@ pub(super) fn to_sign_up(body: &v1::ArchivedSignUp, gateway: &Gateway) -> Result
         identifiers,
         password: to_password(body.password.as_str())?,
         origin: to_origin(body.source.as_ref(), gateway)?,
-    })
-}
-
-pub(super) fn to_password(text: &str) -> Result<Password, NotTaken> {
-    Password::parse(text).map_err(|fault| match fault {
-        // The code has no room for which character it is, and it belongs into
-        // no log: the caller has the text and can find it by the same rule.
-        PasswordFault::Empty | PasswordFault::Forbidden(_) => Code::InvalidPassword.into(),
-        PasswordFault::TooLong => Code::TooLarge.into(),
     })
 }
 

@@ -1,14 +1,12 @@
 //! Claiming identifiers, and attesting that they were shown.
 
-use tidegate_account::{
-    Identifier, IdentifierFault, IdentifierKind, UserId, Verification as Shown,
-};
+use tidegate_account::{Identifier, UserId, Verification as Shown};
 use tidegate_runtime::{Task, Verification};
-use tidegate_wire::{Code, v1};
+use tidegate_wire::v1;
 
 use super::NotTaken;
-use super::credential::to_password;
 use super::session::proof;
+use super::text::{to_identifier, to_password};
 use crate::rights::Gateway;
 
 pub(super) fn to_claim(body: &v1::ArchivedClaim) -> Result<Task, NotTaken> {
@@ -31,23 +29,6 @@ pub(super) fn to_verify(body: &v1::ArchivedVerify, gateway: &Gateway) -> Result<
             by: gateway.administrator(),
         },
     })
-}
-
-/// How a text is made an identifier: as one that is to become an account's, or as
-/// one by which an account is looked for.
-type Normalise = fn(IdentifierKind, &str) -> Result<Identifier, IdentifierFault>;
-
-pub(super) fn to_identifier(
-    identifier: &v1::ArchivedIdentifier,
-    normalise: Normalise,
-) -> Result<Identifier, NotTaken> {
-    let kind = match identifier.kind()? {
-        v1::IdentifierKind::Email => IdentifierKind::Email,
-        v1::IdentifierKind::Phone => IdentifierKind::Phone,
-        v1::IdentifierKind::Username => IdentifierKind::Username,
-    };
-    let normal = normalise(kind, identifier.text.as_str());
-    normal.map_err(|_| Code::InvalidIdentifier.into())
 }
 
 /// Until when an identifier is claimed, in Unix milliseconds; 0 when it is the
