@@ -27,6 +27,8 @@ macro_rules! with_cases {
             oversized_commits_are_refused_whole,
             one_of_many_racing_commits_wins,
             an_empty_commit_succeeds,
+            an_agenda_is_read_in_the_order_in_which_it_is_due,
+            an_agenda_row_moves_with_the_change_that_moves_it_or_not_at_all,
             an_owner_in_good_standing_asks_for_no_read_version,
             an_owner_that_is_vouched_for_asks_for_no_read_version_at_all,
             another_claim_fences_whoever_commits_at_a_kept_version,
