@@ -87,8 +87,9 @@ impl Subjects {
         let found = view
             .ok()
             .and_then(|view| view.find(SessionId(SESSION), &self.secret));
-        found
-            .is_some_and(|found| matches!(found.span.liveness(NOW_MS + 1), Liveness::Active { .. }))
+        found.is_some_and(|found| {
+            matches!(found.expiry.liveness(NOW_MS + 1), Liveness::Active { .. })
+        })
     }
 
     /// Writes the answer.

@@ -12,8 +12,8 @@ use tidegate_cluster::{Identity, Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
 use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
 use tidegate_runtime::{
-    Costs as TenantCosts, Engine, Formats, HashingOptions, IndexKeys, Interims, Limits, Ownership,
-    Parts, Retention, Tenant, Tenants,
+    Costs as TenantCosts, DegradedStates, Engine, Formats, HashingOptions, IndexKeys, Limits,
+    Ownership, Parts, Retention, Tenant, Tenants,
 };
 use tidegate_storage_api::{MemoryStore, Region, StoreError};
 use tidegate_storage_simulated::Cluster;
@@ -253,7 +253,7 @@ impl Node {
             index_keys: Arc::new(IndexKeys::new(making.keys.index.clone())),
             formats: Arc::new(Formats::new(written(number, life))),
             regions: None,
-            interims: Interims::open(making.journals.of(number)).await?,
+            degraded_states: DegradedStates::open(making.journals.of(number)).await?,
             delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
             retention: Retention::default(),
             limits,

@@ -256,7 +256,7 @@ impl People {
                 rule: PASSWORD_RULE_VERSION,
                 set_at: made_at,
             }),
-            strangers: Guesses::default(),
+            unknown_device: Guesses::default(),
             devices: Vec::new(),
             outcomes: Vec::new(),
         };

@@ -103,7 +103,7 @@ async fn signed_in() -> (Engine, Grant) {
         })),
         formats: Arc::new(Formats::new(u16::MAX)),
         regions: None,
-        interims: tidegate_runtime::Interims::in_memory(),
+        degraded_states: tidegate_runtime::DegradedStates::in_memory(),
         delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
         retention: Retention::default(),
         limits: Limits::default(),

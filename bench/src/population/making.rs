@@ -108,7 +108,7 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
         })),
         formats: Arc::new(Formats::new(1)),
         regions: None,
-        interims: tidegate_runtime::Interims::in_memory(),
+        degraded_states: tidegate_runtime::DegradedStates::in_memory(),
         delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
         retention: Retention::default(),
         limits: Limits::default(),
@@ -147,7 +147,7 @@ async fn everybody(
     let mut take = |answer: Result<Answer, _>| match answer {
         Ok(Answer::Reply(reply)) => take(reply),
         other @ (Ok(
-            Answer::Checked(_) | Answer::Interim { .. } | Answer::Done | Answer::Failed(_),
+            Answer::Checked(_) | Answer::DegradedDecision { .. } | Answer::Done | Answer::Failed(_),
         )
         | Err(_)) => bail!("a person was not made: {other:?}"),
     };

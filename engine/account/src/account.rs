@@ -1,22 +1,22 @@
 //! One person's account: the machine itself.
 
 mod agenda;
+mod attest;
 mod authority;
 mod changes;
 mod claim;
+mod decoy;
+mod degraded;
 mod erase;
-mod interim;
 mod post;
 mod refresh;
 mod rekey;
 mod revoke;
 mod sign_in;
 mod sign_up;
-mod stand_in;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod verify;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -43,9 +43,9 @@ use crate::status::{Status, StatusChange};
 pub use agenda::AgendaChange;
 pub use authority::Authority;
 pub use changes::{Changes, Fate, Held, Moved};
-pub use interim::{
-    Ended, INTERIM_GUESSES_MAX, Interim, InterimAccount, InterimInput, InterimOutput, InterimReply,
-    Provisional,
+pub use degraded::{
+    DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput, DegradedReply, Ended,
+    INTERIM_GUESSES_MAX, Provisional,
 };
 pub use rekey::Rekey;
 
@@ -77,7 +77,7 @@ pub enum Input {
     /// Take over what new keys made of the old ones' work.
     Rekey(Rekey),
     /// Take over what was decided while the store was out of reach.
-    Adopt(Vec<Interim>),
+    Adopt(Vec<DegradedDecision>),
 }
 
 /// A wait that does not count where a person was given a time to ask again
@@ -146,9 +146,9 @@ enum Work {
     Queued(SignIn),
     Upgrade,
     /// Is this the account's password?
-    Verify(verify::Attempt),
+    Attest(attest::Attempt),
     /// The password of whoever takes the account over.
-    TakeOver(verify::Attempt),
+    TakeOver(attest::Attempt),
 }
 
 /// The surroundings of one input and what it led to so far.
@@ -350,7 +350,7 @@ impl Account {
                 let reply = self.claim(&request, identifier, step);
                 self.settle(&request, reply, step);
             }
-            IdentifierCommand::Verify(verify) => self.verify(request, *verify, step),
+            IdentifierCommand::Attest(verify) => self.attest(request, *verify, step),
         }
     }
 
@@ -452,9 +452,9 @@ impl Account {
             // No work was begun for it that could be done.
             Work::Queued(_) => busy(&completion),
             Work::Upgrade => return self.upgraded(completion, step),
-            Work::Verify(attempt) => match self.compared(attempt, &completion, &request, step) {
-                verify::Next::Reply(reply) => reply,
-                verify::Next::Hash(attempt) => {
+            Work::Attest(attempt) => match self.compared(attempt, &completion, &request, step) {
+                attest::Next::Reply(reply) => reply,
+                attest::Next::Hash(attempt) => {
                     self.hash_replacement(attempt, request, tickets, step);
                     return self.admit_queued(step);
                 }
@@ -480,7 +480,7 @@ impl Account {
                 Work::SignUp(_)
                 | Work::SignIn(_)
                 | Work::Queued(_)
-                | Work::Verify(_)
+                | Work::Attest(_)
                 | Work::TakeOver(_) => [request.ticket].into(),
             },
             request,
@@ -509,7 +509,8 @@ impl Account {
     fn list(&self, step: &Step<'_>) -> Reply {
         let sessions = self.person.iter().flat_map(|person| &person.check.sessions);
         let live = sessions.filter_map(|session| {
-            let Liveness::Active { idle_expires_at } = session.span().liveness(step.now_ms) else {
+            let Liveness::Active { idle_expires_at } = session.expiry().liveness(step.now_ms)
+            else {
                 return None;
             };
             Some(SessionInfo {
@@ -562,14 +563,14 @@ fn busy(completion: &Completion) -> Reply {
 impl Person {
     /// Whether it is somebody, and of this tenant.
     fn is_of(&self, tenant: TenantId) -> bool {
-        self.check.status != Status::StandIn && self.check.tenant == tenant.0
+        self.check.status != Status::Decoy && self.check.tenant == tenant.0
     }
 
     /// Drops the sessions whose time is over.
     fn prune(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now_ms;
         let over = |session: &crate::record::Session| {
-            !matches!(session.span().liveness(now_ms), Liveness::Active { .. })
+            !matches!(session.expiry().liveness(now_ms), Liveness::Active { .. })
         };
         for session in self.check.sessions.extract_if(.., |session| over(session)) {
             step.event(EventKind::SessionEnded(session.id, EndReason::Expired));

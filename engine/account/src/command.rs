@@ -62,7 +62,7 @@ pub enum IdentifierCommand {
         identifier: ClaimedIdentifier,
     },
     /// Attest that the caller has an identifier of this account.
-    Verify(Box<Verify>),
+    Attest(Box<Attest>),
 }
 
 /// The account's status, and its end (administrators).
@@ -115,7 +115,7 @@ pub struct Administrator(pub String);
 /// An identifier that was shown to be somebody's, who may or may not be who
 /// claimed it.
 #[derive(Clone, Debug)]
-pub struct Verify {
+pub struct Attest {
     /// The identifier.
     pub identifier: ClaimedIdentifier,
     /// A session of the account, when whoever asks has one.

@@ -13,14 +13,14 @@ use crate::secret::Secret;
 /// Whose failures an attempt is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    Strangers,
+    UnknownDevice,
     Device(DeviceId),
 }
 
 impl Lane {
     pub(crate) fn device(self) -> Option<DeviceId> {
         match self {
-            Lane::Strangers => None,
+            Lane::UnknownDevice => None,
             Lane::Device(id) => Some(id),
         }
     }
@@ -33,26 +33,26 @@ impl SealedPart {
             let mut devices = self.devices.iter();
             devices.any(|device| device.id == proof.id.0 && hash.matches(&device.secret_hash))
         });
-        known.map_or(Lane::Strangers, |proof| Lane::Device(proof.id))
+        known.map_or(Lane::UnknownDevice, |proof| Lane::Device(proof.id))
     }
 
     pub(crate) fn guesses(&self, lane: Lane) -> &Guesses {
         match lane {
-            Lane::Strangers => &self.strangers,
+            Lane::UnknownDevice => &self.unknown_device,
             Lane::Device(id) => self
                 .devices
                 .iter()
                 .find(|device| device.id == id.0)
-                .map_or(&self.strangers, |device| &device.guesses),
+                .map_or(&self.unknown_device, |device| &device.guesses),
         }
     }
 
     pub(crate) fn guesses_mut(&mut self, lane: Lane) -> &mut Guesses {
         match lane {
-            Lane::Strangers => &mut self.strangers,
+            Lane::UnknownDevice => &mut self.unknown_device,
             Lane::Device(id) => match self.devices.iter_mut().find(|device| device.id == id.0) {
                 Some(device) => &mut device.guesses,
-                None => &mut self.strangers,
+                None => &mut self.unknown_device,
             },
         }
     }

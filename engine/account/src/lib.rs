@@ -44,17 +44,17 @@ mod table;
 mod unicode;
 
 pub use account::{
-    Account, AgendaChange, Authority, Changes, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input,
-    Interim, InterimAccount, InterimInput, InterimOutput, InterimReply, Late, Moved, Output,
-    Provisional, Rekey,
+    Account, AgendaChange, Authority, Changes, DegradedAccount, DegradedDecision, DegradedInput,
+    DegradedOutput, DegradedReply, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Late, Moved,
+    Output, Provisional, Rekey,
 };
 pub use agenda::{AgendaRow, Due};
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
-    Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, DeviceProof,
-    Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck, PasswordWork,
-    PendingId, Remember, Reservation, RevokeScope, SessionCommand, SessionProof, SignIn, SignUp,
-    Source, Ticket, Verify,
+    Administrator, Asked, Attest, ClaimedIdentifier, Command, Completion, CredentialCommand,
+    DeviceProof, Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck,
+    PasswordWork, PendingId, Remember, Reservation, RevokeScope, SessionCommand, SessionProof,
+    SignIn, SignUp, Source, Ticket,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;

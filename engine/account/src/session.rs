@@ -9,7 +9,7 @@
 
 /// What decides how long a session lives, all times in Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct Expiry {
     /// The durable time of the last use.
     pub used_at: u64,
     /// The last use that this node has seen; `used_at` when none.
@@ -34,7 +34,7 @@ pub enum Liveness {
     Expired,
 }
 
-impl Span {
+impl Expiry {
     /// How the session stands. A use that only memory knows keeps it alive,
     /// but nobody is told a deadline that rests on it.
     #[must_use]
@@ -77,13 +77,13 @@ mod tests {
         let mut table = std::string::String::new();
         for (name, touched_at) in [("unused since", 1_000), ("used at 1500", 1_500)] {
             for now in [900, 2_000, 2_099, 2_100, 2_499, 2_500, 4_999, 5_000] {
-                let span = Span {
+                let expiry = Expiry {
                     used_at: 1_000,
                     touched_at,
                     idle_ms: 1_000,
                     expires_at: 5_000,
                 };
-                writeln!(table, "{name}, at {now}: {:?}", span.liveness(now)).unwrap();
+                writeln!(table, "{name}, at {now}: {:?}", expiry.liveness(now)).unwrap();
             }
         }
         crate::table::assert_table("session", &table);
@@ -114,18 +114,18 @@ mod tests {
         fn no_told_deadline_is_ever_taken_back(
             idle_ms in 10u64..2_000, life in 1u64..20_000, acts in prop::collection::vec(act(), 1..60),
         ) {
-            let mut span = Span { used_at: 0, touched_at: 0, idle_ms, expires_at: life };
+            let mut expiry = Expiry { used_at: 0, touched_at: 0, idle_ms, expires_at: life };
             let (mut now, mut told, mut last_use) = (0, 0, 0);
             for act in acts {
                 match act {
                     Act::Wait(ms) => now += ms,
-                    Act::Crash => span.touched_at = span.used_at,
-                    Act::WriteBehind => span.used_at = span.touched_at,
-                    Act::Check => match span.liveness(now) {
+                    Act::Crash => expiry.touched_at = expiry.used_at,
+                    Act::WriteBehind => expiry.used_at = expiry.touched_at,
+                    Act::Check => match expiry.liveness(now) {
                         Liveness::Active { idle_expires_at } => {
                             prop_assert!(idle_expires_at >= told);
                             told = idle_expires_at;
-                            span.touched_at = now;
+                            expiry.touched_at = now;
                             last_use = now;
                         }
                         Liveness::IdleOver | Liveness::Expired => {
@@ -134,7 +134,7 @@ mod tests {
                         }
                     },
                 }
-                let alive = matches!(span.liveness(now), Liveness::Active { .. });
+                let alive = matches!(expiry.liveness(now), Liveness::Active { .. });
                 prop_assert!(!alive || now < last_use + idle_ms + idle_ms / 10);
             }
         }

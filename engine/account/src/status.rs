@@ -16,7 +16,7 @@ pub enum Status {
     Suspended = 3,
     /// Nobody's: it stands in for an identifier that nobody has, and counts
     /// the guesses at it. To every question it answers as no account would.
-    StandIn = 4,
+    Decoy = 4,
 }
 
 /// What can be asked of a status.
@@ -43,9 +43,7 @@ impl Status {
             (S::Active | S::Locked, C::Unlock) => Some(S::Active),
             (S::Active | S::Locked | S::Suspended, C::Suspend) => Some(S::Suspended),
             (S::Active | S::Suspended, C::Reinstate) => Some(S::Active),
-            (S::Suspended, C::Lock | C::Unlock) | (S::Locked, C::Reinstate) | (S::StandIn, _) => {
-                None
-            }
+            (S::Suspended, C::Lock | C::Unlock) | (S::Locked, C::Reinstate) | (S::Decoy, _) => None,
         }
     }
 }
@@ -62,7 +60,7 @@ mod tests {
             Status::Active,
             Status::Locked,
             Status::Suspended,
-            Status::StandIn,
+            Status::Decoy,
         ] {
             for change in [
                 StatusChange::Lock,

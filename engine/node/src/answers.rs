@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use tidegate_account::{
-    CredentialReply, IdentifierReply, InterimReply, LifecycleReply, Refusal, Reply, SessionReply,
+    CredentialReply, DegradedReply, IdentifierReply, LifecycleReply, Refusal, Reply, SessionReply,
 };
 use tidegate_runtime::{Answer, Failure, Outcome};
 use tidegate_storage_api::Region;
@@ -11,7 +11,7 @@ use tidegate_wire::{
 };
 
 use crate::operation::{credential, identifier, lifecycle, session};
-use crate::operator::{OperatorError, Said};
+use crate::operator::{OperatorError, OrderOutcome};
 
 /// What a client is told to wait when nothing better is known.
 const RETRY_AFTER_MS: u32 = 250;
@@ -30,7 +30,9 @@ pub(crate) fn write(
     match answer {
         Answer::Checked(outcome) => write_check(out, correlation, outcome, epoch),
         Answer::Reply(reply) => write_account(out, correlation, reply, (epoch, commits_ms)),
-        Answer::Interim { reply, age_ms } => write_interim(out, correlation, reply, age_ms, epoch),
+        Answer::DegradedDecision { reply, age_ms } => {
+            write_degraded(out, correlation, reply, age_ms, epoch)
+        }
         Answer::Failed(failure) => {
             let (code, retry_after_ms) = match failure {
                 Failure::Busy { retry_after_ms, .. } => (Code::Busy, retry_after_ms),
@@ -66,33 +68,33 @@ pub(crate) fn write_check(out: &mut BytesMut, correlation: u64, outcome: Outcome
 }
 
 /// Appends what is said while the store is out of reach.
-fn write_interim(
+fn write_degraded(
     out: &mut BytesMut,
     correlation: u64,
-    reply: InterimReply,
+    reply: DegradedReply,
     age_ms: u64,
     epoch: u64,
 ) {
     let head = |code| aged(head(correlation, code, epoch), age_ms);
     match reply {
-        InterimReply::Refreshed(grant) => {
+        DegradedReply::Refreshed(grant) => {
             say(out, &head(Code::Degraded), &credential::granted(&grant))
         }
-        InterimReply::Provisional(grant) => {
+        DegradedReply::Provisional(grant) => {
             say(out, &head(Code::Provisional), &credential::granted(&grant));
         }
-        InterimReply::Ended(count) => {
+        DegradedReply::Ended(count) => {
             let head = ReplyHead {
                 retry_after_ms: spread(ENDED_RETRY_AFTER_MS, correlation),
                 ..head(Code::AcceptedNotDurable)
             };
             say(out, &head, &session::revoked(count));
         }
-        InterimReply::Durable(reply) => write_account(out, correlation, reply, (epoch, 0)),
-        InterimReply::No(refusal) => {
+        DegradedReply::Durable(reply) => write_account(out, correlation, reply, (epoch, 0)),
+        DegradedReply::No(refusal) => {
             write_account(out, correlation, Reply::No(refusal), (epoch, 0));
         }
-        InterimReply::Unsaid | InterimReply::Unavailable => {
+        DegradedReply::Unsaid | DegradedReply::Unavailable => {
             refuse(out, correlation, Code::Unavailable, RETRY_AFTER_MS, epoch);
         }
     }
@@ -167,10 +169,14 @@ pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address
 }
 
 /// Appends what came of an operator's order.
-pub(crate) fn write_said(out: &mut BytesMut, correlation: u64, said: Result<Said, OperatorError>) {
+pub(crate) fn write_order_outcome(
+    out: &mut BytesMut,
+    correlation: u64,
+    said: Result<OrderOutcome, OperatorError>,
+) {
     let (outcome, answer) = match said {
-        Ok(Said::Done(value)) => (v1::OrderOutcome::Done, value),
-        Ok(Said::No { code, message }) => (
+        Ok(OrderOutcome::Done(value)) => (v1::OrderOutcome::Done, value),
+        Ok(OrderOutcome::No { code, message }) => (
             v1::OrderOutcome::Refused,
             serde_json::json!({ "code": code, "message": message }),
         ),

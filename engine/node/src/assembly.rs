@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate_cluster::{Identity, Lease};
 use tidegate_runtime::ports::{Clock, NoDelivery};
-use tidegate_runtime::{Engine, HashingPool, Interims, OsEntropy, Ownership, Parts};
+use tidegate_runtime::{DegradedStates, Engine, HashingPool, OsEntropy, Ownership, Parts};
 use tidegate_storage_fjall::{Absent, FjallStore, Options};
 use tokio::runtime::Runtime;
 
@@ -80,12 +80,12 @@ pub(crate) fn assemble(
             (member.ownership(), Some(member))
         }
     };
-    let interims = match journal {
-        Journal::None => Interims::in_memory(),
+    let degraded_states = match journal {
+        Journal::None => DegradedStates::in_memory(),
         Journal::Own => {
             let journal = runtime.block_on(when_free(&**clock, || open_journal(folder)))?;
-            let interims = runtime.block_on(Interims::open(Arc::new(journal)));
-            interims.map_err(ServeError::Journal)?
+            let degraded_states = runtime.block_on(DegradedStates::open(Arc::new(journal)));
+            degraded_states.map_err(ServeError::Journal)?
         }
     };
     let peppers = Arc::clone(&deployment.peppers);
@@ -99,7 +99,7 @@ pub(crate) fn assemble(
         index_keys: Arc::clone(&deployment.index_keys),
         formats: Arc::clone(&deployment.formats),
         regions: border.map(|border| Arc::clone(&border.regions)),
-        interims,
+        degraded_states,
         retention: config.retention(),
         limits: config.limits(),
         clock: Arc::clone(clock),

@@ -141,7 +141,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
         "answers given while the store is out of reach",
     ),
     (
-        "tidegate_interim_people",
+        "tidegate_degraded_people",
         Kind::Gauge,
         "people of whom something was decided meanwhile that their accounts have not taken over",
     ),

@@ -51,7 +51,7 @@ pub enum InitError {
          off: repeat `tidegate move` in its folder; or give it up by emptying the database with \
          fdbcli: `writemode on; clearrange tg th; clearrange tk tl`"
     )]
-    Moving,
+    Migrating,
     /// There are rows without the deployment that they belong to.
     #[error(
         "this FoundationDB cluster holds a part of a deployment, as a restore that was broken off \

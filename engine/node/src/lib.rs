@@ -19,7 +19,7 @@ mod hex;
 pub mod init;
 pub mod issuing;
 mod member;
-mod moving;
+mod migration;
 mod name;
 mod operation;
 mod operator;

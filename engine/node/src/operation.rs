@@ -100,7 +100,7 @@ mod tests {
                 Work::Task(Task::Check(_)) => Authority::Session,
                 Work::Task(Task::SignIn { .. } | Task::SignUp { .. }) => Authority::Nobody,
                 Work::Task(Task::Claim { .. }) => Authority::FreshSession,
-                Work::Task(Task::Verify { .. }) => Authority::Administrator,
+                Work::Task(Task::Attest { .. }) => Authority::Administrator,
                 Work::Task(Task::Account { command, .. }) => match command.authority() {
                     Word::Nobody => Authority::Nobody,
                     Word::Session(_) => Authority::Session,

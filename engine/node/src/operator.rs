@@ -34,7 +34,7 @@ use order::Alone;
 
 /// What came of an order.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Said {
+pub(crate) enum OrderOutcome {
     Done(Value),
     /// Nothing was changed, and why.
     No {
@@ -43,8 +43,8 @@ pub(crate) enum Said {
     },
 }
 
-pub(crate) fn no(code: &'static str, message: impl Into<String>) -> Said {
-    Said::No {
+pub(crate) fn no(code: &'static str, message: impl Into<String>) -> OrderOutcome {
+    OrderOutcome::No {
         code,
         message: message.into(),
     }
@@ -113,7 +113,11 @@ impl Operator {
     }
 
     /// Carries an order out, on the word of `by`.
-    pub(crate) async fn carry_out(&self, by: &str, order: Order) -> Result<Said, OperatorError> {
+    pub(crate) async fn carry_out(
+        &self,
+        by: &str,
+        order: Order,
+    ) -> Result<OrderOutcome, OperatorError> {
         let (_copying, _rows) = match order.alone() {
             Alone::Nothing => (None, None),
             Alone::Rows => (None, Some(self.one_at_a_time.lock().await)),
@@ -168,7 +172,10 @@ impl Operator {
 
     /// Commits what rests on a row as it was read: another node may have changed
     /// or withdrawn it meanwhile.
-    async fn commit_unless_changed(&self, commit: Commit) -> Result<Option<Said>, OperatorError> {
+    async fn commit_unless_changed(
+        &self,
+        commit: Commit,
+    ) -> Result<Option<OrderOutcome>, OperatorError> {
         match self.store().commit(commit).await {
             Ok(_) => Ok(None),
             Err(StoreError::Conflict) => {

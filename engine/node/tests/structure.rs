@@ -114,7 +114,7 @@ const CLOSING: &[(&str, &str, &str)] = &[
     // Background work holds an engine without keeping it alive.
     ("runtime", "regions/settling", "engine"),
     ("runtime", "sweeping", "engine"),
-    ("runtime", "tending", "engine"),
+    ("runtime", "maintenance", "engine"),
     ("runtime", "agenda", "engine"),
     ("runtime", "outbox", "engine"),
     ("runtime", "outbox/in_hand", "engine"),

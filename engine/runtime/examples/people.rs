@@ -243,7 +243,7 @@ fn world_on(sessions: usize, store_of: impl FnOnce(Template) -> Arc<dyn Store>) 
         })),
         formats: Arc::new(Formats::new(u16::MAX)),
         regions: None,
-        interims: tidegate_runtime::Interims::in_memory(),
+        degraded_states: tidegate_runtime::DegradedStates::in_memory(),
         delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
         retention: Retention::default(),
         limits,

@@ -277,7 +277,10 @@ impl Begun {
         match done.await {
             Ok(Answer::Done) => Worked::Off(Vec::new()),
             Ok(
-                Answer::Reply(_) | Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_),
+                Answer::Reply(_)
+                | Answer::Checked(_)
+                | Answer::DegradedDecision { .. }
+                | Answer::Failed(_),
             )
             | Err(_) => Worked::Later { ms: AGAIN_MS },
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tidegate_account::{InterimReply, Reply};
+use tidegate_account::{DegradedReply, Reply};
 use tidegate_storage_api::Region;
 
 use crate::admission::Limit;
@@ -18,9 +18,9 @@ pub enum Answer {
     /// What a check found.
     Checked(Outcome),
     /// What is said while the store is out of reach.
-    Interim {
+    DegradedDecision {
         /// What.
-        reply: InterimReply,
+        reply: DegradedReply,
         /// How old the knowledge is that it rests on, in milliseconds.
         age_ms: u64,
     },

@@ -1,7 +1,7 @@
 //! The engine: what a node calls.
 
-mod borders;
 mod charging;
+mod cross_region;
 mod registration;
 
 pub use registration::Verification;
@@ -25,13 +25,14 @@ use crate::answer::{Answer, Failure, Responder};
 use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
 use crate::crowd::Crowds;
+use crate::degraded_states::DegradedStates;
 use crate::directory::{Directory, Place, Seated};
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
-use crate::interims::Interims;
 use crate::lates::Lates;
 use crate::limits::{Limits, Retention};
 use crate::lookups::Lookups;
+use crate::maintenance;
 use crate::meters::{Degraded, Meters};
 use crate::outbox::Outbox;
 use crate::ownership::Ownership;
@@ -43,7 +44,6 @@ use crate::shared::{DecidedBy, Found, Shared, Standing};
 use crate::sources::{Origin, Sources};
 use crate::sweeping;
 use crate::tenants::Tenants;
-use crate::tending;
 use crate::warm::WriteBehind;
 
 /// What an engine is made of.
@@ -61,7 +61,7 @@ pub struct Parts {
     /// The other regions, where there are any.
     pub regions: Option<Arc<Regions>>,
     /// What was decided while the store was out of reach, in an earlier life.
-    pub interims: Interims,
+    pub degraded_states: DegradedStates,
     /// How long things are kept.
     pub retention: Retention,
     /// Its limits.
@@ -141,7 +141,7 @@ pub enum Task {
         identifier: Identifier,
     },
     /// Take an identifier as shown.
-    Verify {
+    Attest {
         /// Whose account.
         user: UserId,
         /// What was shown, and by whom.
@@ -204,7 +204,7 @@ impl Checks<'_> {
                 }
                 return Some((self.degraded(ask, &found, age_ms)?, epoch));
             }
-            Standing::Stranger => {
+            Standing::NotOwner => {
                 shared.directory.forget(ask.user);
                 return None;
             }
@@ -228,7 +228,7 @@ impl Checks<'_> {
                 self.shared.meters.degraded(Degraded::Check);
                 Some(Outcome::Degraded(checked, age_ms))
             }
-            (no, DecidedBy::Interim) => Some(no),
+            (no, DecidedBy::DegradedDecision) => Some(no),
             (_, DecidedBy::Record) => None,
         }
     }
@@ -292,16 +292,16 @@ impl Engine {
             lookups: Lookups::new(parts.limits.lookups),
             pace: Pace::default(),
             lates: Lates::new(parts.limits.late_people),
-            interims: parts.interims,
+            degraded_states: parts.degraded_states,
             limits: parts.limits,
         });
         let engine = Engine { shared, actors };
         engine
             .actors
-            .spawn(tending::write_behind(engine.downgrade(), queue));
-        engine.actors.spawn(tending::settle(engine.downgrade()));
-        engine.actors.spawn(tending::seek(engine.downgrade()));
-        engine.actors.spawn(tending::cool(engine.downgrade()));
+            .spawn(maintenance::write_behind(engine.downgrade(), queue));
+        engine.actors.spawn(maintenance::settle(engine.downgrade()));
+        engine.actors.spawn(maintenance::seek(engine.downgrade()));
+        engine.actors.spawn(maintenance::cool(engine.downgrade()));
         engine.actors.spawn(sweeping::sweep(engine.downgrade()));
         engine.actors.spawn(agenda::work(engine.downgrade()));
         engine
@@ -410,7 +410,7 @@ impl Engine {
                     responder,
                 );
             }
-            Task::Verify { user, verification } => {
+            Task::Attest { user, verification } => {
                 let engine = self.clone();
                 self.actors
                     .spawn(engine.verify(user, errand, verification, responder));
@@ -433,8 +433,8 @@ impl Engine {
     /// Of how many people something was decided while the store was out of reach
     /// that their accounts have not taken over yet.
     #[must_use]
-    pub fn interim_people(&self) -> usize {
-        self.shared.interims.people_count()
+    pub fn degraded_people(&self) -> usize {
+        self.shared.degraded_states.people_count()
     }
 
     /// The longest that a commit took lately, in milliseconds, at least 1; 0 when
@@ -504,9 +504,9 @@ impl Engine {
         let warm = shared.directory.with_warm(user, |_| ()).is_some();
         let answerable = match shared.standing(user, epoch) {
             Standing::Owner => Ok(()),
-            Standing::CutOff { .. } if warm && what.is_for_interim() => Ok(()),
+            Standing::CutOff { .. } if warm && what.is_for_degraded() => Ok(()),
             Standing::CutOff { .. } => Err(Failure::Unavailable),
-            Standing::Stranger => Err(Failure::NotOwner(user.slot())),
+            Standing::NotOwner => Err(Failure::NotOwner(user.slot())),
         };
         if let Err(failure) = answerable {
             return match responder {

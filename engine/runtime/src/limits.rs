@@ -39,7 +39,7 @@ pub struct Limits {
     pub late_people: usize,
     /// People of whom decisions are kept that were made while the store was out
     /// of reach; beyond, they are refused.
-    pub interim_people: usize,
+    pub degraded_people: usize,
     /// Accounts per second that take such decisions over when it is back.
     pub settle_per_s: u32,
     /// What a refused client is told to wait, at least.
@@ -63,7 +63,7 @@ impl Default for Limits {
             write_behind_per_s: 2_000,
             lookups: 1_000_000,
             late_people: 1_000_000,
-            interim_people: 200_000,
+            degraded_people: 200_000,
             settle_per_s: 500,
             retry_after_ms: 250,
         }

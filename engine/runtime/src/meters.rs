@@ -54,7 +54,7 @@ pub(crate) struct Meters {
     degraded: [Counter; Degraded::ALL.len()],
     pub(crate) settled: Counter,
     pub(crate) cut_off: Gauge,
-    pub(crate) interim_people: Gauge,
+    pub(crate) degraded_people: Gauge,
     pub(crate) directory_away: Gauge,
     pub(crate) directory_pending: Gauge,
 }
@@ -95,7 +95,7 @@ impl Meters {
                 .map(|what| counter!("tidegate_degraded_total", "answer" => what.name())),
             settled: counter!("tidegate_settled_people_total"),
             cut_off: gauge!("tidegate_store_cut_off"),
-            interim_people: gauge!("tidegate_interim_people"),
+            degraded_people: gauge!("tidegate_degraded_people"),
             directory_away: gauge!("tidegate_directory_away"),
             directory_pending: gauge!("tidegate_directory_pending"),
         }

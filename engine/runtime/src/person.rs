@@ -1,9 +1,9 @@
 //! One ractor actor per hot person.
 
 mod commit;
-mod desk;
 mod load;
 mod parts;
+mod state;
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::answer::Responder;
 use crate::check::Ask;
 use crate::directory::Waiting;
 use crate::shared::Shared;
-use desk::Desk;
 use load::Loaded;
 use parts::PartRow;
+use state::PersonState;
 
 pub(crate) use parts::Wanted;
 
@@ -115,7 +115,7 @@ impl What {
     }
 
     /// Whether something can be said to it while the store is out of reach.
-    pub(crate) fn is_for_interim(&self) -> bool {
+    pub(crate) fn is_for_degraded(&self) -> bool {
         match self {
             What::Command { command, .. } => matches!(
                 command,
@@ -139,25 +139,25 @@ pub(crate) struct PersonActor;
 
 impl Actor for PersonActor {
     type Msg = Message;
-    type State = Desk;
+    type State = PersonState;
     type Arguments = (Arc<Shared>, UserId, u64, Option<Counted>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Message>,
         (shared, user, epoch, activation): Self::Arguments,
-    ) -> Result<Desk, ActorProcessingErr> {
-        Ok(Desk::open(shared, user, epoch, activation, myself))
+    ) -> Result<PersonState, ActorProcessingErr> {
+        Ok(PersonState::open(shared, user, epoch, activation, myself))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Message>,
         message: Message,
-        desk: &mut Desk,
+        state: &mut PersonState,
     ) -> Result<(), ActorProcessingErr> {
-        desk.take(message);
-        if desk.leaves() {
+        state.take(message);
+        if state.leaves() {
             myself.stop(None);
         }
         Ok(())

@@ -52,9 +52,8 @@ impl Engine {
         match answer.await {
             Ok(Answer::Done) => Ok(()),
             Ok(Answer::Failed(failure)) => Err(failure),
-            Ok(Answer::Reply(_) | Answer::Checked(_) | Answer::Interim { .. }) | Err(_) => {
-                Err(Failure::Unknown)
-            }
+            Ok(Answer::Reply(_) | Answer::Checked(_) | Answer::DegradedDecision { .. })
+            | Err(_) => Err(Failure::Unknown),
         }
     }
 }

@@ -145,7 +145,7 @@ impl Regions {
     /// The region that answers for an identifier that nobody has: a stranger
     /// cannot tell it from one that somebody there has. Rendezvous hashing: a
     /// further region moves no more than its share.
-    fn stand_in(&self, hash: &[u8; 32]) -> Option<Region> {
+    fn decoy(&self, hash: &[u8; 32]) -> Option<Region> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let weight = |region: &&Region| tagged("tg-stand-in-region-1", &[hash, &[region.number()]]);
         all.as_ref()?.iter().max_by_key(weight).copied()
@@ -288,7 +288,7 @@ impl Border<'_> {
         }
         let region = match self.regions.entry(self.clock(), hash).await {
             Ok(Some(entry)) => Some(entry.region),
-            Ok(None) => pinned.or_else(|| self.regions.stand_in(hash)),
+            Ok(None) => pinned.or_else(|| self.regions.decoy(hash)),
             Err(_) => return Home::Unknown,
         };
         match region {

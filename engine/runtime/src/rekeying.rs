@@ -40,7 +40,7 @@ impl Engine {
                     continue;
                 };
                 match View::new(value).map(|view| view.status()) {
-                    Ok(Status::StandIn) => {}
+                    Ok(Status::Decoy) => {}
                     Ok(Status::Active | Status::Locked | Status::Suspended) => {
                         walk.start(self, UserId::from_bytes(user)).await;
                     }
@@ -81,7 +81,7 @@ impl Walk {
                 Ok(
                     Answer::Reply(_)
                     | Answer::Checked(_)
-                    | Answer::Interim { .. }
+                    | Answer::DegradedDecision { .. }
                     | Answer::Failed(_),
                 )
                 | Err(_) => self.rekeyed.failed += 1,

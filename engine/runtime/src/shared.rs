@@ -14,10 +14,10 @@ use crate::check::{Ask, Outcome};
 use crate::contact::Contact;
 use crate::crowd::Crowds;
 use crate::date::Date;
+use crate::degraded_states::DegradedStates;
 use crate::directory::Directory;
 use crate::formats::Formats;
 use crate::identifiers::IndexKeys;
-use crate::interims::Interims;
 use crate::lates::Lates;
 use crate::limits::{Limits, Retention};
 use crate::lookups::Lookups;
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     pub(crate) lookups: Lookups,
     pub(crate) lates: Lates,
     pub(crate) pace: Pace,
-    pub(crate) interims: Interims,
+    pub(crate) degraded_states: DegradedStates,
     pub(crate) retention: Retention,
     /// What the sweeper knows of the date; none before its first walk.
     pub(crate) date: tokio::sync::Mutex<Option<Date>>,
@@ -78,7 +78,7 @@ pub(crate) enum DecidedBy {
     /// The record.
     Record,
     /// This node, while the store was out of reach.
-    Interim,
+    DegradedDecision,
 }
 
 /// How this node stands to the people of a slot.
@@ -89,14 +89,14 @@ pub(crate) enum Standing {
     /// It owned them so long ago, when the store was last heard.
     CutOff { age_ms: u64 },
     /// It does not own them.
-    Stranger,
+    NotOwner,
 }
 
 impl Shared {
     /// How this node stands to a person whom it has known since this epoch.
     pub(crate) fn standing(&self, user: UserId, epoch: u64) -> Standing {
         match self.ownership.epoch_of(user) == Some(epoch) {
-            false => Standing::Stranger,
+            false => Standing::NotOwner,
             true => match self.ownership.leased(|| self.clock.monotonic_ms()) {
                 Lease::Held => Standing::Owner,
                 Lease::Over { age_ms } => Standing::CutOff { age_ms },
@@ -150,12 +150,12 @@ impl Shared {
     /// looked at before the warm form: an account that takes it over publishes
     /// first, so whoever finds it gone finds the newer form.
     pub(crate) fn look_up(&self, ask: &Ask, secret: &SecretHash, now_ms: u64) -> Option<Found> {
-        let interim = self.interims.check(ask, secret, now_ms);
+        let degraded = self.degraded_states.check(ask, secret, now_ms);
         let (outcome, write_behind, epoch) = self.directory.check(ask, secret, now_ms)?;
         Some(Found {
-            outcome: interim.unwrap_or(outcome),
-            origin: match interim {
-                Some(_) => DecidedBy::Interim,
+            outcome: degraded.unwrap_or(outcome),
+            origin: match degraded {
+                Some(_) => DecidedBy::DegradedDecision,
                 None => DecidedBy::Record,
             },
             write_behind,

@@ -293,10 +293,10 @@ fn is_over(record: &[u8], now_ms: u64, abandoned_by_ms: u64) -> bool {
     };
     let abandoned = (1..=abandoned_by_ms).contains(&view.abandoned_at());
     let mut sessions = view.sessions();
-    let ended = |span: tidegate_account::session::Span| {
-        !matches!(span.liveness(now_ms), Liveness::Active { .. })
+    let ended = |expiry: tidegate_account::session::Expiry| {
+        !matches!(expiry.liveness(now_ms), Liveness::Active { .. })
     };
-    abandoned || sessions.any(|(_, span)| ended(span))
+    abandoned || sessions.any(|(_, expiry)| ended(expiry))
 }
 
 /// Whether the row of a part is kept no longer. What is of no kind that is known

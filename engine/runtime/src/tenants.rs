@@ -37,7 +37,7 @@ impl Tenant {
 
     /// The keys of somebody who does not exist, the newest first. They need no
     /// row, because a row would tell somebody from nobody.
-    pub(crate) fn stand_in_keys(&self, user: &[u8; 16]) -> impl Iterator<Item = Key> + '_ {
+    pub(crate) fn decoy_keys(&self, user: &[u8; 16]) -> impl Iterator<Item = Key> + '_ {
         let user = *user;
         let derive = move |key: &Key| Key::new(tagged("tg-stand-in-1", &[key.expose(), &user]));
         self.keys.iter().map(derive)

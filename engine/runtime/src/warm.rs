@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tidegate_account::record::{Corrupt, View};
-use tidegate_account::session::{Liveness, Span};
+use tidegate_account::session::{Expiry, Liveness};
 use tidegate_account::{Refusal, SecretHash, SessionId, Status};
 
 use crate::check::{Ask, Checked, Outcome};
@@ -64,7 +64,7 @@ pub(crate) struct WarmParts {
 impl Warm {
     pub(crate) fn new(parts: WarmParts, now_ms: u64) -> Result<Warm, Corrupt> {
         let view = View::new(&parts.record)?;
-        let touched = Touched::new(view.sessions().map(|(_, span)| span.used_at));
+        let touched = Touched::new(view.sessions().map(|(_, expiry)| expiry.used_at));
         Ok(Warm {
             touched,
             bytes: [&parts.record[..], &parts.key.0].concat().into(),
@@ -107,14 +107,14 @@ impl Warm {
         match view.status() {
             Status::Active => {}
             // It is nobody's, whatever sessions its record says it has.
-            Status::StandIn => return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue),
+            Status::Decoy => return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue),
             Status::Locked => return (Outcome::No(Refusal::AccountLocked), WriteBehind::NotDue),
             Status::Suspended => {
                 return (Outcome::No(Refusal::AccountSuspended), WriteBehind::NotDue);
             }
         }
-        let span = self.span(found.place, found.span);
-        let Liveness::Active { idle_expires_at } = span.liveness(now_ms) else {
+        let expiry = self.expiry(found.place, found.expiry);
+        let Liveness::Active { idle_expires_at } = expiry.liveness(now_ms) else {
             return (Outcome::No(Refusal::SessionExpired), WriteBehind::NotDue);
         };
         if let Some(touched) = self.touched.all().get(found.place) {
@@ -123,13 +123,13 @@ impl Warm {
         let checked = Checked {
             user: ask.user,
             idle_expires_at,
-            expires_at: span.expires_at,
+            expires_at: expiry.expires_at,
             assurance: found.assurance,
             methods: found.methods,
         };
         // The low byte of a random id spreads people evenly.
         let spread = ask.user.as_bytes()[15];
-        let due = span.is_due(now_ms, spread) && !self.due.swap(true, Ordering::Relaxed);
+        let due = expiry.is_due(now_ms, spread) && !self.due.swap(true, Ordering::Relaxed);
         let write_behind = match due {
             true => WriteBehind::Due,
             false => WriteBehind::NotDue,
@@ -153,7 +153,7 @@ impl Warm {
             .iter()
             .map(|touched| touched.load(Ordering::Relaxed));
         let sessions = view.sessions().zip(touched);
-        let newer = sessions.filter(|((_, span), touched)| *touched > span.used_at);
+        let newer = sessions.filter(|((_, expiry), touched)| *touched > expiry.used_at);
         newer.map(|((id, _), touched)| (id, touched)).collect()
     }
 
@@ -173,9 +173,9 @@ impl Warm {
         seconds(now_ms).saturating_sub(self.used_at_s.load(Ordering::Relaxed))
     }
 
-    fn span(&self, place: usize, stored: Span) -> Span {
+    fn expiry(&self, place: usize, stored: Expiry) -> Expiry {
         let touched = self.touched.all().get(place);
-        Span {
+        Expiry {
             touched_at: touched.map_or(stored.used_at, |at| at.load(Ordering::Relaxed)),
             ..stored
         }

@@ -7,7 +7,7 @@ use rig::{
     Expect, Mood, PASSWORD, Rig, SOURCE, policy, refresh, revoke, sign_in, sign_in_as, sign_up,
     username,
 };
-use tidegate_account::{Grant, InterimReply, Policy, Refusal, Reply, RevokeScope, SessionReply};
+use tidegate_account::{DegradedReply, Grant, Policy, Refusal, Reply, RevokeScope, SessionReply};
 use tidegate_runtime::{Answer, Failure, Limits, Outcome, Task};
 
 const ADA: &str = "ada.example.com";
@@ -36,16 +36,16 @@ async fn back(rig: &Rig) {
     rig.ownership.lease(10_000, u64::MAX - 1);
 }
 
-fn interim(answer: Answer) -> (InterimReply, u64) {
+fn degraded(answer: Answer) -> (DegradedReply, u64) {
     match answer {
-        Answer::Interim { reply, age_ms } => (reply, age_ms),
+        Answer::DegradedDecision { reply, age_ms } => (reply, age_ms),
         other => panic!("not of an interim: {other:?}"),
     }
 }
 
 fn provisional(answer: Answer) -> Grant {
-    match interim(answer).0 {
-        InterimReply::Provisional(grant) => grant,
+    match degraded(answer).0 {
+        DegradedReply::Provisional(grant) => grant,
         other => panic!("not let in: {other:?}"),
     }
 }
@@ -102,8 +102,8 @@ async fn a_tenant_can_forbid_it() {
         assert!(!matches!(
             answer,
             Answer::Reply(_)
-                | Answer::Interim {
-                    reply: InterimReply::Provisional(_) | InterimReply::Refreshed(_),
+                | Answer::DegradedDecision {
+                    reply: DegradedReply::Provisional(_) | DegradedReply::Refreshed(_),
                     ..
                 }
         ));
@@ -122,8 +122,10 @@ async fn nobody_is_told_to_keep_a_token_whose_replacement_is_on_its_way() {
     let second = rig.ask(Some(2), refresh(&grant)).await;
     assert_eq!(second.failed(), Failure::Unavailable);
     // Another session of the same person has nothing to wait for.
-    let (reply, _) = interim(rig.ask(None, refresh(&other)).await);
-    assert!(matches!(reply, InterimReply::Refreshed(kept) if kept.refresh.matches(&other.refresh)));
+    let (reply, _) = degraded(rig.ask(None, refresh(&other)).await);
+    assert!(
+        matches!(reply, DegradedReply::Refreshed(kept) if kept.refresh.matches(&other.refresh))
+    );
     let held = rig.store.take_held();
     back(&rig).await;
     rig.store.land(held).await;
@@ -152,8 +154,8 @@ async fn a_refresh_keeps_its_token_until_the_store_is_back() {
     let grant = rig.signed_in(ADA).await;
     cut_off(&rig).await;
     let commits = rig.store.commits();
-    let (reply, age_ms) = interim(rig.ask(None, refresh(&grant)).await);
-    let InterimReply::Refreshed(kept) = reply else {
+    let (reply, age_ms) = degraded(rig.ask(None, refresh(&grant)).await);
+    let DegradedReply::Refreshed(kept) = reply else {
         panic!("{reply:?}");
     };
     assert_eq!(age_ms, 4_000);
@@ -234,8 +236,8 @@ async fn what_was_known_in_one_outage_is_no_answer_in_the_next() {
     let again = rig.submit(Some(3), sign_in(ADA, "wrong horse"));
     rig.until(|| rig.cpu.held() == 2).await;
     rig.cpu.let_go();
-    let (said, _) = interim(again.await.unwrap());
-    assert!(matches!(said, InterimReply::Unsaid));
+    let (said, _) = degraded(again.await.unwrap());
+    assert!(matches!(said, DegradedReply::Unsaid));
 }
 
 #[tokio::test]
@@ -250,7 +252,7 @@ async fn a_provisional_session_ends_with_its_grace() {
     rig.clock.advance(1);
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
     rig.clock.advance(10_000);
-    rig.until(|| rig.engine.interim_people() == 0).await;
+    rig.until(|| rig.engine.degraded_people() == 0).await;
 }
 
 #[tokio::test]
@@ -262,7 +264,7 @@ async fn a_stranger_cannot_tell_a_wrong_guess_from_somebody_who_is_not_known_her
     let mut seen = Vec::new();
     for (key, name) in [(1, ADA), (2, "cold.example.com"), (3, "nobody.example.com")] {
         let (effects, answer) = rig.effects_of(key, sign_in(name, "wrong horse")).await;
-        assert!(matches!(interim(answer).0, InterimReply::Unsaid));
+        assert!(matches!(degraded(answer).0, DegradedReply::Unsaid));
         seen.push((effects.hashes, effects.commits.len()));
     }
     assert_eq!(seen, [(1, 0); 3]);
@@ -319,14 +321,14 @@ async fn a_revocation_holds_at_once_after_a_crash_and_for_good() {
     let rig = node().await;
     let grant = rig.signed_in(ADA).await;
     cut_off(&rig).await;
-    let (reply, _) = interim(rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await);
-    assert!(matches!(reply, InterimReply::Ended(1)));
+    let (reply, _) = degraded(rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await);
+    assert!(matches!(reply, DegradedReply::Ended(1)));
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
     assert_eq!(rig.journal.commits(), 1);
     back(&rig).await;
     let mut rig = rig.restart().await;
     rig.max_age_ms = u32::MAX;
-    assert_eq!(rig.engine.interim_people(), 1);
+    assert_eq!(rig.engine.degraded_people(), 1);
     // Nobody has taken it over yet, and nobody is warm.
     rig.store.set(Mood::Held);
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
@@ -337,9 +339,9 @@ async fn a_revocation_holds_at_once_after_a_crash_and_for_good() {
         answer,
         Answer::Reply(Reply::Session(SessionReply::Revoked(1)))
     ));
-    rig.until(|| rig.engine.interim_people() == 0).await;
+    rig.until(|| rig.engine.degraded_people() == 0).await;
     let rig = rig.restart().await;
-    assert_eq!(rig.engine.interim_people(), 0);
+    assert_eq!(rig.engine.degraded_people(), 0);
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
@@ -351,10 +353,10 @@ async fn accounts_take_over_what_was_decided_without_being_asked() {
     rig.ask(Some(7), revoke(&grant, RevokeScope::All)).await;
     rig.clock.advance(1_000);
     rig.settle().await;
-    assert_eq!(rig.engine.interim_people(), 1);
+    assert_eq!(rig.engine.degraded_people(), 1);
     back(&rig).await;
     rig.clock.advance(1_000);
-    rig.until(|| rig.engine.interim_people() == 0).await;
+    rig.until(|| rig.engine.degraded_people() == 0).await;
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
@@ -369,8 +371,8 @@ async fn a_revocation_that_no_journal_took_is_not_accepted() {
     let again = rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await;
     assert_eq!(again.failed(), Failure::Unavailable);
     rig.journal.set(Mood::Well);
-    let (reply, _) = interim(rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await);
-    assert!(matches!(reply, InterimReply::Ended(1)));
+    let (reply, _) = degraded(rig.ask(Some(7), revoke(&grant, RevokeScope::This)).await);
+    assert!(matches!(reply, DegradedReply::Ended(1)));
     // In memory it held from the first: that can only be safer.
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
@@ -406,8 +408,8 @@ async fn a_node_that_is_alone_is_certain_of_its_checks_and_tries_the_store_now_a
     assert_eq!(first.failed(), Failure::Unavailable);
     let commits = rig.store.commits();
     for _ in 0..5 {
-        let (reply, _) = interim(rig.ask(None, refresh(&grant)).await);
-        assert!(matches!(reply, InterimReply::Refreshed(_)));
+        let (reply, _) = degraded(rig.ask(None, refresh(&grant)).await);
+        assert!(matches!(reply, DegradedReply::Refreshed(_)));
     }
     provisional(rig.ask(Some(3), sign_in(ADA, PASSWORD)).await);
     assert_eq!(rig.store.commits(), commits);
@@ -415,8 +417,8 @@ async fn a_node_that_is_alone_is_certain_of_its_checks_and_tries_the_store_now_a
     // Trying costs nobody an answer.
     rig.clock.advance(1_000);
     rig.settle().await;
-    let (reply, _) = interim(rig.ask(None, refresh(&grant)).await);
-    assert!(matches!(reply, InterimReply::Refreshed(_)));
+    let (reply, _) = degraded(rig.ask(None, refresh(&grant)).await);
+    assert!(matches!(reply, DegradedReply::Refreshed(_)));
     rig.store.set(Mood::Well);
     rig.clock.advance(1_000);
     rig.settle().await;
@@ -441,7 +443,7 @@ async fn a_node_that_is_alone_reads_whoever_is_cold_while_it_cannot_write() {
 #[tokio::test]
 async fn where_there_is_no_room_for_decisions_nobody_is_let_in_and_sessions_can_be_ended() {
     let limits = Limits {
-        interim_people: 0,
+        degraded_people: 0,
         ..Limits::default()
     };
     let mut rig = Rig::with(limits).await;
@@ -453,10 +455,10 @@ async fn where_there_is_no_room_for_decisions_nobody_is_let_in_and_sessions_can_
     let refused = rig.ask(Some(1), sign_in(ADA, PASSWORD)).await;
     assert_eq!(refused.failed(), Failure::Unavailable);
     assert_eq!(rig.effects().hashes, before);
-    let (kept, _) = interim(rig.ask(None, refresh(&grant)).await);
-    assert!(matches!(kept, InterimReply::Refreshed(_)));
-    let (ended, _) = interim(rig.ask(Some(2), revoke(&grant, RevokeScope::This)).await);
-    assert!(matches!(ended, InterimReply::Ended(1)));
+    let (kept, _) = degraded(rig.ask(None, refresh(&grant)).await);
+    assert!(matches!(kept, DegradedReply::Refreshed(_)));
+    let (ended, _) = degraded(rig.ask(Some(2), revoke(&grant, RevokeScope::This)).await);
+    assert!(matches!(ended, DegradedReply::Ended(1)));
     assert_eq!(rig.check(&grant).await, Outcome::No(Refusal::InvalidToken));
 }
 
@@ -484,6 +486,6 @@ async fn whoever_a_commit_of_unknown_fate_is_about_stays_in() {
     assert!(matches!(rig.check(&grant).await, Outcome::Yes(_)));
     cut_off(&rig).await;
     assert!(matches!(rig.check(&grant).await, Outcome::Degraded(..)));
-    let (reply, _) = interim(rig.ask(None, refresh(&grant)).await);
-    assert!(matches!(reply, InterimReply::Refreshed(_)));
+    let (reply, _) = degraded(rig.ask(None, refresh(&grant)).await);
+    assert!(matches!(reply, DegradedReply::Refreshed(_)));
 }

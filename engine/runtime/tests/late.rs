@@ -5,7 +5,7 @@
 mod rig;
 
 use rig::{Expect, Mood, PASSWORD, Rig, policy, refresh, revoke, sign_in};
-use tidegate_account::{InterimReply, Policy, Refusal, Reply, RevokeScope, SessionReply};
+use tidegate_account::{DegradedReply, Policy, Refusal, Reply, RevokeScope, SessionReply};
 use tidegate_runtime::{Answer, Failure, Limits, Outcome};
 use tidegate_storage_api::StoreError;
 
@@ -189,8 +189,8 @@ async fn a_node_that_is_cut_off_again_repeats_what_became_durable_late() {
     rig.ownership.lease(40_000, 43_000);
     cut_off(&rig).await;
     let answer = rig.ask(Some(2), refresh(&grant)).await;
-    let Answer::Interim {
-        reply: InterimReply::Refreshed(again),
+    let Answer::DegradedDecision {
+        reply: DegradedReply::Refreshed(again),
         age_ms: 4_000,
     } = answer
     else {

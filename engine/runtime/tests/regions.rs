@@ -18,7 +18,7 @@ use rig::{
     sign_up_as, verify,
 };
 use tidegate_account::{
-    Command, CredentialReply, Grant, Identifier, IdentifierKind, InterimReply, LifecycleCommand,
+    Command, CredentialReply, DegradedReply, Grant, Identifier, IdentifierKind, LifecycleCommand,
     LifecycleReply, Refusal, Reply, UserId, Verification,
 };
 use tidegate_runtime::{Answer, DirectoryKey, Failure, Key, Outcome, Regions, Task};
@@ -340,8 +340,8 @@ fn wrong_region(answer: Answer) -> Region {
 }
 
 fn unsaid(answer: &Answer) -> bool {
-    let unsaid = |reply: &InterimReply| matches!(reply, InterimReply::Unsaid);
-    matches!(answer, Answer::Interim { reply, .. } if unsaid(reply))
+    let unsaid = |reply: &DegradedReply| matches!(reply, DegradedReply::Unsaid);
+    matches!(answer, Answer::DegradedDecision { reply, .. } if unsaid(reply))
 }
 
 #[tokio::test]

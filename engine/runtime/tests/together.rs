@@ -34,7 +34,7 @@ async fn with_two_addresses(rig: &Rig) -> (UserId, Grant) {
 }
 
 fn by_session(grant: &Grant, address: &str) -> Task {
-    Task::Verify {
+    Task::Attest {
         user: grant.user,
         verification: tidegate_runtime::Verification {
             identifier: mail(address),

@@ -54,13 +54,13 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(rows: Arc<Rows>, mark: MarkFile, order: SyncOrder) -> io::Result<Writer> {
         let (requests, waiting) = sync_channel(COMMITS_WAITING_MAX);
-        let mut scribe = Scribe::new(rows, mark, order)?;
-        let groups_written = Arc::clone(&scribe.groups_written);
-        let failed = Arc::clone(&scribe.failed);
-        let fault = Arc::clone(&scribe.fault);
+        let mut thread = CommitThread::new(rows, mark, order)?;
+        let groups_written = Arc::clone(&thread.groups_written);
+        let failed = Arc::clone(&thread.failed);
+        let fault = Arc::clone(&thread.fault);
         let thread = thread::Builder::new()
             .name("store-write".into())
-            .spawn(move || scribe.work(&waiting))?;
+            .spawn(move || thread.work(&waiting))?;
         Ok(Writer {
             groups_written,
             failed,
@@ -127,7 +127,7 @@ pub enum Health {
     Failed,
 }
 
-struct Scribe {
+struct CommitThread {
     rows: Arc<Rows>,
     mark: MarkFile,
     groups_written: Arc<AtomicU64>,
@@ -138,12 +138,12 @@ struct Scribe {
     fault: Arc<OnceLock<io::ErrorKind>>,
 }
 
-impl Scribe {
-    fn new(rows: Arc<Rows>, mark: MarkFile, order: SyncOrder) -> io::Result<Scribe> {
+impl CommitThread {
+    fn new(rows: Arc<Rows>, mark: MarkFile, order: SyncOrder) -> io::Result<CommitThread> {
         let unreadable = |error: MetaError| io::Error::other(format!("{error:?}"));
         let generation = rows.generation().map_err(unreadable)?;
         let sequence = rows.sequence().map_err(unreadable)?;
-        Ok(Scribe {
+        Ok(CommitThread {
             rows,
             mark,
             groups_written: Arc::default(),

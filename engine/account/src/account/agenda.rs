@@ -57,7 +57,7 @@ impl Person {
     fn agenda(&self, policy: &Policy) -> Vec<AgendaRow> {
         let mut rows = Vec::new();
         let forgotten = self.forgotten_at(policy);
-        if self.check.status == Status::StandIn {
+        if self.check.status == Status::Decoy {
             rows.push(AgendaRow::only(forgotten, Due::Guesses));
             return rows;
         }
@@ -73,7 +73,7 @@ impl Person {
         if let Some(due_ms) = abandoned {
             rows.push(AgendaRow::only(due_ms, Due::Abandoned));
         }
-        if self.sealed.strangers.failures > 0 {
+        if self.sealed.unknown_device.failures > 0 {
             rows.push(AgendaRow::only(forgotten, Due::Guesses));
         }
         rows
@@ -82,7 +82,7 @@ impl Person {
     /// When guesses are forgotten. Not rounded: whether a guess moves a row would
     /// then depend on the hour, and the size of its commit with it.
     fn forgotten_at(&self, policy: &Policy) -> u64 {
-        let failed_at = self.sealed.strangers.failed_at;
+        let failed_at = self.sealed.unknown_device.failed_at;
         failed_at.saturating_add(policy.guess.forget_ms)
     }
 

@@ -35,7 +35,7 @@ impl Command {
                 SessionCommand::Revoke { by, .. } | SessionCommand::Sessions { by },
             ) => Authority::Session(by),
             Command::Identifier(IdentifierCommand::Claim { by, .. }) => Authority::FreshSession(by),
-            Command::Identifier(IdentifierCommand::Verify(verify)) => {
+            Command::Identifier(IdentifierCommand::Attest(verify)) => {
                 Authority::Administrator(&verify.by)
             }
             Command::Lifecycle(
@@ -80,7 +80,7 @@ impl Account {
             .iter()
             .position(|session| session.id() == by.session && hash.matches(&session.secret_hash))
             .ok_or(Refusal::InvalidToken)?;
-        match sessions[place].span().liveness(now_ms) {
+        match sessions[place].expiry().liveness(now_ms) {
             Liveness::Active { .. } => Ok(place),
             Liveness::IdleOver | Liveness::Expired => Err(Refusal::SessionExpired),
         }
@@ -94,7 +94,7 @@ impl Account {
             Status::Active => Ok(()),
             Status::Locked => Err(Refusal::AccountLocked),
             Status::Suspended => Err(Refusal::AccountSuspended),
-            Status::StandIn => Err(Refusal::InvalidToken),
+            Status::Decoy => Err(Refusal::InvalidToken),
         }
     }
 

@@ -31,7 +31,7 @@ impl Account {
                 Work::SignUp(_) | Work::SignIn(_) | Work::Queued(_) | Work::Upgrade => {
                     Refusal::InvalidCredentials
                 }
-                Work::Verify(_) | Work::TakeOver(_) => Refusal::UnknownAccount,
+                Work::Attest(_) | Work::TakeOver(_) => Refusal::UnknownAccount,
             };
             for ticket in tickets {
                 step.reply(ticket, Reply::No(refusal));

@@ -10,7 +10,7 @@ impl Account {
     /// is durable. Nothing is sent to nobody.
     pub(super) fn post(&mut self, outgoing: Outgoing, step: &mut Step<'_>) {
         let person = self.person.as_ref();
-        let somebody = person.filter(|person| person.check.status != Status::StandIn);
+        let somebody = person.filter(|person| person.check.status != Status::Decoy);
         if let Some(person) = somebody {
             let outgoing = outgoing.of_tenant(TenantId(person.check.tenant));
             step.change().outbox.push(outgoing);

@@ -32,7 +32,7 @@ impl Account {
             Status::Active => {}
             Status::Locked => return Reply::No(Refusal::AccountLocked),
             // A stand-in has no sessions and is not found.
-            Status::StandIn => return Reply::No(Refusal::InvalidToken),
+            Status::Decoy => return Reply::No(Refusal::InvalidToken),
             Status::Suspended => return Reply::No(Refusal::AccountSuspended),
         }
         let user = self.user;

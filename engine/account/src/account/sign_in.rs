@@ -50,7 +50,7 @@ impl Attempt {
 /// What a verification leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
-    LetIn,
+    Establish,
     /// The charge stays.
     Fail,
     /// The charge is taken back; the account is closed.
@@ -61,14 +61,14 @@ enum Decision {
 
 fn decide(completion: &Completion, status: Status) -> Decision {
     match (completion, status) {
-        (Completion::Verified(PasswordCheck::Match), Status::Active) => Decision::LetIn,
+        (Completion::Verified(PasswordCheck::Match), Status::Active) => Decision::Establish,
         (Completion::Verified(PasswordCheck::Match), Status::Locked) => {
             Decision::Closed(Refusal::AccountLocked)
         }
         (Completion::Verified(PasswordCheck::Match), Status::Suspended) => {
             Decision::Closed(Refusal::AccountSuspended)
         }
-        (Completion::Verified(PasswordCheck::Match), Status::StandIn)
+        (Completion::Verified(PasswordCheck::Match), Status::Decoy)
         | (Completion::Verified(PasswordCheck::Mismatch), _) => Decision::Fail,
         (Completion::Refused { .. } | Completion::Hashed(_), _) => Decision::NotVerified,
     }
@@ -153,14 +153,14 @@ impl Account {
     }
 
     pub(super) fn lane(&self, sign_in: &SignIn) -> Lane {
-        self.person.as_ref().map_or(Lane::Strangers, |person| {
+        self.person.as_ref().map_or(Lane::UnknownDevice, |person| {
             person.sealed.lane(sign_in.device.as_ref())
         })
     }
 
     /// Whether one more attempt of this lane may be verified.
     pub(super) fn admit(&self, lane: Lane, source: Source, step: &Step<'_>) -> Admission {
-        if let (Lane::Strangers, Source::Held { retry_after_ms }) = (lane, source) {
+        if let (Lane::UnknownDevice, Source::Held { retry_after_ms }) = (lane, source) {
             return Admission::Hold { retry_after_ms };
         }
         let nothing = Guesses::default();
@@ -172,7 +172,7 @@ impl Account {
     fn under_way(&self, lane: Lane) -> u16 {
         let of_lane = |pending: &&super::Pending| match &pending.work {
             Work::SignIn(other) => other.lane == lane,
-            Work::Verify(_) => lane == Lane::Strangers,
+            Work::Attest(_) => lane == Lane::UnknownDevice,
             Work::SignUp(_) | Work::Queued(_) | Work::Upgrade | Work::TakeOver(_) => false,
         };
         let under_way = self.pending.iter().filter(of_lane).count();
@@ -197,7 +197,7 @@ impl Account {
             // Nobody has this identifier: from its first failure on, the
             // guesses at it are counted as anybody's.
             absent if mismatch => {
-                absent.insert(Person::stand_in(user, request.tenant.0, revision, step))
+                absent.insert(Person::decoy(user, request.tenant.0, revision, step))
             }
             _ => return busy(completion),
         };
@@ -208,13 +208,13 @@ impl Account {
                 let guesses = person.sealed.guesses_mut(attempt.lane);
                 guesses.fail(step.now_ms, &step.policy.guess);
                 step.event(match person.check.status {
-                    Status::StandIn => EventKind::UnknownIdentifier,
+                    Status::Decoy => EventKind::UnknownIdentifier,
                     _ => EventKind::SignInFailed,
                 });
                 Reply::No(Refusal::InvalidCredentials)
             }
-            Decision::LetIn => {
-                let reply = person.let_in(&attempt, step);
+            Decision::Establish => {
+                let reply = person.establish_session(&attempt, step);
                 self.upgrade(attempt.password, step);
                 reply
             }
@@ -263,7 +263,7 @@ impl Person {
     /// The hash to compare with; none for a stand-in, whose password is no
     /// hash's output.
     pub(super) fn stored_hash(&self) -> Option<PasswordHash> {
-        let somebody = self.check.status != Status::StandIn;
+        let somebody = self.check.status != Status::Decoy;
         let row = self.sealed.password.as_ref().filter(|_| somebody)?;
         PasswordHash::parse(&row.phc).ok()
     }
@@ -272,7 +272,7 @@ impl Person {
     /// in holds nothing, and lets nobody in.
     fn is_led_to(&self, led_by: &LedBy) -> bool {
         match (led_by, self.check.status) {
-            (LedBy::Id, _) | (LedBy::Identifier(_), Status::StandIn) => true,
+            (LedBy::Id, _) | (LedBy::Identifier(_), Status::Decoy) => true,
             (LedBy::Identifier(hashes), Status::Active | Status::Locked | Status::Suspended) => {
                 let rows = self.sealed.identifiers.iter();
                 let mut held = rows.filter(|row| row.is_held());
@@ -281,7 +281,7 @@ impl Person {
         }
     }
 
-    fn let_in(&mut self, attempt: &Attempt, step: &mut Step<'_>) -> Reply {
+    fn establish_session(&mut self, attempt: &Attempt, step: &mut Step<'_>) -> Reply {
         self.prune(step);
         self.make_room(step);
         let device = self.device(attempt, step);
@@ -302,7 +302,7 @@ impl Person {
             device: match (&device, attempt.lane) {
                 (Some(device), _) => device.id.0,
                 (None, Lane::Device(DeviceId(id))) => id,
-                (None, Lane::Strangers) => 0,
+                (None, Lane::UnknownDevice) => 0,
             },
             refresh_hash: SecretHash::of_refresh(&refresh).0,
             rotated: None,
@@ -348,8 +348,8 @@ impl Person {
                 self.sealed.use_device(id, step.now_ms);
                 None
             }
-            (Lane::Strangers, Remember::Nothing) => None,
-            (Lane::Strangers, Remember::Device) => {
+            (Lane::UnknownDevice, Remember::Nothing) => None,
+            (Lane::UnknownDevice, Remember::Device) => {
                 let devices = &mut self.sealed.devices;
                 let device = device::remember(devices, step.now_ms, &mut step.entropy)?;
                 step.event(EventKind::DeviceAdded(device.id.0));
@@ -362,7 +362,7 @@ impl Person {
 impl Session {
     /// The reply's idle deadline for a session used now.
     pub(super) fn idle_expires_at(&self, now_ms: u64) -> u64 {
-        match self.span().liveness(now_ms) {
+        match self.expiry().liveness(now_ms) {
             Liveness::Active { idle_expires_at } => idle_expires_at,
             Liveness::IdleOver | Liveness::Expired => now_ms,
         }
@@ -386,7 +386,7 @@ mod tests {
                 Status::Active,
                 Status::Locked,
                 Status::Suspended,
-                Status::StandIn,
+                Status::Decoy,
             ] {
                 let decision = decide(&completion, status);
                 writeln!(table, "{completion:?} + {status:?} = {decision:?}").unwrap();

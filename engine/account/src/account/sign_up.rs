@@ -64,7 +64,7 @@ impl Account {
                 rule: PASSWORD_RULE_VERSION,
                 set_at: step.now_ms,
             }),
-            strangers: Guesses::default(),
+            unknown_device: Guesses::default(),
             devices: Vec::new(),
             outcomes: Vec::new(),
         };

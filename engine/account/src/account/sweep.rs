@@ -15,14 +15,14 @@ impl Account {
         };
         let abandoned = (1..=step.now_ms).contains(&person.check.abandoned_at);
         if abandoned && !busy && !person.is_in_use(step.now_ms) {
-            if person.check.status != Status::StandIn {
+            if person.check.status != Status::Decoy {
                 step.event(EventKind::Removed);
             }
             let change = step.change();
             change.released = core::mem::take(&mut person.sealed.identifiers);
             change.fate = Fate::Removed(TenantId(person.check.tenant));
             // A stand-in's identifier is nobody's and has no rows.
-            if person.check.status == Status::StandIn {
+            if person.check.status == Status::Decoy {
                 change.released.clear();
             }
             self.last_revision = person.check.revision;
@@ -32,11 +32,11 @@ impl Account {
         person.prune(step);
         let now_ms = step.now_ms;
         person.drop_claims(step, |row| row.is_over(now_ms));
-        let somebody = person.check.status != Status::StandIn;
-        let strangers = &mut person.sealed.strangers;
-        let forgotten = strangers.are_forgotten(now_ms, &step.policy.guess);
-        if somebody && strangers.failures > 0 && forgotten {
-            *strangers = Guesses::default();
+        let somebody = person.check.status != Status::Decoy;
+        let unknown_device = &mut person.sealed.unknown_device;
+        let forgotten = unknown_device.are_forgotten(now_ms, &step.policy.guess);
+        if somebody && unknown_device.failures > 0 && forgotten {
+            *unknown_device = Guesses::default();
             step.change();
         }
         let outcomes = &mut person.sealed.outcomes;
@@ -53,7 +53,7 @@ impl Account {
 impl Person {
     fn is_in_use(&self, now_ms: u64) -> bool {
         let mut sessions = self.check.sessions.iter();
-        sessions.any(|session| matches!(session.span().liveness(now_ms), Liveness::Active { .. }))
+        sessions.any(|session| matches!(session.expiry().liveness(now_ms), Liveness::Active { .. }))
     }
 
     /// Drops the identifiers that `over` picks.

@@ -1,15 +1,15 @@
 //! The machine as a whole: an account, a clock in the test's hand, and a
 //! hasher that answers when the test says so.
 
+mod decoys;
+mod degraded;
 mod erasing;
 mod guessing;
-mod interim;
 mod lifecycle;
 mod properties;
 mod record;
 mod refreshing;
 mod repeats;
-mod stand_ins;
 mod verifying;
 
 use crate::digest::SecretHash;
@@ -30,7 +30,7 @@ use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
 use crate::record::{Format, View, assemble, write};
 use crate::secret::Secret;
-use crate::session::Span;
+use crate::session::Expiry;
 
 pub(super) const TENANT: TenantId = TenantId(7);
 pub(super) const PASSWORD: &str = "correct horse";
@@ -63,7 +63,7 @@ fn rows_of(changes: &Changes) -> Changes {
 }
 
 /// Not a hash: a stand-in that keeps what the test must recognise.
-fn stand_in(password: &Password, salt: [u8; 16], policy: &PasswordPolicy) -> PasswordHash {
+fn test_hash(password: &Password, salt: [u8; 16], policy: &PasswordPolicy) -> PasswordHash {
     let mut output = [0; 48];
     for (place, byte) in output.iter_mut().zip(password.expose()) {
         *place = *byte;
@@ -195,11 +195,11 @@ impl World {
                 password,
                 salt,
                 policy,
-            } => Completion::Hashed(stand_in(&password, salt, &policy)),
+            } => Completion::Hashed(test_hash(&password, salt, &policy)),
             PasswordWork::Compare { password, stored } => {
                 self.verified += 1;
                 let same = |stored: PasswordHash| {
-                    let again = stand_in(&password, stored.salt, &self.policy.password);
+                    let again = test_hash(&password, stored.salt, &self.policy.password);
                     again.output == stored.output
                 };
                 Completion::Verified(match stored.is_some_and(same) {

@@ -41,7 +41,7 @@ impl From<v1::Status> for Status {
             v1::Status::Active => Status::Active,
             v1::Status::Locked => Status::Locked,
             v1::Status::Suspended => Status::Suspended,
-            v1::Status::StandIn => Status::StandIn,
+            v1::Status::Decoy => Status::Decoy,
         }
     }
 }
@@ -52,7 +52,7 @@ impl From<Status> for v1::Status {
             Status::Active => v1::Status::Active,
             Status::Locked => v1::Status::Locked,
             Status::Suspended => v1::Status::Suspended,
-            Status::StandIn => v1::Status::StandIn,
+            Status::Decoy => v1::Status::Decoy,
         }
     }
 }
@@ -158,7 +158,7 @@ impl From<v2::SealedPart> for SealedPart {
                 rule: row.rule,
                 set_at: row.set_at,
             }),
-            strangers: stored.strangers.into(),
+            unknown_device: stored.unknown_device.into(),
             devices: stored.devices.into_iter().map(Into::into).collect(),
             outcomes: stored.outcomes.into_iter().map(Into::into).collect(),
         }
@@ -174,7 +174,7 @@ impl From<&SealedPart> for v2::SealedPart {
                 rule: row.rule,
                 set_at: row.set_at,
             }),
-            strangers: (&live.strangers).into(),
+            unknown_device: (&live.unknown_device).into(),
             devices: live.devices.iter().map(Into::into).collect(),
             outcomes: live.outcomes.iter().map(Into::into).collect(),
         }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::id::{DeviceId, SessionId};
 use crate::identifier::IdentifierKind;
-use crate::session::Span;
+use crate::session::Expiry;
 use crate::status::Status;
 
 /// What is stored in clear, with what belongs to it.
@@ -78,7 +78,7 @@ pub struct SealedPart {
     /// The password credential.
     pub password: Option<PasswordRow>,
     /// Failed guesses from unknown devices.
-    pub strangers: Guesses,
+    pub unknown_device: Guesses,
     /// At most [`super::DEVICES_MAX`].
     pub devices: Vec<Device>,
     /// At most [`super::OUTCOMES_MAX`].
@@ -181,8 +181,8 @@ impl Session {
         (self.device != 0).then_some(DeviceId(self.device))
     }
 
-    pub(crate) fn span(&self) -> Span {
-        Span {
+    pub(crate) fn expiry(&self) -> Expiry {
+        Expiry {
             used_at: self.used_at,
             touched_at: self.used_at,
             idle_ms: self.idle_ms,

@@ -13,7 +13,7 @@ mod identifiers_v1;
 mod outcomes_v1;
 mod password_v1;
 mod sessions_v1;
-mod strangers_v1;
+mod unknown_device_v1;
 
 use alloc::vec::Vec;
 
@@ -63,7 +63,7 @@ macro_rules! sections {
 sections! {
     Identifiers = 1, 1, identifiers_v1;
     Password = 2, 1, password_v1;
-    Strangers = 3, 1, strangers_v1;
+    UnknownDevice = 3, 1, unknown_device_v1;
     Sessions = 4, 1, sessions_v1;
     Devices = 5, 1, devices_v1;
     Outcomes = 6, 1, outcomes_v1;
@@ -86,7 +86,10 @@ pub(super) fn write(
             Kind::Password,
             password_v1::write(sealed.password.as_ref())?,
         ),
-        (Kind::Strangers, strangers_v1::write(&sealed.strangers)?),
+        (
+            Kind::UnknownDevice,
+            unknown_device_v1::write(&sealed.unknown_device)?,
+        ),
         (Kind::Sessions, sessions_v1::write(&check.sessions)?),
         (Kind::Devices, devices_v1::write(&sealed.devices)?),
         (Kind::Outcomes, outcomes_v1::write(&sealed.outcomes)?),
@@ -127,7 +130,7 @@ pub(super) fn read(check: &mut CheckPart, plain: &[u8]) -> Result<SealedPart, Co
         match kind {
             Kind::Identifiers => sealed.identifiers = identifiers_v1::read(bytes)?,
             Kind::Password => sealed.password = Some(password_v1::read(bytes)?),
-            Kind::Strangers => sealed.strangers = strangers_v1::read(bytes)?,
+            Kind::UnknownDevice => sealed.unknown_device = unknown_device_v1::read(bytes)?,
             Kind::Sessions => sessions = Some(bytes),
             Kind::Devices => sealed.devices = devices_v1::read(bytes)?,
             Kind::Outcomes => sealed.outcomes = outcomes_v1::read(bytes)?,

@@ -104,7 +104,7 @@ fn record() -> Record {
             rule: 2,
             set_at: 24,
         }),
-        strangers: Guesses {
+        unknown_device: Guesses {
             failures: 25,
             failed_at: 26,
         },
@@ -190,7 +190,7 @@ fn outcomes_have_the_bytes_that_are_written_down() {
         v1::Outcome::SignedIn(remembered),
         v1::Outcome::InvalidCredentials,
         v1::Outcome::Revoked(10),
-        v1::Outcome::StatusSet(v1::Status::StandIn),
+        v1::Outcome::StatusSet(v1::Status::Decoy),
         v1::Outcome::Claimed(11),
         v1::Outcome::Verified(v1::Verification::TakenOver),
     ] {
@@ -257,7 +257,7 @@ fn every_format_reads_back_what_was_written() {
             let spans: Vec<_> = check
                 .sessions
                 .iter()
-                .map(|one| (one.id(), one.span()))
+                .map(|one| (one.id(), one.expiry()))
                 .collect();
             assert_eq!(view.sessions().collect::<Vec<_>>(), spans);
             assert_eq!(view.status(), check.status);

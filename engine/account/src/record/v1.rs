@@ -14,7 +14,7 @@ pub enum Status {
     Active = 1,
     Locked = 2,
     Suspended = 3,
-    StandIn = 4,
+    Decoy = 4,
 }
 
 /// What names a person.
@@ -79,7 +79,7 @@ pub struct Rotated {
 pub struct SealedPart {
     pub identifiers: Vec<IdentifierRow>,
     pub password: Option<PasswordRow>,
-    pub strangers: Guesses,
+    pub unknown_device: Guesses,
     pub devices: Vec<Device>,
     pub outcomes: Vec<OutcomeRow>,
 }

@@ -14,7 +14,7 @@ use super::{Corrupt, v1};
 pub struct SealedPart {
     pub identifiers: Vec<IdentifierRow>,
     pub password: Option<v1::PasswordRow>,
-    pub strangers: v1::Guesses,
+    pub unknown_device: v1::Guesses,
     pub devices: Vec<v1::Device>,
     pub outcomes: Vec<v1::OutcomeRow>,
 }
@@ -38,7 +38,7 @@ impl From<v1::SealedPart> for SealedPart {
         SealedPart {
             identifiers: older.identifiers.into_iter().map(Into::into).collect(),
             password: older.password,
-            strangers: older.strangers,
+            unknown_device: older.unknown_device,
             devices: older.devices,
             outcomes: older.outcomes,
         }
@@ -80,7 +80,7 @@ impl SealedPart {
         Ok(v1::SealedPart {
             identifiers: identifiers.collect::<Result<_, _>>()?,
             password: self.password.clone(),
-            strangers: self.strangers.clone(),
+            unknown_device: self.unknown_device.clone(),
             devices: self.devices.clone(),
             outcomes: self.outcomes.clone(),
         })

@@ -6,7 +6,7 @@ use super::parts::{CheckPart, SealedPart};
 use super::{Corrupt, Format, HEAD_BYTES, bound, section, v1, v2, v3};
 use crate::digest::SecretHash;
 use crate::id::{SessionId, TenantId, UserId};
-use crate::session::Span;
+use crate::session::Expiry;
 use crate::status::Status;
 
 /// A stored record, read in place.
@@ -42,7 +42,7 @@ pub struct Found {
     /// Its place in the record's list, which a node's touches follow.
     pub place: usize,
     /// When it ends. `touched_at` is the caller's to set.
-    pub span: Span,
+    pub expiry: Expiry,
     /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
     /// How the person signed in, one bit per method.
@@ -118,7 +118,7 @@ impl<'a> View<'a> {
             v1::ArchivedStatus::Active => Status::Active,
             v1::ArchivedStatus::Locked => Status::Locked,
             v1::ArchivedStatus::Suspended => Status::Suspended,
-            v1::ArchivedStatus::StandIn => Status::StandIn,
+            v1::ArchivedStatus::Decoy => Status::Decoy,
         }
     }
 
@@ -164,8 +164,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Every session's id and span, in the record's order.
-    pub fn sessions(&self) -> impl ExactSizeIterator<Item = (SessionId, Span)> + '_ {
+    /// Every session's id and expiry, in the record's order.
+    pub fn sessions(&self) -> impl ExactSizeIterator<Item = (SessionId, Expiry)> + '_ {
         let check = self.check;
         let count = field!(self, sessions.len());
         (0..count).map(move |place| match check {
@@ -215,7 +215,7 @@ trait Stored {
     fn id(&self) -> u64;
     fn secret_hash(&self) -> &[u8; 32];
     fn refresh_hash(&self) -> &[u8; 32];
-    fn span(&self) -> Span;
+    fn expiry(&self) -> Expiry;
     /// Assurance and methods.
     fn strength(&self) -> (u8, u8);
 }
@@ -235,9 +235,9 @@ macro_rules! stored {
                 &self.refresh_hash
             }
 
-            fn span(&self) -> Span {
+            fn expiry(&self) -> Expiry {
                 let used_at = self.used_at.to_native();
-                Span {
+                Expiry {
                     used_at,
                     touched_at: used_at,
                     idle_ms: self.idle_ms.to_native(),
@@ -261,7 +261,7 @@ fn found<S: Stored>(sessions: &[S], id: SessionId, secret: &SecretHash) -> Optio
     let (assurance, methods) = session.strength();
     secret.matches(session.secret_hash()).then(|| Found {
         place,
-        span: session.span(),
+        expiry: session.expiry(),
         assurance,
         methods,
     })
@@ -273,6 +273,6 @@ fn token<S: Stored>(sessions: &[S], id: SessionId) -> Option<[u8; 32]> {
     Some(*session.refresh_hash())
 }
 
-fn named<S: Stored>(session: &S) -> (SessionId, Span) {
-    (SessionId(session.id()), session.span())
+fn named<S: Stored>(session: &S) -> (SessionId, Expiry) {
+    (SessionId(session.id()), session.expiry())
 }

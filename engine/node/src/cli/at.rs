@@ -25,7 +25,7 @@ use crate::deployment::Deployment;
 use crate::folder::Folder;
 use crate::init::{DEFAULT_OPERATOR, DEFAULT_TENANT};
 use crate::issuing::file_name;
-use crate::operator::{Order, Said};
+use crate::operator::{Order, OrderOutcome};
 use crate::serve::actors;
 
 /// Where the folder is, and how a node is reached.
@@ -211,8 +211,8 @@ impl At {
         let said = runtime.block_on(operator.carry_out("offline", order.clone()))?;
         // A rotation that was begun here is finished by the next node that serves.
         Ok(match said {
-            Said::Done(value) => Answer::Done(object(value)),
-            Said::No { code, message } => Answer::Told(self.no(code, &message)),
+            OrderOutcome::Done(value) => Answer::Done(object(value)),
+            OrderOutcome::No { code, message } => Answer::Told(self.no(code, &message)),
         })
     }
 }

@@ -14,7 +14,7 @@ use super::person::block_on;
 use super::table::aligned;
 use super::{NO, YES};
 use crate::folder::Folder;
-use crate::moving;
+use crate::migration;
 use crate::operator::{Old, Order, Status};
 
 #[derive(Args)]
@@ -62,7 +62,7 @@ pub(super) struct MoveArgs {
 pub(super) fn move_store(args: &MoveArgs) -> anyhow::Result<u8> {
     let folder = Folder::at(&args.dir);
     let to = args.foundationdb.config()?;
-    let moved = block_on(moving::move_folder(&folder, to, &OsEntropy))??;
+    let moved = block_on(migration::move_folder(&folder, to, &OsEntropy))??;
     let fields =
         json!({ "rows": moved.rows, "compared": moved.compared, "generation": moved.generation });
     output::print(format_of(args.json), &object(fields));

@@ -15,7 +15,7 @@ pub(super) async fn refuse_occupied(store: &dyn Store) -> Result<(), InitError> 
     }
     let move_row = store.get(RowKey::system(SystemPart::Move));
     if move_row.await.map_err(unread)?.is_some() {
-        return Err(InitError::Moving);
+        return Err(InitError::Migrating);
     }
     let rows = store.range(KeyRange::everything(), LOOKED_AT);
     let rows = rows.await.map_err(unread)?;

@@ -20,7 +20,7 @@ pub(super) fn to_claim(body: &v1::ArchivedClaim) -> Result<Task, NotTaken> {
 pub(super) fn to_verify(body: &v1::ArchivedVerify, gateway: &Gateway) -> Result<Task, NotTaken> {
     let password = body.password.as_ref();
     let password = password.map(|text| to_password(text.as_str()));
-    Ok(Task::Verify {
+    Ok(Task::Attest {
         user: UserId::from_bytes(body.user),
         verification: Verification {
             identifier: to_identifier(&body.identifier, Identifier::parse)?,

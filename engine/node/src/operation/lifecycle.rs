@@ -39,7 +39,7 @@ pub(crate) fn status_set(status: Status) -> v1::StatusSet {
             Status::Locked => 2,
             Status::Suspended => 3,
             // No account's status is ever set to it.
-            Status::StandIn => 0,
+            Status::Decoy => 0,
         },
     }
 }

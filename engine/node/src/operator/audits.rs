@@ -5,12 +5,12 @@ use tidegate_account::{Act, Audit, IdentifierKind, Status, UserId, Verification}
 use tidegate_runtime::Failure;
 use tidegate_storage_api::{Commit, KeyRange};
 
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::deployment::{AuditRow, DeploymentError, ROWS_MAX, read};
 
 impl Operator {
     /// The newest acts on the deployment, the newest first.
-    pub(super) async fn audits(&self, limit: usize) -> Result<Said, OperatorError> {
+    pub(super) async fn audits(&self, limit: usize) -> Result<OrderOutcome, OperatorError> {
         let rows = self.store().range(KeyRange::audits(u64::MAX), ROWS_MAX);
         let mut acts = Vec::new();
         for (_, value) in rows.await?.into_iter().rev().take(limit) {
@@ -18,7 +18,7 @@ impl Operator {
                 read(&value).ok_or_else(|| DeploymentError::Row("an audit".into()))?;
             acts.push(json!(row));
         }
-        Ok(Said::Done(json!({ "acts": acts })))
+        Ok(OrderOutcome::Done(json!({ "acts": acts })))
     }
 
     /// The newest acts on a person, the newest first. That they were read is
@@ -28,7 +28,7 @@ impl Operator {
         by: &str,
         user: &str,
         limit: usize,
-    ) -> Result<Said, OperatorError> {
+    ) -> Result<OrderOutcome, OperatorError> {
         let Ok(tidegate_wire::UserId(bytes)) = user.parse() else {
             return Ok(no("invalid_user", "a user's id has 32 hexadecimal digits"));
         };
@@ -42,7 +42,7 @@ impl Operator {
         self.store().commit(record).await?;
         let acts = acts.iter().rev().take(limit);
         let acts: Vec<_> = acts.map(shown).collect();
-        Ok(Said::Done(json!({ "user": target, "acts": acts })))
+        Ok(OrderOutcome::Done(json!({ "user": target, "acts": acts })))
     }
 }
 
@@ -62,7 +62,7 @@ fn status_name(status: Status) -> &'static str {
         Status::Active => "active",
         Status::Locked => "locked",
         Status::Suspended => "suspended",
-        Status::StandIn => "stand_in",
+        Status::Decoy => "decoy",
     }
 }
 
@@ -82,7 +82,7 @@ fn verification_name(verification: Verification) -> &'static str {
 }
 
 /// Nothing was read, and why.
-fn unread(failure: Failure) -> Said {
+fn unread(failure: Failure) -> OrderOutcome {
     let (code, message) = match failure {
         Failure::NotOwner(_) => (
             "not_owner",

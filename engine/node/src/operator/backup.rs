@@ -8,7 +8,7 @@ use tidegate_storage_api::Commit;
 use tidegate_storage_fjall::BackupError;
 
 use super::places::place;
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::backend::Backend;
 
 impl Operator {
@@ -17,7 +17,7 @@ impl Operator {
         by: &str,
         rows: PathBuf,
         keys: PathBuf,
-    ) -> Result<Said, OperatorError> {
+    ) -> Result<OrderOutcome, OperatorError> {
         if !rows.is_absolute() || !keys.is_absolute() {
             return Ok(no("invalid", "the folders of a backup are absolute paths"));
         }
@@ -63,7 +63,7 @@ impl Operator {
         let target = rows.display().to_string();
         let commit = self.audited(Commit::default(), by, "backup", &target)?;
         self.store().commit(commit).await?;
-        Ok(Said::Done(json!({
+        Ok(OrderOutcome::Done(json!({
             "rows": rows,
             "keys": keys,
             "count": count,

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use tidegate_storage_api::Commit;
 
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::certificates::{Period, Standing, date};
 use crate::service::ServerCertificate;
 
@@ -19,12 +19,12 @@ const LOOK_MS: u64 = 5_000;
 type Stamp = (u64, i64, i64, u64);
 
 impl Operator {
-    pub(super) async fn certificate_reload(&self, by: &str) -> Result<Said, OperatorError> {
+    pub(super) async fn certificate_reload(&self, by: &str) -> Result<OrderOutcome, OperatorError> {
         match self.certificate.reload(self.now_s()) {
             Ok(()) => {
                 let commit = self.audited(Commit::default(), by, "certificate.reload", "node")?;
                 self.store().commit(commit).await?;
-                Ok(Said::Done(json!({ "reloaded": true })))
+                Ok(OrderOutcome::Done(json!({ "reloaded": true })))
             }
             Err(error) => Ok(no("invalid", error.to_string())),
         }

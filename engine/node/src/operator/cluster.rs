@@ -8,7 +8,7 @@ use serde_json::json;
 use tidegate_cluster::{NodeId, NodeRow, NodeState, Standing, owner_among};
 use tidegate_storage_api::{Commit, Fence, Key as RowKey, KeyRange, Slot, StoreError};
 
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::deployment::{DeploymentError, READS, ROWS_MAX};
 use crate::member::{Member, node_id};
 
@@ -93,7 +93,7 @@ pub(crate) struct NodeStatus {
 impl Operator {
     /// How things stand: as the store says, or, when it does not answer soon, as
     /// the node knows.
-    pub(super) async fn status(&self) -> Result<Said, OperatorError> {
+    pub(super) async fn status(&self) -> Result<OrderOutcome, OperatorError> {
         let read = tokio::select! {
             biased;
             read = self.read_status() => read,
@@ -111,7 +111,7 @@ impl Operator {
             }
             (Err(error), _) => return Err(error),
         };
-        Ok(Said::Done(json!(status)))
+        Ok(OrderOutcome::Done(json!(status)))
     }
 
     /// What the store said last, or else what the node knows of itself, with what
@@ -299,7 +299,7 @@ impl Operator {
         ages
     }
 
-    pub(super) async fn drain(&self, by: &str) -> Result<Said, OperatorError> {
+    pub(super) async fn drain(&self, by: &str) -> Result<OrderOutcome, OperatorError> {
         let Some(member) = self.member.as_ref().filter(|member| member.is_in()) else {
             let message = "this node is alone: end it with SIGTERM, which drains it";
             return Ok(no("not_clustered", message));
@@ -318,7 +318,7 @@ impl Operator {
         while !member.is_gone() && !member.is_alone() && self.clock.monotonic_ms() < until_ms {
             self.clock.sleep(LOOK_MS).await;
         }
-        Ok(Said::Done(match member.held() {
+        Ok(OrderOutcome::Done(match member.held() {
             0 => json!({ "drained": name, "slots": 0 }),
             // It goes on giving away, as soon as there is somebody.
             slots => json!({ "draining": name, "slots": slots }),

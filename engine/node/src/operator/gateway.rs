@@ -4,7 +4,7 @@ use serde_json::json;
 use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, SystemPart};
 
 use super::tenant::tenant_key;
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::deployment::{DeploymentError, GatewayRow, ROWS_MAX, read, write};
 use crate::name::{NAME_RULE, is_name};
 use crate::rights::{RATE_MAX_PER_S, Right};
@@ -17,7 +17,7 @@ impl Operator {
         &self,
         by: &str,
         gateway: GatewayRow,
-    ) -> Result<Said, OperatorError> {
+    ) -> Result<OrderOutcome, OperatorError> {
         if !is_name(&gateway.name) {
             return Ok(no("invalid_name", NAME_RULE));
         }
@@ -47,7 +47,7 @@ impl Operator {
         let commit = self.audited(commit.put(key, bytes), by, "gateway.add", &gateway.name)?;
         self.store().commit(commit).await?;
         self.deployment.gateways.put(&gateway);
-        Ok(Said::Done(json!({ "gateway": gateway.name })))
+        Ok(OrderOutcome::Done(json!({ "gateway": gateway.name })))
     }
 
     pub(super) async fn gateway_trust(
@@ -55,7 +55,7 @@ impl Operator {
         by: &str,
         name: &str,
         certificate: String,
-    ) -> Result<Said, OperatorError> {
+    ) -> Result<OrderOutcome, OperatorError> {
         if !is_hash(&certificate) {
             return Ok(no("invalid", "a certificate is named by its SHA-256"));
         }
@@ -79,10 +79,14 @@ impl Operator {
             return Ok(changed);
         }
         self.deployment.gateways.put(&row);
-        Ok(Said::Done(json!({ "gateway": name })))
+        Ok(OrderOutcome::Done(json!({ "gateway": name })))
     }
 
-    pub(super) async fn gateway_revoke(&self, by: &str, name: &str) -> Result<Said, OperatorError> {
+    pub(super) async fn gateway_revoke(
+        &self,
+        by: &str,
+        name: &str,
+    ) -> Result<OrderOutcome, OperatorError> {
         if name == by {
             let message = "an operator cannot take away their own rights";
             return Ok(no("own_rights", message));
@@ -97,10 +101,10 @@ impl Operator {
             return Ok(changed);
         }
         self.deployment.gateways.withdraw(name);
-        Ok(Said::Done(json!({ "gateway": name })))
+        Ok(OrderOutcome::Done(json!({ "gateway": name })))
     }
 
-    pub(super) async fn gateway_list(&self) -> Result<Said, OperatorError> {
+    pub(super) async fn gateway_list(&self) -> Result<OrderOutcome, OperatorError> {
         let rows = self.store().range(KeyRange::gateways(), ROWS_MAX).await?;
         let mut gateways = Vec::new();
         for (_, value) in rows {
@@ -108,7 +112,7 @@ impl Operator {
                 read(&value).ok_or_else(|| DeploymentError::Row("a gateway".into()))?;
             gateways.push(json!(row));
         }
-        Ok(Said::Done(json!({ "gateways": gateways })))
+        Ok(OrderOutcome::Done(json!({ "gateways": gateways })))
     }
 }
 

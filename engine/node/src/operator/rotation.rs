@@ -11,7 +11,7 @@ use tidegate_runtime::{IndexKey, Master, Rekeyed};
 use tidegate_storage_api::{Commit, Key as RowKey, Slot, StoreError, SystemPart};
 
 use super::tenant::tenant_key;
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::deployment::{
     DeploymentError, KeyKind, RotationRow, StoreRow, TenantRow, make_key, store_row,
     tenant_context, write,
@@ -58,7 +58,11 @@ fn shown(row: &RotationRow) -> Value {
 }
 
 impl Operator {
-    pub(super) async fn keys_rotate(&self, by: &str, key: KeyKind) -> Result<Said, OperatorError> {
+    pub(super) async fn keys_rotate(
+        &self,
+        by: &str,
+        key: KeyKind,
+    ) -> Result<OrderOutcome, OperatorError> {
         if self.member.is_some() {
             let message = "the nodes of a cluster do not hand new keys to each other yet";
             return Ok(no("not_clustered", message));
@@ -69,7 +73,7 @@ impl Operator {
                 return Ok(no("rotation_under_way", message));
             }
             self.walk_on();
-            return Ok(Said::Done(json!({ "rotation": shown(&row) })));
+            return Ok(OrderOutcome::Done(json!({ "rotation": shown(&row) })));
         }
         if key == KeyKind::Deployment {
             return self.rotate_deployment(by).await;
@@ -89,12 +93,12 @@ impl Operator {
             KeyKind::Tenant | KeyKind::Deployment => self.add_tenant_keys(commit).await?,
         }
         self.walk_on();
-        Ok(Said::Done(json!({ "rotation": shown(&row) })))
+        Ok(OrderOutcome::Done(json!({ "rotation": shown(&row) })))
     }
 
-    pub(super) async fn keys_status(&self) -> Result<Said, OperatorError> {
+    pub(super) async fn keys_status(&self) -> Result<OrderOutcome, OperatorError> {
         let row = store_row(self.store()).await?;
-        Ok(Said::Done(json!({
+        Ok(OrderOutcome::Done(json!({
             "master": row.master.number,
             "index": numbers(&row.index),
             "pepper": numbers(&row.pepper),
@@ -165,7 +169,7 @@ impl Operator {
     }
 
     /// The master key wraps tenants' keys alone: one commit renews them.
-    async fn rotate_deployment(&self, by: &str) -> Result<Said, OperatorError> {
+    async fn rotate_deployment(&self, by: &str) -> Result<OrderOutcome, OperatorError> {
         let mut store = store_row(self.store()).await?;
         let number = store.master.number + 1;
         let folder = &self.deployment.folder;
@@ -194,7 +198,9 @@ impl Operator {
         let commit = self.audited(commit, by, "keys.rotate", "deployment")?;
         self.put_store_row(commit, &store).await?;
         self.deployment.set_master(key);
-        Ok(Said::Done(json!({ "master": number, "retired": retired })))
+        Ok(OrderOutcome::Done(
+            json!({ "master": number, "retired": retired }),
+        ))
     }
 
     async fn put_store_row(&self, commit: Commit, row: &StoreRow) -> Result<(), OperatorError> {

@@ -5,7 +5,7 @@ use tidegate_account::TenantId;
 use tidegate_runtime::{Key, Master};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, KeyRange, Region, SystemPart};
 
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::deployment::{
     DeploymentError, ROWS_MAX, TenantPolicy, TenantRow, read, store_row, tenant_context, write,
 };
@@ -18,7 +18,7 @@ impl Operator {
         by: &str,
         name: String,
         policy: TenantPolicy,
-    ) -> Result<Said, OperatorError> {
+    ) -> Result<OrderOutcome, OperatorError> {
         if !is_name(&name) {
             return Ok(no("invalid_name", NAME_RULE));
         }
@@ -39,7 +39,7 @@ impl Operator {
         let commit = self.audited(commit.put(key, bytes), by, "tenant.add", &row.name)?;
         self.store().commit(commit).await?;
         self.serve_tenant(&row).await?;
-        Ok(Said::Done(json!({ "tenant": row.name })))
+        Ok(OrderOutcome::Done(json!({ "tenant": row.name })))
     }
 
     pub(super) async fn tenant_set(
@@ -47,7 +47,7 @@ impl Operator {
         by: &str,
         name: &str,
         policy: TenantPolicy,
-    ) -> Result<Said, OperatorError> {
+    ) -> Result<OrderOutcome, OperatorError> {
         if let Some(fault) = self.policy_fault(&policy) {
             return Ok(fault);
         }
@@ -65,15 +65,17 @@ impl Operator {
             return Ok(changed);
         }
         self.serve_tenant(&row).await?;
-        Ok(Said::Done(json!({ "tenant": name })))
+        Ok(OrderOutcome::Done(json!({ "tenant": name })))
     }
 
-    pub(super) async fn tenant_list(&self) -> Result<Said, OperatorError> {
+    pub(super) async fn tenant_list(&self) -> Result<OrderOutcome, OperatorError> {
         let rows = self.tenant_rows().await?;
         let rows = rows
             .iter()
             .map(|row| json!({ "name": row.name, "policy": row.policy }));
-        Ok(Said::Done(json!({ "tenants": rows.collect::<Vec<_>>() })))
+        Ok(OrderOutcome::Done(
+            json!({ "tenants": rows.collect::<Vec<_>>() }),
+        ))
     }
 
     pub(super) async fn tenant_rows(&self) -> Result<Vec<TenantRow>, OperatorError> {
@@ -103,7 +105,7 @@ impl Operator {
         Ok(self.deployment.serve_tenant(row, pepper)?)
     }
 
-    fn policy_fault(&self, policy: &TenantPolicy) -> Option<Said> {
+    fn policy_fault(&self, policy: &TenantPolicy) -> Option<OrderOutcome> {
         if policy
             .home_region
             .is_some_and(|number| Region::new(number).is_none())

@@ -8,17 +8,17 @@ use serde_json::json;
 use tidegate_cluster::{NodeId, NodeRow, NodeState};
 use tidegate_storage_api::{Check, Commit, Key as RowKey, Store, SystemPart};
 
-use super::{Operator, OperatorError, Said, no};
+use super::{Operator, OperatorError, OrderOutcome, no};
 use crate::deployment::{READS, VersionRow, version_row, write};
 
 /// What the nodes that are there read, by name.
 type Reads = BTreeMap<String, u16>;
 
 impl Operator {
-    pub(super) async fn upgrade_status(&self) -> Result<Said, OperatorError> {
+    pub(super) async fn upgrade_status(&self) -> Result<OrderOutcome, OperatorError> {
         let row = version_row(self.store()).await?;
         let reads = self.reads().await?;
-        Ok(Said::Done(json!({
+        Ok(OrderOutcome::Done(json!({
             "active": row.active,
             "raising": row.raising,
             "can_be": newest(&reads),
@@ -26,7 +26,7 @@ impl Operator {
         })))
     }
 
-    pub(super) async fn upgrade_finish(&self, by: &str) -> Result<Said, OperatorError> {
+    pub(super) async fn upgrade_finish(&self, by: &str) -> Result<OrderOutcome, OperatorError> {
         let record = self.audited(Commit::default(), by, "upgrade.finish", "formats")?;
         let Some(raising) = announce(self.store(), &self.reads().await?).await? else {
             let message = "not every node reads a newer version than the active one";
@@ -35,7 +35,9 @@ impl Operator {
         let reads = self.reads().await?;
         let raised = settle(self.store(), raising, &reads, record).await?;
         Ok(match raised {
-            Raised::To { active, was } => Said::Done(json!({ "active": active, "was": was })),
+            Raised::To { active, was } => {
+                OrderOutcome::Done(json!({ "active": active, "was": was }))
+            }
             Raised::Behind { node, reads } => {
                 let message = format!("{node} has joined meanwhile and reads up to {reads}");
                 no("node_behind", message)

@@ -175,7 +175,7 @@ fn operate_on(service: &Arc<Service>, gateway: &Gateway, command: &str, later: L
             Ok(order) => operator.carry_out(&by, order).await,
             Err(error) => Ok(operator::no("malformed", error.to_string())),
         };
-        later.send(|out, correlation| answers::write_said(out, correlation, said));
+        later.send(|out, correlation| answers::write_order_outcome(out, correlation, said));
     });
 }
 

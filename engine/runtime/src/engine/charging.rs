@@ -4,7 +4,7 @@
 mod attempt;
 
 use tidegate_account::{
-    CredentialReply, IdentifierReply, InterimReply, Judged, LifecycleReply, Refusal, Reply,
+    CredentialReply, DegradedReply, IdentifierReply, Judged, LifecycleReply, Refusal, Reply,
     SessionReply, SourcePolicy,
 };
 use tidegate_storage_api::StoreError;
@@ -199,12 +199,12 @@ fn guessed(answer: &Answer) -> (Concluded, Concluded) {
     use Concluded::{Kept, Returned, Right};
     let reply = match answer {
         Answer::Reply(reply) => reply,
-        Answer::Interim { reply, .. } => match reply {
-            InterimReply::Durable(reply) => reply,
-            InterimReply::No(refusal) => return judged(*refusal),
-            InterimReply::Provisional(_) => return (Right, Right),
-            InterimReply::Unsaid => return (Kept, Kept),
-            InterimReply::Refreshed(_) | InterimReply::Ended(_) | InterimReply::Unavailable => {
+        Answer::DegradedDecision { reply, .. } => match reply {
+            DegradedReply::Durable(reply) => reply,
+            DegradedReply::No(refusal) => return judged(*refusal),
+            DegradedReply::Provisional(_) => return (Right, Right),
+            DegradedReply::Unsaid => return (Kept, Kept),
+            DegradedReply::Refreshed(_) | DegradedReply::Ended(_) | DegradedReply::Unavailable => {
                 return (Returned, Returned);
             }
         },

@@ -2,9 +2,9 @@
 
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
-    Administrator, ClaimedIdentifier, Command, Completion, CredentialCommand, Identifier,
-    IdentifierCommand, IdentifierKind, IndexHash, InterimReply, LedBy, Password, Refusal, Reply,
-    SessionProof, SignIn, SignUp, Source, TenantId, UserId, Verify, tagged,
+    Administrator, Attest, ClaimedIdentifier, Command, Completion, CredentialCommand,
+    DegradedReply, Identifier, IdentifierCommand, IdentifierKind, IndexHash, LedBy, Password,
+    Refusal, Reply, SessionProof, SignIn, SignUp, Source, TenantId, UserId, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
@@ -75,7 +75,7 @@ impl Engine {
             // Whoever stands in for it does the same work.
             Ok(None) => {
                 self.shared.lookups.forget(&newest);
-                let user = self.stand_in(newest);
+                let user = self.decoy(newest);
                 let home = self.home_of_stranger(errand.tenant, &identifier, user);
                 let responder = match home.await {
                     Ok(Home::Here) => responder,
@@ -121,7 +121,7 @@ impl Engine {
         let shared = &self.shared;
         let mut all = hashes.oldest_first();
         let known = all.find_map(|hash| shared.lookups.recall(hash));
-        let user = known.unwrap_or_else(|| self.stand_in(hashes.newest()));
+        let user = known.unwrap_or_else(|| self.decoy(hashes.newest()));
         let elsewhere = shared.ownership.epoch_of(user).is_none();
         let warm = || shared.directory.with_warm(user, |_| ()).is_some();
         if elsewhere || (known.is_some() && warm()) {
@@ -139,18 +139,18 @@ impl Engine {
         let done = HashDone::new(move |completion| {
             let reply = match completion {
                 Completion::Refused { retry_after_ms } => {
-                    InterimReply::No(Refusal::Busy { retry_after_ms })
+                    DegradedReply::No(Refusal::Busy { retry_after_ms })
                 }
-                Completion::Verified(_) | Completion::Hashed(_) => InterimReply::Unsaid,
+                Completion::Verified(_) | Completion::Hashed(_) => DegradedReply::Unsaid,
             };
-            responder.answer(Answer::Interim { reply, age_ms: 0 }, epoch);
+            responder.answer(Answer::DegradedDecision { reply, age_ms: 0 }, epoch);
         });
         shared.cpu.hash(HashJob { work, deadline_ms }, done);
     }
 
     /// The id of whoever stands in for an identifier that nobody has, in the
     /// slot of its hash.
-    fn stand_in(&self, hash: IndexHash) -> UserId {
+    fn decoy(&self, hash: IndexHash) -> UserId {
         let region = self.shared.ownership.region().number();
         let slot = Slot::of_hash(&hash.0).number();
         UserId::new(region, slot, id_of("tg-stand-in-id-1", &[&hash.0]))
@@ -288,7 +288,7 @@ impl Engine {
                     Ok(reserved) => self.concluding(reserved, responder),
                     Err(answer) => return responder.answer(answer, 0),
                 };
-                let command = Command::Identifier(IdentifierCommand::Verify(Box::new(Verify {
+                let command = Command::Identifier(IdentifierCommand::Attest(Box::new(Attest {
                     identifier,
                     session: verification.session,
                     password: verification.password,

@@ -122,9 +122,9 @@ pub(crate) fn prepare(
             key
         }
         // Somebody who does not exist has a key without a row.
-        (None, Status::StandIn) => {
+        (None, Status::Decoy) => {
             commit = commit.check(untouched);
-            stand_in_key(shared, home, tenant)?
+            decoy_key(shared, home, tenant)?
         }
         (None, _) => {
             let key = new_key(shared, home, tenant)?;
@@ -411,9 +411,9 @@ pub(crate) fn rewrap(
     wrapped.map_err(|_| Corrupt)
 }
 
-fn stand_in_key(shared: &Shared, home: Home, tenant: TenantId) -> Result<PersonKey, Corrupt> {
+fn decoy_key(shared: &Shared, home: Home, tenant: TenantId) -> Result<PersonKey, Corrupt> {
     let tenant = shared.tenants.get(tenant).ok_or(Corrupt)?;
-    let open = tenant.stand_in_keys(home.user.as_bytes()).next();
+    let open = tenant.decoy_keys(home.user.as_bytes()).next();
     Ok(PersonKey {
         open: open.ok_or(Corrupt)?,
         wrapped: WrappedKey::NONE,

@@ -101,14 +101,10 @@ pub(crate) fn open(
 
 /// Opens the record of somebody who does not exist, under whichever of the
 /// tenant's keys it was made.
-pub(crate) fn open_stand_in(
-    shared: &Shared,
-    user: UserId,
-    record: &[u8],
-) -> Result<Opened, Corrupt> {
+pub(crate) fn open_decoy(shared: &Shared, user: UserId, record: &[u8]) -> Result<Opened, Corrupt> {
     let view = view_of(user, record)?;
     let tenant = shared.tenants.get(view.tenant()).ok_or(Corrupt)?;
-    let keys = tenant.stand_in_keys(user.as_bytes());
+    let keys = tenant.decoy_keys(user.as_bytes());
     let opened = keys.map(|open| {
         let wrapped = WrappedKey::NONE;
         open_with(shared, view, PersonKey { open, wrapped })

@@ -21,9 +21,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, Failure, Formats, HashingOptions, HashingPool, IndexKey,
-    IndexKeys, Interims, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers, Regions, Request,
-    Responder, Retention, SealFault, Task, Tenant, Tenants,
+    Answer, Ask, Class, Costs, DegradedStates, Engine, Failure, Formats, HashingOptions,
+    HashingPool, IndexKey, IndexKeys, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers,
+    Regions, Request, Responder, Retention, SealFault, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, Region, Stamp, Store, StoreError, StoreFuture,
@@ -511,7 +511,7 @@ impl Rig {
             index_keys: index_keys.clone(),
             formats: Arc::new(Formats::new(place.formats)),
             regions: place.regions,
-            interims: Interims::open(journal.clone()).await.unwrap(),
+            degraded_states: DegradedStates::open(journal.clone()).await.unwrap(),
             retention: Retention::default(),
             limits: limits.clone(),
             clock: clock.clone(),
@@ -787,7 +787,7 @@ fn class_of(task: &Task) -> Class {
         Task::SignUp { .. } => Class::Registration,
         Task::SignIn { .. } => Class::Password,
         Task::Check(_) => Class::Check,
-        Task::Claim { .. } | Task::Verify { .. } => Class::Protection,
+        Task::Claim { .. } | Task::Attest { .. } => Class::Protection,
         Task::Account { command, .. } => match command {
             Command::Credential(CredentialCommand::SignIn(_)) => Class::Password,
             Command::Session(SessionCommand::Refresh { .. }) => Class::Refresh,
@@ -824,7 +824,7 @@ pub(crate) fn sign_up_as(identifier: Identifier) -> Task {
 }
 
 pub(crate) fn verify(user: UserId, identifier: Identifier, password: Option<&str>) -> Task {
-    Task::Verify {
+    Task::Attest {
         user,
         verification: tidegate_runtime::Verification {
             identifier,

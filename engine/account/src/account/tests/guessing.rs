@@ -90,7 +90,7 @@ fn a_success_takes_its_own_charge_back_and_no_other() {
     let mut world = World::signed_up();
     world.sign_in("wrong").refused();
     world.sign_in(PASSWORD).granted();
-    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 1);
+    assert_eq!(world.account.parts().unwrap().1.unknown_device.failures, 1);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_forged_device_token_is_a_stranger() {
     let sealed = world.account.parts().unwrap().1;
     assert_eq!(
         (
-            sealed.strangers.failures,
+            sealed.unknown_device.failures,
             sealed.devices[0].guesses.failures
         ),
         (5, 0)
@@ -206,5 +206,5 @@ fn an_account_is_signed_in_to_by_what_it_holds_and_by_nothing_else_that_led_to_i
     assert_eq!(refused, Refusal::Busy { retry_after_ms: 0 });
     // Nothing was compared, and the account's owner is charged for nothing.
     assert_eq!(world.verified, verified);
-    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 0);
+    assert_eq!(world.account.parts().unwrap().1.unknown_device.failures, 0);
 }

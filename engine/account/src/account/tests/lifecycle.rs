@@ -77,7 +77,7 @@ fn a_wrong_password_is_charged_and_told_as_any_other() {
         Refusal::InvalidCredentials
     );
     assert_eq!(world.events[1..], [SignInFailed]);
-    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 1);
+    assert_eq!(world.account.parts().unwrap().1.unknown_device.failures, 1);
 }
 
 #[test]

@@ -48,7 +48,7 @@ enum Drawn {
     Claim(usize, u8),
     VerifyBySession(usize, u8),
     /// With this password, or with none.
-    Verify(Option<&'static str>, u8),
+    Attest(Option<&'static str>, u8),
 }
 
 fn grant() -> impl Strategy<Value = usize> {
@@ -68,7 +68,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
     let verifications = prop_oneof![
         (grant(), address()).prop_map(|(grant, fill)| Drawn::VerifyBySession(grant, fill)),
         (prop::sample::select(PASSWORDS), address())
-            .prop_map(|(password, fill)| Drawn::Verify(password, fill)),
+            .prop_map(|(password, fill)| Drawn::Attest(password, fill)),
     ];
     prop_oneof![
         1 => Just(Drawn::SignUp),
@@ -117,7 +117,7 @@ fn name(command: &Command) -> &'static str {
         Command::Lifecycle(LifecycleCommand::SetStatus { .. }) => "set status",
         Command::Lifecycle(LifecycleCommand::Erase { .. }) => "erase",
         Command::Identifier(IdentifierCommand::Claim { .. }) => "claim",
-        Command::Identifier(IdentifierCommand::Verify(_)) => "verify",
+        Command::Identifier(IdentifierCommand::Attest(_)) => "verify",
     }
 }
 
@@ -174,7 +174,7 @@ fn command(drawn: &Drawn, grants: &[Grant]) -> Option<(Option<Idempotency>, Comm
         }),
         Drawn::Claim(n, fill) => claim(pick(*n)?, mail(*fill)),
         Drawn::VerifyBySession(n, fill) => verify(*fill, Some(pick(*n)?), None),
-        Drawn::Verify(password, fill) => verify(*fill, None, *password),
+        Drawn::Attest(password, fill) => verify(*fill, None, *password),
     };
     Some((None, command))
 }
@@ -258,7 +258,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
         .devices
         .iter()
         .map(|d| &d.guesses)
-        .chain([&sealed.strangers])
+        .chain([&sealed.unknown_device])
     {
         prop_assert!(lane.failed_at <= world.now);
     }

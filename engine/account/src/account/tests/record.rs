@@ -242,13 +242,13 @@ fn a_view_reads_what_was_written_in_place() {
         assert_eq!(view.revision(), world.account.revision());
         let hash = SecretHash::of_session(&grant.session_secret());
         let found = view.find(grant.session, &hash).unwrap();
-        let span = Span {
+        let expiry = Expiry {
             used_at: world.now,
             touched_at: world.now,
             idle_ms: world.policy.session.idle_ms,
             expires_at: grant.expires_at,
         };
-        assert_eq!((found.place, found.span), (0, span));
+        assert_eq!((found.place, found.expiry), (0, expiry));
         let forged = SecretHash::of_session(&Secret::new([0; 24]));
         assert_eq!(view.find(grant.session, &forged), None);
         assert_eq!(view.find(SessionId(0), &hash), None);

@@ -65,7 +65,7 @@ fn a_failed_sign_in_repeated_is_charged_once() {
         let reply = world.ask_with(Some(1), sign_in("wrong", None, Remember::Nothing));
         assert_eq!(reply.refused(), Refusal::InvalidCredentials);
     }
-    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 1);
+    assert_eq!(world.account.parts().unwrap().1.unknown_device.failures, 1);
 }
 
 #[test]

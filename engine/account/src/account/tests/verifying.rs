@@ -44,8 +44,8 @@ pub(super) fn set_up(password: &str, fill: u8) -> (World, Grant) {
 }
 
 pub(super) fn verify(fill: u8, session: Option<&Grant>, password: Option<&str>) -> Command {
-    Command::Identifier(IdentifierCommand::Verify(Box::new(
-        crate::command::Verify {
+    Command::Identifier(IdentifierCommand::Attest(Box::new(
+        crate::command::Attest {
             identifier: mail(fill),
             session: session.map(proof),
             password: password.map(|text| Password::parse(text).unwrap()),
@@ -488,7 +488,7 @@ fn a_claim_that_nobody_verified_lets_nobody_into_an_established_account() {
     let wrong = world.ask(verify(OTHER, None, Some("not the password")));
     assert_eq!(wrong.refused(), Refusal::ClaimExpired);
     assert_eq!(holds(&world), [(0x55, true), (MAIL, true)]);
-    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 1);
+    assert_eq!(world.account.parts().unwrap().1.unknown_device.failures, 1);
     world.sign_in(PASSWORD).granted();
 }
 

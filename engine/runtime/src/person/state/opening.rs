@@ -6,7 +6,7 @@ use tidegate_account::record::{Corrupt, View};
 use tidegate_account::{Account, ERASURE_BYTES, Erasure, Input, Late, Status};
 use tidegate_storage_api::StoreError;
 
-use super::{Desk, Phase};
+use super::{PersonState, Phase};
 use crate::admission::Counted;
 use crate::answer::Failure;
 use crate::person::Message;
@@ -19,7 +19,7 @@ use crate::shared::Standing;
 /// before, and nobody here knows.
 const UNSURE_MS: u64 = 60 * 60 * 1000;
 
-impl Desk {
+impl PersonState {
     /// Opens the warm form, or reads the person from storage.
     pub(super) fn load(&mut self) {
         let activation = self.activation.take();
@@ -34,8 +34,8 @@ impl Desk {
         });
         match (warm.flatten(), self.home) {
             (Some((record, WrappedKey::NONE)), _) => {
-                let opened = load::open_stand_in(&shared, self.user, &record);
-                self.stand_in(opened);
+                let opened = load::open_decoy(&shared, self.user, &record);
+                self.decoy(opened);
             }
             (Some((record, key)), _) => {
                 let opened = load::open(&shared, self.user, &record, key);
@@ -59,7 +59,7 @@ impl Desk {
     }
 
     pub(super) fn loaded(&mut self, loaded: Result<Loaded, StoreError>) {
-        if self.shared.standing(self.user, self.epoch) == Standing::Stranger {
+        if self.shared.standing(self.user, self.epoch) == Standing::NotOwner {
             return self.load();
         }
         match loaded {
@@ -81,13 +81,13 @@ impl Desk {
             Ok(Loaded {
                 record: Some(record),
                 key: None,
-            }) if is_stand_in(&record) => {
-                let opened = load::open_stand_in(&self.shared, self.user, &record);
+            }) if is_decoy(&record) => {
+                let opened = load::open_decoy(&self.shared, self.user, &record);
                 // What is in clear is believed when it opened, and not before.
                 if opened.is_ok() {
                     self.publish(record.to_vec(), WrappedKey::NONE);
                 }
-                self.stand_in(opened);
+                self.decoy(opened);
             }
             // A record whose key is destroyed is nobody's any more.
             Ok(Loaded { key: None, .. }) => self.opened(Err(StoreError::Corrupt)),
@@ -109,7 +109,7 @@ impl Desk {
 
     /// One that no key opens any more counts afresh: its tenant's keys have
     /// been rotated since.
-    fn stand_in(&mut self, opened: Result<Opened, Corrupt>) {
+    fn decoy(&mut self, opened: Result<Opened, Corrupt>) {
         match opened {
             Ok(opened) => self.opened(Ok(opened)),
             Err(Corrupt) => self.absent(),
@@ -160,6 +160,6 @@ impl Desk {
     }
 }
 
-fn is_stand_in(record: &[u8]) -> bool {
-    View::new(record).is_ok_and(|view| view.status() == Status::StandIn)
+fn is_decoy(record: &[u8]) -> bool {
+    View::new(record).is_ok_and(|view| view.status() == Status::Decoy)
 }

@@ -17,7 +17,7 @@ impl Person {
     /// Shaped like somebody who signed up with one identifier, because the
     /// size of a commit shows. Its password is no hash's output, and is never
     /// compared with.
-    pub(super) fn stand_in(user: UserId, tenant: u64, revision: u64, step: &Step<'_>) -> Person {
+    pub(super) fn decoy(user: UserId, tenant: u64, revision: u64, step: &Step<'_>) -> Person {
         let policy = &step.policy.password;
         let password = PasswordHash {
             memory_kib: policy.memory_kib,
@@ -33,7 +33,7 @@ impl Person {
                 user: *user.as_bytes(),
                 revision,
                 created_at: step.now_ms,
-                status: Status::StandIn,
+                status: Status::Decoy,
                 abandoned_at: 0,
                 sessions: Vec::new(),
             },
@@ -53,7 +53,7 @@ impl Person {
                     rule: PASSWORD_RULE_VERSION,
                     set_at: step.now_ms,
                 }),
-                strangers: Guesses::default(),
+                unknown_device: Guesses::default(),
                 devices: Vec::new(),
                 outcomes: Vec::new(),
             },
@@ -64,8 +64,8 @@ impl Person {
     /// its guesses are forgotten, an account when nothing of it was verified
     /// while its claims lived.
     pub(super) fn abandoned_at(&self, policy: &Policy) -> u64 {
-        if self.check.status == Status::StandIn {
-            let failed_at = self.sealed.strangers.failed_at;
+        if self.check.status == Status::Decoy {
+            let failed_at = self.sealed.unknown_device.failed_at;
             return failed_at.saturating_add(policy.guess.forget_ms);
         }
         let until = |row: &IdentifierRow| match row.hold {

@@ -14,8 +14,8 @@ use self::decision::{Decision, Shown, Standing, decide, outlives_recovery};
 use super::{Account, Held, Pending, Person, Step, Work, busy};
 use crate::audit::Act;
 use crate::command::{
-    Administrator, ClaimedIdentifier, Completion, Effect, PasswordCheck, PasswordWork, Request,
-    Source, Ticket, Verify,
+    Administrator, Attest, ClaimedIdentifier, Completion, Effect, PasswordCheck, PasswordWork,
+    Request, Source, Ticket,
 };
 use crate::device::Lane;
 use crate::event::{EndReason, EventKind};
@@ -43,7 +43,7 @@ pub(super) enum Next {
 }
 
 impl Account {
-    pub(super) fn verify(&mut self, request: Request, verify: Verify, step: &mut Step<'_>) {
+    pub(super) fn attest(&mut self, request: Request, verify: Attest, step: &mut Step<'_>) {
         let shown = match &verify.session {
             None => Shown::ByAnybody,
             Some(session) => match self.prove(&request, session, step.now_ms) {
@@ -78,7 +78,10 @@ impl Account {
 
     /// A password of an established account is guessed here as at a sign-in.
     fn admit_comparison(&self, standing: Standing, step: &Step<'_>) -> Result<(), Refusal> {
-        match (standing, self.admit(Lane::Strangers, Source::Clear, step)) {
+        match (
+            standing,
+            self.admit(Lane::UnknownDevice, Source::Clear, step),
+        ) {
             (Standing::Unused | Standing::Holder, _) | (_, Admission::Admit) => Ok(()),
             (Standing::Established, Admission::Wait) => Err(Refusal::Busy { retry_after_ms: 0 }),
             (Standing::Established, Admission::Hold { retry_after_ms }) => {
@@ -90,7 +93,7 @@ impl Account {
     fn compare(&mut self, attempt: Attempt, request: Request, step: &mut Step<'_>) {
         let password = attempt.password.clone();
         let stored = self.person.as_ref().and_then(Person::stored_hash);
-        let pending = self.start(request, Work::Verify(attempt));
+        let pending = self.start(request, Work::Attest(attempt));
         step.output.effects.push(Effect::Hash {
             pending,
             work: PasswordWork::Compare { password, stored },
@@ -114,8 +117,8 @@ impl Account {
         if (shown, attempt.standing) == (Shown::ByAnybody, Standing::Established)
             && let Some(person) = self.person_of(request)
         {
-            let strangers = &mut person.sealed.strangers;
-            strangers.fail(step.now_ms, &step.policy.guess);
+            let unknown_device = &mut person.sealed.unknown_device;
+            unknown_device.fail(step.now_ms, &step.policy.guess);
             step.event(EventKind::SignInFailed);
         }
         let identifier = &attempt.identifier;
@@ -250,7 +253,7 @@ impl Account {
     ) -> Reply {
         // What began under the old password must not end in a session.
         let old = |pending: &mut Pending| match pending.work {
-            Work::SignIn(_) | Work::Queued(_) | Work::Upgrade | Work::Verify(_) => true,
+            Work::SignIn(_) | Work::Queued(_) | Work::Upgrade | Work::Attest(_) => true,
             Work::SignUp(_) | Work::TakeOver(_) => false,
         };
         for pending in self.pending.extract_if(.., old) {
@@ -272,7 +275,7 @@ impl Account {
         }
         person.sealed.devices.clear();
         person.sealed.outcomes.clear();
-        person.sealed.strangers = Guesses::default();
+        person.sealed.unknown_device = Guesses::default();
         person.sealed.password = hash.map(|hash| PasswordRow {
             phc: hash.to_string(),
             rule: PASSWORD_RULE_VERSION,

@@ -3,10 +3,10 @@
 use tidegate_account::record::Corrupt;
 use tidegate_account::{Input, Part, PasswordHash, Rekey, Status, TenantId, read_text};
 
-use super::{Desk, Phase};
+use super::{PersonState, Phase};
 use crate::person::commit;
 
-impl Desk {
+impl PersonState {
     /// Hashes the identifiers under the newest index key, encrypts the password
     /// under the newest pepper, and wraps the person's key under the tenant's
     /// newest: all in the next commit.
@@ -26,7 +26,7 @@ impl Desk {
         let (Some((check, sealed)), Some(key)) = (account.parts(), key) else {
             return Ok(None);
         };
-        if check.status == Status::StandIn {
+        if check.status == Status::Decoy {
             return Ok(None);
         }
         let shared = &self.shared;

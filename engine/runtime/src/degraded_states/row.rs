@@ -4,16 +4,18 @@
 //! milliseconds) | 1 and the request's idempotency key 16 and hash 32, or 0
 //! | count u16 LE | session ids u64 LE.
 
-use tidegate_account::{Ended, Idempotency, Interim, SessionId};
+use tidegate_account::{DegradedDecision, Ended, Idempotency, SessionId};
 
 const VERSION: u8 = 1;
 
 /// `None` when nothing of a person was ended.
-pub(super) fn encode(decided: &[Interim]) -> Option<Vec<u8>> {
+pub(super) fn encode(decided: &[DegradedDecision]) -> Option<Vec<u8>> {
     let mut row = vec![VERSION];
-    let ended = decided.iter().filter_map(|interim| match interim {
-        Interim::Ended(ended) => Some(ended),
-        Interim::Failed { .. } | Interim::LetIn(_) | Interim::Kept { .. } => None,
+    let ended = decided.iter().filter_map(|degraded| match degraded {
+        DegradedDecision::Ended(ended) => Some(ended),
+        DegradedDecision::Failed { .. }
+        | DegradedDecision::Established(_)
+        | DegradedDecision::Kept { .. } => None,
     });
     for ended in ended {
         row.extend_from_slice(&ended.at.to_le_bytes());
@@ -88,7 +90,7 @@ mod tests {
         fn what_was_written_is_read_and_half_a_row_is_not(
             all in prop::collection::vec(ended(), 1..5), cut in any::<prop::sample::Index>(),
         ) {
-            let decided: Vec<_> = all.iter().cloned().map(Interim::Ended).collect();
+            let decided: Vec<_> = all.iter().cloned().map(DegradedDecision::Ended).collect();
             let row = encode(&decided).unwrap();
             prop_assert_eq!(decode(&row), Some(all.clone()));
             let short = &row[..cut.index(row.len())];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidegate_account::TenantId;
 use tidegate_storage_api::StoreError;
 
-use super::{Desk, Phase};
+use super::{PersonState, Phase};
 use crate::answer::{Answer, Failure};
 use crate::person::parts::{self, PartRow};
 use crate::person::{Job, Message};
@@ -35,7 +35,7 @@ impl Fetching {
     }
 }
 
-impl Desk {
+impl PersonState {
     /// Reads the parts that the job in front waits for, once nothing of the
     /// person waits to be durable.
     pub(super) fn fetch(&mut self) {

@@ -1,8 +1,8 @@
 //! The actor's desk: what it holds while its person is hot. The order is
 //! always commit, publish, reply.
 
+mod degraded;
 mod fetching;
-mod interim;
 mod opening;
 mod rekeying;
 mod settling;
@@ -28,11 +28,11 @@ use crate::ports::{HashDone, HashJob, HashWork};
 use crate::shared::{Shared, Standing};
 use crate::tenants::{Tenant, pretend};
 use crate::warm::{Warm, WriteBehind};
+use degraded::{Settling, Shadow, goes_on_with};
 use fetching::Fetching;
-use interim::{Settling, Shadow, goes_on_with};
 
 /// What an actor holds.
-pub(crate) struct Desk {
+pub(crate) struct PersonState {
     shared: Arc<Shared>,
     home: Option<Home>,
     user: UserId,
@@ -121,15 +121,15 @@ impl Held {
     }
 }
 
-impl Desk {
+impl PersonState {
     pub(super) fn open(
         shared: Arc<Shared>,
         user: UserId,
         epoch: u64,
         activation: Option<Counted>,
         myself: ActorRef<Message>,
-    ) -> Desk {
-        let mut desk = Desk {
+    ) -> PersonState {
+        let mut state = PersonState {
             shared,
             home: Home::of(user),
             user,
@@ -152,8 +152,8 @@ impl Desk {
             settling: None,
             life: 0,
         };
-        desk.load();
-        desk
+        state.load();
+        state
     }
 
     pub(super) fn take(&mut self, message: Message) {
@@ -239,8 +239,8 @@ impl Desk {
             | What::Rekey => shared.standing_to_change(self.user, self.epoch),
         };
         match standing {
-            Standing::CutOff { age_ms } => self.job_interim(job, age_ms),
-            Standing::Owner | Standing::Stranger => {
+            Standing::CutOff { age_ms } => self.job_degraded(job, age_ms),
+            Standing::Owner | Standing::NotOwner => {
                 self.queue.push_back(job);
                 self.look_again();
             }
@@ -251,12 +251,12 @@ impl Desk {
     fn job(&mut self, job: Job, parts: &[Part]) {
         let standing = self.shared.standing(self.user, self.epoch);
         if let Standing::CutOff { age_ms } = standing {
-            return self.job_interim(job, age_ms);
+            return self.job_degraded(job, age_ms);
         }
         let Some((what, held)) = self.in_time(job) else {
             return;
         };
-        if standing == Standing::Stranger {
+        if standing == Standing::NotOwner {
             // What is known here may not be so any more.
             let failure = Failure::NotOwner(self.user.slot());
             return held.answer(Answer::Failed(failure), self.epoch);
@@ -470,7 +470,7 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for PersonState {
     fn drop(&mut self) {
         if self.soundness == Soundness::InTheMiddle {
             tracing::error!(event = "person.broken", user = %self.user);

@@ -40,15 +40,15 @@ pub(crate) async fn settle(engine: WeakEngine) {
         let shared = engine.shared();
         let cut_off = shared.is_cut_off();
         shared.meters.cut_off.set(f64::from(u8::from(cut_off)));
-        let people = u32::try_from(shared.interims.people_count()).unwrap_or(u32::MAX);
-        shared.meters.interim_people.set(f64::from(people));
+        let people = u32::try_from(shared.degraded_states.people_count()).unwrap_or(u32::MAX);
+        shared.meters.degraded_people.set(f64::from(people));
         if people == 0 || cut_off {
             continue;
         }
         let per_s = u64::from(shared.limits.settle_per_s);
         let most = usize::try_from((per_s * TICK_MS / 1000).max(1)).unwrap_or(1);
         let ours = |user| shared.ownership.epoch_of(user).is_some();
-        for user in shared.interims.to_settle(most, ours) {
+        for user in shared.degraded_states.to_settle(most, ours) {
             engine.seat(user, What::Settle, u64::MAX, None);
         }
     }
@@ -82,7 +82,7 @@ pub(crate) async fn cool(engine: WeakEngine) {
         let shared = engine.shared();
         let now_ms = shared.clock.unix_ms();
         let ours = |user| shared.ownership.epoch_of(user).is_some();
-        for written in shared.interims.expire(now_ms, ours) {
+        for written in shared.degraded_states.expire(now_ms, ours) {
             // What stays is dropped the next time that the journal is read.
             let _ = written.await;
         }

@@ -36,7 +36,7 @@ pub const INTERIM_GUESSES_MAX: usize = 3;
 
 /// What was decided while the store was out of reach.
 #[derive(Clone, Debug)]
-pub enum Interim {
+pub enum DegradedDecision {
     /// Sessions were ended.
     Ended(Ended),
     /// A wrong password was tried, from a known device or by a stranger.
@@ -47,7 +47,7 @@ pub enum Interim {
         at: u64,
     },
     /// Somebody was let in for a while.
-    LetIn(Box<Provisional>),
+    Established(Box<Provisional>),
     /// A refresh token was kept.
     Kept {
         /// Of which session.
@@ -93,7 +93,7 @@ impl Provisional {
 
 /// What is answered meanwhile.
 #[derive(Clone, Debug)]
-pub enum InterimReply {
+pub enum DegradedReply {
     /// The session goes on under the same refresh token.
     Refreshed(Grant),
     /// The person is in for a while.
@@ -112,7 +112,7 @@ pub enum InterimReply {
 
 /// One input.
 #[derive(Debug)]
-pub enum InterimInput {
+pub enum DegradedInput {
     /// A command, which gets one reply under its ticket.
     Command(Asked),
     /// Work done.
@@ -126,46 +126,48 @@ pub enum InterimInput {
 
 /// What one input led to.
 #[derive(Debug, Default)]
-pub struct InterimOutput {
+pub struct DegradedOutput {
     /// Replies, by ticket.
-    pub replies: Vec<(Ticket, InterimReply)>,
+    pub replies: Vec<(Ticket, DegradedReply)>,
     /// Work to do.
     pub effects: Vec<Effect>,
     /// What was decided, to be kept before any of the replies leave.
-    pub decided: Vec<Interim>,
+    pub decided: Vec<DegradedDecision>,
 }
 
 /// An account as it was when the store was last heard, and what was decided
 /// since.
 #[derive(Debug)]
-pub struct InterimAccount {
+pub struct DegradedAccount {
     account: Account,
-    decided: Vec<Interim>,
+    decided: Vec<DegradedDecision>,
 }
 
-impl InterimAccount {
+impl DegradedAccount {
     /// From the account as it is stored, the uses that only memory knows, and
     /// earlier decisions.
     #[must_use]
     pub fn new(
         mut account: Account,
         uses: &[(SessionId, u64)],
-        decided: Vec<Interim>,
-    ) -> InterimAccount {
+        decided: Vec<DegradedDecision>,
+    ) -> DegradedAccount {
         account.touch(uses);
         if let Some(person) = &mut account.person {
-            for interim in &decided {
-                match interim {
-                    Interim::Ended(ended) => person
+            for degraded in &decided {
+                match degraded {
+                    DegradedDecision::Ended(ended) => person
                         .check
                         .sessions
                         .retain(|session| !ended.sessions.contains(&session.id())),
-                    Interim::LetIn(one) => person.check.sessions.push(one.session.clone()),
-                    Interim::Failed { .. } | Interim::Kept { .. } => {}
+                    DegradedDecision::Established(one) => {
+                        person.check.sessions.push(one.session.clone())
+                    }
+                    DegradedDecision::Failed { .. } | DegradedDecision::Kept { .. } => {}
                 }
             }
         }
-        InterimAccount { account, decided }
+        DegradedAccount { account, decided }
     }
 
     /// Whether a command waits for work.
@@ -181,8 +183,8 @@ impl InterimAccount {
         now_ms: u64,
         entropy: Entropy,
         policy: &Policy,
-        input: InterimInput,
-    ) -> InterimOutput {
+        input: DegradedInput,
+    ) -> DegradedOutput {
         let mut policy = policy.clone();
         policy.session.idle_ms = policy.grace_ms;
         policy.session.lifetime_ms = policy.grace_ms;
@@ -193,11 +195,11 @@ impl InterimAccount {
             output: super::Output::default(),
         };
         match input {
-            InterimInput::Command(asked) => {
+            DegradedInput::Command(asked) => {
                 let (request, command) = asked.split();
                 self.command(request, command, &mut step)
             }
-            InterimInput::Completion {
+            DegradedInput::Completion {
                 pending,
                 completion,
             } => self.complete(pending, completion, &mut step),
@@ -209,9 +211,9 @@ impl InterimAccount {
         request: Request,
         command: Command,
         step: &mut Step<'_>,
-    ) -> InterimOutput {
+    ) -> DegradedOutput {
         let ticket = request.ticket;
-        let mut output = InterimOutput::default();
+        let mut output = DegradedOutput::default();
         if let Some(reply) = self.earlier(&request) {
             output.replies.push((ticket, reply));
             return output;
@@ -228,7 +230,7 @@ impl InterimAccount {
                     token: &token,
                 };
                 let reply = self.refresh(&request, &proof, step);
-                if let InterimReply::Refreshed(grant) = &reply {
+                if let DegradedReply::Refreshed(grant) = &reply {
                     output.decided.extend(self.keeping(grant, step));
                 }
                 output.replies.push((ticket, reply));
@@ -240,14 +242,14 @@ impl InterimAccount {
                 let ended_by = |()| self.account.revoke(&request, by.session, scope, step);
                 let reply = match proven.map(ended_by) {
                     // There was none to end: nothing is decided.
-                    Ok(Reply::Session(SessionReply::Revoked(0))) => InterimReply::Ended(0),
+                    Ok(Reply::Session(SessionReply::Revoked(0))) => DegradedReply::Ended(0),
                     Ok(Reply::Session(SessionReply::Revoked(count))) => {
-                        output.decided.push(Interim::Ended(Ended {
+                        output.decided.push(DegradedDecision::Ended(Ended {
                             sessions: ended(step),
                             request: request.idempotency,
                             at: step.now_ms,
                         }));
-                        InterimReply::Ended(count)
+                        DegradedReply::Ended(count)
                     }
                     Ok(
                         Reply::Session(SessionReply::Refreshed(_) | SessionReply::Sessions(_))
@@ -256,7 +258,7 @@ impl InterimAccount {
                         | Reply::Identifier(_)
                         | Reply::No(_),
                     )
-                    | Err(_) => InterimReply::Unavailable,
+                    | Err(_) => DegradedReply::Unavailable,
                 };
                 output.replies.push((ticket, reply));
             }
@@ -268,8 +270,8 @@ impl InterimAccount {
             | Command::Lifecycle(
                 LifecycleCommand::SetStatus { .. } | LifecycleCommand::Erase { .. },
             )
-            | Command::Identifier(IdentifierCommand::Claim { .. } | IdentifierCommand::Verify(_)) => {
-                output.replies.push((ticket, InterimReply::Unavailable))
+            | Command::Identifier(IdentifierCommand::Claim { .. } | IdentifierCommand::Attest(_)) => {
+                output.replies.push((ticket, DegradedReply::Unavailable))
             }
         }
         self.decided.extend(output.decided.iter().cloned());
@@ -277,24 +279,24 @@ impl InterimAccount {
     }
 
     /// What was answered to the same request already.
-    fn earlier(&self, request: &Request) -> Option<InterimReply> {
+    fn earlier(&self, request: &Request) -> Option<DegradedReply> {
         let key = request.idempotency.as_ref()?;
-        self.decided.iter().find_map(|interim| match interim {
-            Interim::Ended(ended) if ended.request.as_ref() == Some(key) => {
+        self.decided.iter().find_map(|degraded| match degraded {
+            DegradedDecision::Ended(ended) if ended.request.as_ref() == Some(key) => {
                 let count = u32::try_from(ended.sessions.len()).unwrap_or(u32::MAX);
-                Some(InterimReply::Ended(count))
+                Some(DegradedReply::Ended(count))
             }
-            Interim::LetIn(one) if one.request.as_ref() == Some(key) => {
-                Some(InterimReply::Provisional(one.grant.clone()))
+            DegradedDecision::Established(one) if one.request.as_ref() == Some(key) => {
+                Some(DegradedReply::Provisional(one.grant.clone()))
             }
-            Interim::Ended(_)
-            | Interim::LetIn(_)
-            | Interim::Failed { .. }
-            | Interim::Kept { .. } => None,
+            DegradedDecision::Ended(_)
+            | DegradedDecision::Established(_)
+            | DegradedDecision::Failed { .. }
+            | DegradedDecision::Kept { .. } => None,
         })
     }
 
-    fn refresh(&self, request: &Request, proof: &Proof<'_>, step: &Step<'_>) -> InterimReply {
+    fn refresh(&self, request: &Request, proof: &Proof<'_>, step: &Step<'_>) -> DegradedReply {
         let by = SessionProof {
             session: proof.session,
             secret: session_secret(proof.family),
@@ -302,10 +304,10 @@ impl InterimAccount {
         let person = self.account.person.as_ref();
         let (Ok(place), Some(person)) = (self.account.prove(request, &by, step.now_ms), person)
         else {
-            return InterimReply::Unavailable;
+            return DegradedReply::Unavailable;
         };
         if person.check.status != Status::Active {
-            return InterimReply::Unavailable;
+            return DegradedReply::Unavailable;
         }
         let row = &person.check.sessions[place];
         let presented = row.presented(proof.family, proof.token, step.now_ms);
@@ -316,27 +318,27 @@ impl InterimAccount {
             Verdict::EndFamily | Verdict::Refuse => None,
         };
         let Some(token) = token else {
-            return InterimReply::Unavailable;
+            return DegradedReply::Unavailable;
         };
         let mut grant = row.grant(self.account.user, proof.family, token, step.now_ms);
         let prolonged = step.now_ms.saturating_add(step.policy.grace_ms);
         let prolonged = prolonged.min(grant.expires_at);
         grant.idle_expires_at = grant.idle_expires_at.max(prolonged);
-        InterimReply::Refreshed(grant)
+        DegradedReply::Refreshed(grant)
     }
 
     /// A replacement that was under way when the store went may still come to
     /// be; then this token is the one before the current one.
-    fn keeping(&self, grant: &Grant, step: &Step<'_>) -> Option<Interim> {
+    fn keeping(&self, grant: &Grant, step: &Step<'_>) -> Option<DegradedDecision> {
         let (session, token) = (grant.session, SecretHash::of_refresh(&grant.refresh).0);
-        let known = self.decided.iter().any(|interim| {
+        let known = self.decided.iter().any(|degraded| {
             matches!(
-                interim,
-                Interim::Kept { session: of, token: known, .. }
+                degraded,
+                DegradedDecision::Kept { session: of, token: known, .. }
                     if *of == session && *known == token
             )
         });
-        (!known).then_some(Interim::Kept {
+        (!known).then_some(DegradedDecision::Kept {
             session,
             token,
             at: step.now_ms,
@@ -348,18 +350,18 @@ impl InterimAccount {
         request: Request,
         mut sign_in: SignIn,
         step: &mut Step<'_>,
-    ) -> InterimOutput {
+    ) -> DegradedOutput {
         let ticket = request.ticket;
-        let mut output = InterimOutput::default();
+        let mut output = DegradedOutput::default();
         if !self.may_guess() {
-            output.replies.push((ticket, InterimReply::Unavailable));
+            output.replies.push((ticket, DegradedReply::Unavailable));
             return output;
         }
         // A device that nobody remembers later would be forgotten at once.
         sign_in.remember = Remember::Nothing;
         let person = self.account.person.as_ref();
         let lane = person.map(|person| person.sealed.lane(sign_in.device.as_ref()));
-        let known = lane.is_some_and(|lane| lane != Lane::Strangers);
+        let known = lane.is_some_and(|lane| lane != Lane::UnknownDevice);
         let command = Command::Credential(CredentialCommand::SignIn(sign_in));
         if let Some(Command::Credential(CredentialCommand::SignIn(sign_in))) =
             self.account.first_time(&request, command, step)
@@ -370,13 +372,13 @@ impl InterimAccount {
             let earlier = core::mem::take(&mut step.output.replies);
             let durable = earlier
                 .into_iter()
-                .map(|(ticket, reply)| (ticket, InterimReply::Durable(reply)));
+                .map(|(ticket, reply)| (ticket, DegradedReply::Durable(reply)));
             output.replies.extend(durable);
         }
         let refused = core::mem::take(&mut step.output.replies).into_iter();
         output.replies.extend(refused.map(|(ticket, reply)| {
             let said = match reply {
-                Reply::No(refusal) if known => InterimReply::No(refusal),
+                Reply::No(refusal) if known => DegradedReply::No(refusal),
                 Reply::No(_)
                 | Reply::Credential(CredentialReply::SignedUp(_))
                 | Reply::Credential(CredentialReply::SignedIn(_))
@@ -386,7 +388,7 @@ impl InterimAccount {
                 | Reply::Lifecycle(LifecycleReply::StatusSet(_))
                 | Reply::Lifecycle(LifecycleReply::Erased(_))
                 | Reply::Identifier(IdentifierReply::Claimed(_))
-                | Reply::Identifier(IdentifierReply::Verified(_)) => InterimReply::Unsaid,
+                | Reply::Identifier(IdentifierReply::Verified(_)) => DegradedReply::Unsaid,
             };
             (ticket, said)
         }));
@@ -395,7 +397,8 @@ impl InterimAccount {
     }
 
     fn may_guess(&self) -> bool {
-        let failed = |interim: &&Interim| matches!(interim, Interim::Failed { .. });
+        let failed =
+            |degraded: &&DegradedDecision| matches!(degraded, DegradedDecision::Failed { .. });
         let guessed = self.decided.iter().filter(failed).count();
         guessed + self.account.pending.len() < INTERIM_GUESSES_MAX
     }
@@ -405,8 +408,8 @@ impl InterimAccount {
         id: PendingId,
         completion: Completion,
         step: &mut Step<'_>,
-    ) -> InterimOutput {
-        let mut output = InterimOutput::default();
+    ) -> DegradedOutput {
+        let mut output = DegradedOutput::default();
         let mut all = self.account.pending.iter_mut();
         let pending = all.find(|pending| pending.id == id);
         let Some(Pending {
@@ -421,7 +424,7 @@ impl InterimAccount {
         // No outcome is kept that nobody may be told later.
         let idempotency = request.idempotency.take();
         let password = self.password();
-        let strangers = self.strangers_that_wait();
+        let unknown_device = self.unknown_devices_that_wait();
         self.account.complete(id, completion, step);
         // The password is hashed anew when the store is back.
         let upgrade = |pending: &Pending| !matches!(pending.work, Work::Upgrade);
@@ -433,30 +436,32 @@ impl InterimAccount {
             let said = match reply {
                 Reply::Credential(CredentialReply::SignedIn(grant)) => {
                     if let (false, Some(session)) = (decided, self.row(grant.session)) {
-                        output.decided.push(Interim::LetIn(Box::new(Provisional {
-                            grant: grant.clone(),
-                            tenant,
-                            request: idempotency.clone(),
-                            session,
-                            password,
-                        })));
+                        output
+                            .decided
+                            .push(DegradedDecision::Established(Box::new(Provisional {
+                                grant: grant.clone(),
+                                tenant,
+                                request: idempotency.clone(),
+                                session,
+                                password,
+                            })));
                     }
-                    InterimReply::Provisional(grant)
+                    DegradedReply::Provisional(grant)
                 }
                 Reply::No(Refusal::InvalidCredentials) => {
                     if !decided {
-                        output.decided.push(Interim::Failed {
+                        output.decided.push(DegradedDecision::Failed {
                             device: lane.device(),
                             at: step.now_ms,
                         });
                     }
                     match lane {
-                        Lane::Strangers => InterimReply::Unsaid,
-                        Lane::Device(_) => InterimReply::No(Refusal::InvalidCredentials),
+                        Lane::UnknownDevice => DegradedReply::Unsaid,
+                        Lane::Device(_) => DegradedReply::No(Refusal::InvalidCredentials),
                     }
                 }
-                Reply::No(Refusal::Throttled { .. }) if strangers.contains(&ticket) => {
-                    InterimReply::Unsaid
+                Reply::No(Refusal::Throttled { .. }) if unknown_device.contains(&ticket) => {
+                    DegradedReply::Unsaid
                 }
                 Reply::No(
                     refusal @ (Refusal::InvalidToken
@@ -475,7 +480,7 @@ impl InterimAccount {
                     | Refusal::LimitReached
                     | Refusal::StaleSignIn
                     | Refusal::Busy { .. }),
-                ) => InterimReply::No(refusal),
+                ) => DegradedReply::No(refusal),
                 Reply::Credential(CredentialReply::SignedUp(_))
                 | Reply::Session(SessionReply::Refreshed(_))
                 | Reply::Session(SessionReply::Sessions(_))
@@ -483,7 +488,7 @@ impl InterimAccount {
                 | Reply::Lifecycle(LifecycleReply::StatusSet(_))
                 | Reply::Lifecycle(LifecycleReply::Erased(_))
                 | Reply::Identifier(IdentifierReply::Claimed(_))
-                | Reply::Identifier(IdentifierReply::Verified(_)) => InterimReply::Unavailable,
+                | Reply::Identifier(IdentifierReply::Verified(_)) => DegradedReply::Unavailable,
             };
             output.replies.push((ticket, said));
         }
@@ -493,17 +498,17 @@ impl InterimAccount {
 
     /// Those without a known device whose sign-in waits for others: what becomes
     /// of it says how the others came out.
-    fn strangers_that_wait(&self) -> Vec<Ticket> {
+    fn unknown_devices_that_wait(&self) -> Vec<Ticket> {
         let pending = self.account.pending.iter();
-        let strangers = pending.filter(|pending| match &pending.work {
-            Work::Queued(sign_in) => self.account.lane(sign_in) == Lane::Strangers,
+        let unknown_device = pending.filter(|pending| match &pending.work {
+            Work::Queued(sign_in) => self.account.lane(sign_in) == Lane::UnknownDevice,
             Work::SignUp(_)
             | Work::SignIn(_)
             | Work::Upgrade
-            | Work::Verify(_)
+            | Work::Attest(_)
             | Work::TakeOver(_) => false,
         });
-        strangers
+        unknown_device
             .flat_map(|pending| pending.tickets.iter().copied())
             .collect()
     }
@@ -566,7 +571,7 @@ fn ended(step: &Step<'_>) -> Vec<SessionId> {
 fn password_digest(person: &super::Person) -> [u8; 32] {
     let phc = person.sealed.password.as_ref();
     tagged(
-        "tg-interim-password-1",
+        "tg-degraded-password-1",
         &[phc.map_or(&[][..], |row| row.phc.as_bytes())],
     )
 }
@@ -575,21 +580,23 @@ impl Account {
     /// Takes over what was decided while the store was out of reach. A session
     /// that somebody was let in with becomes one of the account's when the
     /// account still lets that password in.
-    pub(super) fn adopt(&mut self, decided: Vec<Interim>, step: &mut Step<'_>) {
-        for interim in decided {
-            match interim {
-                Interim::Ended(ended) => self.end_for_good(ended, step),
-                Interim::Failed { device, at } => {
+    pub(super) fn adopt(&mut self, decided: Vec<DegradedDecision>, step: &mut Step<'_>) {
+        for degraded in decided {
+            match degraded {
+                DegradedDecision::Ended(ended) => self.end_for_good(ended, step),
+                DegradedDecision::Failed { device, at } => {
                     let Some(person) = &mut self.person else {
                         continue;
                     };
-                    let lane = device.map_or(Lane::Strangers, Lane::Device);
+                    let lane = device.map_or(Lane::UnknownDevice, Lane::Device);
                     let guesses = person.sealed.guesses_mut(lane);
                     guesses.fail(at.min(step.now_ms), &step.policy.guess);
                     step.event(EventKind::SignInFailed);
                 }
-                Interim::LetIn(one) => self.let_stay(*one, step),
-                Interim::Kept { session, token, .. } => self.repeat_longer(session, &token, step),
+                DegradedDecision::Established(one) => self.let_stay(*one, step),
+                DegradedDecision::Kept { session, token, .. } => {
+                    self.repeat_longer(session, &token, step)
+                }
             }
         }
     }

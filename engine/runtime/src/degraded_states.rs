@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tidegate_account::{Interim, Refusal, SecretHash, SessionId, UserId};
+use tidegate_account::{DegradedDecision, Refusal, SecretHash, SessionId, UserId};
 use tidegate_storage_api::{
     Commit, Key, KeyRange, MemoryStore, Stamp, Store, StoreError, StoreFuture, SystemPart,
 };
@@ -24,7 +24,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What was decided, and has not been taken over yet.
-pub struct Interims {
+pub struct DegradedStates {
     journal: Arc<dyn Store>,
     kept: RwLock<Kept>,
     /// How many people: a check looks no further while it is 0.
@@ -33,14 +33,18 @@ pub struct Interims {
 
 #[derive(Default)]
 struct Kept {
-    people: BTreeMap<UserId, Vec<Interim>>,
+    people: BTreeMap<UserId, Vec<DegradedDecision>>,
     /// Those whose accounts have something to take over.
     waiting: BTreeSet<UserId>,
 }
 
 impl Kept {
     /// Changes what is kept of a person.
-    fn change<T>(&mut self, user: UserId, change: impl FnOnce(&mut Vec<Interim>) -> T) -> T {
+    fn change<T>(
+        &mut self,
+        user: UserId,
+        change: impl FnOnce(&mut Vec<DegradedDecision>) -> T,
+    ) -> T {
         let decided = self.people.entry(user).or_default();
         let changed = change(decided);
         match decided.iter().any(settles) {
@@ -60,15 +64,15 @@ pub(crate) struct Taken {
     /// So many of those that are taken over in any case.
     settled: usize,
     /// A session that goes on.
-    let_in: Option<SessionId>,
+    established: Option<SessionId>,
 }
 
-impl Interims {
+impl DegradedStates {
     /// Takes up what a node's journal holds.
     ///
     /// # Errors
     /// As the journal; `Corrupt` when a row cannot be read.
-    pub async fn open(journal: Arc<dyn Store>) -> Result<Interims, StoreError> {
+    pub async fn open(journal: Arc<dyn Store>) -> Result<DegradedStates, StoreError> {
         let mut kept = Kept::default();
         let mut range = KeyRange::revoked();
         loop {
@@ -82,11 +86,11 @@ impl Interims {
                 let user = UserId::from_bytes(*user.ok_or(StoreError::Corrupt)?);
                 let ended = row::decode(value).ok_or(StoreError::Corrupt)?;
                 kept.change(user, |decided| {
-                    decided.extend(ended.into_iter().map(Interim::Ended));
+                    decided.extend(ended.into_iter().map(DegradedDecision::Ended));
                 });
             }
         }
-        Ok(Interims {
+        Ok(DegradedStates {
             journal,
             count: AtomicUsize::new(kept.people.len()),
             kept: RwLock::new(kept),
@@ -95,8 +99,8 @@ impl Interims {
 
     /// Nothing yet, and a journal that ends with the process.
     #[must_use]
-    pub fn in_memory() -> Interims {
-        Interims {
+    pub fn in_memory() -> DegradedStates {
+        DegradedStates {
             journal: Arc::new(MemoryStore::new()),
             kept: RwLock::default(),
             count: AtomicUsize::new(0),
@@ -123,7 +127,7 @@ impl Interims {
     }
 
     /// What was decided of a person.
-    pub(crate) fn of(&self, user: UserId) -> Vec<Interim> {
+    pub(crate) fn of(&self, user: UserId) -> Vec<DegradedDecision> {
         match self.people_count() {
             0 => Vec::new(),
             _ => self.read().people.get(&user).cloned().unwrap_or_default(),
@@ -141,17 +145,21 @@ impl Interims {
     }
 
     /// Keeps a decision. A revocation is in effect at once, and safe when
-    /// [`Interims::write_down`] is done.
-    pub(crate) fn add(&self, user: UserId, interim: Interim) {
+    /// [`DegradedStates::write_down`] is done.
+    pub(crate) fn add(&self, user: UserId, degraded: DegradedDecision) {
         self.change(|kept| {
             kept.change(user, |decided| {
-                if let Interim::Ended(ended) = &interim {
+                if let DegradedDecision::Ended(ended) = &degraded {
                     decided.retain(|earlier| match earlier {
-                        Interim::LetIn(one) => !ended.sessions.contains(&one.grant.session),
-                        Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => true,
+                        DegradedDecision::Established(one) => {
+                            !ended.sessions.contains(&one.grant.session)
+                        }
+                        DegradedDecision::Ended(_)
+                        | DegradedDecision::Failed { .. }
+                        | DegradedDecision::Kept { .. } => true,
                     });
                 }
-                decided.push(interim);
+                decided.push(degraded);
             });
         });
     }
@@ -183,11 +191,11 @@ impl Interims {
         kept.people
             .get(&ask.user)?
             .iter()
-            .find_map(|interim| match interim {
-                Interim::Ended(ended) if ended.sessions.contains(&ask.session) => {
+            .find_map(|degraded| match degraded {
+                DegradedDecision::Ended(ended) if ended.sessions.contains(&ask.session) => {
                     Some(Outcome::No(Refusal::InvalidToken))
                 }
-                Interim::LetIn(one)
+                DegradedDecision::Established(one)
                     if one.grant.session == ask.session
                         && one.tenant == ask.tenant
                         && one.is_proven_by(secret)
@@ -201,23 +209,35 @@ impl Interims {
                         methods: one.grant.methods,
                     }))
                 }
-                Interim::Ended(_)
-                | Interim::LetIn(_)
-                | Interim::Failed { .. }
-                | Interim::Kept { .. } => None,
+                DegradedDecision::Ended(_)
+                | DegradedDecision::Established(_)
+                | DegradedDecision::Failed { .. }
+                | DegradedDecision::Kept { .. } => None,
             })
     }
 
     /// What a person's account has to take over: everything but sessions that
-    /// somebody was let in with, of which only `let_in`.
-    pub(crate) fn take(&self, user: UserId, let_in: Option<SessionId>) -> (Vec<Interim>, Taken) {
+    /// somebody was let in with, of which only `established`.
+    pub(crate) fn take(
+        &self,
+        user: UserId,
+        established: Option<SessionId>,
+    ) -> (Vec<DegradedDecision>, Taken) {
         let mut taken = self.of(user);
-        taken.retain(|interim| match interim {
-            Interim::LetIn(one) => Some(one.grant.session) == let_in,
-            Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => true,
+        taken.retain(|degraded| match degraded {
+            DegradedDecision::Established(one) => Some(one.grant.session) == established,
+            DegradedDecision::Ended(_)
+            | DegradedDecision::Failed { .. }
+            | DegradedDecision::Kept { .. } => true,
         });
-        let settled = taken.iter().filter(|interim| settles(interim)).count();
-        (taken, Taken { settled, let_in })
+        let settled = taken.iter().filter(|degraded| settles(degraded)).count();
+        (
+            taken,
+            Taken {
+                settled,
+                established,
+            },
+        )
     }
 
     /// An account has taken these over, and it is durable. The journal follows
@@ -227,9 +247,13 @@ impl Interims {
             let row = kept.change(user, |decided| {
                 let written = decided.iter().any(is_written);
                 let mut left = taken.settled;
-                decided.retain(|interim| match interim {
-                    Interim::LetIn(one) => Some(one.grant.session) != taken.let_in,
-                    Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => {
+                decided.retain(|degraded| match degraded {
+                    DegradedDecision::Established(one) => {
+                        Some(one.grant.session) != taken.established
+                    }
+                    DegradedDecision::Ended(_)
+                    | DegradedDecision::Failed { .. }
+                    | DegradedDecision::Kept { .. } => {
                         let goes = left > 0;
                         left = left.saturating_sub(1);
                         !goes
@@ -255,12 +279,12 @@ impl Interims {
         now_ms: u64,
         ours: impl Fn(UserId) -> bool,
     ) -> Vec<StoreFuture<Stamp>> {
-        let is_over = |user: UserId, interim: &Interim| {
+        let is_over = |user: UserId, degraded: &DegradedDecision| {
             let old = |at: u64| !ours(user) && now_ms >= at.saturating_add(KEPT_MS);
-            match interim {
-                Interim::LetIn(one) => now_ms >= one.grant.expires_at,
-                Interim::Ended(ended) => old(ended.at),
-                Interim::Failed { at, .. } | Interim::Kept { at, .. } => old(*at),
+            match degraded {
+                DegradedDecision::Established(one) => now_ms >= one.grant.expires_at,
+                DegradedDecision::Ended(ended) => old(ended.at),
+                DegradedDecision::Failed { at, .. } | DegradedDecision::Kept { at, .. } => old(*at),
             }
         };
         let users: Vec<UserId> = {
@@ -271,12 +295,12 @@ impl Interims {
             with_some.map(|(user, _)| *user).collect()
         };
         let drop = |user| {
-            let over = |interim: &Interim| is_over(user, interim);
-            let of_journal = |interim: &Interim| is_written(interim) && over(interim);
+            let over = |degraded: &DegradedDecision| is_over(user, degraded);
+            let of_journal = |degraded: &DegradedDecision| is_written(degraded) && over(degraded);
             self.change(|kept| {
                 let row = kept.change(user, |decided| {
                     let written = decided.iter().any(of_journal);
-                    decided.retain(|interim| !over(interim));
+                    decided.retain(|degraded| !over(degraded));
                     written.then(|| row::encode(decided))
                 });
                 row.map(|row| self.write(user, row))
@@ -287,14 +311,16 @@ impl Interims {
 }
 
 /// Whether the journal has it.
-fn is_written(interim: &Interim) -> bool {
-    matches!(interim, Interim::Ended(_))
+fn is_written(degraded: &DegradedDecision) -> bool {
+    matches!(degraded, DegradedDecision::Ended(_))
 }
 
-fn settles(interim: &Interim) -> bool {
-    match interim {
-        Interim::Ended(_) | Interim::Failed { .. } | Interim::Kept { .. } => true,
-        Interim::LetIn(_) => false,
+fn settles(degraded: &DegradedDecision) -> bool {
+    match degraded {
+        DegradedDecision::Ended(_)
+        | DegradedDecision::Failed { .. }
+        | DegradedDecision::Kept { .. } => true,
+        DegradedDecision::Established(_) => false,
     }
 }
 
@@ -307,24 +333,26 @@ mod tests {
         UserId::from_bytes([number; 16])
     }
 
-    fn ended(session: u64, at: u64) -> Interim {
-        Interim::Ended(Ended {
+    fn ended(session: u64, at: u64) -> DegradedDecision {
+        DegradedDecision::Ended(Ended {
             sessions: vec![SessionId(session)],
             request: None,
             at,
         })
     }
 
-    async fn add(interims: &Interims, number: u8, interim: Interim) {
-        interims.add(user(number), interim);
-        interims.write_down(user(number)).await.unwrap();
+    async fn add(degraded_states: &DegradedStates, number: u8, degraded: DegradedDecision) {
+        degraded_states.add(user(number), degraded);
+        degraded_states.write_down(user(number)).await.unwrap();
     }
 
-    fn sessions(interims: &Interims, number: u8) -> Vec<u64> {
-        let decided = interims.of(user(number)).into_iter();
-        let ids = decided.map(|interim| match interim {
-            Interim::Ended(ended) => ended.sessions[0].0,
-            Interim::Failed { .. } | Interim::LetIn(_) | Interim::Kept { .. } => 0,
+    fn sessions(degraded_states: &DegradedStates, number: u8) -> Vec<u64> {
+        let decided = degraded_states.of(user(number)).into_iter();
+        let ids = decided.map(|degraded| match degraded {
+            DegradedDecision::Ended(ended) => ended.sessions[0].0,
+            DegradedDecision::Failed { .. }
+            | DegradedDecision::Established(_)
+            | DegradedDecision::Kept { .. } => 0,
         });
         ids.collect()
     }
@@ -332,13 +360,13 @@ mod tests {
     #[tokio::test]
     async fn a_revocation_outlives_the_node_until_it_is_taken_over() {
         let journal: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let open = || Interims::open(Arc::clone(&journal));
+        let open = || DegradedStates::open(Arc::clone(&journal));
         let first = open().await.unwrap();
         add(&first, 1, ended(7, 1_000)).await;
         add(
             &first,
             1,
-            Interim::Failed {
+            DegradedDecision::Failed {
                 device: None,
                 at: 2,
             },
@@ -365,19 +393,21 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_room_for_so_many_and_what_is_old_goes() {
-        let interims = Interims::open(Arc::new(MemoryStore::new())).await.unwrap();
+        let degraded_states = DegradedStates::open(Arc::new(MemoryStore::new()))
+            .await
+            .unwrap();
         for number in 0..10 {
-            add(&interims, number, ended(1, 5)).await;
+            add(&degraded_states, number, ended(1, 5)).await;
         }
-        assert!(!interims.has_room(user(11), 10));
+        assert!(!degraded_states.has_room(user(11), 10));
         for _ in 1..OF_PERSON_MAX {
-            add(&interims, 3, ended(1, 6)).await;
+            add(&degraded_states, 3, ended(1, 6)).await;
         }
-        assert!(!interims.has_room(user(3), 10) && interims.has_room(user(4), 10));
-        assert!(interims.expire(5 + KEPT_MS, |_| true).is_empty());
-        for write in interims.expire(5 + KEPT_MS, |_| false) {
+        assert!(!degraded_states.has_room(user(3), 10) && degraded_states.has_room(user(4), 10));
+        assert!(degraded_states.expire(5 + KEPT_MS, |_| true).is_empty());
+        for write in degraded_states.expire(5 + KEPT_MS, |_| false) {
             write.await.unwrap();
         }
-        assert_eq!(interims.people_count(), 1);
+        assert_eq!(degraded_states.people_count(), 1);
     }
 }

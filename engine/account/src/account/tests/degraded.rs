@@ -5,8 +5,9 @@ use crate::reply::SessionReply;
 use std::vec::Vec;
 
 use super::*;
-use crate::account::interim::{
-    INTERIM_GUESSES_MAX, Interim, InterimAccount, InterimInput, InterimOutput, InterimReply,
+use crate::account::degraded::{
+    DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput, DegradedReply,
+    INTERIM_GUESSES_MAX,
 };
 use crate::id::SessionId;
 
@@ -14,10 +15,10 @@ const GRACE_MS: u64 = 300_000;
 
 /// The account of a world whose store has gone.
 struct CutOff {
-    account: InterimAccount,
+    account: DegradedAccount,
     policy: Policy,
     now: u64,
-    decided: Vec<Interim>,
+    decided: Vec<DegradedDecision>,
     waiting: Vec<Effect>,
     drawn: u64,
 }
@@ -27,11 +28,11 @@ impl CutOff {
         CutOff::knowing(world, &[], Vec::new())
     }
 
-    fn knowing(world: &World, uses: &[(SessionId, u64)], decided: Vec<Interim>) -> CutOff {
+    fn knowing(world: &World, uses: &[(SessionId, u64)], decided: Vec<DegradedDecision>) -> CutOff {
         let (check, sealed) = world.account.parts().unwrap();
         let account = Account::load(check.clone(), sealed.clone());
         CutOff {
-            account: InterimAccount::new(account, uses, decided.clone()),
+            account: DegradedAccount::new(account, uses, decided.clone()),
             policy: world.policy.clone(),
             now: world.now,
             decided,
@@ -40,7 +41,7 @@ impl CutOff {
         }
     }
 
-    fn input(&mut self, input: InterimInput) -> InterimOutput {
+    fn input(&mut self, input: DegradedInput) -> DegradedOutput {
         self.drawn += 1;
         let mut seed = [1; 32];
         seed[..8].copy_from_slice(&self.drawn.to_le_bytes());
@@ -51,8 +52,8 @@ impl CutOff {
         output
     }
 
-    fn send(&mut self, key: Option<u8>, command: Command) -> InterimOutput {
-        self.input(InterimInput::Command(Asked {
+    fn send(&mut self, key: Option<u8>, command: Command) -> DegradedOutput {
+        self.input(DegradedInput::Command(Asked {
             ticket: Ticket(self.drawn),
             tenant: TENANT,
             idempotency: key.map(idempotency),
@@ -61,7 +62,7 @@ impl CutOff {
     }
 
     /// Does the oldest work that waits.
-    fn work(&mut self) -> InterimOutput {
+    fn work(&mut self) -> DegradedOutput {
         let Effect::Hash {
             pending,
             work: PasswordWork::Compare { password, stored },
@@ -70,23 +71,23 @@ impl CutOff {
             panic!("only passwords are compared while the store is away");
         };
         let same = stored.is_some_and(|stored| {
-            stand_in(&password, stored.salt, &self.policy.password).output == stored.output
+            test_hash(&password, stored.salt, &self.policy.password).output == stored.output
         });
         let check = match same {
             true => PasswordCheck::Match,
             false => PasswordCheck::Mismatch,
         };
-        self.input(InterimInput::Completion {
+        self.input(DegradedInput::Completion {
             pending,
             completion: Completion::Verified(check),
         })
     }
 
-    fn ask(&mut self, command: Command) -> InterimReply {
+    fn ask(&mut self, command: Command) -> DegradedReply {
         self.ask_with(None, command)
     }
 
-    fn ask_with(&mut self, key: Option<u8>, command: Command) -> InterimReply {
+    fn ask_with(&mut self, key: Option<u8>, command: Command) -> DegradedReply {
         let mut output = self.send(key, command);
         while output.replies.is_empty() {
             output = self.work();
@@ -104,10 +105,10 @@ fn idempotency(key: u8) -> Idempotency {
     }
 }
 
-impl InterimReply {
+impl DegradedReply {
     fn grant(self) -> Grant {
         match self {
-            InterimReply::Refreshed(grant) | InterimReply::Provisional(grant) => grant,
+            DegradedReply::Refreshed(grant) | DegradedReply::Provisional(grant) => grant,
             other => panic!("no grant: {other:?}"),
         }
     }
@@ -186,7 +187,7 @@ fn a_token_that_was_just_replaced_gives_its_successor_and_an_older_one_says_noth
     let third = world.refresh(&second).granted();
     let mut cut_off = CutOff::of(&world);
     let old = cut_off.ask(refresh(&first));
-    assert!(matches!(old, InterimReply::Unavailable));
+    assert!(matches!(old, DegradedReply::Unavailable));
     assert!(cut_off.decided.is_empty());
     world.refresh(&third).granted();
 }
@@ -198,7 +199,7 @@ fn a_session_that_only_memory_knows_to_be_used_goes_on() {
     world.now += idle_ms * 11 / 10;
     let mut forgetful = CutOff::of(&world);
     let refused = forgetful.ask(refresh(&grant));
-    assert!(matches!(refused, InterimReply::Unavailable));
+    assert!(matches!(refused, DegradedReply::Unavailable));
     // The durable time of use lags; a check kept it alive.
     let uses = [(grant.session, world.now - idle_ms / 2)];
     let mut cut_off = CutOff::knowing(&world, &uses, Vec::new());
@@ -235,10 +236,10 @@ fn strangers_learn_nothing_from_a_guess_and_have_few() {
     let mut cut_off = CutOff::of(&world);
     let wrong = || sign_in("wrong horse", None, Remember::Nothing);
     for _ in 0..INTERIM_GUESSES_MAX {
-        assert!(matches!(cut_off.ask(wrong()), InterimReply::Unsaid));
+        assert!(matches!(cut_off.ask(wrong()), DegradedReply::Unsaid));
     }
     let locked = cut_off.ask(sign_in(PASSWORD, None, Remember::Nothing));
-    assert!(matches!(locked, InterimReply::Unavailable));
+    assert!(matches!(locked, DegradedReply::Unavailable));
     assert_eq!(cut_off.decided.len(), INTERIM_GUESSES_MAX);
     // Nor does it help to guess side by side.
     let mut cut_off = CutOff::of(&world);
@@ -256,7 +257,7 @@ fn strangers_learn_nothing_from_a_guess_and_have_few() {
         let said = cut_off.work().replies;
         assert!(matches!(
             said[..],
-            [(_, InterimReply::Unsaid), (_, InterimReply::Unsaid)]
+            [(_, DegradedReply::Unsaid), (_, DegradedReply::Unsaid)]
         ));
         assert!(cut_off.waiting.is_empty() && !cut_off.account.is_waiting());
         assert_eq!(cut_off.decided.len(), 1);
@@ -289,7 +290,7 @@ fn a_sign_in_that_waits_for_another_is_looked_at_when_that_is_known() {
         for _ in 0..2 {
             assert_eq!(cut_off.waiting.len(), 1);
             let replies = cut_off.work().replies;
-            assert!(matches!(replies[..], [(_, InterimReply::Provisional(_))]));
+            assert!(matches!(replies[..], [(_, DegradedReply::Provisional(_))]));
             told.extend(replies.into_iter().map(|(ticket, _)| ticket));
         }
         assert_ne!(told[0], told[1]);
@@ -315,8 +316,8 @@ fn a_known_device_whose_sign_in_waited_is_told_that_there_were_too_many() {
     assert!(matches!(
         told[..],
         [
-            (_, InterimReply::No(Refusal::InvalidCredentials)),
-            (_, InterimReply::No(Refusal::Throttled { .. }))
+            (_, DegradedReply::No(Refusal::InvalidCredentials)),
+            (_, DegradedReply::No(Refusal::Throttled { .. }))
         ]
     ));
     assert!(cut_off.waiting.is_empty() && !cut_off.account.is_waiting());
@@ -330,7 +331,7 @@ fn a_stranger_who_repeats_a_guess_while_another_is_looked_at_learns_nothing() {
     cut_off.send(Some(1), wrong());
     cut_off.send(Some(2), wrong());
     let first = cut_off.work();
-    assert!(matches!(first.replies[0].1, InterimReply::Unsaid));
+    assert!(matches!(first.replies[0].1, DegradedReply::Unsaid));
     let repeat = cut_off.send(Some(1), wrong());
     assert!(repeat.replies.is_empty());
     assert_eq!(cut_off.waiting.len(), 2);
@@ -342,7 +343,7 @@ fn to_end_sessions_where_there_are_none_decides_nothing() {
     let mut cut_off = CutOff::of(&world);
     for key in 0..100 {
         let told = cut_off.ask_with(Some(key), revoke(&grant, RevokeScope::Others));
-        assert!(matches!(told, InterimReply::Ended(0)));
+        assert!(matches!(told, DegradedReply::Ended(0)));
     }
     assert!(cut_off.decided.is_empty());
 }
@@ -356,7 +357,7 @@ fn a_known_device_is_told_that_the_password_was_wrong() {
     let told = cut_off.ask(sign_in("wrong horse", device, Remember::Nothing));
     assert!(matches!(
         told,
-        InterimReply::No(Refusal::InvalidCredentials)
+        DegradedReply::No(Refusal::InvalidCredentials)
     ));
 }
 
@@ -367,12 +368,12 @@ fn a_revocation_holds_and_becomes_durable_with_its_answer() {
     let mut cut_off = CutOff::of(&world);
     let command = || revoke(&first, RevokeScope::All);
     let told = cut_off.ask_with(Some(9), command());
-    assert!(matches!(told, InterimReply::Ended(2)));
+    assert!(matches!(told, DegradedReply::Ended(2)));
     let again = cut_off.ask_with(Some(9), command());
-    assert!(matches!(again, InterimReply::Ended(2)));
+    assert!(matches!(again, DegradedReply::Ended(2)));
     for grant in [&first, &second] {
         let refused = cut_off.ask(refresh(grant));
-        assert!(matches!(refused, InterimReply::Unavailable));
+        assert!(matches!(refused, DegradedReply::Unavailable));
     }
     assert_eq!(cut_off.decided.len(), 1);
     adopt(&mut world, cut_off);
@@ -393,7 +394,7 @@ fn wrong_guesses_are_charged_when_the_store_is_back() {
         cut_off.ask(sign_in("wrong horse", None, Remember::Nothing));
     }
     adopt(&mut world, cut_off);
-    assert_eq!(world.account.parts().unwrap().1.strangers.failures, 2);
+    assert_eq!(world.account.parts().unwrap().1.unknown_device.failures, 2);
 }
 
 #[test]
@@ -438,7 +439,7 @@ fn everything_else_is_refused_clearly() {
     ];
     for command in commands {
         let refused = cut_off.ask(command);
-        assert!(matches!(refused, InterimReply::Unavailable));
+        assert!(matches!(refused, DegradedReply::Unavailable));
     }
     assert!(cut_off.decided.is_empty());
 }

@@ -2,9 +2,9 @@
 //! somebody's where there is more than one region.
 
 use tidegate_account::{
-    ClaimedIdentifier, Command, CredentialCommand, CredentialReply, Identifier, IdentifierCommand,
-    IdentifierReply, InterimReply, LifecycleCommand, LifecycleReply, Refusal, Reply, Reservation,
-    SessionCommand, SessionReply, TenantId, UserId,
+    ClaimedIdentifier, Command, CredentialCommand, CredentialReply, DegradedReply, Identifier,
+    IdentifierCommand, IdentifierReply, LifecycleCommand, LifecycleReply, Refusal, Reply,
+    Reservation, SessionCommand, SessionReply, TenantId, UserId,
 };
 use tidegate_storage_api::{Region, StoreError};
 
@@ -25,7 +25,7 @@ impl Engine {
                 Answer::Checked(Outcome::No(Refusal::InvalidToken)),
             ),
             Task::Claim { user, .. } => (*user, refused(Refusal::InvalidToken)),
-            Task::Verify { user, .. } => (*user, refused(Refusal::UnknownAccount)),
+            Task::Attest { user, .. } => (*user, refused(Refusal::UnknownAccount)),
             Task::Account { user, command } => (*user, refused(no_account(command))),
         };
         if user.region() == self.shared.ownership.region().number() {
@@ -72,10 +72,10 @@ impl Engine {
         &self,
         tenant: TenantId,
         identifier: &Identifier,
-        stand_in: UserId,
+        decoy: UserId,
     ) -> Result<Home, Failure> {
-        match self.shared.ownership.epoch_of(stand_in) {
-            None => Err(Failure::NotOwner(stand_in.slot())),
+        match self.shared.ownership.epoch_of(decoy) {
+            None => Err(Failure::NotOwner(decoy.slot())),
             Some(_) => Ok(self.home_of(tenant, identifier).await),
         }
     }
@@ -195,7 +195,7 @@ impl Engine {
                     | Reply::Identifier(IdentifierReply::Claimed(_)),
                 )
                 | Answer::Checked(_)
-                | Answer::Interim { .. }
+                | Answer::DegradedDecision { .. }
                 | Answer::Done
                 | Answer::Failed(_) => {}
             }
@@ -247,7 +247,7 @@ fn no_account(command: &Command) -> Refusal {
     match command {
         Command::Lifecycle(LifecycleCommand::SetStatus { .. })
         | Command::Lifecycle(LifecycleCommand::Erase { .. })
-        | Command::Identifier(IdentifierCommand::Verify(_)) => Refusal::UnknownAccount,
+        | Command::Identifier(IdentifierCommand::Attest(_)) => Refusal::UnknownAccount,
         Command::Credential(CredentialCommand::SignUp(_))
         | Command::Credential(CredentialCommand::SignIn(_))
         | Command::Session(SessionCommand::Refresh { .. })
@@ -266,6 +266,6 @@ fn is_wrong_guess(answer: &Answer) -> bool {
 
 /// Counts as a wrong guess, and says nothing.
 fn unsaid() -> Answer {
-    let reply = InterimReply::Unsaid;
-    Answer::Interim { reply, age_ms: 0 }
+    let reply = DegradedReply::Unsaid;
+    Answer::DegradedDecision { reply, age_ms: 0 }
 }

@@ -125,9 +125,9 @@ async fn copy_store(from: &dyn Store, to: &dyn Store, row: StoreRow) -> Result<M
     let compared = compare(from, to).await?;
     let bytes = write(&row).ok_or(MoveError::Row)?;
     let commit = Commit::default()
-        .check(Check::Value(moving_key(), mark.into()))
+        .check(Check::Value(migration_key(), mark.into()))
         .check(Check::Absent(RowKey::system(SystemPart::Store)))
-        .delete(moving_key())
+        .delete(migration_key())
         .put(RowKey::system(SystemPart::Store), bytes);
     match to.commit(commit).await {
         Err(StoreError::Conflict) => return Err(MoveError::Taken),
@@ -142,21 +142,21 @@ async fn copy_store(from: &dyn Store, to: &dyn Store, row: StoreRow) -> Result<M
 
 /// Marks the target as this deployment's, and empties it of an earlier attempt.
 async fn begin(to: &dyn Store, mark: &[u8]) -> Result<(), MoveError> {
-    let check = match to.get(moving_key()).await? {
-        Some(found) if found == mark => Check::Value(moving_key(), found),
+    let check = match to.get(migration_key()).await? {
+        Some(found) if found == mark => Check::Value(migration_key(), found),
         Some(_) => return Err(MoveError::Taken),
         None => {
             let found = to.range(KeyRange::everything(), PAGE).await?;
             if found.iter().any(|(key, _)| !key.is_marker()) {
                 return Err(MoveError::Taken);
             }
-            Check::Absent(moving_key())
+            Check::Absent(migration_key())
         }
     };
     let commit = Commit::default()
         .check(check)
         .clear(KeyRange::everything())
-        .put(moving_key(), mark.to_vec());
+        .put(migration_key(), mark.to_vec());
     to.commit(commit).await?;
     Ok(())
 }
@@ -203,7 +203,7 @@ async fn compare(from: &dyn Store, to: &dyn Store) -> Result<u64, MoveError> {
             (None, None) => return Ok(compared),
             (one, other) if one == other => compared += 1,
             (one, other) => {
-                let key = one.or(other).map_or_else(moving_key, |(key, _)| key);
+                let key = one.or(other).map_or_else(migration_key, |(key, _)| key);
                 return Err(MoveError::Differs(key));
             }
         }
@@ -227,7 +227,7 @@ impl Pages<'_> {
 
     /// `None` at the end; a page that is not the last is never empty.
     async fn next(&mut self) -> Result<Option<Vec<(RowKey, bytes::Bytes)>>, StoreError> {
-        let skipped = [moving_key(), RowKey::system(SystemPart::Store)];
+        let skipped = [migration_key(), RowKey::system(SystemPart::Store)];
         while let Some(range) = self.left.take() {
             let mut page = self.store.range(range.clone(), PAGE).await?;
             let Some((last, _)) = page.last() else {
@@ -243,7 +243,7 @@ impl Pages<'_> {
     }
 }
 
-fn moving_key() -> RowKey {
+fn migration_key() -> RowKey {
     RowKey::system(SystemPart::Move)
 }
 
@@ -339,7 +339,7 @@ mod tests {
         let bytes = write(&row("other", 1)).unwrap();
         put(&whole, RowKey::system(SystemPart::Store), bytes.clone()).await;
         let begun = MemoryStore::default();
-        put(&begun, moving_key(), bytes).await;
+        put(&begun, migration_key(), bytes).await;
         let stray = MemoryStore::default();
         put(&stray, person(1), vec![1]).await;
         for to in [whole, begun, stray] {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tidegate_account::record::Unwritable;
 use tidegate_account::{
-    Command, CredentialReply, IdentifierReply, Input, InterimReply, Judged, Late, LifecycleReply,
+    Command, CredentialReply, DegradedReply, IdentifierReply, Input, Judged, Late, LifecycleReply,
     Refusal, Reply, SessionCommand, SessionReply,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 
-use super::{Desk, Phase, UnderWay};
+use super::{PersonState, Phase, UnderWay};
 use crate::admission::{Counted, Limit};
 use crate::answer::{Answer, Failure};
 use crate::person::commit::{self, Entering, Fate};
@@ -27,7 +27,7 @@ const LOOK_AGAIN_MS: u64 = 1_000;
 /// given a time to ask again in (30 s for a refresh).
 const LATE_MS: u64 = 5_000;
 
-impl Desk {
+impl PersonState {
     pub(super) fn commit(&mut self) {
         if self.under_way.is_some() {
             return;
@@ -86,9 +86,9 @@ impl Desk {
             let answer = match answer {
                 Answer::Reply(reply) => over_limit(&reply),
                 Answer::Done => Answer::Failed(busy),
-                answer @ (Answer::Checked(_) | Answer::Interim { .. } | Answer::Failed(_)) => {
-                    answer
-                }
+                answer @ (Answer::Checked(_)
+                | Answer::DegradedDecision { .. }
+                | Answer::Failed(_)) => answer,
             };
             held.answer(answer, self.epoch);
         }
@@ -152,7 +152,7 @@ impl Desk {
 
     pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
         // Past its lease a node still serves whom it knows.
-        if self.shared.standing(self.user, self.epoch) == Standing::Stranger {
+        if self.shared.standing(self.user, self.epoch) == Standing::NotOwner {
             return self.shared.directory.forget(self.user);
         }
         let now_ms = self.shared.clock.unix_ms();
@@ -280,7 +280,7 @@ impl Desk {
                     | Reply::No(_),
                 )
                 | Answer::Checked(_)
-                | Answer::Interim { .. }
+                | Answer::DegradedDecision { .. }
                 | Answer::Done
                 | Answer::Failed(_) => Answer::Failed(Failure::Unknown),
             };
@@ -391,8 +391,8 @@ impl Desk {
 fn over_limit(reply: &Reply) -> Answer {
     let guessed = |refusal: &Refusal| refusal.judged() == Judged::Wrong;
     if matches!(reply, Reply::No(refusal) if guessed(refusal)) {
-        let reply = InterimReply::Unsaid;
-        return Answer::Interim { reply, age_ms: 0 };
+        let reply = DegradedReply::Unsaid;
+        return Answer::DegradedDecision { reply, age_ms: 0 };
     }
     Answer::Reply(Reply::No(Refusal::LimitReached))
 }

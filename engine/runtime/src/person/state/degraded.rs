@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use tidegate_account::record::View;
 use tidegate_account::{
-    Asked, Command, Completion, CredentialCommand, Effect, Entropy, IdentifierCommand, Input,
-    Interim, InterimAccount, InterimInput, InterimOutput, InterimReply, LifecycleCommand,
-    PendingId, Policy, Reply, SessionCommand, SessionId, SessionReply, TenantId, Ticket,
+    Asked, Command, Completion, CredentialCommand, DegradedAccount, DegradedDecision,
+    DegradedInput, DegradedOutput, DegradedReply, Effect, Entropy, IdentifierCommand, Input,
+    LifecycleCommand, PendingId, Policy, Reply, SessionCommand, SessionId, SessionReply, TenantId,
+    Ticket,
 };
 
-use super::{Desk, Held, hash_work};
+use super::{Held, PersonState, hash_work};
 use crate::answer::{Answer, Failure};
-use crate::interims::Taken;
+use crate::degraded_states::Taken;
 use crate::meters::Degraded;
 use crate::person::load;
 use crate::person::{Job, Message, What};
@@ -24,7 +25,7 @@ use crate::shared::Standing;
 pub(super) struct Shadow {
     /// Work that was begun for another is not this one's.
     number: u64,
-    account: InterimAccount,
+    account: DegradedAccount,
     tenant: TenantId,
     age_ms: u64,
     open: BTreeMap<Ticket, Held>,
@@ -36,9 +37,9 @@ pub(super) struct Settling {
     taken: Taken,
 }
 
-impl Desk {
+impl PersonState {
     /// Answers a job while the store is out of reach.
-    pub(super) fn job_interim(&mut self, job: Job, age_ms: u64) {
+    pub(super) fn job_degraded(&mut self, job: Job, age_ms: u64) {
         if job.responder.is_none() {
             // Work of the engine's own waits until the store is back.
             return self.shared.not_written(self.user);
@@ -70,7 +71,7 @@ impl Desk {
             | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
             | Command::Lifecycle(LifecycleCommand::Erase { .. })
             | Command::Identifier(IdentifierCommand::Claim { .. })
-            | Command::Identifier(IdentifierCommand::Verify(_)) => false,
+            | Command::Identifier(IdentifierCommand::Attest(_)) => false,
         };
         if !answerable || !self.has_shadow(tenant, age_ms) {
             self.not_told(&command);
@@ -81,7 +82,7 @@ impl Desk {
         if let Some(shadow) = &mut self.shadow {
             shadow.open.insert(ticket, held);
         }
-        self.input_interim(InterimInput::Command(Asked {
+        self.input_degraded(DegradedInput::Command(Asked {
             ticket,
             tenant,
             idempotency,
@@ -119,8 +120,8 @@ impl Desk {
 
     /// Whether one more decision of this person can be kept.
     fn has_room(&self) -> bool {
-        let most = self.shared.limits.interim_people;
-        self.shared.interims.has_room(self.user, most)
+        let most = self.shared.limits.degraded_people;
+        self.shared.degraded_states.has_room(self.user, most)
     }
 
     /// Builds the account from what is known, unless it is there. Whether it
@@ -155,11 +156,11 @@ impl Desk {
                 .account
                 .handle(now_ms, entropy, &policy, Input::Late(late));
         }
-        let decided = self.shared.interims.of(self.user);
+        let decided = self.shared.degraded_states.of(self.user);
         self.shadows += 1;
         self.shadow = Some(Shadow {
             number: self.shadows,
-            account: InterimAccount::new(opened.account, &uses, decided),
+            account: DegradedAccount::new(opened.account, &uses, decided),
             tenant,
             age_ms,
             open: BTreeMap::new(),
@@ -188,13 +189,13 @@ impl Desk {
         if self.shadow.as_ref().map(|shadow| shadow.number) != Some(shadow) {
             return;
         }
-        self.input_interim(InterimInput::Completion {
+        self.input_degraded(DegradedInput::Completion {
             pending,
             completion,
         });
     }
 
-    fn input_interim(&mut self, input: InterimInput) {
+    fn input_degraded(&mut self, input: DegradedInput) {
         let Some(shadow) = &mut self.shadow else {
             return;
         };
@@ -206,7 +207,7 @@ impl Desk {
         let output = shadow
             .account
             .handle(now_ms, entropy, &tenant.policy, input);
-        self.output_interim(output);
+        self.output_degraded(output);
         if let Some(shadow) = &self.shadow
             && !shadow.account.is_waiting()
             && shadow.open.is_empty()
@@ -215,18 +216,20 @@ impl Desk {
         }
     }
 
-    fn output_interim(&mut self, output: InterimOutput) {
+    fn output_degraded(&mut self, output: DegradedOutput) {
         for effect in output.effects {
             self.compare(effect);
         }
-        for interim in output.decided {
-            let kept = match interim {
+        for degraded in output.decided {
+            let kept = match degraded {
                 // Worth keeping, and nothing is lost for sure without it.
-                Interim::Kept { .. } => self.has_room(),
-                Interim::Ended(_) | Interim::Failed { .. } | Interim::LetIn(_) => true,
+                DegradedDecision::Kept { .. } => self.has_room(),
+                DegradedDecision::Ended(_)
+                | DegradedDecision::Failed { .. }
+                | DegradedDecision::Established(_) => true,
             };
             if kept {
-                self.shared.interims.add(self.user, interim);
+                self.shared.degraded_states.add(self.user, degraded);
             }
         }
         let Some(shadow) = &mut self.shadow else {
@@ -248,8 +251,8 @@ impl Desk {
         let accepts = |(_, answer): &(Held, Answer)| {
             matches!(
                 answer,
-                Answer::Interim {
-                    reply: InterimReply::Ended(_),
+                Answer::DegradedDecision {
+                    reply: DegradedReply::Ended(_),
                     ..
                 }
             )
@@ -261,7 +264,7 @@ impl Desk {
             return;
         }
         // A repeat writes once more: the first write may have failed.
-        let written = self.shared.interims.write_down(self.user);
+        let written = self.shared.degraded_states.write_down(self.user);
         let myself = self.myself.clone();
         tokio::spawn(async move {
             let written = written.await;
@@ -279,17 +282,17 @@ impl Desk {
     }
 
     fn count(&self, answer: &Answer) {
-        let Answer::Interim { reply, .. } = answer else {
+        let Answer::DegradedDecision { reply, .. } = answer else {
             return;
         };
         let what = match reply {
-            InterimReply::Refreshed(_) => Degraded::Refresh,
-            InterimReply::Provisional(_) => Degraded::SignIn,
-            InterimReply::Ended(_) => Degraded::Revocation,
-            InterimReply::Durable(_)
-            | InterimReply::No(_)
-            | InterimReply::Unsaid
-            | InterimReply::Unavailable => return,
+            DegradedReply::Refreshed(_) => Degraded::Refresh,
+            DegradedReply::Provisional(_) => Degraded::SignIn,
+            DegradedReply::Ended(_) => Degraded::Revocation,
+            DegradedReply::Durable(_)
+            | DegradedReply::No(_)
+            | DegradedReply::Unsaid
+            | DegradedReply::Unavailable => return,
         };
         self.shared.meters.degraded(what);
     }
@@ -312,18 +315,18 @@ impl Desk {
 
     /// Lets the account take over what was decided while the store was away,
     /// and the session that a refresh goes on with.
-    pub(super) fn adopt(&mut self, let_in: Option<SessionId>) {
-        if self.shared.interims.people_count() == 0 || self.settling.is_some() {
+    pub(super) fn adopt(&mut self, established: Option<SessionId>) {
+        if self.shared.degraded_states.people_count() == 0 || self.settling.is_some() {
             return;
         }
-        let (decided, taken) = self.shared.interims.take(self.user, let_in);
+        let (decided, taken) = self.shared.degraded_states.take(self.user, established);
         if decided.is_empty() {
             return;
         }
         if self.phase.is_absent() {
             // Whoever is about to go may yet stay.
             if self.under_way.is_none() && self.draft.is_empty() {
-                self.forget_interims(taken);
+                self.discard_degraded(taken);
             }
             return;
         }
@@ -335,19 +338,19 @@ impl Desk {
             return;
         }
         // There was nothing left of it to do.
-        self.forget_interims(taken);
+        self.discard_degraded(taken);
     }
 
     /// What was taken over is durable.
     pub(super) fn settled(&mut self) {
         if let Some(settling) = self.settling.take_if(|one| one.revision <= self.durable) {
             self.shared.meters.settled.increment(1);
-            self.forget_interims(settling.taken);
+            self.discard_degraded(settling.taken);
         }
     }
 
-    fn forget_interims(&self, taken: Taken) {
-        let Some(written) = self.shared.interims.settled(self.user, taken) else {
+    fn discard_degraded(&self, taken: Taken) {
+        let Some(written) = self.shared.degraded_states.settled(self.user, taken) else {
             return;
         };
         // What stays is taken over once more, and changes nothing.
@@ -373,7 +376,7 @@ pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
                 | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
                 | Command::Lifecycle(LifecycleCommand::Erase { .. })
                 | Command::Identifier(IdentifierCommand::Claim { .. })
-                | Command::Identifier(IdentifierCommand::Verify(_)),
+                | Command::Identifier(IdentifierCommand::Attest(_)),
             ..
         }
         | What::Check(_)
@@ -387,14 +390,14 @@ pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
     }
 }
 
-fn said(reply: InterimReply, age_ms: u64) -> Answer {
+fn said(reply: DegradedReply, age_ms: u64) -> Answer {
     match reply {
-        InterimReply::Durable(reply) => Answer::Reply(reply),
-        InterimReply::Unavailable => Answer::Failed(Failure::Unavailable),
-        reply @ (InterimReply::Refreshed(_)
-        | InterimReply::Provisional(_)
-        | InterimReply::Ended(_)
-        | InterimReply::No(_)
-        | InterimReply::Unsaid) => Answer::Interim { reply, age_ms },
+        DegradedReply::Durable(reply) => Answer::Reply(reply),
+        DegradedReply::Unavailable => Answer::Failed(Failure::Unavailable),
+        reply @ (DegradedReply::Refreshed(_)
+        | DegradedReply::Provisional(_)
+        | DegradedReply::Ended(_)
+        | DegradedReply::No(_)
+        | DegradedReply::Unsaid) => Answer::DegradedDecision { reply, age_ms },
     }
 }

@@ -41,7 +41,7 @@ pub(super) enum Decision {
 
 pub(super) fn decide(standing: Standing, status: Status, shown: Shown) -> Decision {
     match (shown, standing, status) {
-        (_, _, Status::StandIn) => Decision::Refuse(Refusal::UnknownAccount),
+        (_, _, Status::Decoy) => Decision::Refuse(Refusal::UnknownAccount),
         (Shown::ByOwner, _, Status::Active) => Decision::Confirm,
         // A session or a password may be what the account was closed for.
         (Shown::ByOwner, _, Status::Locked) => Decision::Refuse(Refusal::AccountLocked),
@@ -90,7 +90,7 @@ mod tests {
                     Status::Active,
                     Status::Locked,
                     Status::Suspended,
-                    Status::StandIn,
+                    Status::Decoy,
                 ] {
                     let decision = decide(standing, status, shown);
                     writeln!(
@@ -101,6 +101,6 @@ mod tests {
                 }
             }
         }
-        crate::table::assert_table("verify", &table);
+        crate::table::assert_table("attest", &table);
     }
 }
