@@ -228,7 +228,7 @@ impl Checks<'_> {
                 self.shared.meters.degraded(Degraded::Check);
                 Some(Outcome::Degraded(checked, age_ms))
             }
-            (no, DecidedBy::DegradedDecision) => Some(no),
+            (no, DecidedBy::Degraded) => Some(no),
             (_, DecidedBy::Record) => None,
         }
     }

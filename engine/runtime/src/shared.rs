@@ -78,7 +78,7 @@ pub(crate) enum DecidedBy {
     /// The record.
     Record,
     /// This node, while the store was out of reach.
-    DegradedDecision,
+    Degraded,
 }
 
 /// How this node stands to the people of a slot.
@@ -155,7 +155,7 @@ impl Shared {
         Some(Found {
             outcome: degraded.unwrap_or(outcome),
             origin: match degraded {
-                Some(_) => DecidedBy::DegradedDecision,
+                Some(_) => DecidedBy::Degraded,
                 None => DecidedBy::Record,
             },
             write_behind,
