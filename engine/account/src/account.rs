@@ -8,6 +8,7 @@ mod claim;
 mod decoy;
 mod degraded;
 mod erase;
+mod family;
 mod post;
 mod refresh;
 mod rekey;
@@ -24,8 +25,7 @@ use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
-    Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, Effect,
-    IdentifierCommand, LifecycleCommand, PendingId, Request, SessionCommand, SignIn, Ticket,
+    Administrator, ClaimedIdentifier, Completion, Effect, PendingId, Request, SignIn, Ticket,
 };
 use crate::digest::IndexHash;
 use crate::entropy::Entropy;
@@ -36,7 +36,7 @@ use crate::outbox::Outgoing;
 use crate::outcome::{self, Earlier};
 use crate::policy::Policy;
 use crate::record::{CheckPart, IdentifierRow, SealedPart};
-use crate::reply::{LifecycleReply, Refusal, Reply, SessionInfo, SessionReply};
+use crate::reply::{Refusal, SessionInfo};
 use crate::session::Liveness;
 use crate::status::{Status, StatusChange};
 
@@ -46,6 +46,10 @@ pub use changes::{Changes, Fate, Held, Moved};
 pub use degraded::{
     DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput, DegradedReply, Ended,
     INTERIM_GUESSES_MAX, Provisional,
+};
+pub use family::{
+    Asked, Away, Command, CredentialCommand, CredentialReply, HoldOutcome, IdentifierCommand,
+    IdentifierReply, LifecycleCommand, LifecycleReply, Reply, SessionCommand, SessionReply,
 };
 pub use rekey::Rekey;
 
@@ -297,13 +301,7 @@ impl Account {
             Input::Adopt(decided) => self.adopt(decided, &mut step),
         }
         // A deadline is told only when it is durable.
-        let tells = |(_, reply): &(Ticket, Reply)| {
-            matches!(
-                reply,
-                Reply::Session(SessionReply::Refreshed(_))
-                    | Reply::Session(SessionReply::Sessions(_))
-            )
-        };
+        let tells = |(_, reply): &(Ticket, Reply)| reply.tells_deadlines();
         if self.durability == Durability::Behind && step.output.replies.iter().any(tells) {
             step.change();
         }
@@ -329,60 +327,7 @@ impl Account {
         if let Err(refusal) = self.authorize(&request, command.authority(), step) {
             return step.reply(request.ticket, Reply::No(refusal));
         }
-        match command {
-            Command::Credential(command) => self.credential(request, command, step),
-            Command::Identifier(command) => self.identifier(request, command, step),
-            Command::Lifecycle(command) => self.lifecycle(request, command, step),
-            Command::Session(command) => self.session(request, command, step),
-        }
-    }
-
-    fn credential(&mut self, request: Request, command: CredentialCommand, step: &mut Step<'_>) {
-        match command {
-            CredentialCommand::SignUp(sign_up) => self.sign_up(request, sign_up, step),
-            CredentialCommand::SignIn(sign_in) => self.sign_in(request, sign_in, step),
-        }
-    }
-
-    fn identifier(&mut self, request: Request, command: IdentifierCommand, step: &mut Step<'_>) {
-        match command {
-            IdentifierCommand::Claim { identifier, .. } => {
-                let reply = self.claim(&request, identifier, step);
-                self.settle(&request, reply, step);
-            }
-            IdentifierCommand::Attest(verify) => self.attest(request, *verify, step),
-        }
-    }
-
-    fn lifecycle(&mut self, request: Request, command: LifecycleCommand, step: &mut Step<'_>) {
-        let reply = match command {
-            LifecycleCommand::SetStatus { change, by } => {
-                self.set_status(&request, change, &by, step)
-            }
-            LifecycleCommand::Erase { by } => self.erase(&request, &by, step),
-        };
-        self.settle(&request, reply, step);
-    }
-
-    fn session(&mut self, request: Request, command: SessionCommand, step: &mut Step<'_>) {
-        match command {
-            SessionCommand::Refresh {
-                session,
-                family,
-                token,
-            } => {
-                let reply = self.refresh(&request, session, &family, &token, step);
-                step.reply(request.ticket, reply);
-            }
-            SessionCommand::Revoke { by, scope } => {
-                let reply = self.revoke(&request, by.session, scope, step);
-                self.settle(&request, reply, step);
-            }
-            SessionCommand::Sessions { .. } => {
-                let reply = self.list(step);
-                step.reply(request.ticket, reply);
-            }
-        }
+        self.carry_out(request, command, step);
     }
 
     /// Answers a repeat from what is kept, or joins it to the request that is
@@ -411,9 +356,12 @@ impl Account {
         let person = self.person.as_ref();
         let person = person.filter(|person| person.check.tenant == request.tenant.0);
         let rows = person.map_or(&[][..], |person| &person.sealed.outcomes);
-        match outcome::recall(rows, key, self.user, step.now_ms) {
+        match outcome::recall(rows, key, step.now_ms) {
             Earlier::None => return Some(command),
-            Earlier::Same(reply) => step.reply(request.ticket, reply),
+            Earlier::Same(outcome) => {
+                let reply = Reply::from_outcome(outcome, self.user);
+                step.reply(request.ticket, reply);
+            }
             Earlier::Different => {
                 step.reply(request.ticket, Reply::No(Refusal::IdempotencyReused));
             }
@@ -430,9 +378,12 @@ impl Account {
     }
 
     fn keep(&mut self, request: &Request, reply: &Reply, step: &mut Step<'_>) {
-        if let (Some(person), Some(key)) = (&mut self.person, &request.idempotency) {
+        let (Some(person), Some(key)) = (&mut self.person, &request.idempotency) else {
+            return;
+        };
+        if let Some(outcome) = reply.outcome() {
             let rows = &mut person.sealed.outcomes;
-            outcome::keep(rows, key, reply, step.now_ms, &mut step.entropy);
+            outcome::keep(rows, key, &outcome, step.now_ms, &mut step.entropy);
         }
     }
 

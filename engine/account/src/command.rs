@@ -10,7 +10,6 @@ use crate::identifier::Identifier;
 use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
 use crate::secret::Secret;
-use crate::status::StatusChange;
 
 /// The caller's name for a command; its reply carries the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,85 +26,6 @@ pub struct Idempotency {
     pub key: [u8; 16],
     /// SHA-256 of what was asked.
     pub request: [u8; 32],
-}
-
-/// A command to one account: a variant for each family.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// What people sign up and in with.
-    Credential(CredentialCommand),
-    /// Identifiers.
-    Identifier(IdentifierCommand),
-    /// The account's status, and its end.
-    Lifecycle(LifecycleCommand),
-    /// Sessions.
-    Session(SessionCommand),
-}
-
-/// Signing up and in.
-#[derive(Clone, Debug)]
-pub enum CredentialCommand {
-    /// Make the account.
-    SignUp(SignUp),
-    /// Sign in with a password.
-    SignIn(SignIn),
-}
-
-/// Claiming identifiers, and attesting that they were shown.
-#[derive(Clone, Debug)]
-pub enum IdentifierCommand {
-    /// Claim one more identifier.
-    Claim {
-        /// The session that asks.
-        by: SessionProof,
-        /// A mail address or a phone number.
-        identifier: ClaimedIdentifier,
-    },
-    /// Attest that the caller has an identifier of this account.
-    Attest(Box<Attest>),
-}
-
-/// The account's status, and its end (administrators).
-#[derive(Clone, Debug)]
-pub enum LifecycleCommand {
-    /// Open or close the account.
-    SetStatus {
-        /// How.
-        change: StatusChange,
-        /// On whose word.
-        by: Administrator,
-    },
-    /// Erase the person.
-    Erase {
-        /// On whose word.
-        by: Administrator,
-    },
-}
-
-/// Refreshing, ending and listing sessions.
-#[derive(Clone, Debug)]
-pub enum SessionCommand {
-    /// Replace a refresh token.
-    Refresh {
-        /// The session.
-        session: SessionId,
-        /// The family's secret.
-        family: Secret,
-        /// The token's own secret.
-        token: Secret,
-    },
-    /// End sessions.
-    Revoke {
-        /// The session that asks.
-        by: SessionProof,
-        /// Which ones.
-        scope: RevokeScope,
-    },
-    /// List the sessions.
-    Sessions {
-        /// The session that asks.
-        by: SessionProof,
-    },
 }
 
 /// Whoever answers for an administrative act: the gateway's name.
@@ -314,30 +234,6 @@ pub enum PasswordCheck {
     Match,
     /// It is not.
     Mismatch,
-}
-
-/// A command with its surroundings.
-#[derive(Debug)]
-pub struct Asked {
-    /// The caller's name for it.
-    pub ticket: Ticket,
-    /// The tenant in whose name it comes.
-    pub tenant: TenantId,
-    /// What tells a repeat.
-    pub idempotency: Option<Idempotency>,
-    /// The command.
-    pub command: Command,
-}
-
-impl Asked {
-    pub(crate) fn split(self) -> (Request, Command) {
-        let request = Request {
-            ticket: self.ticket,
-            tenant: self.tenant,
-            idempotency: self.idempotency,
-        };
-        (request, self.command)
-    }
 }
 
 /// The surroundings of a command, as the account takes it.

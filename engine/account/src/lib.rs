@@ -44,16 +44,17 @@ mod table;
 mod unicode;
 
 pub use account::{
-    Account, AgendaChange, Authority, Changes, DegradedAccount, DegradedDecision, DegradedInput,
-    DegradedOutput, DegradedReply, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Late, Moved,
-    Output, Provisional, Rekey,
+    Account, AgendaChange, Asked, Authority, Away, Changes, Command, CredentialCommand,
+    CredentialReply, DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput,
+    DegradedReply, Ended, Fate, Held, HoldOutcome, INTERIM_GUESSES_MAX, IdentifierCommand,
+    IdentifierReply, Input, Late, LifecycleCommand, LifecycleReply, Moved, Output, Provisional,
+    Rekey, Reply, SessionCommand, SessionReply,
 };
 pub use agenda::{AgendaRow, Due};
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
-    Administrator, Asked, Attest, ClaimedIdentifier, Command, Completion, CredentialCommand,
-    DeviceProof, Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck,
-    PasswordWork, PendingId, Remember, Reservation, RevokeScope, SessionCommand, SessionProof,
+    Administrator, Attest, ClaimedIdentifier, Completion, DeviceProof, Effect, Idempotency, LedBy,
+    PasswordCheck, PasswordWork, PendingId, Remember, Reservation, RevokeScope, SessionProof,
     SignIn, SignUp, Source, Ticket,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
@@ -76,10 +77,7 @@ pub use policy::{
     GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
 };
 pub use refresh::refresh_secret;
-pub use reply::{
-    CredentialReply, Grant, IdentifierReply, Judged, LifecycleReply, Refusal, Reply, SessionInfo,
-    SessionReply, Verification,
-};
+pub use reply::{Grant, Judged, Refusal, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};
 pub use unicode::UNICODE_VERSION;

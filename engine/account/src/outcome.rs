@@ -14,12 +14,8 @@ use zeroize::Zeroizing;
 use crate::command::Idempotency;
 use crate::digest::tagged;
 use crate::entropy::Entropy;
-use crate::id::UserId;
 use crate::record::v1::Outcome;
 use crate::record::{OUTCOMES_MAX, OutcomeRow};
-use crate::reply::{
-    CredentialReply, IdentifierReply, LifecycleReply, Refusal, Reply, SessionReply,
-};
 
 /// How long an outcome is kept.
 pub(crate) const OUTCOME_KEPT_MS: u64 = 5 * 60_000;
@@ -28,18 +24,18 @@ pub(crate) const OUTCOME_KEPT_MS: u64 = 5 * 60_000;
 #[derive(Debug)]
 pub(crate) enum Earlier {
     None,
-    Same(Reply),
+    Same(Outcome),
     /// Another request had this key.
     Different,
 }
 
-pub(crate) fn recall(rows: &[OutcomeRow], key: &Idempotency, user: UserId, now_ms: u64) -> Earlier {
+pub(crate) fn recall(rows: &[OutcomeRow], key: &Idempotency, now_ms: u64) -> Earlier {
     let hash = key_hash(key);
     let mut live = rows.iter().filter(|row| row.kept_until > now_ms);
     match live.find(|row| row.key_hash == hash) {
         None => Earlier::None,
         Some(row) => match open(key, &row.sealed) {
-            Some(outcome) => Earlier::Same(Reply::from_outcome(outcome, user)),
+            Some(outcome) => Earlier::Same(outcome),
             None => Earlier::Different,
         },
     }
@@ -48,12 +44,11 @@ pub(crate) fn recall(rows: &[OutcomeRow], key: &Idempotency, user: UserId, now_m
 pub(crate) fn keep(
     rows: &mut Vec<OutcomeRow>,
     key: &Idempotency,
-    reply: &Reply,
+    outcome: &Outcome,
     now_ms: u64,
     entropy: &mut Entropy,
 ) {
-    let Some(sealed) = outcome_of(reply).and_then(|outcome| seal(key, &outcome, entropy.bytes()))
-    else {
+    let Some(sealed) = seal(key, outcome, entropy.bytes()) else {
         return;
     };
     rows.retain(|row| row.kept_until > now_ms);
@@ -63,17 +58,13 @@ pub(crate) fn keep(
     rows.push(OutcomeRow {
         key_hash: key_hash(key),
         kept_until: now_ms + OUTCOME_KEPT_MS,
-        grants: match reply {
-            Reply::Credential(CredentialReply::SignedUp(_))
-            | Reply::Credential(CredentialReply::SignedIn(_)) => 1,
-            Reply::Session(SessionReply::Refreshed(_))
-            | Reply::Session(SessionReply::Sessions(_))
-            | Reply::Session(SessionReply::Revoked(_))
-            | Reply::Lifecycle(LifecycleReply::StatusSet(_))
-            | Reply::Lifecycle(LifecycleReply::Erased(_))
-            | Reply::Identifier(IdentifierReply::Claimed(_))
-            | Reply::Identifier(IdentifierReply::Verified(_))
-            | Reply::No(_) => 0,
+        grants: match outcome {
+            Outcome::SignedUp | Outcome::SignedIn(_) => 1,
+            Outcome::InvalidCredentials
+            | Outcome::Revoked(_)
+            | Outcome::StatusSet(_)
+            | Outcome::Claimed(_)
+            | Outcome::Verified(_) => 0,
         },
         sealed,
     });
@@ -84,43 +75,6 @@ pub(crate) fn keep(
 /// for again.
 fn oldest(rows: &[OutcomeRow]) -> usize {
     rows.iter().position(|row| row.grants == 0).unwrap_or(0)
-}
-
-fn outcome_of(reply: &Reply) -> Option<Outcome> {
-    Some(match reply {
-        Reply::Credential(CredentialReply::SignedUp(_)) => Outcome::SignedUp,
-        Reply::Credential(CredentialReply::SignedIn(grant)) => Outcome::SignedIn(grant.to_row()),
-        Reply::No(Refusal::InvalidCredentials) => Outcome::InvalidCredentials,
-        Reply::Session(SessionReply::Revoked(count)) => Outcome::Revoked(*count),
-        Reply::Lifecycle(LifecycleReply::StatusSet(status)) => Outcome::StatusSet((*status).into()),
-        Reply::Identifier(IdentifierReply::Claimed(until)) => Outcome::Claimed(*until),
-        Reply::Identifier(IdentifierReply::Verified(verification)) => {
-            Outcome::Verified((*verification).into())
-        }
-        // Of the erased nothing is kept: their own row answers repeats.
-        Reply::Session(SessionReply::Refreshed(_))
-        | Reply::Session(SessionReply::Sessions(_))
-        | Reply::Lifecycle(LifecycleReply::Erased(_)) => return None,
-        // A repeat of any other refusal is judged anew.
-        Reply::No(
-            Refusal::InvalidToken
-            | Refusal::SessionExpired
-            | Refusal::RefreshReused
-            | Refusal::Throttled { .. }
-            | Refusal::AccountLocked
-            | Refusal::AccountSuspended
-            | Refusal::IdentifierTaken
-            | Refusal::InvalidIdentifier
-            | Refusal::PasswordTooShort
-            | Refusal::IdempotencyReused
-            | Refusal::StatusConflict
-            | Refusal::UnknownAccount
-            | Refusal::ClaimExpired
-            | Refusal::LimitReached
-            | Refusal::StaleSignIn
-            | Refusal::Busy { .. },
-        ) => return None,
-    })
 }
 
 fn key_hash(key: &Idempotency) -> [u8; 16] {

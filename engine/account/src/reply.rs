@@ -1,7 +1,5 @@
 //! What the account answers. A "no" is a value.
 
-use alloc::vec::Vec;
-
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::command::DeviceProof;
@@ -9,60 +7,6 @@ use crate::id::{DeviceId, SessionId, UserId};
 use crate::record::v1::{self, GrantRow, Outcome};
 use crate::refresh::session_secret;
 use crate::secret::Secret;
-use crate::status::Status;
-
-/// The answer to a command: a variant for each family, and no.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// To what people sign up and in with.
-    Credential(CredentialReply),
-    /// To a command about identifiers.
-    Identifier(IdentifierReply),
-    /// To one about the account's status, or its end.
-    Lifecycle(LifecycleReply),
-    /// To one about sessions.
-    Session(SessionReply),
-    /// No, and why.
-    No(Refusal),
-}
-
-/// The answer to a sign-up or a sign-in.
-#[derive(Clone, Debug)]
-pub enum CredentialReply {
-    /// The account exists now.
-    SignedUp(UserId),
-    /// The person is in.
-    SignedIn(Grant),
-}
-
-/// The answer to a command about identifiers.
-#[derive(Clone, Copy, Debug)]
-pub enum IdentifierReply {
-    /// The identifier is claimed until then, in Unix milliseconds.
-    Claimed(u64),
-    /// The identifier is the person's.
-    Verified(Verification),
-}
-
-/// The answer to a command about the account's status, or its end.
-#[derive(Clone, Copy, Debug)]
-pub enum LifecycleReply {
-    /// The account has this status now.
-    StatusSet(Status),
-    /// The person is erased since then, in Unix milliseconds.
-    Erased(u64),
-}
-
-/// The answer to a command about sessions.
-#[derive(Clone, Debug)]
-pub enum SessionReply {
-    /// The refresh token was replaced.
-    Refreshed(Grant),
-    /// The person's sessions.
-    Sessions(Vec<SessionInfo>),
-    /// How many sessions ended.
-    Revoked(u32),
-}
 
 /// Who verified an identifier.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +118,30 @@ impl Refusal {
             | Refusal::Busy { .. } => Judged::Nothing,
         }
     }
+
+    /// What is kept of it for a repeat: a wrong guess is not compared twice. A
+    /// repeat of any other is judged anew.
+    pub(crate) fn outcome(self) -> Option<Outcome> {
+        match self {
+            Refusal::InvalidCredentials => Some(Outcome::InvalidCredentials),
+            Refusal::InvalidToken
+            | Refusal::SessionExpired
+            | Refusal::RefreshReused
+            | Refusal::Throttled { .. }
+            | Refusal::AccountLocked
+            | Refusal::AccountSuspended
+            | Refusal::IdentifierTaken
+            | Refusal::InvalidIdentifier
+            | Refusal::PasswordTooShort
+            | Refusal::IdempotencyReused
+            | Refusal::StatusConflict
+            | Refusal::UnknownAccount
+            | Refusal::ClaimExpired
+            | Refusal::LimitReached
+            | Refusal::StaleSignIn
+            | Refusal::Busy { .. } => None,
+        }
+    }
 }
 
 /// What a sign-in or a refresh hands out.
@@ -241,7 +209,7 @@ impl Grant {
         }
     }
 
-    fn from_row(row: GrantRow, user: UserId) -> Grant {
+    pub(crate) fn from_row(row: GrantRow, user: UserId) -> Grant {
         Grant {
             user,
             session: SessionId(row.session),
@@ -255,26 +223,6 @@ impl Grant {
                 id: DeviceId(id),
                 secret: Secret::new(secret),
             }),
-        }
-    }
-}
-
-impl Reply {
-    pub(crate) fn from_outcome(outcome: Outcome, user: UserId) -> Reply {
-        match outcome {
-            Outcome::SignedUp => Reply::Credential(CredentialReply::SignedUp(user)),
-            Outcome::SignedIn(row) => {
-                Reply::Credential(CredentialReply::SignedIn(Grant::from_row(row, user)))
-            }
-            Outcome::InvalidCredentials => Reply::No(Refusal::InvalidCredentials),
-            Outcome::Revoked(count) => Reply::Session(SessionReply::Revoked(count)),
-            Outcome::StatusSet(status) => {
-                Reply::Lifecycle(LifecycleReply::StatusSet(status.into()))
-            }
-            Outcome::Claimed(until) => Reply::Identifier(IdentifierReply::Claimed(until)),
-            Outcome::Verified(verification) => {
-                Reply::Identifier(IdentifierReply::Verified(verification.into()))
-            }
         }
     }
 }

@@ -1,17 +1,16 @@
 //! From the engine's answers to frames.
 
+pub(crate) mod frame;
+
 use bytes::BytesMut;
-use tidegate_account::{
-    CredentialReply, DegradedReply, IdentifierReply, LifecycleReply, Refusal, Reply, SessionReply,
-};
+use tidegate_account::{DegradedReply, Refusal, Reply};
 use tidegate_runtime::{Answer, Failure, Outcome};
 use tidegate_storage_api::Region;
-use tidegate_wire::{
-    Body, Code, Kind, MESSAGE_VERSION, ReplyHead, Text, encode_refusal, encode_reply, v1,
-};
+use tidegate_wire::{Code, ReplyHead, Text, encode_refusal, encode_reply, v1};
 
 use crate::operation::{credential, identifier, lifecycle, session};
 use crate::operator::{OperatorError, OrderOutcome};
+use frame::{aged, head, refuse, refuse_until, say, spread, yes};
 
 /// What a client is told to wait when nothing better is known.
 const RETRY_AFTER_MS: u32 = 250;
@@ -112,27 +111,10 @@ fn write_account(
     };
     let head = &head;
     match reply {
-        Reply::Credential(CredentialReply::SignedUp(user)) => {
-            say(out, head, &credential::signed_up(user))
-        }
-        Reply::Credential(CredentialReply::SignedIn(grant))
-        | Reply::Session(SessionReply::Refreshed(grant)) => {
-            say(out, head, &credential::granted(&grant));
-        }
-        Reply::Session(SessionReply::Sessions(sessions)) => {
-            say(out, head, &session::list(&sessions))
-        }
-        Reply::Session(SessionReply::Revoked(count)) => say(out, head, &session::revoked(count)),
-        Reply::Lifecycle(LifecycleReply::StatusSet(status)) => {
-            say(out, head, &lifecycle::status_set(status))
-        }
-        Reply::Lifecycle(LifecycleReply::Erased(at)) => say(out, head, &lifecycle::erased(at)),
-        Reply::Identifier(IdentifierReply::Claimed(until)) => {
-            say(out, head, &identifier::claimed(until))
-        }
-        Reply::Identifier(IdentifierReply::Verified(shown)) => {
-            say(out, head, &identifier::verified(shown))
-        }
+        Reply::Credential(reply) => credential::write(out, head, &reply),
+        Reply::Identifier(reply) => identifier::write(out, head, reply),
+        Reply::Lifecycle(reply) => lifecycle::write(out, head, reply),
+        Reply::Session(reply) => session::write(out, head, &reply),
         // A turn in the line of the hashing: nobody else was given it.
         Reply::No(Refusal::Busy { retry_after_ms }) if retry_after_ms > 0 => {
             refuse_until(out, correlation, Code::Busy, retry_after_ms, epoch);
@@ -189,67 +171,6 @@ pub(crate) fn write_order_outcome(
     yes(out, correlation, 0, &v1::Operated { outcome, answer });
 }
 
-/// Appends a frame without a body. A crowd that is told to come again is
-/// spread: each waits up to twice as long as it must, by its correlation id.
-pub(crate) fn refuse(
-    out: &mut BytesMut,
-    correlation: u64,
-    code: Code,
-    retry_after_ms: u32,
-    epoch: u64,
-) {
-    let retry_after_ms = match code.kind() {
-        Kind::Later | Kind::Unknown => spread(retry_after_ms, correlation),
-        // What a person is told is exact.
-        Kind::Yes | Kind::No | Kind::Fault => retry_after_ms,
-    };
-    refuse_until(out, correlation, code, retry_after_ms, epoch);
-}
-
-/// The same, with exactly this time to come again.
-fn refuse_until(out: &mut BytesMut, correlation: u64, code: Code, retry_after_ms: u32, epoch: u64) {
-    let head = ReplyHead {
-        retry_after_ms,
-        ..head(correlation, code, epoch)
-    };
-    encode_refusal(out, &head);
-}
-
-fn spread(ms: u32, correlation: u64) -> u32 {
-    let hash = correlation.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    let share = (u64::from(ms) * hash) >> 32;
-    ms.saturating_add(u32::try_from(share).unwrap_or(ms))
-}
-
-/// Appends the frame of a yes.
-pub(crate) fn yes(out: &mut BytesMut, correlation: u64, epoch: u64, body: &impl Body) {
-    say(out, &head(correlation, Code::Ok, epoch), body);
-}
-
-fn say(out: &mut BytesMut, head: &ReplyHead, body: &impl Body) {
-    if encode_reply(out, head, body).is_err() {
-        // Every list in a reply has a limit below the frame's, so this is a bug.
-        tracing::error!(event = "reply.too_large");
-        refuse(out, head.correlation, Code::Unknown, 0, head.epoch);
-    }
-}
-
-fn aged(head: ReplyHead, age_ms: u64) -> ReplyHead {
-    let age_ms = u32::try_from(age_ms).unwrap_or(u32::MAX);
-    ReplyHead { age_ms, ..head }
-}
-
-fn head(correlation: u64, code: Code, epoch: u64) -> ReplyHead {
-    ReplyHead {
-        version: MESSAGE_VERSION,
-        code: code as u16,
-        correlation,
-        epoch,
-        age_ms: 0,
-        retry_after_ms: 0,
-    }
-}
-
 fn code_of(refusal: Refusal) -> (Code, u32) {
     match refusal {
         Refusal::InvalidCredentials => (Code::InvalidCredentials, 0),
@@ -277,22 +198,9 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tidegate_account::SessionReply;
 
-    #[test]
-    fn a_crowd_is_spread_over_once_to_twice_what_each_must_wait() {
-        let waits: Vec<u32> = (0..10_000)
-            .map(|correlation| spread(250, correlation))
-            .collect();
-        assert!(waits.iter().all(|ms| (250..500).contains(ms)));
-        for quarter in 0..4 {
-            let from = 250 + quarter * 62;
-            let here = waits.iter().filter(|ms| (from..from + 62).contains(*ms));
-            let share = here.count();
-            assert!((2_200..2_800).contains(&share), "{quarter}: {share}");
-        }
-        assert_eq!(spread(0, 7), 0);
-    }
+    use super::*;
 
     #[test]
     fn a_turn_is_told_as_it_was_given() {

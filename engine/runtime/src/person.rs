@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tidegate_account::{
-    AgendaRow, Command, Completion, CredentialCommand, Idempotency, Outgoing, Part, PartKind,
-    PendingId, SessionCommand, TenantId, UserId,
+    AgendaRow, Away, Command, Completion, Idempotency, Outgoing, Part, PartKind, PendingId,
+    TenantId, UserId,
 };
 use tidegate_storage_api::{Stamp, StoreError};
 use tokio::sync::oneshot;
@@ -117,12 +117,7 @@ impl What {
     /// Whether something can be said to it while the store is out of reach.
     pub(crate) fn is_for_degraded(&self) -> bool {
         match self {
-            What::Command { command, .. } => matches!(
-                command,
-                Command::Credential(CredentialCommand::SignIn(_))
-                    | Command::Session(SessionCommand::Refresh { .. })
-                    | Command::Session(SessionCommand::Revoke { .. })
-            ),
+            What::Command { command, .. } => command.away() != Away::Unavailable,
             What::Check(_)
             | What::WriteBehind
             | What::Settle

@@ -26,7 +26,7 @@ use operator::{Operate, Operated, Ping};
 use session::{Check, Checked, Refresh, Revoke, Revoked, SessionList, Sessions};
 
 macro_rules! operations {
-    ($(
+    ($d:tt $(
         $(#[$doc:meta])*
         $name:ident = $number:literal, $text:literal, $family:ident, $class:ident, $plane:ident,
             $authority:ident, $nature:ident, $away:ident, $repeat:ident, $answer:ident;
@@ -42,6 +42,17 @@ macro_rules! operations {
         #[derive(Clone, Copy)]
         pub enum Requested<'a> {
             $($(#[$doc])* $name(&'a InPlace<$name>),)+
+        }
+
+        /// Does the same with whichever request it is: `each_request!(requested,
+        /// body => expression)`, where the body has the type of its operation.
+        #[macro_export]
+        macro_rules! each_request {
+            ($d requested:expr, $d body:ident => $d done:expr) => {
+                match $d requested {
+                    $($crate::Requested::$name($d body) => $d done,)+
+                }
+            };
         }
 
         impl Opcode {
@@ -148,7 +159,7 @@ pub trait Visitor {
     fn visit<O: Operation>(self) -> Self::Output;
 }
 
-operations! {
+operations! { $
     // name = number, text, family, class, plane,
     //     authority, nature, while the store is away, a repeat, answer;
 

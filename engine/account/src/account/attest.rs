@@ -11,6 +11,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use self::decision::{Decision, Shown, Standing, decide, outlives_recovery};
+use super::family::{IdentifierReply, Reply};
 use super::{Account, Held, Pending, Person, Step, Work, busy};
 use crate::audit::Act;
 use crate::command::{
@@ -22,7 +23,7 @@ use crate::event::{EndReason, EventKind};
 use crate::guess::Admission;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::{Guesses, Hold, PasswordRow};
-use crate::reply::{IdentifierReply, Refusal, Reply, Verification};
+use crate::reply::{Refusal, Verification};
 
 /// A verification whose password is being compared or hashed.
 #[derive(Debug)]

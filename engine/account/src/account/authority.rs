@@ -2,10 +2,7 @@
 //! entered.
 
 use super::{Account, Step};
-use crate::command::{
-    Administrator, Command, CredentialCommand, IdentifierCommand, LifecycleCommand, Request,
-    SessionCommand, SessionProof,
-};
+use crate::command::{Administrator, Request, SessionProof};
 use crate::digest::SecretHash;
 use crate::reply::Refusal;
 use crate::session::Liveness;
@@ -22,27 +19,6 @@ pub enum Authority<'a> {
     FreshSession(&'a SessionProof),
     /// An administrator's, whom the gateway names.
     Administrator(&'a Administrator),
-}
-
-impl Command {
-    /// On whose word it is to be carried out.
-    #[must_use]
-    pub fn authority(&self) -> Authority<'_> {
-        match self {
-            Command::Credential(CredentialCommand::SignUp(_) | CredentialCommand::SignIn(_))
-            | Command::Session(SessionCommand::Refresh { .. }) => Authority::Nobody,
-            Command::Session(
-                SessionCommand::Revoke { by, .. } | SessionCommand::Sessions { by },
-            ) => Authority::Session(by),
-            Command::Identifier(IdentifierCommand::Claim { by, .. }) => Authority::FreshSession(by),
-            Command::Identifier(IdentifierCommand::Attest(verify)) => {
-                Authority::Administrator(&verify.by)
-            }
-            Command::Lifecycle(
-                LifecycleCommand::SetStatus { by, .. } | LifecycleCommand::Erase { by },
-            ) => Authority::Administrator(by),
-        }
-    }
 }
 
 impl Account {

@@ -1,13 +1,14 @@
 //! Claiming one more identifier. Anybody may claim anything: a claim alone
 //! lets nobody in, reserves nothing, and ends by itself.
 
+use super::family::{IdentifierReply, Reply};
 use super::sign_up::identify;
 use super::{Account, Step};
 use crate::command::{ClaimedIdentifier, Request};
 use crate::event::EventKind;
 use crate::identifier::IdentifierKind;
 use crate::record::{Hold, IDENTIFIERS_MAX, IdentifierRow};
-use crate::reply::{IdentifierReply, Refusal, Reply};
+use crate::reply::Refusal;
 
 impl Account {
     pub(super) fn claim(

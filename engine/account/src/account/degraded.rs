@@ -11,11 +11,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::authority::Authority;
+use super::family::{
+    Asked, Away, Command, CredentialCommand, CredentialReply, Reply, SessionCommand, SessionReply,
+};
 use super::{Account, Pending, Step, Work};
 use crate::command::{
-    Asked, Command, Completion, CredentialCommand, Effect, Idempotency, IdentifierCommand,
-    LifecycleCommand, PasswordWork, PendingId, Remember, Request, SessionCommand, SessionProof,
-    SignIn, Ticket,
+    Completion, Effect, Idempotency, PasswordWork, PendingId, Remember, Request, RevokeScope,
+    SessionProof, SignIn, Ticket,
 };
 use crate::device::Lane;
 use crate::digest::{SecretHash, tagged};
@@ -25,9 +27,7 @@ use crate::id::{DeviceId, SessionId, TenantId};
 use crate::policy::Policy;
 use crate::record::Session;
 use crate::refresh::{Verdict, session_secret};
-use crate::reply::{
-    CredentialReply, Grant, IdentifierReply, LifecycleReply, Refusal, Reply, SessionReply,
-};
+use crate::reply::{Grant, Refusal};
 use crate::secret::Secret;
 use crate::status::Status;
 
@@ -218,12 +218,15 @@ impl DegradedAccount {
             output.replies.push((ticket, reply));
             return output;
         }
-        match command {
-            Command::Session(SessionCommand::Refresh {
-                session,
-                family,
-                token,
-            }) => {
+        match (command.away(), command) {
+            (
+                Away::Keeps(_),
+                Command::Session(SessionCommand::Refresh {
+                    session,
+                    family,
+                    token,
+                }),
+            ) => {
                 let proof = Proof {
                     session,
                     family: &family,
@@ -235,47 +238,57 @@ impl DegradedAccount {
                 }
                 output.replies.push((ticket, reply));
             }
-            Command::Session(SessionCommand::Revoke { by, scope }) => {
-                let proven = self
-                    .account
-                    .authorize(&request, Authority::Session(&by), step);
-                let ended_by = |()| self.account.revoke(&request, by.session, scope, step);
-                let reply = match proven.map(ended_by) {
-                    // There was none to end: nothing is decided.
-                    Ok(Reply::Session(SessionReply::Revoked(0))) => DegradedReply::Ended(0),
-                    Ok(Reply::Session(SessionReply::Revoked(count))) => {
-                        output.decided.push(DegradedDecision::Ended(Ended {
-                            sessions: ended(step),
-                            request: request.idempotency,
-                            at: step.now_ms,
-                        }));
-                        DegradedReply::Ended(count)
-                    }
-                    Ok(
-                        Reply::Session(SessionReply::Refreshed(_) | SessionReply::Sessions(_))
-                        | Reply::Credential(_)
-                        | Reply::Lifecycle(_)
-                        | Reply::Identifier(_)
-                        | Reply::No(_),
-                    )
-                    | Err(_) => DegradedReply::Unavailable,
-                };
+            (Away::Ends, Command::Session(SessionCommand::Revoke { by, scope })) => {
+                let reply = self.revoke(request, &by, scope, &mut output, step);
                 output.replies.push((ticket, reply));
             }
-            Command::Credential(CredentialCommand::SignIn(sign_in)) => {
+            (Away::Provisional, Command::Credential(CredentialCommand::SignIn(sign_in))) => {
                 return self.sign_in(request, sign_in, step);
             }
-            Command::Credential(CredentialCommand::SignUp(_))
-            | Command::Session(SessionCommand::Sessions { .. })
-            | Command::Lifecycle(
-                LifecycleCommand::SetStatus { .. } | LifecycleCommand::Erase { .. },
-            )
-            | Command::Identifier(IdentifierCommand::Claim { .. } | IdentifierCommand::Attest(_)) => {
-                output.replies.push((ticket, DegradedReply::Unavailable))
-            }
+            (
+                Away::Keeps(_) | Away::Ends | Away::Provisional | Away::Unavailable,
+                Command::Credential(_)
+                | Command::Identifier(_)
+                | Command::Lifecycle(_)
+                | Command::Session(_),
+            ) => output.replies.push((ticket, DegradedReply::Unavailable)),
         }
         self.decided.extend(output.decided.iter().cloned());
         output
+    }
+
+    fn revoke(
+        &mut self,
+        request: Request,
+        by: &SessionProof,
+        scope: RevokeScope,
+        output: &mut DegradedOutput,
+        step: &mut Step<'_>,
+    ) -> DegradedReply {
+        let proven = self
+            .account
+            .authorize(&request, Authority::Session(by), step);
+        let ended_by = |()| self.account.revoke(&request, by.session, scope, step);
+        match proven.map(ended_by) {
+            // There was none to end: nothing is decided.
+            Ok(Reply::Session(SessionReply::Revoked(0))) => DegradedReply::Ended(0),
+            Ok(Reply::Session(SessionReply::Revoked(count))) => {
+                output.decided.push(DegradedDecision::Ended(Ended {
+                    sessions: ended(step),
+                    request: request.idempotency,
+                    at: step.now_ms,
+                }));
+                DegradedReply::Ended(count)
+            }
+            Ok(
+                Reply::Session(_)
+                | Reply::Credential(_)
+                | Reply::Lifecycle(_)
+                | Reply::Identifier(_)
+                | Reply::No(_),
+            )
+            | Err(_) => DegradedReply::Unavailable,
+        }
     }
 
     /// What was answered to the same request already.
@@ -380,15 +393,10 @@ impl DegradedAccount {
             let said = match reply {
                 Reply::No(refusal) if known => DegradedReply::No(refusal),
                 Reply::No(_)
-                | Reply::Credential(CredentialReply::SignedUp(_))
-                | Reply::Credential(CredentialReply::SignedIn(_))
-                | Reply::Session(SessionReply::Refreshed(_))
-                | Reply::Session(SessionReply::Sessions(_))
-                | Reply::Session(SessionReply::Revoked(_))
-                | Reply::Lifecycle(LifecycleReply::StatusSet(_))
-                | Reply::Lifecycle(LifecycleReply::Erased(_))
-                | Reply::Identifier(IdentifierReply::Claimed(_))
-                | Reply::Identifier(IdentifierReply::Verified(_)) => DegradedReply::Unsaid,
+                | Reply::Credential(_)
+                | Reply::Identifier(_)
+                | Reply::Lifecycle(_)
+                | Reply::Session(_) => DegradedReply::Unsaid,
             };
             (ticket, said)
         }));
@@ -482,13 +490,9 @@ impl DegradedAccount {
                     | Refusal::Busy { .. }),
                 ) => DegradedReply::No(refusal),
                 Reply::Credential(CredentialReply::SignedUp(_))
-                | Reply::Session(SessionReply::Refreshed(_))
-                | Reply::Session(SessionReply::Sessions(_))
-                | Reply::Session(SessionReply::Revoked(_))
-                | Reply::Lifecycle(LifecycleReply::StatusSet(_))
-                | Reply::Lifecycle(LifecycleReply::Erased(_))
-                | Reply::Identifier(IdentifierReply::Claimed(_))
-                | Reply::Identifier(IdentifierReply::Verified(_)) => DegradedReply::Unavailable,
+                | Reply::Identifier(_)
+                | Reply::Lifecycle(_)
+                | Reply::Session(_) => DegradedReply::Unavailable,
             };
             output.replies.push((ticket, said));
         }

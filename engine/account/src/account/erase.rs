@@ -1,12 +1,13 @@
 //! Erasing a person: everything goes, the key first of all, and what stands in its
 //! place says only that somebody was erased, and when.
 
+use super::family::{LifecycleReply, Reply};
 use super::{Account, Fate, Pending, Person, Step, Work};
 use crate::command::{Administrator, Request};
 use crate::erasure::Erasure;
 use crate::event::EventKind;
 use crate::id::TenantId;
-use crate::reply::{LifecycleReply, Refusal, Reply};
+use crate::reply::Refusal;
 
 impl Account {
     /// Erases the person. Whoever is gone already is told as gone since then, so

@@ -1,5 +1,6 @@
 //! Replacing a refresh token.
 
+use super::family::{Reply, SessionReply};
 use super::{Account, Late, Step};
 use crate::command::{Request, SessionProof};
 use crate::event::{EndReason, EventKind};
@@ -7,7 +8,7 @@ use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::Session;
 use crate::refresh::{Keeping, Verdict, session_secret};
-use crate::reply::{Grant, Refusal, Reply, SessionReply};
+use crate::reply::{Grant, Refusal};
 use crate::secret::Secret;
 use crate::status::Status;
 

@@ -1,12 +1,13 @@
 //! Ending sessions. A revocation works whatever the account's status is: it
 //! can only make it safer.
 
+use super::family::{Reply, SessionReply};
 use super::{Account, Step};
 use crate::command::{Request, RevokeScope};
 use crate::event::{EndReason, EventKind};
 use crate::id::SessionId;
 use crate::record::Session;
-use crate::reply::{Refusal, Reply, SessionReply};
+use crate::reply::Refusal;
 
 impl Account {
     pub(super) fn revoke(

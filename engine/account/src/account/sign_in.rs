@@ -4,6 +4,7 @@
 
 use alloc::string::ToString;
 
+use super::family::{CredentialReply, Reply};
 use super::{Account, Person, Step, Work, busy};
 use crate::command::{
     Completion, Effect, LedBy, PasswordCheck, PasswordWork, Remember, Request, SignIn, Source,
@@ -16,7 +17,7 @@ use crate::id::{DeviceId, SessionId};
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::{Guesses, PasswordRow, SESSIONS_MAX, Session};
 use crate::refresh::{refresh_secret, session_secret};
-use crate::reply::{CredentialReply, Grant, Refusal, Reply};
+use crate::reply::{Grant, Refusal};
 use crate::secret::Secret;
 use crate::session::Liveness;
 use crate::status::Status;

@@ -3,13 +3,14 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::family::{CredentialReply, Reply};
 use super::{Account, Held, Person, Step, Work, busy};
 use crate::command::{ClaimedIdentifier, Completion, Effect, PasswordWork, Request, SignUp};
 use crate::event::EventKind;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
 use crate::record::{CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart};
-use crate::reply::{CredentialReply, Refusal, Reply};
+use crate::reply::Refusal;
 use crate::status::Status;
 
 impl Account {

@@ -13,7 +13,8 @@ mod repeats;
 mod verifying;
 
 use crate::digest::SecretHash;
-use crate::reply::{CredentialReply, Grant, SessionReply};
+use crate::reply::Grant;
+use crate::{CredentialReply, SessionReply};
 use std::boxed::Box;
 use std::collections::BTreeSet;
 use std::string::String;
@@ -21,8 +22,8 @@ use std::vec::Vec;
 
 use super::*;
 use crate::command::{
-    CredentialCommand, DeviceProof, Idempotency, LedBy, LifecycleCommand, PasswordCheck,
-    PasswordWork, Remember, RevokeScope, SessionCommand, SessionProof, SignIn, SignUp, Source,
+    DeviceProof, Idempotency, LedBy, PasswordCheck, PasswordWork, Remember, RevokeScope,
+    SessionProof, SignIn, SignUp, Source,
 };
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
@@ -31,6 +32,7 @@ use crate::policy::PasswordPolicy;
 use crate::record::{Format, View, assemble, write};
 use crate::secret::Secret;
 use crate::session::Expiry;
+use crate::{CredentialCommand, LifecycleCommand, SessionCommand};
 
 pub(super) const TENANT: TenantId = TenantId(7);
 pub(super) const PASSWORD: &str = "correct horse";

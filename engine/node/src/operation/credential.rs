@@ -1,43 +1,51 @@
 //! Signing up and in with a password.
 
-use tidegate_account::{DeviceId, DeviceProof, Grant, Identifier, Remember, UserId};
+use bytes::BytesMut;
+use tidegate_account::{
+    CredentialReply, DeviceId, DeviceProof, Grant, Identifier, Remember, UserId,
+};
 use tidegate_runtime::{Origin, Task};
-use tidegate_wire::{Code, SecretBytes, v1};
+use tidegate_wire::{Code, ReplyHead, RequestHead, SecretBytes, v1};
 
-use super::NotTaken;
-use super::session::secret;
 use super::text::{to_identifier, to_password};
+use super::token::secret;
+use super::work::{NotTaken, ToWork, Work};
+use crate::answers::frame::say;
 use crate::rights::Gateway;
 
-pub(super) fn to_sign_in(body: &v1::ArchivedSignIn, gateway: &Gateway) -> Result<Task, NotTaken> {
-    Ok(Task::SignIn {
-        // An account of an earlier rule may have what is refused today.
-        identifier: to_identifier(&body.identifier, Identifier::find)?,
-        password: to_password(body.password.as_str())?,
-        device: body.device.as_ref().map(|device| DeviceProof {
-            id: DeviceId(device.id.to_native()),
-            secret: secret(&device.secret),
-        }),
-        remember: match v1::Remember::from_number(body.remember)? {
-            v1::Remember::Nothing => Remember::Nothing,
-            v1::Remember::Device => Remember::Device,
-        },
-        origin: to_origin(body.source.as_ref(), gateway)?,
-    })
+impl ToWork for v1::ArchivedSignIn {
+    fn to_work(&self, _: &RequestHead, gateway: &Gateway) -> Result<Work<'_>, NotTaken> {
+        Ok(Work::Task(Task::SignIn {
+            // An account of an earlier rule may have what is refused today.
+            identifier: to_identifier(&self.identifier, Identifier::find)?,
+            password: to_password(self.password.as_str())?,
+            device: self.device.as_ref().map(|device| DeviceProof {
+                id: DeviceId(device.id.to_native()),
+                secret: secret(&device.secret),
+            }),
+            remember: match v1::Remember::from_number(self.remember)? {
+                v1::Remember::Nothing => Remember::Nothing,
+                v1::Remember::Device => Remember::Device,
+            },
+            origin: to_origin(self.source.as_ref(), gateway)?,
+        }))
+    }
 }
 
-pub(super) fn to_sign_up(body: &v1::ArchivedSignUp, gateway: &Gateway) -> Result<Task, NotTaken> {
-    let identifiers = body.identifiers.iter();
-    let identifiers = identifiers.map(|text| to_identifier(text, Identifier::parse));
-    let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
-    if identifiers.is_empty() {
-        return Err(Code::InvalidIdentifier.into());
+impl ToWork for v1::ArchivedSignUp {
+    fn to_work(&self, _: &RequestHead, gateway: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let identifiers = self.identifiers.iter();
+        let identifiers = identifiers.map(|text| to_identifier(text, Identifier::parse));
+        let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
+        if identifiers.is_empty() {
+            return Err(Code::InvalidIdentifier.into());
+        }
+        Ok(Work::Task(Task::SignUp {
+            identifiers,
+            password: to_password(self.password.as_str())?,
+            origin: to_origin(self.source.as_ref(), gateway)?,
+        }))
     }
-    Ok(Task::SignUp {
-        identifiers,
-        password: to_password(body.password.as_str())?,
-        origin: to_origin(body.source.as_ref(), gateway)?,
-    })
 }
 
 /// The source that a gateway names, which some must.
@@ -59,7 +67,15 @@ fn to_origin(
     }))
 }
 
-pub(crate) fn signed_up(user: UserId) -> v1::SignedUp {
+/// Appends the frame of a yes.
+pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: &CredentialReply) {
+    match reply {
+        CredentialReply::SignedUp(user) => say(out, head, &signed_up(*user)),
+        CredentialReply::SignedIn(grant) => say(out, head, &granted(grant)),
+    }
+}
+
+fn signed_up(user: UserId) -> v1::SignedUp {
     v1::SignedUp {
         user: *user.as_bytes(),
     }

@@ -1,38 +1,53 @@
 //! The status of accounts, and their end.
 
-use tidegate_account::{Command, LifecycleCommand, Status, StatusChange, UserId};
+use bytes::BytesMut;
+use tidegate_account::{Command, LifecycleCommand, LifecycleReply, Status, StatusChange, UserId};
 use tidegate_runtime::Task;
-use tidegate_wire::v1;
+use tidegate_wire::{ReplyHead, RequestHead, v1};
 
-use super::NotTaken;
+use super::work::{NotTaken, ToWork, Work};
+use crate::answers::frame::say;
 use crate::rights::Gateway;
 
-pub(super) fn to_set_status(
-    body: &v1::ArchivedSetStatus,
-    gateway: &Gateway,
-) -> Result<Task, NotTaken> {
-    let change = match body.change()? {
-        v1::StatusChange::Lock => StatusChange::Lock,
-        v1::StatusChange::Unlock => StatusChange::Unlock,
-        v1::StatusChange::Suspend => StatusChange::Suspend,
-        v1::StatusChange::Reinstate => StatusChange::Reinstate,
-    };
-    let by = gateway.administrator();
-    Ok(Task::Account {
-        user: UserId::from_bytes(body.user),
-        command: Command::Lifecycle(LifecycleCommand::SetStatus { change, by }),
-    })
-}
-
-pub(super) fn to_erase(body: &v1::ArchivedErase, gateway: &Gateway) -> Task {
-    let by = gateway.administrator();
-    Task::Account {
-        user: UserId::from_bytes(body.user),
-        command: Command::Lifecycle(LifecycleCommand::Erase { by }),
+impl ToWork for v1::ArchivedSetStatus {
+    fn to_work(&self, _: &RequestHead, gateway: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let change = match self.change()? {
+            v1::StatusChange::Lock => StatusChange::Lock,
+            v1::StatusChange::Unlock => StatusChange::Unlock,
+            v1::StatusChange::Suspend => StatusChange::Suspend,
+            v1::StatusChange::Reinstate => StatusChange::Reinstate,
+        };
+        let by = gateway.administrator();
+        Ok(of_account(
+            self.user,
+            LifecycleCommand::SetStatus { change, by },
+        ))
     }
 }
 
-pub(crate) fn status_set(status: Status) -> v1::StatusSet {
+impl ToWork for v1::ArchivedErase {
+    fn to_work(&self, _: &RequestHead, gateway: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let by = gateway.administrator();
+        Ok(of_account(self.user, LifecycleCommand::Erase { by }))
+    }
+}
+
+fn of_account(user: [u8; 16], command: LifecycleCommand) -> Work<'static> {
+    Work::Task(Task::Account {
+        user: UserId::from_bytes(user),
+        command: Command::Lifecycle(command),
+    })
+}
+
+/// Appends the frame of a yes.
+pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: LifecycleReply) {
+    match reply {
+        LifecycleReply::StatusSet(status) => say(out, head, &status_set(status)),
+        LifecycleReply::Erased(at) => say(out, head, &erased(at)),
+    }
+}
+
+fn status_set(status: Status) -> v1::StatusSet {
     v1::StatusSet {
         status: match status {
             Status::Active => 1,
@@ -45,6 +60,6 @@ pub(crate) fn status_set(status: Status) -> v1::StatusSet {
 }
 
 /// Since when a person is erased, in Unix milliseconds.
-pub(crate) fn erased(at: u64) -> v1::Erased {
+fn erased(at: u64) -> v1::Erased {
     v1::Erased { at }
 }

@@ -1,13 +1,17 @@
 //! Checks, refreshes, lists and ends of sessions.
 
+use bytes::BytesMut;
 use tidegate_account::{
-    Command, RevokeScope, Secret, SessionCommand, SessionId, SessionInfo, SessionProof, TenantId,
-    UserId,
+    Command, RevokeScope, SessionCommand, SessionId, SessionInfo, SessionReply, TenantId, UserId,
 };
 use tidegate_runtime::{Ask, Checked, Task};
-use tidegate_wire::{ArchivedSecretBytes, RequestHead, v1};
+use tidegate_wire::{ReplyHead, RequestHead, v1};
 
-use super::NotTaken;
+use super::credential::granted;
+use super::token::{proof, secret};
+use super::work::{NotTaken, ToWork, Work};
+use crate::answers::frame::say;
+use crate::rights::Gateway;
 
 pub(crate) fn to_ask(check: &v1::ArchivedCheck, head: &RequestHead) -> Ask {
     Ask {
@@ -19,49 +23,60 @@ pub(crate) fn to_ask(check: &v1::ArchivedCheck, head: &RequestHead) -> Ask {
     }
 }
 
-pub(super) fn to_refresh(body: &v1::ArchivedRefresh) -> Task {
-    Task::Account {
-        user: UserId::from_bytes(body.user),
-        command: Command::Session(SessionCommand::Refresh {
-            session: SessionId(body.session.to_native()),
-            family: secret(&body.family),
-            token: secret(&body.secret),
-        }),
+impl ToWork for v1::ArchivedCheck {
+    fn to_work(&self, head: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        Ok(Work::Task(Task::Check(to_ask(self, head))))
     }
 }
 
-pub(super) fn to_revoke(body: &v1::ArchivedRevoke) -> Result<Task, NotTaken> {
-    let scope = match body.scope()? {
-        v1::RevokeScope::This => RevokeScope::This,
-        v1::RevokeScope::One(id) => RevokeScope::One(SessionId(id)),
-        v1::RevokeScope::Others => RevokeScope::Others,
-        v1::RevokeScope::All => RevokeScope::All,
-    };
-    let by = proof(&body.by);
-    Ok(Task::Account {
-        user: UserId::from_bytes(body.by.user),
-        command: Command::Session(SessionCommand::Revoke { by, scope }),
+impl ToWork for v1::ArchivedRefresh {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let command = SessionCommand::Refresh {
+            session: SessionId(self.session.to_native()),
+            family: secret(&self.family),
+            token: secret(&self.secret),
+        };
+        Ok(of_account(self.user, command))
+    }
+}
+
+impl ToWork for v1::ArchivedRevoke {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let scope = match self.scope()? {
+            v1::RevokeScope::This => RevokeScope::This,
+            v1::RevokeScope::One(id) => RevokeScope::One(SessionId(id)),
+            v1::RevokeScope::Others => RevokeScope::Others,
+            v1::RevokeScope::All => RevokeScope::All,
+        };
+        let by = proof(&self.by);
+        Ok(of_account(
+            self.by.user,
+            SessionCommand::Revoke { by, scope },
+        ))
+    }
+}
+
+impl ToWork for v1::ArchivedSessions {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let by = proof(&self.by);
+        Ok(of_account(self.by.user, SessionCommand::Sessions { by }))
+    }
+}
+
+fn of_account(user: [u8; 16], command: SessionCommand) -> Work<'static> {
+    Work::Task(Task::Account {
+        user: UserId::from_bytes(user),
+        command: Command::Session(command),
     })
 }
 
-pub(super) fn to_list(body: &v1::ArchivedSessions) -> Task {
-    let by = proof(&body.by);
-    Task::Account {
-        user: UserId::from_bytes(body.by.user),
-        command: Command::Session(SessionCommand::Sessions { by }),
+/// Appends the frame of a yes.
+pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: &SessionReply) {
+    match reply {
+        SessionReply::Refreshed(grant) => say(out, head, &granted(grant)),
+        SessionReply::Sessions(sessions) => say(out, head, &list(sessions)),
+        SessionReply::Revoked(count) => say(out, head, &revoked(*count)),
     }
-}
-
-/// What proves a session, of a token.
-pub(super) fn proof(check: &v1::ArchivedCheck) -> SessionProof {
-    SessionProof {
-        session: SessionId(check.session.to_native()),
-        secret: secret(&check.secret),
-    }
-}
-
-pub(super) fn secret(bytes: &ArchivedSecretBytes) -> Secret {
-    Secret::new(bytes.0)
 }
 
 pub(crate) fn checked(checked: &Checked) -> v1::Checked {
@@ -78,7 +93,7 @@ pub(crate) fn revoked(count: u32) -> v1::Revoked {
     v1::Revoked { count }
 }
 
-pub(crate) fn list(sessions: &[SessionInfo]) -> v1::SessionList {
+fn list(sessions: &[SessionInfo]) -> v1::SessionList {
     let sessions = sessions.iter().map(|session| v1::SessionRow {
         session: session.id.0,
         created_at: session.created_at,

@@ -14,7 +14,7 @@ use tidegate_wire::{
 
 use super::Service;
 use super::request::{Asked, Replies, submit, take};
-use crate::answers;
+use crate::answers::{self, frame};
 use crate::operation::NotTaken;
 use crate::operation::session::to_ask;
 use crate::rights::{Gateway, Rights};
@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
             Ok(request) => request,
             Err(fault) => {
                 self.service.meters.malformed.increment(1);
-                return answers::refuse(out, correlation_of(frame), fault.code(), 0, 0);
+                return frame::refuse(out, correlation_of(frame), fault.code(), 0, 0);
             }
         };
         let (service, gateway) = (self.service, self.gateway);
@@ -89,7 +89,7 @@ impl<'a> Batch<'a> {
             }
         });
         if let Err(NotTaken(code, retry_after_ms)) = taken {
-            answers::refuse(out, request.head.correlation, code, retry_after_ms, 0);
+            frame::refuse(out, request.head.correlation, code, retry_after_ms, 0);
         }
     }
 
@@ -132,7 +132,7 @@ impl<'a> Batch<'a> {
             // Those before it may have gone to their actors meanwhile.
             None => match has_room(self.service, replies) {
                 Err(NotTaken(code, retry_after_ms)) => {
-                    answers::refuse(out, head.correlation, code, retry_after_ms, 0);
+                    frame::refuse(out, head.correlation, code, retry_after_ms, 0);
                 }
                 Ok(()) => {
                     let asked = Asked {

@@ -11,7 +11,7 @@ use tidegate_runtime::{
 use tidegate_wire::{Class, Code, Opcode, Request, RequestHead, v1};
 
 use super::Service;
-use crate::answers;
+use crate::answers::{self, frame};
 use crate::operation::{self, NotTaken, Work};
 use crate::operator::{self, Order};
 use crate::rights::Gateway;
@@ -58,7 +58,7 @@ impl Drop for Later {
     fn drop(&mut self) {
         if self.answered == Answered::No {
             let mut out = BytesMut::new();
-            answers::refuse(&mut out, self.correlation, Code::Unknown, 0, 0);
+            frame::refuse(&mut out, self.correlation, Code::Unknown, 0, 0);
             let _ = self.to.send(out.freeze());
         }
         self.of_connection.fetch_sub(1, Ordering::Relaxed);
@@ -109,7 +109,7 @@ pub(super) fn take(
 ) -> Result<(), NotTaken> {
     let correlation = request.head.correlation;
     match operation::to_work(&request.body, &request.head, gateway)? {
-        Work::Echo => answers::yes(out, correlation, 0, &v1::Ping {}),
+        Work::Echo => frame::yes(out, correlation, 0, &v1::Ping {}),
         Work::Order(command) => {
             let later = replies.later(correlation);
             operate_on(service, gateway, command, later);
@@ -165,7 +165,7 @@ pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies
 fn operate_on(service: &Arc<Service>, gateway: &Gateway, command: &str, later: Later) {
     let Some(operator) = service.operator.clone() else {
         return later.send(|out, correlation| {
-            answers::refuse(out, correlation, Code::NotPermitted, 0, 0);
+            frame::refuse(out, correlation, Code::NotPermitted, 0, 0);
         });
     };
     let by = gateway.name().to_owned();

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::Service;
 use super::batch::Batch;
 use super::request::Replies;
-use crate::answers;
+use crate::answers::frame;
 use crate::rights::Gateway;
 
 /// Chunks taken at once: what one receive call of the endpoint can bring for
@@ -77,7 +77,7 @@ pub(super) async fn serve(
                     if let Err(fault) = read {
                         // Where the next frame begins is not known any more; what is
                         // under way is answered all the same.
-                        answers::refuse(&mut out, 0, fault.code(), 0, 0);
+                        frame::refuse(&mut out, 0, fault.code(), 0, 0);
                         unreadable = Some(fault);
                         open = false;
                     }
@@ -176,7 +176,7 @@ fn caught(
         batch.panicked();
         out.truncate(before);
         if replies.in_flight == in_flight {
-            answers::refuse(out, correlation, Code::Unknown, 0, 0);
+            frame::refuse(out, correlation, Code::Unknown, 0, 0);
         }
         // Otherwise its responder exists, and answers when it is dropped.
     }

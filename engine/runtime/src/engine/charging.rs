@@ -3,10 +3,7 @@
 
 mod attempt;
 
-use tidegate_account::{
-    CredentialReply, DegradedReply, IdentifierReply, Judged, LifecycleReply, Refusal, Reply,
-    SessionReply, SourcePolicy,
-};
+use tidegate_account::{CredentialReply, DegradedReply, Judged, Refusal, Reply, SourcePolicy};
 use tidegate_storage_api::StoreError;
 
 use self::attempt::{Attempt, Kind};
@@ -214,13 +211,9 @@ fn guessed(answer: &Answer) -> (Concluded, Concluded) {
         Reply::No(refusal) => judged(*refusal),
         Reply::Credential(CredentialReply::SignedIn(_)) => (Right, Right),
         Reply::Credential(CredentialReply::SignedUp(_))
-        | Reply::Session(SessionReply::Refreshed(_))
-        | Reply::Session(SessionReply::Sessions(_))
-        | Reply::Session(SessionReply::Revoked(_))
-        | Reply::Lifecycle(LifecycleReply::StatusSet(_))
-        | Reply::Lifecycle(LifecycleReply::Erased(_))
-        | Reply::Identifier(IdentifierReply::Claimed(_))
-        | Reply::Identifier(IdentifierReply::Verified(_)) => (Returned, Returned),
+        | Reply::Session(_)
+        | Reply::Lifecycle(_)
+        | Reply::Identifier(_) => (Returned, Returned),
     }
 }
 

@@ -2,9 +2,8 @@
 //! somebody's where there is more than one region.
 
 use tidegate_account::{
-    ClaimedIdentifier, Command, CredentialCommand, CredentialReply, DegradedReply, Identifier,
-    IdentifierCommand, IdentifierReply, LifecycleCommand, LifecycleReply, Refusal, Reply,
-    Reservation, SessionCommand, SessionReply, TenantId, UserId,
+    ClaimedIdentifier, DegradedReply, HoldOutcome, Identifier, Refusal, Reply, Reservation,
+    TenantId, UserId,
 };
 use tidegate_storage_api::{Region, StoreError};
 
@@ -26,7 +25,7 @@ impl Engine {
             ),
             Task::Claim { user, .. } => (*user, refused(Refusal::InvalidToken)),
             Task::Attest { user, .. } => (*user, refused(Refusal::UnknownAccount)),
-            Task::Account { user, command } => (*user, refused(no_account(command))),
+            Task::Account { user, command } => (*user, refused(command.no_account())),
         };
         if user.region() == self.shared.ownership.region().number() {
             return None;
@@ -178,23 +177,12 @@ impl Engine {
         let engine = self.clone();
         Responder::new(move |answer, epoch| {
             match &answer {
-                Answer::Reply(
-                    Reply::Credential(CredentialReply::SignedUp(_))
-                    | Reply::Identifier(IdentifierReply::Verified(_)),
-                ) => {
-                    engine.conclude(reserved, Conclusion::Held);
-                }
-                Answer::Reply(Reply::No(_)) => engine.conclude(reserved, Conclusion::GivenUp),
-                Answer::Reply(
-                    Reply::Credential(CredentialReply::SignedIn(_))
-                    | Reply::Session(SessionReply::Refreshed(_))
-                    | Reply::Session(SessionReply::Sessions(_))
-                    | Reply::Session(SessionReply::Revoked(_))
-                    | Reply::Lifecycle(LifecycleReply::StatusSet(_))
-                    | Reply::Lifecycle(LifecycleReply::Erased(_))
-                    | Reply::Identifier(IdentifierReply::Claimed(_)),
-                )
-                | Answer::Checked(_)
+                Answer::Reply(reply) => match reply.hold() {
+                    HoldOutcome::Held => engine.conclude(reserved, Conclusion::Held),
+                    HoldOutcome::GivenUp => engine.conclude(reserved, Conclusion::GivenUp),
+                    HoldOutcome::Unrelated => {}
+                },
+                Answer::Checked(_)
                 | Answer::DegradedDecision { .. }
                 | Answer::Done
                 | Answer::Failed(_) => {}
@@ -238,23 +226,6 @@ enum Conclusion {
 
 fn refused(refusal: Refusal) -> Answer {
     Answer::Reply(Reply::No(refusal))
-}
-
-/// What is said to a command about an account that does not exist: to an
-/// administrator, that it does not exist; to the holder of a token, that the
-/// token is not valid.
-fn no_account(command: &Command) -> Refusal {
-    match command {
-        Command::Lifecycle(LifecycleCommand::SetStatus { .. })
-        | Command::Lifecycle(LifecycleCommand::Erase { .. })
-        | Command::Identifier(IdentifierCommand::Attest(_)) => Refusal::UnknownAccount,
-        Command::Credential(CredentialCommand::SignUp(_))
-        | Command::Credential(CredentialCommand::SignIn(_))
-        | Command::Session(SessionCommand::Refresh { .. })
-        | Command::Session(SessionCommand::Revoke { .. })
-        | Command::Session(SessionCommand::Sessions { .. })
-        | Command::Identifier(IdentifierCommand::Claim { .. }) => Refusal::InvalidToken,
-    }
 }
 
 fn is_wrong_guess(answer: &Answer) -> bool {

@@ -1,7 +1,7 @@
 use super::*;
-use crate::command::{CredentialCommand, SessionCommand};
 use crate::event::EventKind::{SignInFailed, SignedUp, UnknownIdentifier};
 use crate::policy::Policy;
+use crate::{CredentialCommand, SessionCommand};
 
 /// Somebody who signed up long enough ago that no outcome is kept any more.
 fn settled() -> World {

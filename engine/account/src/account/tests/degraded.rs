@@ -1,7 +1,7 @@
 //! While the store is out of reach, and after.
 
-use crate::command::{CredentialCommand, SessionCommand};
-use crate::reply::SessionReply;
+use crate::SessionReply;
+use crate::{CredentialCommand, SessionCommand};
 use std::vec::Vec;
 
 use super::*;

@@ -1,8 +1,8 @@
 //! Erasing a person: nothing stays but that it happened.
 
 use super::*;
-use crate::command::{CredentialCommand, LifecycleCommand};
-use crate::reply::LifecycleReply;
+use crate::LifecycleReply;
+use crate::{CredentialCommand, LifecycleCommand};
 
 fn erase() -> Command {
     let by = Administrator("office".into());

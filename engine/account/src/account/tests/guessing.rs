@@ -1,5 +1,5 @@
 use super::*;
-use crate::command::CredentialCommand;
+use crate::CredentialCommand;
 
 #[test]
 fn a_thousand_parallel_guesses_get_no_more_verifications_than_the_allowance() {

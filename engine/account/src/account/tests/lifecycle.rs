@@ -1,10 +1,10 @@
 use super::*;
-use crate::command::{CredentialCommand, SessionCommand};
 use crate::event::EndReason::{Evicted, Expired, Revoked};
 use crate::event::EventKind::{PasswordUpgraded, SessionEnded, SignInFailed, SignedIn, SignedUp};
 use crate::record::{DEVICES_MAX, SESSIONS_MAX};
-use crate::reply::{LifecycleReply, SessionReply};
 use crate::status::Status;
+use crate::{CredentialCommand, SessionCommand};
+use crate::{LifecycleReply, SessionReply};
 
 #[test]
 fn a_person_signs_up_in_and_out() {

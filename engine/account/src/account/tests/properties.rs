@@ -2,9 +2,9 @@
 
 use super::verifying::{MAIL, claim, identifier, mail, set_up, verify};
 use super::*;
-use crate::command::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionCommand};
 use crate::record::{DEVICES_MAX, IDENTIFIERS_MAX, OUTCOMES_MAX, SESSIONS_MAX, SUCCESSORS_MAX};
-use crate::reply::{CredentialReply, SessionReply};
+use crate::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionCommand};
+use crate::{CredentialReply, SessionReply};
 use proptest::prelude::*;
 
 /// Who is there when a life begins.

@@ -1,8 +1,8 @@
 use super::*;
+use crate::SessionReply;
 use crate::event::EndReason::RefreshReused;
 use crate::event::EventKind::SessionEnded;
 use crate::record::SUCCESSORS_MAX;
-use crate::reply::SessionReply;
 
 #[test]
 fn a_refresh_replaces_the_token_and_keeps_the_session() {

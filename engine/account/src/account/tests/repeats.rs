@@ -1,7 +1,7 @@
 use super::*;
-use crate::command::{CredentialCommand, SessionCommand};
 use crate::outcome::OUTCOME_KEPT_MS;
-use crate::reply::{CredentialReply, SessionReply};
+use crate::{CredentialCommand, SessionCommand};
+use crate::{CredentialReply, SessionReply};
 
 #[test]
 fn a_repeated_sign_up_gets_the_same_account_even_after_a_crash() {

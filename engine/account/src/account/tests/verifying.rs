@@ -2,11 +2,11 @@
 //! and Paverd (USENIX Security 2022), each played to its end.
 
 use super::*;
-use crate::command::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionCommand};
 use crate::event::EndReason;
 use crate::record::Hold;
 use crate::reply::Verification::{self, Confirmed, TakenOver};
-use crate::reply::{CredentialReply, IdentifierReply, LifecycleReply, SessionReply};
+use crate::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionCommand};
+use crate::{CredentialReply, IdentifierReply, LifecycleReply, SessionReply};
 
 pub(super) const MAIL: u8 = 0x41;
 const OTHER: u8 = 0x42;

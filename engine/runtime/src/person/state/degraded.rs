@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 
 use tidegate_account::record::View;
 use tidegate_account::{
-    Asked, Command, Completion, CredentialCommand, DegradedAccount, DegradedDecision,
-    DegradedInput, DegradedOutput, DegradedReply, Effect, Entropy, IdentifierCommand, Input,
-    LifecycleCommand, PendingId, Policy, Reply, SessionCommand, SessionId, SessionReply, TenantId,
-    Ticket,
+    Asked, Away, Completion, DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput,
+    DegradedReply, Effect, Entropy, Input, PendingId, Policy, SessionId, TenantId, Ticket,
 };
 
 use super::{Held, PersonState, hash_work};
@@ -59,19 +57,11 @@ impl PersonState {
         };
         let oldest_ms = self.shared.grace_ms(tenant).min(u64::from(max_age_ms));
         let young = age_ms < oldest_ms;
-        let answerable = match &command {
-            // To end a session is safe however old the knowledge is.
-            Command::Session(SessionCommand::Revoke { .. }) => true,
-            Command::Session(SessionCommand::Refresh { session, .. }) => {
-                young && !self.may_be_replacing(*session)
-            }
-            Command::Credential(CredentialCommand::SignIn(_)) => young && self.has_room(),
-            Command::Credential(CredentialCommand::SignUp(_))
-            | Command::Session(SessionCommand::Sessions { .. })
-            | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
-            | Command::Lifecycle(LifecycleCommand::Erase { .. })
-            | Command::Identifier(IdentifierCommand::Claim { .. })
-            | Command::Identifier(IdentifierCommand::Attest(_)) => false,
+        let answerable = match command.away() {
+            Away::Ends => true,
+            Away::Keeps(session) => young && !self.may_be_replacing(session),
+            Away::Provisional => young && self.has_room(),
+            Away::Unavailable => false,
         };
         if !answerable || !self.has_shadow(tenant, age_ms) {
             self.not_told(&command);
@@ -101,8 +91,14 @@ impl PersonState {
     /// Whether a successor of a session's refresh token waits to be durable:
     /// nobody has had it.
     pub(super) fn is_replacing(&self, session: SessionId) -> bool {
-        self.replies.iter().any(|(_, _, answer)| {
-            matches!(answer, Answer::Reply(Reply::Session(SessionReply::Refreshed(grant))) if grant.session == session)
+        self.replies.iter().any(|(_, _, answer)| match answer {
+            Answer::Reply(reply) => reply
+                .refreshed()
+                .is_some_and(|grant| grant.session == session),
+            Answer::Checked(_)
+            | Answer::DegradedDecision { .. }
+            | Answer::Done
+            | Answer::Failed(_) => false,
         })
     }
 
@@ -363,23 +359,8 @@ impl PersonState {
 /// The session that a refresh goes on with.
 pub(super) fn goes_on_with(what: &What) -> Option<SessionId> {
     match what {
-        What::Command {
-            command: Command::Session(SessionCommand::Refresh { session, .. }),
-            ..
-        } => Some(*session),
-        What::Command {
-            command:
-                Command::Credential(CredentialCommand::SignUp(_))
-                | Command::Credential(CredentialCommand::SignIn(_))
-                | Command::Session(SessionCommand::Revoke { .. })
-                | Command::Session(SessionCommand::Sessions { .. })
-                | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
-                | Command::Lifecycle(LifecycleCommand::Erase { .. })
-                | Command::Identifier(IdentifierCommand::Claim { .. })
-                | Command::Identifier(IdentifierCommand::Attest(_)),
-            ..
-        }
-        | What::Check(_)
+        What::Command { command, .. } => command.refreshes(),
+        What::Check(_)
         | What::WriteBehind
         | What::Settle
         | What::Sweep

@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use tidegate_account::record::Unwritable;
-use tidegate_account::{
-    Command, CredentialReply, DegradedReply, IdentifierReply, Input, Judged, Late, LifecycleReply,
-    Refusal, Reply, SessionCommand, SessionReply,
-};
+use tidegate_account::{Command, DegradedReply, HoldOutcome, Input, Judged, Late, Refusal, Reply};
 use tidegate_storage_api::{Stamp, StoreError};
 
 use super::{PersonState, Phase, UnderWay};
@@ -199,7 +196,7 @@ impl PersonState {
     /// Whoever asked for a refresh in time and is not told may ask again.
     pub(super) fn not_told(&self, command: &Command) {
         let is_known = || self.shared.directory.with_warm(self.user, |_| ()).is_some();
-        if matches!(command, Command::Session(SessionCommand::Refresh { .. })) && is_known() {
+        if command.refreshes().is_some() && is_known() {
             let now_ms = self.shared.clock.unix_ms();
             let late = Late {
                 since: now_ms,
@@ -211,11 +208,12 @@ impl PersonState {
 
     /// The same for those whose refresh waits for what will not be.
     fn none_told(&self) {
-        let refreshed = |(_, _, answer): &(_, _, Answer)| {
-            matches!(
-                answer,
-                Answer::Reply(Reply::Session(SessionReply::Refreshed(_)))
-            )
+        let refreshed = |(_, _, answer): &(_, _, Answer)| match answer {
+            Answer::Reply(reply) => reply.refreshed().is_some(),
+            Answer::Checked(_)
+            | Answer::DegradedDecision { .. }
+            | Answer::Done
+            | Answer::Failed(_) => false,
         };
         if self.replies.iter().any(refreshed) {
             let landed = self.shared.clock.unix_ms();
@@ -261,25 +259,16 @@ impl PersonState {
         let entering = self.under_way.take().map(|one| one.prepared.entering);
         for (_, held, answer) in std::mem::take(&mut self.replies) {
             let answer = match answer {
-                Answer::Reply(
-                    Reply::Credential(CredentialReply::SignedUp(_))
-                    | Reply::Identifier(IdentifierReply::Verified(_)),
-                ) if entering == Some(Entering::Reserved) => Answer::Failed(Failure::Unavailable),
-                Answer::Reply(
-                    Reply::Credential(CredentialReply::SignedUp(_))
-                    | Reply::Identifier(IdentifierReply::Verified(_)),
-                ) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
-                Answer::Reply(
-                    Reply::Credential(CredentialReply::SignedIn(_))
-                    | Reply::Session(SessionReply::Refreshed(_))
-                    | Reply::Session(SessionReply::Sessions(_))
-                    | Reply::Session(SessionReply::Revoked(_))
-                    | Reply::Lifecycle(LifecycleReply::StatusSet(_))
-                    | Reply::Lifecycle(LifecycleReply::Erased(_))
-                    | Reply::Identifier(IdentifierReply::Claimed(_))
-                    | Reply::No(_),
-                )
-                | Answer::Checked(_)
+                Answer::Reply(reply) => match (reply.hold(), entering) {
+                    (HoldOutcome::Held, Some(Entering::Reserved)) => {
+                        Answer::Failed(Failure::Unavailable)
+                    }
+                    (HoldOutcome::Held, _) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
+                    (HoldOutcome::GivenUp | HoldOutcome::Unrelated, _) => {
+                        Answer::Failed(Failure::Unknown)
+                    }
+                },
+                Answer::Checked(_)
                 | Answer::DegradedDecision { .. }
                 | Answer::Done
                 | Answer::Failed(_) => Answer::Failed(Failure::Unknown),
