@@ -66,11 +66,11 @@ pub enum Input {
     Touched(Vec<(SessionId, u64)>),
     /// Make the uses durable, when there are any.
     WriteBehind,
-    /// For some time nobody could be answered. Changes nothing by itself; the
-    /// next change carries it along.
+    /// For some time no request could be answered. Changes nothing by itself;
+    /// the next change carries it along.
     Late(Late),
-    /// Drop what is over: sessions, claims, outcomes, the account itself when
-    /// nobody needs it any more.
+    /// Drop what has expired: sessions, claims, outcomes, and the account
+    /// itself once nothing needs it any more.
     Sweep,
     /// Let something leave.
     Post(Box<Outgoing>),
@@ -147,7 +147,7 @@ enum Work {
     Upgrade,
     /// Is this the account's password?
     Attest(attest::Attempt),
-    /// The password of whoever takes the account over.
+    /// The password of the person who takes the account over.
     TakeOver(attest::Attempt),
 }
 
@@ -197,7 +197,7 @@ impl Account {
         }
     }
 
-    /// The place of somebody who was erased: nobody is made here again.
+    /// An erasure tombstone: no account is made here again.
     #[must_use]
     pub fn erased(user: UserId, erasure: Erasure) -> Account {
         Account {
@@ -234,8 +234,8 @@ impl Account {
             .map_or(self.last_revision, |person| person.check.revision)
     }
 
-    /// The tenant of the person, or, while nobody is here, the one in whose
-    /// name the work under way was asked for.
+    /// The tenant of the person, or, while there is no account, the one in
+    /// whose name the work under way was asked for.
     #[must_use]
     pub fn tenant(&self) -> Option<TenantId> {
         let asked = || self.pending.first().map(|pending| pending.request.tenant);
@@ -561,7 +561,7 @@ fn busy(completion: &Completion) -> Reply {
 }
 
 impl Person {
-    /// Whether it is somebody, and of this tenant.
+    /// Whether there is an account (not a decoy), and of this tenant.
     fn is_of(&self, tenant: TenantId) -> bool {
         self.check.status != Status::Decoy && self.check.tenant == tenant.0
     }

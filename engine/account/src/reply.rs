@@ -68,9 +68,9 @@ pub enum SessionReply {
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Verification {
-    /// Whoever set the account up: everything stays.
+    /// The person who set the account up: everything stays.
     Confirmed = 1,
-    /// Somebody else: everything that was set up before is gone.
+    /// Another person: everything that was set up before is gone.
     TakenOver = 2,
 }
 
@@ -112,7 +112,7 @@ pub enum Refusal {
     AccountLocked,
     /// The account is suspended.
     AccountSuspended,
-    /// Somebody has this identifier.
+    /// Another account holds this identifier.
     IdentifierTaken,
     /// The tenant does not take such an identifier.
     InvalidIdentifier,
@@ -151,7 +151,7 @@ pub enum Judged {
 }
 
 impl Refusal {
-    /// What it says about guessing: what whoever asked is charged for.
+    /// What it says about guessing: what the caller is charged for.
     #[must_use]
     pub fn judged(self) -> Judged {
         match self {

@@ -1,5 +1,5 @@
-//! Claiming one more identifier. Anybody may claim anything: a claim alone
-//! lets nobody in, reserves nothing, and ends by itself.
+//! Claiming one more identifier. Any account may claim any identifier: an
+//! unverified claim grants no access, reserves nothing, and expires.
 
 use super::sign_up::identify;
 use super::{Account, Step};
