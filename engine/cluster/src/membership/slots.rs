@@ -59,7 +59,7 @@ enum Resting {
 }
 
 /// Fences read anew with each look: a claim of unknown fate may land after its
-/// fence was read, and nobody else would notice.
+/// fence was read, and nothing else would notice.
 const DOUBTED: u16 = 16;
 
 #[derive(Clone, Default)]
@@ -129,7 +129,7 @@ impl Table {
             }
         }
         for row in &mut self.slots {
-            // Whoever has it may have given it away.
+            // Its owner may have given it away.
             if row.waiting == Waiting::Yes {
                 row.fence = Known::Unknown;
             }
@@ -348,8 +348,8 @@ impl Table {
                 })
                 .put(key, fence.encode());
             self.claiming.push((slot, epoch));
-            // Whoever owned it is gone as it was read: one that has come back
-            // since has another row.
+            // The node that owned it is gone as it was read: one that has come
+            // back since has another row.
             let owner = before.map(|fence| NodeId(fence.owner));
             let owner = owner.filter(|owner| owner.0 != 0 && *owner != me);
             if let Some(owner) = owner
@@ -413,7 +413,7 @@ fn is_owner(fence: &Known, me: NodeId) -> bool {
     }
 }
 
-/// Whether nobody who lives owns it.
+/// Whether no living node owns it.
 fn is_claimable(
     fence: &Known,
     me: NodeId,
@@ -425,7 +425,8 @@ fn is_claimable(
         Known::Read(None) => return true,
         Known::Read(Some(bytes)) => bytes,
     };
-    // A fence that cannot be read is nobody's to claim: an operator must look.
+    // A fence that cannot be read is not claimed by any node: an operator must
+    // look.
     Fence::decode(bytes).is_some_and(|fence| {
         let owner = NodeId(fence.owner);
         fence.owner == 0 || owner == me || gone.contains_key(&owner) || !there(owner)
