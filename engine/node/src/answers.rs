@@ -46,7 +46,7 @@ pub(crate) fn write(
             };
             refuse(out, correlation, code, retry_after_ms, epoch);
         }
-        // Only the engine's own work ends like this, and nobody asks for it from outside.
+        // Only the engine's own work ends like this, and no client asks for it.
         Answer::Done => refuse(out, correlation, Code::Unknown, 0, epoch),
     }
 }
@@ -133,7 +133,7 @@ fn write_account(
         Reply::Identifier(IdentifierReply::Verified(shown)) => {
             say(out, head, &identifier::verified(shown))
         }
-        // A turn in the line of the hashing: nobody else was given it.
+        // A turn in the line of the hashing: no other request was given it.
         Reply::No(Refusal::Busy { retry_after_ms }) if retry_after_ms > 0 => {
             refuse_until(out, correlation, Code::Busy, retry_after_ms, epoch);
         }
@@ -153,7 +153,7 @@ fn abroad(out: &mut BytesMut, correlation: u64, region: Region) {
 
 /// Says that a slot is another's, and whose, when that is known.
 pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address: Option<String>) {
-    // Whoever is sent on goes at once; whoever is not comes again.
+    // A redirected client goes on at once; any other tries again.
     let retry_after_ms = match address {
         Some(_) => 0,
         None => spread(RETRY_AFTER_MS, correlation),

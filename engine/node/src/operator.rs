@@ -67,7 +67,7 @@ pub(crate) enum OperatorError {
     Backup(#[from] tidegate_storage_fjall::BackupError),
 }
 
-/// Whoever carries orders out. Cheap to clone.
+/// Carries out operators' orders. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Operator {
     pub(crate) deployment: Arc<Deployment>,

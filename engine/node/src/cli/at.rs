@@ -38,7 +38,7 @@ pub(super) struct At {
     /// into its folder.
     #[arg(long, value_name = "ADDR")]
     pub(super) connect: Option<SocketAddr>,
-    /// The operator as whom to ask.
+    /// The operator to ask as.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_OPERATOR)]
     pub(super) operator: String,
     /// Print one JSON object.

@@ -147,7 +147,8 @@ mod tests {
         looks.look(&certificate, NOW_S);
         let second = certificate.leaf();
         assert_ne!(second, first);
-        // What nobody would trust is not shown, and what is good afterwards is.
+        // A certificate that no client would trust is not presented; one that
+        // is good afterwards is.
         std::fs::write(folder.certificate("node"), b"no certificate").unwrap();
         looks.look(&certificate, NOW_S);
         assert_eq!(certificate.leaf(), second);
