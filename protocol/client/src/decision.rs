@@ -156,7 +156,8 @@ pub struct Granted {
     pub session: SessionToken,
     /// Prolongs the session and replaces itself.
     pub refresh: RefreshToken,
-    /// Lets the device in past strangers' guesses, when one was made.
+    /// A device token, when a device was remembered: guesses from unknown
+    /// devices do not hold that device off.
     pub device: Option<DeviceToken>,
     /// When the session ends unused.
     pub idle_expires_at: u64,

@@ -109,7 +109,7 @@ pub struct RefreshToken {
     pub secret: SecretBytes,
 }
 
-/// Lets a known device in past the guesses of strangers.
+/// Lets a known device in although unknown devices have used up their guesses.
 #[derive(Clone, Debug)]
 pub struct DeviceToken {
     /// Whose device.
