@@ -1,9 +1,9 @@
 //! Markers: what a commit leaves behind so that its fate can be found out.
 //!
 //! A lane is a key that one commit at a time uses. The commit writes its own
-//! name there, with the version that it landed at, and conflicts with whoever
-//! else writes the lane. Lanes of a slot lie in the slot, so that they are
-//! spread as its people are.
+//! name there, with the version that it landed at, and conflicts with any other
+//! commit that writes the lane. Lanes of a slot lie in the slot, so that they
+//! are spread as its people are.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What FoundationDB's error codes mean for whoever asked.
+//! What FoundationDB's error codes mean for the caller.
 
 use foundationdb::FdbError;
 use tidegate_storage_api::StoreError;

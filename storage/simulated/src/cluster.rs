@@ -28,7 +28,8 @@ pub struct Costs {
     pub commits_per_s: u64,
 }
 
-/// How often a commit's fate stays unknown, per million, by what became of it.
+/// How often a commit's outcome is indeterminate, per million, by its real
+/// outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnknownFates {
     /// It happened, and the answer was lost.
@@ -42,7 +43,7 @@ pub struct UnknownFates {
 /// Everything takes longer for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slowness {
-    /// For whom.
+    /// For which clients.
     pub whom: Whom,
     /// So many times as long, in percent; at least 100.
     pub percent: u64,
@@ -145,12 +146,12 @@ impl Cluster {
         SimulatedStore::new(Arc::new(Way::new(Arc::clone(self), number)))
     }
 
-    /// Shows every commit to somebody from now on.
+    /// Shows every commit to a witness from now on.
     pub fn show(&self, witness: Arc<dyn Witness>) {
         self.state().witness = Some(witness);
     }
 
-    /// It answers nobody from now on.
+    /// It answers no client from now on.
     pub fn stop(&self) {
         self.state().down += 1;
     }
@@ -168,7 +169,7 @@ impl Cluster {
         }
     }
 
-    /// A recovery that nobody notices but by its consequences.
+    /// A recovery that clients notice only by its consequences.
     pub fn recover(&self) {
         let now_ns = self.world.now_ns();
         let mut state = self.state();

@@ -7,7 +7,7 @@
 //! which a transaction lives; latencies, a highest rate, and outages for all or
 //! for one client. A read version is cached for a slot only as far as the slot
 //! is known to be the caller's at that version, and a conflict is looked at
-//! again at a fresh version before anybody is told of it.
+//! again at a fresh version before the caller is told of it.
 //!
 //! Made simpler: a read is taken at one moment between its beginning and its
 //! end, so nothing ever reads the past; there is one shard of everything; rows
