@@ -47,7 +47,7 @@ pub struct PlanAsk {
 /// Why nothing can be planned.
 #[derive(Debug, Error)]
 pub enum PlanError {
-    /// Shedding everybody else would meet it.
+    /// Shedding all others would meet it.
     #[error("`{0}` says nothing of who is shed: add a bound on shed or on in_within")]
     Unbounded(String),
     /// There is nothing to search for.
@@ -326,7 +326,8 @@ fn headroom(
     })
 }
 
-/// Latency of whoever was served is worth nothing without who was not.
+/// Latency of the calls that were served is worth nothing without those that
+/// were not.
 fn check(given: &Given) -> Result<(), PlanError> {
     let objectives = &given.scenario.objectives;
     if objectives.is_empty() {

@@ -54,7 +54,7 @@ pub struct Report {
     pub classes: BTreeMap<String, ClassReport>,
     /// The people's view.
     pub people: PeopleReport,
-    /// What strangers came to who tried passwords on everybody.
+    /// What attackers came to who tried passwords on every account.
     #[serde(default)]
     pub sprays: Vec<SprayReport>,
     /// What was to hold.
@@ -91,9 +91,9 @@ pub struct ClassReport {
     pub attempts: u64,
     /// Of those: told to come again later.
     pub shed: u64,
-    /// Of those: sent on to another node, or told that nobody serves for now.
+    /// Of those: sent on to another node, or told that no node serves for now.
     pub redirected: u64,
-    /// Of those: answered that nobody knows.
+    /// Of those: answered that the outcome is not known.
     pub unknown: u64,
     /// Of those: answered from what was known before the store went
     /// (`degraded`, `provisional`, `accepted_not_durable`).

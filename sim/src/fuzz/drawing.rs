@@ -153,7 +153,7 @@ fn addresses(seed: u64) -> u64 {
     }
 }
 
-/// In every other world sessions end within the night when nobody uses them.
+/// In every other world sessions end within the night when they are not used.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
     match stream.below(2) {

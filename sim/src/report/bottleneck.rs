@@ -12,7 +12,7 @@ use crate::world::Sample;
 
 /// Of what there is of something: above, it is full.
 const FULL: f64 = 0.93;
-/// Of hashing while nobody waits for it: as busy as it is, it is enough.
+/// Of hashing while no request waits for it: as busy as it is, it is enough.
 const ENOUGH: f64 = 0.92;
 
 /// What gives out first, or comes nearest to it.

@@ -162,7 +162,7 @@ fn judged(objective: &Objective, scenario: &Scenario, slots: &[Slot]) -> Objecti
     let is_empty = |range: &Range<usize>| seen[range.clone()].iter().sum::<u64>() == 0;
     let unanswered = all.iter().find(|range| match target {
         Target::Latency(..) => is_empty(range) && asked[(*range).clone()].iter().any(|of| *of > 0),
-        // Whoever is not answered counts as failed, or as not in.
+        // A call that is not answered counts as failed, a person as not in.
         Target::Shed(_) | Target::Failed(_) | Target::InWithin(_) => false,
     });
     let unanswered = unanswered.map(|range| Window {
@@ -181,7 +181,7 @@ fn judged(objective: &Objective, scenario: &Scenario, slots: &[Slot]) -> Objecti
     let faults = scenario.fault.iter().filter_map(|fault| {
         let ends_s = fault.at_s.0 + fault.for_s.0 - begins_s;
         let from = whole(libm::floor(fault.at_s.0 - begins_s));
-        // One that was over before anything counts is nobody's.
+        // One that was over before anything counts is not judged.
         let counts = ends_s > 0.0 || (ends_s == 0.0 && fault.for_s.0 == 0.0);
         let to = counts.then(|| whole(libm::ceil(ends_s)).max(from + 1))?;
         let own = from.min(slots.len())..to.min(slots.len());

@@ -114,7 +114,7 @@ fn meanwhile(one: &ObjectiveReport) -> (bool, u64, String) {
     (fault.met, fault.seen, fault.words(&one.unit))
 }
 
-/// Nobody answers in these seconds.
+/// No node answers in these seconds.
 fn silent(slots: &mut [Slot]) {
     for slot in slots {
         let check = check(slot);
