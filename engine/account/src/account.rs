@@ -566,7 +566,7 @@ impl Person {
         self.check.status != Status::Decoy && self.check.tenant == tenant.0
     }
 
-    /// Drops the sessions whose time is over.
+    /// Drops the sessions that have expired.
     fn prune(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now_ms;
         let over = |session: &crate::record::Session| {

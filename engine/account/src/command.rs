@@ -72,12 +72,12 @@ pub enum LifecycleCommand {
     SetStatus {
         /// How.
         change: StatusChange,
-        /// On whose word.
+        /// By whose authority.
         by: Administrator,
     },
     /// Erase the person.
     Erase {
-        /// On whose word.
+        /// By whose authority.
         by: Administrator,
     },
 }
@@ -123,7 +123,7 @@ pub struct Attest {
     /// A password: the account's shows that the same person claimed and
     /// verified; another becomes the account's.
     pub password: Option<Password>,
-    /// On whose word the identifier was shown.
+    /// By whose authority the identifier was shown.
     pub by: Administrator,
 }
 

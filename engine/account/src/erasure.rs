@@ -25,7 +25,7 @@ pub struct Erasure {
     pub tenant: TenantId,
     /// When, in Unix milliseconds.
     pub at: u64,
-    /// On whose word.
+    /// By whose authority.
     pub by: Administrator,
 }
 

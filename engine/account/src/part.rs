@@ -31,7 +31,7 @@ pub use text::read_text;
 
 const DATED_VERSION: u8 = 1;
 
-/// What stands before a part's sealed bytes.
+/// The header in clear before a part's sealed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartForm {
     /// Nothing.
@@ -127,7 +127,7 @@ macro_rules! parts {
                 }
             }
 
-            /// What stands before its sealed bytes.
+            /// The header in clear before its sealed bytes.
             #[must_use]
             pub fn form(self) -> PartForm {
                 match self {

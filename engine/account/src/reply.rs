@@ -99,7 +99,7 @@ pub enum Refusal {
     InvalidCredentials,
     /// No such session, or not with this secret or tenant.
     InvalidToken,
-    /// The session was there but its time is over.
+    /// The session was there but has expired.
     SessionExpired,
     /// An old refresh token was used again: the session has ended.
     RefreshReused,

@@ -1,5 +1,5 @@
-//! On whose word a command is carried out: proven once, before its family is
-//! entered.
+//! By whose authority a command is carried out: proven once, before its family
+//! is entered.
 
 use super::{Account, Step};
 use crate::command::{
@@ -11,7 +11,7 @@ use crate::reply::Refusal;
 use crate::session::Liveness;
 use crate::status::Status;
 
-/// On whose word a command is to be carried out.
+/// By whose authority a command is to be carried out.
 #[derive(Clone, Copy, Debug)]
 pub enum Authority<'a> {
     /// No proof is asked for, or the command is what proves.
@@ -25,7 +25,7 @@ pub enum Authority<'a> {
 }
 
 impl Command {
-    /// On whose word it is to be carried out.
+    /// By whose authority it is to be carried out.
     #[must_use]
     pub fn authority(&self) -> Authority<'_> {
         match self {

@@ -53,7 +53,7 @@ impl IdentifierRow {
         hashes.any(|hash| hash.0 == self.hash)
     }
 
-    /// Whether it is a claim whose time is over.
+    /// Whether it is a claim that has expired.
     pub(super) fn is_over(&self, now_ms: u64) -> bool {
         matches!(self.hold, Hold::Claimed { until } if until <= now_ms)
     }

@@ -7,7 +7,7 @@ use crate::record::{DEVICES_MAX, IDENTIFIERS_MAX, OUTCOMES_MAX, SESSIONS_MAX, SU
 use crate::reply::{CredentialReply, SessionReply};
 use proptest::prelude::*;
 
-/// Who is there when a life begins.
+/// Which account is there when a life begins.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     Nobody,
