@@ -11,7 +11,7 @@
 //!   silent.
 //! - A renewal is conditional on the row that was last written, so a node that
 //!   was expelled cannot renew, however late it wakes.
-//! - A commit of unknown fate advances nothing.
+//! - An indeterminate commit advances nothing.
 
 mod slots;
 
@@ -128,7 +128,7 @@ pub struct Membership {
     wish: Wish,
     /// This node's row as it is stored.
     row: Option<Stored>,
-    /// A renewal under way, or one whose fate is not known.
+    /// A renewal under way, or one whose outcome is not known.
     renewal: Renewal,
     nodes_read: Reading,
     looked_at_ms: Option<u64>,

@@ -17,7 +17,8 @@ const ME: u64 = 1;
 enum Row {
     /// This node's, as it knows it.
     Mine,
-    /// This node's, as its renewal of unknown fate would have written it.
+    /// This node's, as its renewal with an unknown outcome would have written
+    /// it.
     MineNext,
     MineExpelled,
     /// Another's, by its renewals.

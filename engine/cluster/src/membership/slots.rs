@@ -58,8 +58,8 @@ enum Resting {
     Yes,
 }
 
-/// Fences read anew with each look: a claim of unknown fate may land after its
-/// fence was read, and nothing else would notice.
+/// Fences read anew with each look: a claim with an unknown outcome may land
+/// after its fence was read, and nothing else would notice.
 const DOUBTED: u16 = 16;
 
 #[derive(Clone, Default)]
@@ -199,7 +199,8 @@ impl Table {
         for (slot, epoch) in &claimed {
             let owner = self.me.0;
             let row = self.row(*slot);
-            // Dropped meanwhile, or of unknown fate: the fence says what came of it.
+            // Dropped meanwhile, or with an unknown outcome: the fence tells
+            // which.
             let known =
                 outcome.is_ok() && claim == Claim::Ours && matches!(row.fence, Known::Read(_));
             match known {
