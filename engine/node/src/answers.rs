@@ -168,7 +168,7 @@ pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address
     }
 }
 
-/// Appends what came of an operator's order.
+/// Appends the outcome of an operator's order.
 pub(crate) fn write_order_outcome(
     out: &mut BytesMut,
     correlation: u64,

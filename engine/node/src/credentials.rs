@@ -38,7 +38,7 @@ pub struct Trouble {
 pub(crate) enum Whose {
     /// The node: no client could connect to it.
     Node,
-    /// Who comes with this certificate.
+    /// Who connects with this certificate.
     Other,
 }
 

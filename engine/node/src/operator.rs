@@ -32,7 +32,7 @@ use crate::member::Member;
 use crate::service::ServerCertificate;
 use order::Alone;
 
-/// What came of an order.
+/// The outcome of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OrderOutcome {
     Done(Value),

@@ -208,7 +208,7 @@ enum End {
     Outdated,
 }
 
-/// What came of waiting.
+/// How the wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Answered,

@@ -112,7 +112,7 @@ pub(super) fn restored(args: &RestoredArgs) -> anyhow::Result<u8> {
     })
 }
 
-/// Prints what came of it; the exit status.
+/// Prints the outcome; returns the exit status.
 fn told<T>(
     outcome: anyhow::Result<T>,
     format: Format,

@@ -226,7 +226,7 @@ impl Operator {
         })
     }
 
-    /// What there is to say of the one node of an embedded store.
+    /// The status of the one node of an embedded store.
     async fn alone(&self) -> Result<Status, OperatorError> {
         let began_ms = self.clock.monotonic_ms();
         let fences = self.fences().await?;

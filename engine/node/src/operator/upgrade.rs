@@ -56,7 +56,7 @@ impl Operator {
     }
 }
 
-/// What came of raising the active version.
+/// The outcome of raising the active version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Raised {
     To { active: u16, was: u16 },
