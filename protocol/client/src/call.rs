@@ -72,7 +72,7 @@ pub(crate) struct Caller {
     pub(crate) next_correlation: AtomicU64,
 }
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 enum Attempt {
     Answered(Bytes),
     /// Another node serves the person, and it is known which.
@@ -111,7 +111,7 @@ struct Retry {
     sent: Sent,
 }
 
-/// Whether the request may have reached a node that did not say what came of it.
+/// Whether the request may have reached a node that did not tell its outcome.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Nothing,
@@ -135,7 +135,7 @@ enum Cost {
 /// Why an attempt was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GivenUp {
-    /// Its node answers no call, or its time is over.
+    /// Its node answers no call, or its time has passed.
     Silent,
     /// Its node answers others; another attempt is paid for.
     Replaced,

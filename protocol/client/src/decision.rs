@@ -186,7 +186,7 @@ pub struct Session {
     pub assurance: u8,
 }
 
-/// What came of an operator's order; one JSON object.
+/// The outcome of an operator's order; one JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operated {
     /// It was carried out.

@@ -63,7 +63,7 @@ codes! {
     InvalidCredentials = 100, "invalid_credentials", No, "The identifier and password do not match.";
     /// No such session, or not with this secret.
     InvalidToken = 101, "invalid_token", No, "The token is not valid.";
-    /// The session's time is over.
+    /// The session has expired.
     SessionExpired = 102, "session_expired", No, "The session has expired.";
     /// An old refresh token was used again.
     RefreshReused = 103, "refresh_reused", No, "An old refresh token was used again; the session has ended.";
