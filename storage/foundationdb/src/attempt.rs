@@ -22,7 +22,7 @@ pub(crate) struct Cluster {
     pub(crate) space: Space,
 }
 
-/// What the conditions came to.
+/// The result of the conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Held,

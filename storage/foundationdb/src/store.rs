@@ -42,7 +42,7 @@ pub struct Options {
 /// Why a cluster could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The client library, or its network, is not to be had.
+    /// The client library, or its network, is not available.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// The cluster file's path is no text.
@@ -65,7 +65,7 @@ pub struct Usage {
     pub commits: u64,
     /// Read versions that commits asked for.
     pub read_versions: u64,
-    /// Commits whose fate had to be found out.
+    /// Commits whose outcome had to be found out.
     pub settled: u64,
 }
 
@@ -167,7 +167,7 @@ impl Store for FoundationStore {
             let fenced = Fenced::of(&commit);
             let lane = client.lanes.take(fenced).ok_or(StoreError::Unavailable)?;
             let decided = client.commit(&commit, fenced, &lane).await;
-            // Of a commit whose fate stays unknown the lane stays taken.
+            // Of a commit whose outcome stays unknown the lane stays taken.
             if decided != Err(StoreError::CommitUnknown) {
                 client.lanes.give_back(&lane);
             }
@@ -248,8 +248,8 @@ impl Client {
         attempt::fresh_version(&self.cluster).await
     }
 
-    /// Sends a commit and waits until its fate is known; the version at which
-    /// it landed.
+    /// Sends a commit and waits until its outcome is known; the version at
+    /// which it landed.
     async fn send(&self, commit: &Commit, lane: &Lane, version: i64) -> Result<i64, Unsent> {
         let generation = self.generation.load(Ordering::Acquire);
         let prepared = attempt::prepared(&self.cluster, commit, lane, version, generation);
@@ -277,7 +277,7 @@ impl Client {
     }
 }
 
-/// What came of a commit so far.
+/// The outcome of a commit so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Never,

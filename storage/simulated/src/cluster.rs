@@ -78,7 +78,7 @@ pub struct Load {
     pub commits: u64,
     /// Commits refused for a conflict.
     pub conflicts: u64,
-    /// Commits whose fate stayed unknown.
+    /// Commits whose outcome stayed unknown.
     pub unknown: u64,
     /// Recoveries.
     pub recoveries: u64,
@@ -156,8 +156,8 @@ impl Cluster {
         self.state().down += 1;
     }
 
-    /// It answers again, unless it was stopped more often; whatever was under way
-    /// is of unknown fate, and what was read is too old.
+    /// It answers again, unless it was stopped more often; whatever was under
+    /// way is indeterminate, and what was read is too old.
     pub fn start(&self) {
         let down = {
             let mut state = self.state();
@@ -207,7 +207,7 @@ impl Cluster {
         }
     }
 
-    /// How often fates stay unknown from now on.
+    /// How often commits are indeterminate from now on.
     pub fn leave_unknown(&self, unknown: UnknownFates) {
         self.state().unknown = unknown;
     }

@@ -53,7 +53,7 @@ enum Use {
     Floor,
 }
 
-/// What came of sending a commit.
+/// The outcome of sending a commit.
 enum Sent {
     Committed(u64),
     Conflict,
@@ -128,7 +128,7 @@ impl Way {
         self.now_ns() + READ_NS
     }
 
-    /// Lets pass what something takes, and gives it up when its time is over.
+    /// Waits for as long as something takes, and gives it up at its deadline.
     async fn takes(
         &self,
         latency: impl FnOnce(&crate::Costs) -> Latency,
