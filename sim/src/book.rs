@@ -97,7 +97,7 @@ pub(crate) struct Entries {
     pub(crate) took: Histogram<u64>,
 }
 
-/// What one spraying of passwords came to.
+/// The result of one spraying of passwords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sprayed {
     pub(crate) from: Sprayers,

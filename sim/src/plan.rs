@@ -94,11 +94,11 @@ pub struct PlanReport {
     pub from: u64,
     /// The line that makes it again.
     pub again: String,
-    /// What came of the search.
+    /// The outcome of the search.
     pub plan: Plan,
 }
 
-/// What came of the search.
+/// The outcome of the search.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The smallest fleet that holds, if any of those tried does.
@@ -199,7 +199,7 @@ pub fn plan(
     })
 }
 
-/// What came of the search with nodes of one shape.
+/// The outcome of the search with nodes of one shape.
 struct Search {
     smallest: Option<Fleet>,
     smaller: Option<Fleet>,

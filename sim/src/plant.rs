@@ -21,7 +21,7 @@ pub enum Plant {
     ReplyBeforeCommit,
     /// A commit about a person carries no fence.
     NoFence,
-    /// A commit of unknown fate is taken for one that did not happen.
+    /// An indeterminate commit is taken for one that did not happen.
     UnknownIsFailure,
     /// That a row is absent is a conflict key, and is not read.
     AbsenceUnread,
@@ -37,7 +37,7 @@ pub enum Plant {
     ClaimWithoutExpulsion,
     /// A node's clock stands still while the node does.
     ClockSleeps,
-    /// A commit of unknown fate is taken for lost without being written over.
+    /// An indeterminate commit is taken for lost without being written over.
     SettlingSkipped,
     /// A change, now and then, is acknowledged and never made.
     AcknowledgedAndLost,

@@ -1,4 +1,4 @@
-//! What a world came to: numbers for machines, a page for people.
+//! The result of a world: numbers for machines, a page for people.
 
 mod bottleneck;
 mod chart;
@@ -54,7 +54,7 @@ pub struct Report {
     pub classes: BTreeMap<String, ClassReport>,
     /// The people's view.
     pub people: PeopleReport,
-    /// What attackers came to who tried passwords on every account.
+    /// What attackers achieved who tried passwords on every account.
     #[serde(default)]
     pub sprays: Vec<SprayReport>,
     /// What was to hold.
@@ -153,7 +153,7 @@ pub struct StoreReport {
     pub commits: u64,
     /// Commits refused for a conflict.
     pub conflicts: u64,
-    /// Commits whose fate stayed unknown.
+    /// Commits whose outcome stayed unknown.
     pub unknown: u64,
     /// Recoveries.
     pub recoveries: u64,

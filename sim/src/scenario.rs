@@ -364,8 +364,8 @@ pub(crate) struct Store {
     pub(crate) read_version_us: Option<Quantiles>,
     pub(crate) commits_per_s: Option<Rate>,
     pub(crate) reads_per_s: Option<Rate>,
-    /// Commits whose fate stays unknown, of a million: those that happened, that
-    /// never will, and that land later.
+    /// Commits whose outcome stays unknown, of a million: those that happened,
+    /// that never will, and that land later.
     pub(crate) unknown_happened: Part,
     pub(crate) unknown_lost: Part,
     pub(crate) unknown_later: Part,
@@ -580,7 +580,7 @@ pub(crate) enum What {
     /// Everything at the store takes so many times as long, for one node or for
     /// all.
     StoreSlow { times: f64, node: Option<u32> },
-    /// The store recovers: what was under way is of unknown fate.
+    /// The store recovers: what was under way is indeterminate.
     StoreRecovery,
     /// No gateway reaches a node; the store does.
     Unreachable { node: u32 },

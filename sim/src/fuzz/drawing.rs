@@ -235,8 +235,8 @@ pub(super) fn drawn(seed: u64) -> Scenario {
             0 => AtOnce::default(),
             _ => AtOnce {
                 people: Whole(12),
-                // A commit of unknown fate sends all of them back at once, and the
-                // client's reserve for asking again is 32.
+                // An indeterminate commit sends all of them back at once, and
+                // the client's reserve for asking again is 32.
                 devices: Whole(6),
             },
         },

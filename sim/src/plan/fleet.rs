@@ -1,4 +1,4 @@
-//! One fleet, and what its nights came to.
+//! One fleet, and the results of its nights.
 
 use serde::Serialize;
 use tidegate_cluster::{NodeId, owner_among};
@@ -10,7 +10,7 @@ use crate::report::{GivesOut, ObjectiveReport, Report};
 use crate::scenario::{Given, Prices};
 use crate::world::play;
 
-/// What a fleet of so many nodes came to.
+/// The result of a fleet of so many nodes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fleet {
     /// Nodes when the night begins, the spare ones included.

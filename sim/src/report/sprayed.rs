@@ -1,4 +1,4 @@
-//! What attackers came to who tried passwords on every account.
+//! What attackers achieved who tried passwords on every account.
 
 use serde::{Deserialize, Serialize};
 

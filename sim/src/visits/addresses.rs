@@ -10,7 +10,7 @@ use super::Crowd;
 use crate::diary::Who;
 use crate::people::{PASSWORD, People};
 
-/// How often a verification of unknown fate is asked for again.
+/// How often a verification with an unknown outcome is asked for again.
 const TRIES: u32 = 8;
 /// When nothing is broken any more they come within this long, not all at once.
 const SPREAD_NS: u64 = 5_000_000_000;
@@ -120,8 +120,8 @@ impl Crowd {
         claimed.is_some()
     }
 
-    /// What came of showing an address, by session or by password; none when that
-    /// is not known.
+    /// The outcome of showing an address, by session or by password; none when
+    /// that is not known.
     async fn shows(&self, keeper: &Keeper, address: &str) -> Option<Decision<Verification>> {
         let shown = Verify::new(keeper.granted.user, Identifier::email(address));
         let shown = match self.stream.below(2) {

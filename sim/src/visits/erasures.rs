@@ -8,7 +8,7 @@ use super::Crowd;
 use crate::diary::Who;
 use crate::people::{PASSWORD, People};
 
-/// How often an erasure of unknown fate is asked for again.
+/// How often an erasure with an unknown outcome is asked for again.
 const TRIES: u32 = 8;
 
 impl Crowd {

@@ -14,7 +14,7 @@ use crate::people::{PASSWORD, People};
 /// What the owner recovers with.
 const NEXT: &str = "the owner's next password";
 const THIEFS: &str = "the thief's own password";
-/// How often a recovery of unknown fate is asked for again.
+/// How often a recovery with an unknown outcome is asked for again.
 const TRIES: u32 = 8;
 
 /// An account with its owner's address and those that a thief plants.
@@ -90,7 +90,7 @@ impl Crowd {
         (granted.knowledge == Knowledge::Current).then_some((robbed, granted))
     }
 
-    /// What came of something that cannot be refused while nothing is broken.
+    /// The outcome of something that cannot be refused while nothing is broken.
     pub(super) fn done<T>(
         &self,
         who: Who,

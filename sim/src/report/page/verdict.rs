@@ -62,7 +62,7 @@ pub(super) fn verdict(page: &mut String, report: &Report) -> fmt::Result {
     )
 }
 
-/// What an objective came to while each fault lasted.
+/// The value of an objective while each fault lasted.
 pub(crate) fn faults(page: &mut String, objective: &ObjectiveReport) -> fmt::Result {
     if objective.faults.is_empty() {
         return Ok(());
