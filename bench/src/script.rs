@@ -95,7 +95,7 @@ pub(crate) struct Script {
     random: Random,
     /// Idempotency keys: two runs with one seed are not repeats of each other.
     keys: Random,
-    /// People whose refresh token is on its way, or whose fate is not known.
+    /// People whose refresh token is on its way, or whose outcome is not known.
     refreshing: Vec<bool>,
     signing_in: Vec<u8>,
     new_accounts: u64,

@@ -14,7 +14,7 @@ use crate::load::Ticker;
 use crate::population;
 use crate::random::Random;
 
-/// A change of unknown fate is repeated, with its key, for so long.
+/// A change with an unknown outcome is repeated, with its key, for so long.
 const REPEAT: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(1);
 /// What the crowd asks, of a thousand requests; the rest are checks.

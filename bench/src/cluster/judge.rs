@@ -9,7 +9,7 @@ use tidegate_wire::{RefreshToken, SessionToken};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Session {
     Alive,
-    /// A revocation is on its way, or its fate is not known.
+    /// A revocation is on its way, or its outcome is not known.
     Ending,
     /// A revocation was acknowledged with `ok`, at this time in nanoseconds.
     Ended {
