@@ -80,13 +80,13 @@ pub enum Input {
     Adopt(Vec<DegradedDecision>),
 }
 
-/// A wait that does not count where a person was given a time to ask again
-/// in, in Unix milliseconds.
+/// A wait that does not count against the time in which a client may repeat a
+/// request. Both times are Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late {
     /// When it began.
     pub since: u64,
-    /// When it was over: answers could leave again.
+    /// When it ended: answers could leave again.
     pub landed: u64,
 }
 

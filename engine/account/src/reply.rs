@@ -212,7 +212,7 @@ pub struct SessionInfo {
     pub idle_expires_at: u64,
     /// When it ends.
     pub expires_at: u64,
-    /// How sure the sign-in was.
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
     /// How the person signed in.
     pub methods: u8,
