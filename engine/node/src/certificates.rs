@@ -1,7 +1,8 @@
 //! The deployment's certificates: a CA, nodes, gateways.
 //!
-//! A certificate names *who* its holder is and in which role, by a URI
-//! (`tidegate://gateway/NAME`). What they may do is stored, not written here.
+//! A certificate names *who* its holder is and in which role, by a URI in its
+//! subject alternative name (`tidegate://gateway/NAME`; RFC 5280, 4.2.1.6).
+//! What they may do is stored, not written here.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
