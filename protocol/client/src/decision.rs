@@ -163,7 +163,7 @@ pub struct Granted {
     pub idle_expires_at: u64,
     /// When the session ends.
     pub expires_at: u64,
-    /// How sure the sign-in was.
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
     /// What this rests on.
     pub knowledge: Knowledge,
@@ -182,7 +182,7 @@ pub struct Session {
     pub idle_expires_at: u64,
     /// When it ends.
     pub expires_at: u64,
-    /// How sure the sign-in was.
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
 }
 

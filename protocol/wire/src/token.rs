@@ -1,7 +1,7 @@
 //! Tokens as text: what a browser or an app holds.
 //!
 //! ```text
-//! prefix | base64url without padding of
+//! prefix | base64url without padding (RFC 4648, 5) of
 //!   version 1 | kind | user id 16 | session or device id u64 BE | secrets | CRC-32 BE
 //! ```
 //! `tgs_` session (one secret), `tgr_` refresh (family and token), `tgd_`
