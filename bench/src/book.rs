@@ -1,4 +1,4 @@
-//! What became of every request: in all, by class, and second by second.
+//! The outcome of every request: in all, by class, and second by second.
 
 use hdrhistogram::Histogram;
 use tidegate_wire::Class;
@@ -141,7 +141,7 @@ impl Book {
         self.late += u64::from(waited_ns > LATE_NS);
     }
 
-    /// Nobody sends it any more.
+    /// It is not sent any more.
     pub(crate) fn never_sent(&mut self, class: Class) {
         self.never_sent += 1;
         self.over(class, Verdict::Failed("never_sent"), 0, 0);

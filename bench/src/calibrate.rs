@@ -77,7 +77,7 @@ struct Calibration {
     people: usize,
     /// By operation, then by shape.
     operations: BTreeMap<&'static str, Vec<Operation>>,
-    /// Of a check, at the node's endpoint and at whoever asks: least squares
+    /// Of a check, at the node's endpoint and at the generator: least squares
     /// over the shapes.
     endpoint: Turn,
     generator: Turn,
@@ -241,7 +241,7 @@ pub(crate) fn measure(people: usize, host: Host) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&calibration)?)
 }
 
-/// Memory of a node before and after everybody was asked about.
+/// Memory of a node before and after every person was asked about.
 async fn warm_bytes(spawned: &ShapeArgs, mix: &Mix) -> anyhow::Result<u64> {
     let bed = Bed::make(&spawned.clone().cold(), mix).await?;
     let process = bed.server().process.context("no process")?;

@@ -1,6 +1,6 @@
 //! A cluster on a real FoundationDB: three nodes in processes of their own, a
-//! crowd that uses them through the client library, and something that
-//! happens. Every answer is judged; at the end everybody is asked again.
+//! crowd that uses them through the client library, and something that happens.
+//! Every answer is judged; at the end every person is asked about again.
 
 mod crowd;
 mod database;

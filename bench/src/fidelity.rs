@@ -28,7 +28,7 @@ const WARM_UP_S: f64 = 1.0;
 const COUNTED_S: f64 = 4.0;
 
 /// Mixes, and requests a second on a node with one core: three far enough below
-/// what it can do, two beyond it. Of checks alone the generator gives out
+/// what it can do, two beyond it. Of checks alone the generator saturates
 /// before the node does.
 const POINTS: [(&str, &[f64]); 4] = [
     ("checks", &[20_000.0, 45_000.0, 80_000.0]),

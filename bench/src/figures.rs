@@ -35,7 +35,7 @@ pub(crate) enum Figure {
     Limits,
     /// The index key rotated while checks go on.
     Rotation(PeopleArgs),
-    /// Everybody's first request after a restart, at 20,000 a second.
+    /// Every person's first request after a restart, at 20,000 a second.
     Cold(PeopleArgs),
     /// Refreshes a second beside the store's group commit alone, in turn.
     Refreshes(PeopleArgs),
@@ -78,7 +78,7 @@ fn folder(people: usize) -> (tempfile::TempDir, PathBuf) {
     (scratch, dir)
 }
 
-/// Everybody's session and refresh token.
+/// Every person's session and refresh token.
 pub(crate) fn tokens(dir: &Path) -> Vec<(SessionToken, RefreshToken)> {
     let people = population::read(dir).unwrap();
     let pair = |person: population::Person| {

@@ -1,5 +1,5 @@
-//! Open-loop load: every request has a time at which it is due, whatever
-//! became of those before, and its latency counts from then.
+//! Open-loop load: every request has a time at which it is due, whatever the
+//! outcome of those before, and its latency counts from then.
 
 mod link;
 mod pace;
@@ -24,7 +24,7 @@ use crate::script::{Ask, Script, Verdict};
 
 /// A request that was not answered for this long has failed.
 pub(crate) const DEADLINE_MS: u32 = 5_000;
-/// How often whoever is told to come again does.
+/// How often a request that is told to come again does.
 const ATTEMPTS_MAX: u8 = 10;
 /// The name that every node's certificate carries.
 const NODE_NAME: &str = "node.tidegate";
@@ -234,7 +234,7 @@ pub(crate) async fn connect(
     })
 }
 
-/// Puts load on a node; what became of it.
+/// Puts load on a node; the outcomes.
 pub(crate) async fn run(
     connected: Connected,
     mix: &Mix,

@@ -43,7 +43,7 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Puts open-loop load on a Tidegate node and says what became of it.
+/// Puts open-loop load on a Tidegate node and reports the outcomes.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {

@@ -16,7 +16,7 @@ use crate::script::Member;
 const MEMBERS: usize = 1_024;
 const AT_ONCE: usize = 32;
 
-/// Signs them up; whoever is there from an earlier run signs in.
+/// Signs them up; those who are there from an earlier run sign in.
 pub(crate) async fn members(dir: &Path, at: SocketAddr) -> anyhow::Result<Vec<Member>> {
     let client = client(dir, at, 1)?;
     let one = async |number: usize| {

@@ -21,7 +21,7 @@ pub(crate) struct Mix {
     /// How people are drawn.
     #[serde(default)]
     pub(crate) people: Draw,
-    /// Whether whoever is refused for now comes again when told to.
+    /// Whether a request that is refused for now comes again when told to.
     #[serde(default)]
     pub(crate) refused: Refused,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Mix {
 pub(crate) struct Parts {
     /// Checks of sessions that are alive.
     pub(crate) check: u32,
-    /// Checks with a secret that nobody was given.
+    /// Checks with a secret that was never given out.
     pub(crate) forged: u32,
     /// Refreshes.
     pub(crate) refresh: u32,
@@ -46,7 +46,7 @@ pub(crate) struct Parts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Draw {
-    /// Everybody alike.
+    /// All alike.
     #[default]
     Uniform,
     /// The one of rank n in proportion to 1/n.
@@ -55,7 +55,7 @@ pub(crate) enum Draw {
     InTurn,
 }
 
-/// What whoever is refused for now does.
+/// What a request that is refused for now does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Refused {

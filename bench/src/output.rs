@@ -33,7 +33,7 @@ pub(crate) fn end(status: ExitCode, otherwise: ExitCode) -> ExitCode {
     let Some(error) = FAILED.get() else {
         return status;
     };
-    // Somebody who reads no further wants to hear nothing of it.
+    // A reader that closed the pipe is no error.
     if error.kind() != ErrorKind::BrokenPipe {
         eprintln!("standard output: {error}");
     }

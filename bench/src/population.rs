@@ -72,7 +72,7 @@ impl Person {
     }
 }
 
-/// Everybody of a folder.
+/// All people of a folder.
 pub(crate) fn read(dir: &Path) -> anyhow::Result<Vec<Person>> {
     let path = dir.join(FILE);
     let bytes = std::fs::read(&path);
@@ -104,8 +104,8 @@ fn new_file(path: &Path) -> std::io::Result<File> {
 #[must_use]
 pub(crate) struct Lent(PathBuf);
 
-/// Takes the refresh tokens of a folder's people: until they are put back nobody
-/// else may use them.
+/// Takes the refresh tokens of a folder's people: until they are put back no
+/// other process may use them.
 pub(crate) fn lend(dir: &Path) -> anyhow::Result<Lent> {
     match new_file(&dir.join(AWAY)) {
         Ok(_) => Ok(Lent(dir.to_owned())),
@@ -124,7 +124,7 @@ impl Lent {
         let Lent(dir) = self;
         let new = dir.join(NEW);
         if new.exists() {
-            // What was left when somebody was stopped while putting back.
+            // Left behind by a process that was stopped while putting back.
             std::fs::remove_file(&new)?;
         }
         written(&new, people)?.sync_all()?;
@@ -146,8 +146,8 @@ pub(crate) fn folder(parent: &Path, people: usize, flags: &[&str]) -> anyhow::Re
     Ok(dir)
 }
 
-/// A copy of the folder with so many people, gone with its handle: whoever
-/// changes people leaves the kept ones as they were.
+/// A copy of the folder with so many people, gone with its handle: changes
+/// leave the kept people as they were.
 pub(crate) fn copied(people: usize) -> anyhow::Result<(tempfile::TempDir, PathBuf)> {
     let kept = kept(people)?;
     let beside = kept.parent().and_then(Path::parent).context("no folder")?;

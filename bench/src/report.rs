@@ -1,4 +1,4 @@
-//! What a run came to: for people, as JSON, and as a page with charts.
+//! The result of a run: for people, as JSON, and as a page with charts.
 
 mod limit;
 mod page;

@@ -59,7 +59,7 @@ pub(crate) struct ShapeArgs {
     /// The cores that the node may use.
     #[arg(long, value_enum, default_value_t = Cores::One)]
     node_on: Cores,
-    /// Ask nobody beforehand: people are cold at the start.
+    /// Ask about no person beforehand: people are cold at the start.
     #[arg(long)]
     cold: bool,
 }
@@ -165,7 +165,7 @@ pub(crate) struct Bed {
     lending: Lending,
 }
 
-/// Whether the tokens of people in somebody else's folder change.
+/// Whether the tokens of people in a folder that is not the bench's own change.
 enum Lending {
     Nothing,
     /// As soon as a load begins: a node that cannot be reached takes nothing.
@@ -226,7 +226,7 @@ impl Bed {
         Ok(bed)
     }
 
-    /// Puts back the tokens of people in somebody else's folder.
+    /// Puts back the tokens of people in a folder that is not the bench's own.
     pub(crate) fn end(self) -> anyhow::Result<()> {
         match self.lending {
             Lending::Lent(lent) => lent.put_back(&self.people.kept()),
@@ -269,7 +269,7 @@ impl Bed {
         report
     }
 
-    /// Asks about everybody once, so that they are warm.
+    /// Asks about every person once, so that they are warm.
     pub(crate) async fn warm(&self) -> anyhow::Result<()> {
         warming::warm(&self.options, self.server.at, &self.people).await
     }

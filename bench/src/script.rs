@@ -1,4 +1,4 @@
-//! What is asked, of whom, and which answer is right.
+//! What is asked, about which person, and which answer is right.
 
 use bytes::BytesMut;
 use tidegate_wire::{
@@ -13,7 +13,7 @@ use crate::random::Random;
 /// Sign-ins of one member at once: far below what the bound on guesses holds.
 const SIGN_INS_AT_ONCE: u8 = 3;
 
-/// Somebody with a password at full cost.
+/// A person with a password at full cost.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
@@ -54,7 +54,7 @@ pub(crate) enum Verdict {
     Wrong(String),
 }
 
-/// Everybody who is asked about, from one run to the next.
+/// All people who are asked about, from one run to the next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct People {
     people: Vec<Person>,
@@ -70,7 +70,7 @@ impl People {
         }
     }
 
-    /// Everybody, to be kept for a later run.
+    /// All people, to be kept for a later run.
     pub(crate) fn kept(self) -> Vec<Person> {
         let mut people = self.people;
         for (person, unsure) in people.iter_mut().zip(self.unsure) {
@@ -95,7 +95,7 @@ pub(crate) struct Script {
     random: Random,
     /// Idempotency keys: two runs with one seed are not repeats of each other.
     keys: Random,
-    /// People whose refresh token is on its way, or whose fate is not known.
+    /// People whose refresh token is on its way, or whose outcome is not known.
     refreshing: Vec<bool>,
     signing_in: Vec<u8>,
     new_accounts: u64,
@@ -177,7 +177,7 @@ impl Script {
         let free = (0..count).map(|step| (first + step) % count);
         let mut free = free.filter(|person| !self.refreshing[*person as usize]);
         let Some(person) = free.next() else {
-            // Everybody's token is on its way.
+            // Every person's token is on its way.
             return Ask::Check(first);
         };
         self.refreshing[person as usize] = true;
@@ -329,7 +329,7 @@ impl Script {
         same
     }
 
-    /// Nobody waits for this request any more.
+    /// This request is not waited for any more.
     fn over(&mut self, ask: Ask) {
         match ask {
             Ask::Refresh(person, _) => self.refreshing[person as usize] = false,

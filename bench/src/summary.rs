@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What several turns came to.
+/// The results of several turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) median: f64,

@@ -180,7 +180,7 @@ impl Wait {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the wait; whether somebody waited.
+    /// Ends the wait; whether a task waited.
     fn end(&self) -> bool {
         let before = std::mem::replace(&mut *self.state(), State::Over);
         match before {

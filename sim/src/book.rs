@@ -1,4 +1,4 @@
-//! What became of everything: attempts as the network saw them, calls as
+//! The outcome of everything: attempts as the network saw them, calls as
 //! gateways saw them, visits as people saw them; in all and second by second.
 
 mod slots;
@@ -38,7 +38,7 @@ pub(crate) struct State {
     pub(crate) classes: [ClassBook; CLASSES],
     pub(crate) seconds: Vec<Second>,
     pub(crate) entries: Entries,
-    /// What strangers tried on everybody.
+    /// What attackers tried on every account.
     pub(crate) sprayed: Vec<Sprayed>,
     /// The first few answers that cannot be.
     pub(crate) wrong: Vec<String>,
@@ -97,7 +97,7 @@ pub(crate) struct Entries {
     pub(crate) took: Histogram<u64>,
 }
 
-/// What one spraying of passwords came to.
+/// The result of one spraying of passwords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sprayed {
     pub(crate) from: Sprayers,
@@ -116,7 +116,7 @@ pub(crate) enum Called<'a> {
     Failed(&'a dyn fmt::Display),
 }
 
-/// How a visit of somebody who wanted in ended.
+/// How a visit of a person who wanted in ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entered {
     In { tries: u32 },
@@ -220,7 +220,7 @@ impl Book {
         }
     }
 
-    /// Somebody came.
+    /// A person came.
     pub(crate) fn visited(&self, now_ns: u64) {
         self.state().second(now_ns).visits += 1;
     }
@@ -230,13 +230,13 @@ impl Book {
         self.state().calling[class as usize].begin(began_ns);
     }
 
-    /// Somebody wants in from now on.
+    /// A person wants in from now on.
     pub(crate) fn wants_in(&self, began_ns: u64) {
         self.state().entering.begin(began_ns);
     }
 
-    /// The night is over, and nobody waits any longer: what is still under way
-    /// was not answered, and who is not in is not.
+    /// The night is over, and no person waits any longer: what is still under
+    /// way was not answered, and who is not in is not.
     pub(crate) fn close(&self, now_ns: u64) {
         for class in Class::ALL {
             let calling = self.state().calling[class as usize].began_ns();
@@ -302,7 +302,7 @@ impl Book {
         }
     }
 
-    /// Somebody who wanted in is, or has given up.
+    /// A person who wanted in is, or has given up.
     pub(crate) fn entered(&self, began_ns: u64, now_ns: u64, entered: Entered) {
         let mut state = self.state();
         state.entering.end(began_ns);
@@ -326,7 +326,7 @@ impl Book {
         }
     }
 
-    /// Strangers have tried what they had on everybody.
+    /// Attackers have tried what they had on every account.
     pub(crate) fn sprayed(&self, sprayed: Sprayed) {
         if sprayed.looked_at > sprayed.at_most {
             self.wrong(format!(
@@ -340,7 +340,7 @@ impl Book {
         self.state().sprayed.push(sprayed);
     }
 
-    /// Something about somebody that cannot be, with what happened to them
+    /// Something about a person that cannot be, with what happened to them
     /// lately.
     pub(crate) fn wrong_about(&self, who: Who, what: &str) {
         let mut words = what.to_owned();
@@ -412,7 +412,7 @@ pub(crate) fn quantile_ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
 
 impl Entries {
     /// The share of those who wanted in and were within so many seconds, in
-    /// percent; all of nobody.
+    /// percent; 100 where none wanted in.
     pub(crate) fn in_within_percent(&self, seconds: f64) -> f64 {
         if self.wanted == 0 {
             return 100.0;

@@ -68,7 +68,7 @@ pub(crate) struct Costs {
     pub(crate) hash_ns: u64,
     /// How long one that has just begun keeps its core from others.
     pub(crate) hash_holds_ns: Vec<u64>,
-    /// Whoever asks as `tidegate-bench` does.
+    /// A gateway that asks as `tidegate-bench` does.
     pub(crate) generator: TurnCosts,
     /// When cores are taken away from a node and from a generator.
     pub(crate) stalls: [Stalls; 2],
@@ -82,7 +82,7 @@ pub(crate) struct TurnCosts {
     pub(crate) frame_ns: u64,
 }
 
-/// How often a core is taken away by somebody outside, and for how long.
+/// How often a core is taken away from outside, and for how long.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stalls {
     pub(crate) per_s: f64,
@@ -114,7 +114,8 @@ impl Calibration {
     pub fn shipped() -> Result<Calibration, CalibrationError> {
         let path = Path::new("calibration.json");
         let mut shipped = Calibration::parse(SHIPPED, path, Origin::Shipped)?;
-        // What took cores away on the machine that wrote it is nobody else's.
+        // What took cores away on the machine that wrote it says nothing of
+        // others.
         shipped.costs.stalls = Default::default();
         Ok(shipped)
     }

@@ -1,5 +1,5 @@
-//! What happened to each person lately, for whoever has to find out why
-//! something was broken. Kept where there are few enough of them.
+//! What happened to each person lately, for finding out why an invariant was
+//! broken. Kept where there are few enough of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ const EVENTS: usize = 12;
 /// In a world with more people nothing is kept.
 const PEOPLE_MAX: u64 = 10_000;
 
-/// Somebody in this world.
+/// A person in this world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
     /// Registered before it began.
@@ -44,7 +44,7 @@ impl Diary {
         self.people <= PEOPLE_MAX
     }
 
-    /// Something happened to somebody.
+    /// Something happened to a person.
     pub(crate) fn note(&self, who: Who, now_ns: u64, what: impl FnOnce() -> String) {
         if !self.is_kept() {
             return;

@@ -369,7 +369,7 @@ impl Gateway {
         }
     }
 
-    /// The answers in what arrived, with whoever waits for them.
+    /// The answers in what arrived, with the calls that wait for them.
     fn split(&self, place: usize, bytes: &Bytes) -> Vec<(Waiting, Bytes)> {
         let mut streams = self.streams();
         let mut answered = Vec::new();
@@ -389,7 +389,7 @@ impl Gateway {
         let code = decode_reply(&frame).map_or(Code::Unknown, |reply| reply.code);
         let now_ns = self.agenda.now_ns();
         self.book.told(waiting.opcode.class(), code, now_ns);
-        // Whoever asked may have given up.
+        // The call that asked may have given up.
         let _ = waiting.answer.send(frame);
     }
 }

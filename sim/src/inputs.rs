@@ -20,7 +20,7 @@ pub enum Mark {
     Shipped,
     /// The scenario says so.
     Stated,
-    /// Nobody measured it here.
+    /// It was not measured here.
     Assumed,
 }
 

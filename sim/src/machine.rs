@@ -51,7 +51,7 @@ struct State {
     pools: [Lane; POOLS],
     /// Cores in use by the pools, or taken away.
     busy: u32,
-    /// Somebody outside wants a core for so long, each.
+    /// Work from outside wants a core for so long, each.
     wanted_ns: VecDeque<u64>,
     /// Hashes that have just begun will keep a core for so long, each, as soon
     /// as they get it.
@@ -143,7 +143,7 @@ impl Machine {
         let least_ns = state.least_ns();
         let lane = &mut state.pools[pool as usize];
         if lane.running == 0 && lane.queue.is_empty() {
-            // Whoever rested gets no credit for it.
+            // A pool that rested gets no credit for it.
             lane.had_ns = lane.had_ns.max(least_ns);
             lane.rested = true;
         }
@@ -159,7 +159,7 @@ impl Machine {
     }
 
     /// Hashes a password: a thread of the hashing pool must be free
-    /// ([`Machine::hashing`]). For the first `hold_ns` nobody takes its core.
+    /// ([`Machine::hashing`]). For the first `hold_ns` nothing takes its core.
     pub(crate) fn hash(&self, ns: u64, hold_ns: u64, number: u64, done: Call) {
         let now_ns = self.agenda.now_ns();
         let mut state = self.state();
@@ -251,7 +251,7 @@ impl Machine {
                 .map(|lane| std::mem::take(&mut lane.queue));
             (queues, std::mem::take(&mut state.hashes))
         };
-        // Whoever waits for it may hold more of this machine.
+        // The work that is dropped may hold more of this machine.
         drop(gone);
     }
 
@@ -287,7 +287,7 @@ impl Machine {
         });
     }
 
-    /// Whoever is outside comes first.
+    /// Work from outside comes first.
     fn give_away(&self) {
         let mut state = self.state();
         let free = state.power == Power::On && state.busy < state.shape.cores;
@@ -345,7 +345,7 @@ impl Machine {
         }
     }
 
-    /// Hashes that have just begun keep the cores that nobody wants.
+    /// Hashes that have just begun keep the cores that nothing else wants.
     fn hold(&self) {
         let mut state = self.state();
         let free = state.power == Power::On && state.busy + state.held < state.shape.cores;

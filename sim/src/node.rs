@@ -41,8 +41,8 @@ pub(crate) fn datagrams(of_stream: &BTreeMap<usize, u64>) -> u64 {
     each.map(|frames| frames.div_ceil(FRAMES_PER_DATAGRAM))
         .sum()
 }
-/// How long whoever has nothing to send waits before it acknowledges (RFC 9000
-/// §18.2, max_ack_delay).
+/// How long an endpoint that has nothing to send waits before it acknowledges
+/// (RFC 9000 §18.2, max_ack_delay).
 const ACK_DELAY_NS: u64 = 25_000_000;
 /// Frames taken in one turn of the endpoint.
 const TURN_FRAMES: usize = 512;

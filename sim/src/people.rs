@@ -1,4 +1,4 @@
-//! Who is registered. Nobody is kept: what is stored about a person follows
+//! Who is registered. No person is kept: what is stored about a person follows
 //! from the seed and the person's number, and is made when it is first read.
 
 use std::collections::BTreeMap;
@@ -27,12 +27,12 @@ pub(crate) const TENANT: &str = "default";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 const REGION: u8 = 1;
 const SESSION: u64 = 1;
-/// Nobody asked before the world began for this long.
+/// No request was made for this long before the world began.
 const RESTED_MS: u64 = 60_000;
 /// Half a year.
 const DORMANT_MS: u64 = 183 * 86_400_000;
 
-/// Everybody who is registered when the world begins.
+/// All people who are registered when the world begins.
 pub(crate) struct People {
     seed: u64,
     count: u64,
@@ -41,7 +41,7 @@ pub(crate) struct People {
     policy: Policy,
     keys: Keys,
     cpu: Arc<dyn Cpu>,
-    /// Whose identifiers were told to somebody: their rows can be asked for.
+    /// People whose identifiers have been used: their rows can be asked for.
     met: Mutex<BTreeMap<[u8; 32], u64>>,
 }
 
@@ -107,7 +107,7 @@ impl People {
         UserId::new(REGION, slot, random)
     }
 
-    /// Somebody who was last here months ago, if there is anybody.
+    /// A person who was last here months ago, if there is one.
     pub(crate) fn dormant(&self, stream: &Stream) -> Option<u64> {
         let dormant = self
             .count
@@ -121,7 +121,7 @@ impl People {
         self.rested_at_ms(number) + self.policy.session.idle_ms
     }
 
-    /// When somebody was here last.
+    /// When a person was here last.
     fn rested_at_ms(&self, number: u64) -> u64 {
         match number < self.active {
             true => BEGINS_AT_MS - RESTED_MS.min(self.policy.session.idle_ms / 2),
@@ -139,7 +139,7 @@ impl People {
         format!("person-{number}")
     }
 
-    /// Where somebody's requests come from.
+    /// Where a person's requests come from.
     pub(crate) fn address(number: u64) -> IpAddr {
         let [.., a, b, c] = mixed(number).to_be_bytes();
         IpAddr::V4(Ipv4Addr::new(10, a, b, c))
@@ -155,7 +155,7 @@ impl People {
         Some(self.keys.index.hash(tenant, &identifier).0)
     }
 
-    /// Somebody's name is about to be told: from now on its row can be read.
+    /// A person's name is about to be used: from now on its row can be read.
     pub(crate) fn meet(&self, number: u64) {
         if let Some(hash) = self.index_hash(number).filter(|_| number < self.count) {
             let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);

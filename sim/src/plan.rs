@@ -47,7 +47,7 @@ pub struct PlanAsk {
 /// Why nothing can be planned.
 #[derive(Debug, Error)]
 pub enum PlanError {
-    /// Shedding everybody else would meet it.
+    /// Shedding all others would meet it.
     #[error("`{0}` says nothing of who is shed: add a bound on shed or on in_within")]
     Unbounded(String),
     /// There is nothing to search for.
@@ -94,11 +94,11 @@ pub struct PlanReport {
     pub from: u64,
     /// The line that makes it again.
     pub again: String,
-    /// What came of the search.
+    /// The outcome of the search.
     pub plan: Plan,
 }
 
-/// What came of the search.
+/// The outcome of the search.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The smallest fleet that holds, if any of those tried does.
@@ -199,7 +199,7 @@ pub fn plan(
     })
 }
 
-/// What came of the search with nodes of one shape.
+/// The outcome of the search with nodes of one shape.
 struct Search {
     smallest: Option<Fleet>,
     smaller: Option<Fleet>,
@@ -326,7 +326,8 @@ fn headroom(
     })
 }
 
-/// Latency of whoever was served is worth nothing without who was not.
+/// Latency of the calls that were served is worth nothing without those that
+/// were not.
 fn check(given: &Given) -> Result<(), PlanError> {
     let objectives = &given.scenario.objectives;
     if objectives.is_empty() {

@@ -21,7 +21,7 @@ pub enum Plant {
     ReplyBeforeCommit,
     /// A commit about a person carries no fence.
     NoFence,
-    /// A commit of unknown fate is taken for one that did not happen.
+    /// An indeterminate commit is taken for one that did not happen.
     UnknownIsFailure,
     /// That a row is absent is a conflict key, and is not read.
     AbsenceUnread,
@@ -31,17 +31,17 @@ pub enum Plant {
     StaleLoad,
     /// A repeat carries an idempotency key of its own.
     KeyRedrawn,
-    /// A node renews its row whatever has become of it.
+    /// A node renews its row although it was expelled.
     RenewsAnyway,
-    /// A silent node's slots are claimed, and nobody tells it.
+    /// A silent node's slots are claimed, and it is not expelled.
     ClaimWithoutExpulsion,
     /// A node's clock stands still while the node does.
     ClockSleeps,
-    /// A commit of unknown fate is taken for lost without being written over.
+    /// An indeterminate commit is taken for lost without being written over.
     SettlingSkipped,
     /// A change, now and then, is acknowledged and never made.
     AcknowledgedAndLost,
-    /// Whoever is erased leaves nothing behind, not even that they were.
+    /// An erasure leaves no tombstone.
     ErasureForgotten,
     /// What must happen to a person at a time is put on no agenda.
     AgendaForgotten,
@@ -139,7 +139,7 @@ impl Plant {
             .find(|plant| plant.name() == name)
     }
 
-    /// What becomes of a commit on its way to the store.
+    /// What is done to a commit on its way to the store.
     pub(crate) fn bend(self, mut commit: Commit) -> Commit {
         let of_person = commit
             .puts
@@ -199,7 +199,7 @@ impl Plant {
         }
     }
 
-    /// What becomes of a commit's outcome on its way back.
+    /// What is done to a commit's outcome on its way back.
     pub(crate) fn bend_outcome<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match (self, outcome) {
             (Plant::UnknownIsFailure, Err(StoreError::CommitUnknown)) => {

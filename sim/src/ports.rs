@@ -131,7 +131,7 @@ impl StoreWorld for StoreSide {
     }
 }
 
-/// CPU work with the calibrated cost and a stand-in's result, which a
+/// CPU work with the calibrated cost and a substitute result, which a
 /// production node refuses: no seal and no hash of it opens there.
 pub(crate) struct NodeCpu {
     machine: Arc<Machine>,
@@ -217,8 +217,8 @@ impl NodeCpu {
     }
 }
 
-/// The stand-in's hash of a password: as cheap as can be, and never a hash
-/// that a production node takes, because no pepper sealed it.
+/// The substitute hash of a password: as cheap as can be, and never a hash that
+/// a production node takes, because no pepper sealed it.
 pub(crate) fn stand_in_hash(
     password: &[u8],
     salt: [u8; 16],
@@ -306,7 +306,7 @@ impl Cpu for NodeCpu {
 }
 
 /// A tag that depends on everything that a seal binds. It keeps nothing secret
-/// and nobody out.
+/// and stops no attacker.
 fn stand_in_tag(key: &SealKey, nonce: &[u8; 24], aad: &[u8], text: &[u8]) -> [u8; 16] {
     let mut hash = 0x7469_6465_6761_7465;
     for part in [key.expose().as_slice(), nonce, aad, text] {
@@ -370,7 +370,7 @@ impl NodeStore {
             go_on(&agenda, &machine).await;
             let (what, value) = note(&outcome);
             trace.note(agenda.now_ns(), what, &[node, value]);
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = answer.send(outcome);
         });
         Box::pin(async move { answered.await.unwrap_or(Err(StoreError::CommitUnknown)) })

@@ -1,4 +1,4 @@
-//! What a world came to: numbers for machines, a page for people.
+//! The result of a world: numbers for machines, a page for people.
 
 mod bottleneck;
 mod chart;
@@ -54,7 +54,7 @@ pub struct Report {
     pub classes: BTreeMap<String, ClassReport>,
     /// The people's view.
     pub people: PeopleReport,
-    /// What strangers came to who tried passwords on everybody.
+    /// What attackers achieved who tried passwords on every account.
     #[serde(default)]
     pub sprays: Vec<SprayReport>,
     /// What was to hold.
@@ -91,9 +91,9 @@ pub struct ClassReport {
     pub attempts: u64,
     /// Of those: told to come again later.
     pub shed: u64,
-    /// Of those: sent on to another node, or told that nobody serves for now.
+    /// Of those: sent on to another node, or told that no node serves for now.
     pub redirected: u64,
-    /// Of those: answered that nobody knows.
+    /// Of those: answered that the outcome is not known.
     pub unknown: u64,
     /// Of those: answered from what was known before the store went
     /// (`degraded`, `provisional`, `accepted_not_durable`).
@@ -153,7 +153,7 @@ pub struct StoreReport {
     pub commits: u64,
     /// Commits refused for a conflict.
     pub conflicts: u64,
-    /// Commits whose fate stayed unknown.
+    /// Commits whose outcome stayed unknown.
     pub unknown: u64,
     /// Recoveries.
     pub recoveries: u64,

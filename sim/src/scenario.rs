@@ -177,7 +177,7 @@ pub struct Scenario {
     pub(crate) at_once: AtOnce,
     #[serde(default)]
     pub(crate) fault: Vec<Fault>,
-    /// Strangers who try passwords on everybody.
+    /// Attackers who try passwords on every account.
     #[serde(default)]
     pub(crate) spray: Vec<Spray>,
     /// Nodes that come during the night.
@@ -200,35 +200,35 @@ fn usual_window() -> WindowSeconds {
 pub(crate) struct Parts {
     /// A page is opened: the session is checked.
     pub(crate) check: Part,
-    /// The session is checked with a secret that nobody was given.
+    /// The session is checked with a secret that was never given out.
     pub(crate) forged_check: Part,
     /// A refresh token is replaced.
     pub(crate) refresh: Part,
     /// The same from two tabs at once.
     pub(crate) two_tabs: Part,
-    /// Somebody signs in.
+    /// A person signs in.
     pub(crate) sign_in: Part,
-    /// Somebody signs in and mistypes once.
+    /// A person signs in and mistypes once.
     pub(crate) mistype: Part,
-    /// A stranger guesses at somebody's password.
+    /// An attacker guesses at a person's password.
     pub(crate) guess: Part,
     /// Two people want the same name at once.
     pub(crate) same_name: Part,
-    /// A crowd of strangers guesses at one password at once.
+    /// A crowd of unknown devices guesses at one password at once.
     pub(crate) guess_crowd: Part,
-    /// Somebody makes an account.
+    /// A person makes an account.
     pub(crate) sign_up: Part,
-    /// Somebody signs out.
+    /// A person signs out.
     pub(crate) sign_out: Part,
     /// A refresh token that was replaced and is used up is presented again.
     pub(crate) reuse: Part,
-    /// Somebody who was last here months ago comes back: one of those who are
+    /// A person who was last here months ago comes back: one of those who are
     /// registered beyond the `active`.
     pub(crate) come_back: Part,
     /// One of those signs in and comes back right before the session ends
     /// unused.
     pub(crate) last_moment: Part,
-    /// Somebody signs up and in, and is erased.
+    /// A person signs up and in, and is erased.
     pub(crate) be_erased: Part,
     /// People of one source sign up and in at once, all with right passwords.
     pub(crate) same_source: Part,
@@ -236,7 +236,7 @@ pub(crate) struct Parts {
     pub(crate) same_account: Part,
     /// A session is stolen, its thief plants addresses, its owner recovers.
     pub(crate) stolen_session: Part,
-    /// Somebody signs up and in, adds an address, and signs in by it.
+    /// A person signs up and in, adds an address, and signs in by it.
     pub(crate) add_address: Part,
 }
 
@@ -298,9 +298,9 @@ impl Parts {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Patience {
-    /// After this long somebody who is not in gives up.
+    /// After this long a person who is not in gives up.
     pub(crate) give_up_s: Seconds,
-    /// Between two tries of somebody who was told nothing better.
+    /// Between two tries of a person who was told nothing better.
     pub(crate) try_again_ms: PauseMillis,
 }
 
@@ -364,8 +364,8 @@ pub(crate) struct Store {
     pub(crate) read_version_us: Option<Quantiles>,
     pub(crate) commits_per_s: Option<Rate>,
     pub(crate) reads_per_s: Option<Rate>,
-    /// Commits whose fate stays unknown, of a million: those that happened, that
-    /// never will, and that land later.
+    /// Commits whose outcome stays unknown, of a million: those that happened,
+    /// that never will, and that land later.
     pub(crate) unknown_happened: Part,
     pub(crate) unknown_lost: Part,
     pub(crate) unknown_later: Part,
@@ -575,12 +575,12 @@ pub(crate) enum What {
     CutOff { node: u32 },
     /// A node gives its slots away, and is started again afterwards.
     Drain { node: u32 },
-    /// The store answers nobody.
+    /// The store answers no node.
     StoreDown,
     /// Everything at the store takes so many times as long, for one node or for
     /// all.
     StoreSlow { times: f64, node: Option<u32> },
-    /// The store recovers: what was under way is of unknown fate.
+    /// The store recovers: what was under way is indeterminate.
     StoreRecovery,
     /// No gateway reaches a node; the store does.
     Unreachable { node: u32 },

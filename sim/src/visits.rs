@@ -33,7 +33,7 @@ use crate::trace::{Happened, Trace};
 /// No night is longer: who is told more than this needs not be remembered.
 const A_DAY_MS: u64 = 86_400_000;
 
-/// Everybody, and what they hold.
+/// All people, and what they hold.
 pub(crate) struct Crowd {
     pub(crate) agenda: Agenda,
     pub(crate) book: Arc<Book>,
@@ -57,7 +57,7 @@ pub(crate) struct Crowd {
     pub(crate) silence_ms: u64,
     pub(crate) patience: Patience,
     pub(crate) stream: Stream,
-    /// When whoever had no answer asks again.
+    /// When a client that had no answer asks again.
     pub(crate) again: Stream,
     /// When the night ends.
     pub(crate) ends_ns: u64,
@@ -67,9 +67,10 @@ pub(crate) struct Crowd {
     /// By which the engine decides.
     pub(crate) policy: Policy,
     pub(crate) at_once: AtOnce,
-    /// Who was seen to sign in at their own source, where strangers spray.
+    /// People who were seen to sign in at their own source, where attackers
+    /// spray.
     pub(crate) seen: Option<Mutex<BTreeSet<Who>>>,
-    /// Sign-ins from where nobody was seen before.
+    /// Sign-ins from sources where none was seen before.
     pub(crate) first_seen: std::sync::atomic::AtomicU64,
     /// From then on nothing is broken, if there is such a time.
     pub(crate) quiet_from_ns: Option<u64>,
@@ -80,7 +81,7 @@ pub(crate) struct Crowd {
     pub(crate) stale_ns: u64,
 }
 
-/// What somebody holds.
+/// What a person holds.
 #[derive(Clone)]
 pub(crate) struct Holding {
     session: SessionToken,
@@ -100,7 +101,7 @@ fn is_over(code: Code) -> bool {
     matches!(code, Code::SessionExpired | Code::InvalidToken)
 }
 
-/// What somebody knows about their session.
+/// What a person knows about their session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Alive,
@@ -135,7 +136,7 @@ impl Crowd {
         BEGINS_AT_MS + self.agenda.now_ns() / 1_000_000
     }
 
-    /// Somebody was told until when their session is alive.
+    /// A person was told until when their session is alive.
     fn told(&self, person: u64, session: &SessionToken, until_ms: u64) {
         if let Some(holding) = self.holdings().get_mut(&person)
             && holding.session.session == session.session
@@ -149,7 +150,7 @@ impl Crowd {
         self.quiet_from_ns.is_some_and(|quiet| from_ns >= quiet)
     }
 
-    /// The number of somebody new.
+    /// The number of a new person.
     fn newcomer(&self) -> u64 {
         self.newcomers
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
@@ -166,8 +167,8 @@ impl Crowd {
         self.changed(person, |holding| holding.standing = Standing::Ending);
     }
 
-    /// Somebody who is signed in and of whom nothing is being changed, marked as
-    /// being changed; `None` when there is nobody.
+    /// A person who is signed in and not being changed, marked as being
+    /// changed; `None` when there is none.
     fn to_change(&self) -> Option<(u64, Holding)> {
         let first = self.person();
         for step in 0..self.active.min(1_000) {
@@ -182,12 +183,12 @@ impl Crowd {
         None
     }
 
-    /// Somebody who had no session any more has a new one.
+    /// A person who had no session any more has a new one.
     fn is_in(&self, person: u64, granted: &Granted) {
         if let Some(holding) = self.holdings().get_mut(&person)
             && !holding.changing
             && holding.standing != Standing::Alive
-            // What may be lost with its node is nobody's to rely on.
+            // What may be lost with its node is not relied on.
             && granted.knowledge == Knowledge::Current
         {
             holding.session = granted.session.clone();
@@ -306,7 +307,7 @@ impl Crowd {
         self.trace.note(now_ns, Happened::Visited, &values);
     }
 
-    /// Somebody is there before the night begins.
+    /// A person is there before the night begins.
     pub(crate) async fn warm(self: Arc<Crowd>, person: u64) {
         let session = self.holding(person).session;
         let place = usize::try_from(person).unwrap_or(0) % self.clients.len();

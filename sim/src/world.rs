@@ -348,8 +348,8 @@ impl World {
         tokio::spawn(Arc::clone(&self).arrive(scenario.clone()));
         let length_s = scenario.length_s();
         let mut samples = vec![self.sample()];
-        // Whoever asks for the last time right before they give up is answered,
-        // or not, a deadline later.
+        // A person who asks for the last time right before they give up is
+        // answered, or not, a deadline later.
         let deadlines_s = 2.0 * f64::from(scenario.gateways.deadline_ms.u32()) / 1e3;
         let longest_s = length_s + scenario.patience.give_up_s.0 + deadlines_s + 10.0;
         let mut second = 0;
@@ -386,7 +386,7 @@ impl World {
         }
     }
 
-    /// Whoever was there before the night began.
+    /// People who were there before the night began.
     async fn warm(self: Arc<World>, people: u64) {
         for person in 0..people {
             let at_ns = READY_NS + person * SECOND_NS / WARMED_PER_S;
@@ -426,7 +426,7 @@ impl World {
         }
     }
 
-    /// Strangers try their passwords; the night waits for their answers.
+    /// Attackers try their passwords; the night waits for their answers.
     async fn spray(self: Arc<World>, spray: Spray) {
         self.visiting.fetch_add(1, Ordering::Relaxed);
         Arc::clone(&self.crowd).spray(spray).await;
@@ -608,7 +608,7 @@ fn drawn(scenario: &Scenario, stream: &Stream) -> Visit {
     Visit::Check
 }
 
-/// The stand-in's seals for people from before the world began: nobody's time
+/// Substitute seals for people from before the world began: no node's time
 /// is spent on them.
 fn sealing_alone(agenda: &Agenda, trace: &Arc<Trace>, calibration: &Calibration) -> Arc<NodeCpu> {
     let shape = Shape {

@@ -1,5 +1,5 @@
 //! Nights of attackers, and of right passwords in a rush: what is guessed stays
-//! within the bounds of docs/security.md, and whoever is right gets in; and a
+//! within the bounds of docs/security.md, and right passwords get in; and a
 //! night of people who add addresses of their own.
 #![allow(clippy::unwrap_used, reason = "a test program")]
 
@@ -17,8 +17,8 @@ fn night(name: &str) -> Report {
     report
 }
 
-/// Strangers have what the bounds say and no more, and keep nobody waiting who
-/// was seen before.
+/// Attackers have what the bounds say and no more, and keep no person waiting
+/// who was seen before.
 fn is_bounded(name: &str, from: &str, least: u64, most: u64) {
     let report = night(name);
     let [spray] = &report.sprays[..] else {

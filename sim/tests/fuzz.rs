@@ -91,9 +91,10 @@ fn even_seeds_break_nothing() {
     break_nothing(seeds(QUIET).filter(|seed| seed.is_multiple_of(2)));
 }
 
-/// 5: an epoch learnt for another slot; 22: dates that differ; 132: a check beside
-/// a change; 164: a slot that an old epoch's commit gave up under the new one; 31: a
-/// token that somebody was told to keep while its replacement was on its way.
+/// 5: an epoch learnt for another slot; 22: dates that differ; 132: a check
+/// beside a change; 164: a slot that an old epoch's commit gave up under the
+/// new one; 31: a token that a client was told to keep while its replacement
+/// was on its way.
 const FOUND_ONCE: [u64; 6] = [5, 15, 22, 31, 132, 164];
 
 #[test]

@@ -68,8 +68,9 @@ planted! {
 /// It has a world of its own, [`AWAY`].
 const FORGOTTEN: &str = "late-forgotten";
 
-/// The store is away for longer than a refresh can be repeated, and slow when it
-/// is back; nothing else is broken, so that whoever asks again soon is judged.
+/// The store is away for longer than a refresh can be repeated, and slow when
+/// it is back; nothing else is broken, so that a client that asks again soon is
+/// judged.
 const AWAY: &str = r#"
 about = "The store is away for 32 seconds, and slow for 7 when it is back."
 people = 300

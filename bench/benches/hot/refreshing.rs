@@ -20,7 +20,7 @@ pub(crate) struct Refreshing {
 }
 
 impl Refreshing {
-    /// Signs somebody up and in.
+    /// Signs a person up and in.
     pub(crate) fn new() -> Refreshing {
         let policy = Policy::default();
         let mut account = Account::absent(UserId::from_bytes(USER));

@@ -1,6 +1,6 @@
 //! How long a hash that has just begun keeps its core from others, although it
-//! runs at the lowest priority: the scheduler lets whoever has just come run
-//! for a while.
+//! runs at the lowest priority: the scheduler lets a new thread run for a
+//! while.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ pub(super) fn measure() -> anyhow::Result<Vec<u64>> {
     Ok(holds(&begun, &woken))
 }
 
-/// The longest that anybody who was due in time was late.
+/// The longest that a thread which was due in time was late.
 fn holds(begun: &[Instant], woken: &[(Instant, Instant)]) -> Vec<u64> {
     let hold = |begun: &Instant| {
         let after = woken

@@ -28,7 +28,7 @@ const ENDPOINT_WAKE_MAX_US: f64 = 150.0;
 /// What was seen of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Noise {
-    /// Cores in use by others, or taken by whoever owns the machine.
+    /// Cores in use by others, or taken by the machine's owner.
     pub(super) others_cores: f64,
     /// How late sleeps ended, beyond what every sleep is.
     pub(super) wake_p50_us: u64,
@@ -171,7 +171,7 @@ fn watch() -> Seen {
     seen
 }
 
-/// Hundredths of a second that all cores have worked so far, whoever for.
+/// Hundredths of a second that all cores have worked so far, for any process.
 fn busy_cs() -> anyhow::Result<u64> {
     let stat = std::fs::read_to_string("/proc/stat")?;
     parsed(&stat).ok_or_else(|| anyhow::anyhow!("/proc/stat cannot be read"))

@@ -1,8 +1,8 @@
-//! How often a core is taken away from whoever runs on it, and for how long:
-//! other machines on the same processor, and threads of the kernel. Watched by
-//! somebody who rests half of the time, as a node does below saturation: whoever
-//! sells cores lets others run when one rests, and takes more of it away when it
-//! never does.
+//! How often a core is taken away from the thread that runs on it, and for how
+//! long: other machines on the same processor, and threads of the kernel.
+//! Watched by a thread that rests half of the time, as a node does below
+//! saturation: a hypervisor lets others run when one rests, and takes more away
+//! from one that never does.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ const REST: Duration = Duration::from_micros(300);
 /// A sleep ends this much late when nothing is in its way: the timer's slack,
 /// and waking.
 const WAKE_US: u64 = 100;
-/// Longer ones are what whoever sells cores does to those that never rest.
+/// Longer ones are what a hypervisor does to threads that never rest.
 const LONGEST_US: u64 = 8_000;
 /// Shorter ones are lost in what everything costs.
 const SHORTEST_US: u64 = 100;
 const LENGTHS: usize = 64;
 
-/// What was seen of one core by somebody who watched, and rested in turn.
+/// What a thread saw of one core that watched and rested in turn.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Stalls {
     per_s: f64,
@@ -33,7 +33,8 @@ pub(super) struct Stalls {
 }
 
 impl Stalls {
-    /// Of both sides' cores at once: whoever wants one finds none that is free.
+    /// Of both sides' cores at once: a thread that wants one finds none that is
+    /// free.
     pub(super) fn of_both() -> anyhow::Result<BTreeMap<&'static str, Stalls>> {
         let sides = [("server", Side::Server), ("generator", Side::Generator)];
         let watches = sides.map(|(name, side)| {

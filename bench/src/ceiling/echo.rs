@@ -82,7 +82,7 @@ pub(crate) fn serve(args: &EchoArgs) -> anyhow::Result<ExitCode> {
         while let Some(incoming) = endpoint.accept().await {
             let connecting = incoming.accept()?;
             tokio::spawn(async move {
-                // Whoever measures sees what is missing.
+                // The measurement shows what is missing.
                 let connection = connecting.await?;
                 while let Ok((send, recv)) = connection.accept_bi().await {
                     tokio::spawn(answer(send, recv));

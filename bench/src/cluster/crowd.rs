@@ -1,5 +1,5 @@
 //! People who use their sessions through the client library, as gateways do:
-//! due when they are due, whatever became of those before.
+//! due when they are due, whatever the outcome of those before.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::load::Ticker;
 use crate::population;
 use crate::random::Random;
 
-/// A change of unknown fate is repeated, with its key, for so long.
+/// A change with an unknown outcome is repeated, with its key, for so long.
 const REPEAT: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(1);
 /// What the crowd asks, of a thousand requests; the rest are checks.
@@ -87,7 +87,7 @@ impl Crowd {
     pub(crate) fn tell(&self, phase: &Phase, what: &str) {
         let tally = self.tally.borrow();
         match tally.waited_until_ns.checked_sub(phase.began_ns) {
-            None => say!("since {what}, nobody waited more than half a second"),
+            None => say!("since {what}, no call waited more than half a second"),
             Some(after_ns) => say!(
                 "since {what}, {} waited more than half a second; the last of them was answered {:.2} s after",
                 tally.waited,
@@ -96,7 +96,7 @@ impl Crowd {
         }
     }
 
-    /// Asks everybody once, so that everybody is warm.
+    /// Asks about every person once, so that all are warm.
     pub(crate) async fn warm(self: &Rc<Crowd>) {
         let count = self.people.borrow().len();
         self.each(0..count, async |crowd, index| {
@@ -175,7 +175,7 @@ impl Crowd {
         });
     }
 
-    /// Whether this person can be changed now; if so, nobody else does.
+    /// Whether this person can be changed now; if so, no other task does.
     fn begin(&self, index: usize) -> bool {
         let person = &mut self.people.borrow_mut()[index];
         let free = !person.changing && person.state == Session::Alive;
@@ -202,7 +202,7 @@ impl Crowd {
         };
         match (&decision, before) {
             (Decision::Yes(checked), _) if checked.user != session.user => {
-                tally.wrong(format!("a check named somebody else than {index}"));
+                tally.wrong(format!("a check named another person than {index}"));
             }
             (Decision::Yes(checked), Session::Ended { at_ns }) => {
                 match after_the_end(checked.knowledge, at_ns, asked_ns) {
@@ -227,7 +227,7 @@ impl Crowd {
         }
     }
 
-    /// Repeats a change until it is known what became of it.
+    /// Repeats a change until its outcome is known.
     async fn change<T>(
         &self,
         kind: &'static str,
@@ -317,7 +317,7 @@ impl Crowd {
         }
     }
 
-    /// Asks for everybody whether what was acknowledged is so; how many are
+    /// Asks for every person whether what was acknowledged is so; how many are
     /// not as they should be.
     pub(crate) async fn verify(self: &Rc<Crowd>) -> usize {
         let lost = Rc::new(RefCell::new(Vec::new()));

@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(20);
 const TIMES: [u32; 3] = [10, 100, 500];
 /// How many times as long a node takes.
 const NODE_TIMES: u32 = 100;
-/// Whom it happens to.
+/// Which node it happens to.
 const VICTIM: usize = 1;
 
 /// Lets something happen under load; how much was wrong.

@@ -1,15 +1,15 @@
-//! What is known of everybody, and what answers are worth.
+//! What is known of every person, and what answers are worth.
 
 use std::collections::BTreeMap;
 
 use tidegate_client::{CallError, Code, Decision, Knowledge};
 use tidegate_wire::{RefreshToken, SessionToken};
 
-/// Somebody's session, as far as the answers tell.
+/// A person's session, as far as the answers tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Session {
     Alive,
-    /// A revocation is on its way, or its fate is not known.
+    /// A revocation is on its way, or its outcome is not known.
     Ending,
     /// A revocation was acknowledged with `ok`, at this time in nanoseconds.
     Ended {
@@ -21,7 +21,7 @@ pub(crate) struct Person {
     pub(crate) session: SessionToken,
     pub(crate) refresh: RefreshToken,
     pub(crate) state: Session,
-    /// A change is on its way: nobody else changes the person meanwhile.
+    /// A change is on its way: no other task changes the person meanwhile.
     pub(crate) changing: bool,
 }
 
@@ -61,8 +61,8 @@ pub(crate) struct Tally {
     pub(crate) waited: u64,
 }
 
-/// What a yes is worth to a session whose end was acknowledged before anybody
-/// asked.
+/// What a yes is worth to a session whose end was acknowledged before the check
+/// was asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stale {
     Wrong(String),
@@ -73,9 +73,9 @@ pub(crate) enum Stale {
 /// By how much two clocks and a way between them may differ.
 const SLACK_MS: u64 = 50;
 
-/// The end was acknowledged at `ended_ns`, and the check was asked later. Whoever
-/// owns the session by then has published its end, and whoever owned it before
-/// answers unmarked only as long as nobody else can own it.
+/// The end was acknowledged at `ended_ns`, and the check was asked later. The
+/// owner node by then has published its end, and the owner before answers
+/// unmarked only as long as no other node can own it.
 pub(crate) fn after_the_end(knowledge: Knowledge, ended_ns: u64, asked_ns: u64) -> Stale {
     let since_ms = asked_ns.saturating_sub(ended_ns) / 1_000_000;
     match knowledge {
@@ -94,7 +94,7 @@ pub(crate) fn after_the_end(knowledge: Knowledge, ended_ns: u64, asked_ns: u64) 
     }
 }
 
-/// Whoever waits longer than this was without an owner.
+/// A call that waits longer than this found no owner.
 pub(crate) const LONG_MS: f64 = 500.0;
 
 impl Tally {

@@ -142,7 +142,7 @@ async fn erase(
     for (session, _) in people {
         match office.erase(session.user).await? {
             Decision::Yes(at) => erased.push(at),
-            Decision::No(refusal) => anyhow::bail!("nobody is erased: {}", refusal.code.name()),
+            Decision::No(refusal) => anyhow::bail!("no person is erased: {}", refusal.code.name()),
         }
     }
     Ok(erased)

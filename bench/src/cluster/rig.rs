@@ -217,7 +217,7 @@ impl Rig {
         Ok(Client::new(&self.options(first)?)?)
     }
 
-    /// What came of an operator's order to a node.
+    /// The outcome of an operator's order to a node.
     pub(crate) fn order(&self, asked: usize, args: &[&str]) -> anyhow::Result<Value> {
         let at = self.members[asked].at.to_string();
         node::order(&self.first, &[args, &["--connect", &at]].concat())

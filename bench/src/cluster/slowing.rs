@@ -65,7 +65,7 @@ struct Duty {
 
 impl Duty {
     /// So many times as slow. The timers of the machine are no finer than a
-    /// part of a millisecond, so whoever is very slow stands for longer.
+    /// part of a millisecond, so a very slow process stands for longer.
     fn of(times: u32) -> Duty {
         let period = match times {
             0..=100 => Duration::from_millis(100),

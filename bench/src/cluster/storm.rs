@@ -81,7 +81,7 @@ pub(super) async fn storm(ground: &Ground) -> anyhow::Result<usize> {
     Ok(wrong)
 }
 
-/// What becomes of a node meanwhile.
+/// What happens to a node meanwhile.
 #[derive(Clone, Copy, Debug)]
 enum Fall {
     HandsOver,
@@ -113,7 +113,7 @@ async fn one(clients: &[Client], session: &SessionToken, refresh: &RefreshToken)
         }
     }
     let Some(successor) = successor else {
-        return Fate::Wrong("nobody asked".to_owned());
+        return Fate::Wrong("no client asked".to_owned());
     };
     let checked = clients[1].check(session).await;
     let refreshed = patiently(&clients[2], &successor).await.0;

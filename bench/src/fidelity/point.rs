@@ -13,7 +13,7 @@ use crate::summary::Summary;
 const NEAR: f64 = 0.15;
 /// Of latencies.
 const NEAR_MS: f64 = 0.30;
-/// A class that is answered later than this in the middle is held up.
+/// A class whose median latency is above this is held up.
 const HELD_UP_MS: f64 = 400.0;
 /// Of a core: above, it is full.
 const FULL: f64 = 0.93;
@@ -66,7 +66,7 @@ impl Outcome {
         }
     }
 
-    /// What gives out first, if anything does.
+    /// The bottleneck, if there is one.
     pub(crate) fn bottleneck(&self) -> Bottleneck {
         let held: Vec<&str> = self.late().map(|(name, _)| name.as_str()).collect();
         match held.as_slice() {
@@ -93,7 +93,7 @@ impl Outcome {
     }
 }
 
-/// What gives out first on a node.
+/// The bottleneck of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Bottleneck {

@@ -15,7 +15,7 @@ use crate::node::{Addresses, client};
 /// People who are checked again and again.
 pub(crate) const CHECKED: usize = 2_000;
 
-/// What became of checks.
+/// The outcome of checks.
 pub(crate) struct Seen {
     /// Microseconds from due to answered, sorted.
     pub(crate) took_us: Vec<u64>,

@@ -1,4 +1,4 @@
-//! Everybody's first request after a restart, while a few warm people go on.
+//! Every person's first request after a restart, while a few warm people go on.
 
 use super::checks::{CHECKED, Checks};
 use super::day_two::show;

@@ -59,7 +59,7 @@ pub(crate) async fn ready(people: u64) {
     for _ in 0..TURNS {
         full.push(serve(&dir).unwrap().ready_in.as_secs_f64() * 1000.0);
     }
-    for (name, values) in [("nobody", empty), ("everybody", full)] {
+    for (name, values) in [("no people", empty), ("all people", full)] {
         let (least, middle, most) = median(values);
         say!("ready with {name:10} median {middle:7.1} ms   ({least:.1} to {most:.1})");
     }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::{Arrival, DEADLINE_MS, World};
 
-/// A connection, as whoever hands out requests sees it.
+/// A connection, as the clock that hands out requests sees it.
 pub(super) struct Link {
     handed: RefCell<VecDeque<Arrival>>,
     /// Places that are neither in flight nor handed out.

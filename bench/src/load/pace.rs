@@ -118,7 +118,7 @@ fn arrive(world: &mut World, now_ns: u64) {
     }
 }
 
-/// Whoever was told to come again by now joins the backlog.
+/// Requests that were told to come again by now join the backlog.
 fn come_again(world: &mut World, now_ns: u64) {
     while let Some(next) = world.returns.peek()
         && next.0.due_ns <= now_ns
@@ -163,7 +163,7 @@ fn hand_out(world: &mut World, links: &[Rc<Link>], cursor: &mut usize, now_ns: u
     *cursor += 1;
 }
 
-/// One line for whoever watches.
+/// One line for the terminal.
 fn show(world: &World) {
     if !std::io::stderr().is_terminal() {
         return;

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::{Person, write};
 
-/// Everybody's password.
+/// Every person's password.
 pub(crate) const PASSWORD: &str = "correct horse";
 const AT_ONCE: usize = 2_048;
 
@@ -136,7 +136,7 @@ fn ask(engine: &Engine, task: Task) -> oneshot::Receiver<Answer> {
     answered
 }
 
-/// Asks about everybody, many at once; the answers in the people's order.
+/// Asks about every person, many at once; the answers in the people's order.
 async fn everybody(
     engine: &Engine,
     people: usize,

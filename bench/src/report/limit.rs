@@ -1,4 +1,4 @@
-//! What gave out first: the node, or whoever asked.
+//! The bottleneck: the node, or the generator.
 
 use super::{Report, Validity};
 use crate::fidelity::{Bottleneck, Outcome};

@@ -1,4 +1,4 @@
-//! Whether figures say anything about the node, or only about whoever asked.
+//! Whether figures say anything about the node, or only about the generator.
 
 use std::fmt;
 

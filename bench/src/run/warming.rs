@@ -1,4 +1,4 @@
-//! Asking about everybody once, so that they are warm.
+//! Asking about every person once, so that they are warm.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::load::{self, Pace, Shape};
 use crate::mix::{Mix, Parts};
 use crate::script::{People, Script};
 
-/// Asks about everybody in turn, as fast as is answered.
+/// Asks about every person in turn, as fast as is answered.
 pub(super) async fn warm(options: &Options, at: SocketAddr, people: &People) -> anyhow::Result<()> {
     let mix = Mix {
         about: String::new(),

@@ -70,11 +70,11 @@ pub enum Input {
     Touched(Vec<(SessionId, u64)>),
     /// Make the uses durable, when there are any.
     WriteBehind,
-    /// For some time nobody could be answered. Changes nothing by itself; the
-    /// next change carries it along.
+    /// For some time no request could be answered. Changes nothing by itself;
+    /// the next change carries it along.
     Late(Late),
-    /// Drop what is over: sessions, claims, outcomes, the account itself when
-    /// nobody needs it any more.
+    /// Drop what has expired: sessions, claims, outcomes, and the account
+    /// itself once nothing needs it any more.
     Sweep,
     /// Let something leave.
     Post(Box<Outgoing>),
@@ -84,13 +84,13 @@ pub enum Input {
     Adopt(Vec<DegradedDecision>),
 }
 
-/// A wait that does not count where a person was given a time to ask again
-/// in, in Unix milliseconds.
+/// A wait that does not count against the time in which a client may repeat a
+/// request. Both times are Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late {
     /// When it began.
     pub since: u64,
-    /// When it was over: answers could leave again.
+    /// When it ended: answers could leave again.
     pub landed: u64,
 }
 
@@ -151,7 +151,7 @@ enum Work {
     Upgrade,
     /// Is this the account's password?
     Attest(attest::Attempt),
-    /// The password of whoever takes the account over.
+    /// The password of the person who takes the account over.
     TakeOver(attest::Attempt),
 }
 
@@ -201,7 +201,7 @@ impl Account {
         }
     }
 
-    /// The place of somebody who was erased: nobody is made here again.
+    /// An erasure tombstone: no account is made here again.
     #[must_use]
     pub fn erased(user: UserId, erasure: Erasure) -> Account {
         Account {
@@ -238,8 +238,8 @@ impl Account {
             .map_or(self.last_revision, |person| person.check.revision)
     }
 
-    /// The tenant of the person, or, while nobody is here, the one in whose
-    /// name the work under way was asked for.
+    /// The tenant of the person, or, while there is no account, the one in
+    /// whose name the work under way was asked for.
     #[must_use]
     pub fn tenant(&self) -> Option<TenantId> {
         let asked = || self.pending.first().map(|pending| pending.request.tenant);
@@ -512,12 +512,12 @@ fn busy(completion: &Completion) -> Reply {
 }
 
 impl Person {
-    /// Whether it is somebody, and of this tenant.
+    /// Whether there is an account (not a decoy), and of this tenant.
     fn is_of(&self, tenant: TenantId) -> bool {
         self.check.status != Status::Decoy && self.check.tenant == tenant.0
     }
 
-    /// Drops the sessions whose time is over.
+    /// Drops the sessions that have expired.
     fn prune(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now_ms;
         let over = |session: &crate::record::Session| {

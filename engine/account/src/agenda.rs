@@ -1,7 +1,7 @@
-//! The agenda: what must happen to a person at a time, so that nothing is found by
-//! walking everybody. Rows follow from the account's state and are written in the
-//! commit that changes it; one that is no longer so is found to be none when it is
-//! due. Those of the outbox are written with what leaves.
+//! The agenda: what must happen to a person at a time, so that nothing is found
+//! by walking all accounts. Rows follow from the account's state and are
+//! written in the commit that changes it; one that is no longer so is found to
+//! be none when it is due. Those of the outbox are written with what leaves.
 
 /// What must happen. The numbers are for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub enum Due {
     Claim = 1,
     /// The account is needed no more: nothing of it was ever verified.
     Abandoned = 2,
-    /// Failed guesses are forgotten, and a stand-in with them.
+    /// Failed guesses are forgotten, and a decoy with them.
     Guesses = 3,
     /// A message leaves: the part of the outbox of this number.
     Delivery = 4,

@@ -21,7 +21,7 @@ const VERSION: u8 = 1;
 pub struct Audit {
     /// When, in Unix milliseconds.
     pub at: u64,
-    /// On whose word: the gateway's name.
+    /// By whose authority: the gateway's name.
     pub by: String,
     /// What was done.
     pub act: Act,

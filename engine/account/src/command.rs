@@ -28,22 +28,22 @@ pub struct Idempotency {
     pub request: [u8; 32],
 }
 
-/// Whoever answers for an administrative act: the gateway's name.
+/// Who answers for an administrative act: the gateway's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Administrator(pub String);
 
-/// An identifier that was shown to be somebody's, who may or may not be who
-/// claimed it.
+/// An identifier that a person has shown to be theirs, whether or not that
+/// person claimed it.
 #[derive(Clone, Debug)]
 pub struct Attest {
     /// The identifier.
     pub identifier: ClaimedIdentifier,
-    /// A session of the account, when whoever asks has one.
+    /// A session of the account, when the caller has one.
     pub session: Option<SessionProof>,
     /// A password: the account's shows that the same person claimed and
     /// verified; another becomes the account's.
     pub password: Option<Password>,
-    /// On whose word the identifier was shown.
+    /// By whose authority the identifier was shown.
     pub by: Administrator,
 }
 
@@ -80,8 +80,8 @@ impl ClaimedIdentifier {
     }
 }
 
-/// A place in the directory of regions, reserved for one attempt to make an
-/// identifier somebody's.
+/// A place in the directory of regions, reserved for one attempt to give an
+/// identifier to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     /// The identifier's keyed hash there.

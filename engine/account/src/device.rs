@@ -1,5 +1,5 @@
 //! Remembered devices: a known one has a lane of its own for guesses, so that
-//! strangers cannot lock its owner out.
+//! guesses from unknown devices cannot lock its owner out.
 
 use alloc::vec::Vec;
 

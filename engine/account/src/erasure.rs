@@ -1,6 +1,6 @@
-//! That a person was erased: what stands in the place of their key. It names
-//! nobody but by an id that leads nowhere any more. Where an older copy of the
-//! person's rows comes back, it keeps them from being anybody's.
+//! The erasure tombstone: it replaces the key of an erased person. It names
+//! them only by a retired user id. Should an older copy of the person's rows
+//! come back, it keeps them from being read.
 //!
 //! Format 1, 96 bytes, so that it is not taken for a wrapped key (72 bytes):
 //! version u8 | tenant u64 LE | at u64 LE | the gateway's name, UTF-8, filled up
@@ -25,12 +25,13 @@ pub struct Erasure {
     pub tenant: TenantId,
     /// When, in Unix milliseconds.
     pub at: u64,
-    /// On whose word.
+    /// By whose authority.
     pub by: Administrator,
 }
 
 impl Erasure {
-    /// What stands in the place of the key. A name that is too long is cut.
+    /// The tombstone's bytes, stored in place of the key. A name that is too
+    /// long is cut.
     #[must_use]
     pub fn encode(&self) -> [u8; ERASURE_BYTES] {
         let name = self.by.0.as_str();

@@ -1,4 +1,4 @@
-//! What happened, for whoever must know. No personal data: ids and facts.
+//! What happened, for those who must know. No personal data: ids and facts.
 //!
 //! Format 1: version u8 | rkyv of the event. Delivery is at least once; the
 //! position in the log is the event's stable id.
@@ -45,8 +45,8 @@ pub enum EventKind {
     PasswordUpgraded,
     /// The account's status changed.
     StatusChanged(Status),
-    /// A sign-in failed with an identifier that nobody has; the id names
-    /// nobody either.
+    /// A sign-in failed with an identifier that no account holds; the id is the
+    /// decoy's.
     UnknownIdentifier,
     /// An identifier was claimed.
     IdentifierClaimed(IdentifierKind),
@@ -73,7 +73,8 @@ pub enum EndReason {
     Evicted,
     /// Its time was over.
     Expired,
-    /// Whoever verified an identifier is not who began it.
+    /// An identifier was verified by another person than the one who set the
+    /// account up.
     TakenOver,
 }
 

@@ -1,8 +1,8 @@
 //! Outcomes kept for repeats: a request that arrives again with the same
 //! idempotency key and the same content gets the same answer.
 //!
-//! What is kept is sealed under a key derived from the request, so that the
-//! record holds no secret that was handed out.
+//! What is kept is sealed (ChaCha20-Poly1305, RFC 8439) under a key derived
+//! from the request, so that the record holds no secret that was handed out.
 
 use alloc::vec::Vec;
 

@@ -1,11 +1,11 @@
 //! Cold parts: what is stored about a person beside the record, each in a row of
 //! its own under `kind u8 | number`, sealed under the person's key.
 //!
-//! One table says of each kind who loads it, how long it is kept, and what becomes
-//! of it when the person is erased, when accounts are merged and when the person's
-//! data is exported. The shell stores what [`Changes::parts`](crate::Changes::parts)
-//! gives it and knows no kind: a part that is not in the table cannot be named,
-//! and so not stored.
+//! One table says of each kind who loads it, how long it is kept, and what
+//! happens to it when the person is erased, when accounts are merged and when
+//! the person's data is exported. The shell stores what
+//! [`Changes::parts`](crate::Changes::parts) gives it and knows no kind: a part
+//! that is not in the table cannot be named, and so not stored.
 //!
 //! ```text
 //! bare:   sealed (nonce 24 | ciphertext | tag 16)
@@ -31,7 +31,7 @@ pub use text::read_text;
 
 const DATED_VERSION: u8 = 1;
 
-/// What stands before a part's sealed bytes.
+/// The header in clear before a part's sealed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartForm {
     /// Nothing.
@@ -43,7 +43,7 @@ pub enum PartForm {
 /// Who loads the parts of a kind. Nothing of them lies in memory beyond that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartReader {
-    /// The walk that renews everybody after a key was rotated.
+    /// The walk that renews every account after a key was rotated.
     Renewal,
     /// An operator's order.
     Operator,
@@ -51,7 +51,7 @@ pub enum PartReader {
     Delivery,
 }
 
-/// How long a part is kept while there is somebody whose it is.
+/// How long a part is kept while its account exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartRetention {
     /// As long as the record names it.
@@ -63,14 +63,14 @@ pub enum PartRetention {
     UntilDelivered,
 }
 
-/// What becomes of a part when its person is erased.
+/// What happens to a part when its person is erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtErasure {
     /// Its row goes, and the key under which copies of it were sealed.
     Cleared,
 }
 
-/// What becomes of a part when its person's account is merged into another.
+/// What happens to a part when its person's account is merged into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtMerge {
     /// It goes where what the record says of it goes, under a number there.
@@ -79,7 +79,7 @@ pub enum AtMerge {
     Added,
 }
 
-/// What becomes of a part when the person's data is exported.
+/// What happens to a part when the person's data is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtExport {
     /// It is in the export.
@@ -127,7 +127,7 @@ macro_rules! parts {
                 }
             }
 
-            /// What stands before its sealed bytes.
+            /// The header in clear before its sealed bytes.
             #[must_use]
             pub fn form(self) -> PartForm {
                 match self {
@@ -151,7 +151,7 @@ macro_rules! parts {
                 }
             }
 
-            /// What becomes of it at an erasure.
+            /// What happens to it at an erasure.
             #[must_use]
             pub fn at_erasure(self) -> AtErasure {
                 match self {
@@ -159,7 +159,7 @@ macro_rules! parts {
                 }
             }
 
-            /// What becomes of it at a merge.
+            /// What happens to it at a merge.
             #[must_use]
             pub fn at_merge(self) -> AtMerge {
                 match self {
@@ -167,7 +167,7 @@ macro_rules! parts {
                 }
             }
 
-            /// What becomes of it at an export.
+            /// What happens to it at an export.
             #[must_use]
             pub fn at_export(self) -> AtExport {
                 match self {

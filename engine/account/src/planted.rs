@@ -23,13 +23,15 @@ pub enum Bug {
     TenthLost,
     /// A change is answered before checks can read it.
     PublishedLate,
-    /// That nobody could be answered for a while is forgotten with the actor.
+    /// That no request could be answered for a while is forgotten with the
+    /// actor.
     LateForgotten,
     /// An address that was added later outlives the owner's recovery.
     PlantedOutlives,
     /// Sessions outlive the owner's recovery.
     SessionsOutlive,
-    /// Whoever is one too many only because of others under way is held off.
+    /// An attempt that is one too many only because of others under way is held
+    /// off.
     RushHeld,
 }
 

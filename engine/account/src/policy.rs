@@ -13,10 +13,10 @@ pub struct Policy {
     pub guess: GuessPolicy,
     /// Guessing from one source.
     pub source: SourcePolicy,
-    /// Accounts made from one source, whatever becomes of them.
+    /// Accounts made from one source, whatever happens to them.
     pub sign_ups: SourcePolicy,
-    /// Guessing from sources that are not named, or from which nobody was seen to
-    /// sign in: for each gateway and for each tenant.
+    /// Guessing from sources that are not named, or from which no sign-in
+    /// succeeded: for each gateway and for each tenant.
     pub crowd: SourcePolicy,
     /// For this long a claimed identifier can be verified.
     pub claim_ms: u64,

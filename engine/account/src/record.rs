@@ -10,9 +10,9 @@
 //!
 //! In format 3 the sealed part is made of sections, and everything in clear is
 //! associated data of its seal. That is verified whenever a record is loaded,
-//! and never by a check. While formats 1 and 2 are read as well, whoever can
-//! write rows and has kept one of those from before can put it back with another
-//! check part.
+//! and never by a check. While formats 1 and 2 are read as well, an attacker
+//! who can write rows and has kept such an older record can put it back with
+//! another check part.
 
 mod budget;
 mod older;
@@ -40,8 +40,8 @@ pub use view::{Found, View};
 pub const RECORD_MAX_BYTES: usize = 16 * 1024;
 /// The most sessions of one person; the least recently used one makes room.
 pub const SESSIONS_MAX: usize = 50;
-/// The most refresh tokens whose successors are kept for whoever was not told
-/// them; the one that was made longest ago makes room.
+/// The most refresh tokens whose successors are kept for clients that were not
+/// told them; the one that was made longest ago makes room.
 pub const SUCCESSORS_MAX: usize = 16;
 /// The most devices that are remembered; a further one is not.
 pub const DEVICES_MAX: usize = 20;

@@ -1,5 +1,5 @@
-//! Refresh tokens that rotate (RFC 9700 §4.14.2) without throwing out whoever
-//! presents one twice by accident.
+//! Refresh tokens that rotate (RFC 9700 §4.14.2) without throwing out a client
+//! that presents one twice by accident.
 //!
 //! A token is the family's secret and a secret of its own. The session's
 //! secret is derived from the family's, so that one stored hash proves both.
@@ -10,10 +10,11 @@
 //! at u48 BE, Unix milliseconds | random 10 | tag 8
 //! tag: SHA-256 (tag "tg-lineage-1") over family, session u64 LE, at and random
 //! ```
-//! So a token of the family that is neither the current nor the last one is told
-//! from garbage, and an old one, used again, from one that is newer than the rows
-//! know because they came back from an older copy. Whoever can make a tag holds a
-//! token of the family, and can end the session anyway; it lets nobody in.
+//! So a token of the family that is neither the current nor the last one is
+//! told from garbage, and an old one, used again, from one that is newer than
+//! the rows know because they came back from an older copy. A caller who can
+//! make a tag holds a token of the family, and can end the session anyway; a
+//! tag grants no access.
 //!
 //! The row says when the current token was made, in the nonce under which it is
 //! sealed for the holder of the last one:
@@ -22,8 +23,8 @@
 //! at u48 BE, Unix milliseconds
 //! | SHA-256 (tag "tg-made-1") over session u64 LE, the token's stored hash and at: 6
 //! ```
-//! Rows of older programs have random nonces. Their time of replacement would not
-//! do: it is moved on for whoever could not be answered.
+//! Rows of older programs have random nonces. Their time of replacement would
+//! not do: it is moved on for clients that could not be answered.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -169,8 +170,8 @@ impl Session {
         }
     }
 
-    /// Replaces the current token; the successor stays readable for whoever
-    /// holds the token it replaces.
+    /// Replaces the current token; the successor stays readable for the holder
+    /// of the token it replaces.
     pub(crate) fn rotate(
         &mut self,
         family: &Secret,
@@ -396,7 +397,7 @@ mod tests {
         check.sessions[16].rotated = None;
         assert_eq!(check.make_room_for_successor(16, KEEPING), Ok(()));
         assert_eq!(kept(&check), (1..16).collect::<Vec<_>>());
-        // There is room for one now, and then for nobody else's.
+        // There is room for one now, and then for no other.
         assert_eq!(check.make_room_for_successor(16, KEEPING), Ok(()));
         let token = refresh_secret(&family(), 9, 0, [5; 10]);
         check.sessions[16].rotate(&family(), &token, 1_000_000, &mut Entropy::new([2; 32]));

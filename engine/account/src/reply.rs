@@ -12,9 +12,9 @@ use crate::secret::Secret;
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Verification {
-    /// Whoever set the account up: everything stays.
+    /// The person who set the account up: everything stays.
     Confirmed = 1,
-    /// Somebody else: everything that was set up before is gone.
+    /// Another person: everything that was set up before is gone.
     TakenOver = 2,
 }
 
@@ -43,7 +43,7 @@ pub enum Refusal {
     InvalidCredentials,
     /// No such session, or not with this secret or tenant.
     InvalidToken,
-    /// The session was there but its time is over.
+    /// The session was there but has expired.
     SessionExpired,
     /// An old refresh token was used again: the session has ended.
     RefreshReused,
@@ -56,7 +56,7 @@ pub enum Refusal {
     AccountLocked,
     /// The account is suspended.
     AccountSuspended,
-    /// Somebody has this identifier.
+    /// Another account holds this identifier.
     IdentifierTaken,
     /// The tenant does not take such an identifier.
     InvalidIdentifier,
@@ -95,7 +95,7 @@ pub enum Judged {
 }
 
 impl Refusal {
-    /// What it says about guessing: what whoever asked is charged for.
+    /// What it says about guessing: what the caller is charged for.
     #[must_use]
     pub fn judged(self) -> Judged {
         match self {
@@ -180,7 +180,7 @@ pub struct SessionInfo {
     pub idle_expires_at: u64,
     /// When it ends.
     pub expires_at: u64,
-    /// How sure the sign-in was.
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
     /// How the person signed in.
     pub methods: u8,

@@ -19,7 +19,7 @@ impl<const N: usize> Secret<N> {
         Secret(bytes)
     }
 
-    /// The bytes, for whoever must send or hash them.
+    /// The bytes, for callers that must send or hash them.
     #[must_use]
     pub fn expose(&self) -> &[u8; N] {
         &self.0

@@ -2,10 +2,10 @@
 //!
 //! Sliding expiry is written behind: the durable time of use (`used_at`) lags
 //! the real one by at most a tenth of the idle time. So every session lives
-//! that tenth longer than its durable time of use says, and a client is told
-//! no later deadline: whoever loads the record, after whatever crash, honours
-//! it, and no told deadline ever moves back. The idle time is thus enforced
-//! between once and 1.1 times its length.
+//! that tenth longer than its durable time of use says, and a client is told no
+//! later deadline: a node that loads the record after any crash honours it, and
+//! no told deadline ever moves back. The idle time is thus enforced between
+//! once and 1.1 times its length.
 
 /// What decides how long a session lives, all times in Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub enum Liveness {
 }
 
 impl Expiry {
-    /// How the session stands. A use that only memory knows keeps it alive,
-    /// but nobody is told a deadline that rests on it.
+    /// How the session stands. A use that only memory knows keeps it alive, but
+    /// no client is told a deadline that rests on it.
     #[must_use]
     pub fn liveness(&self, now_ms: u64) -> Liveness {
         let durable = self

@@ -14,8 +14,9 @@ pub enum Status {
     Locked = 2,
     /// Closed by an administrator, who alone can open it again.
     Suspended = 3,
-    /// Nobody's: it stands in for an identifier that nobody has, and counts
-    /// the guesses at it. To every question it answers as no account would.
+    /// A decoy account: it stands for an identifier that no account holds, and
+    /// counts the guesses at it. It answers every question as though there were
+    /// no account.
     Decoy = 4,
 }
 

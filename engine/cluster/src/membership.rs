@@ -6,11 +6,12 @@
 //!   fifths of its length.
 //! - Silence is counted from the end of a read that saw a change to the end of
 //!   a later one, and anew after every read that failed.
-//! - Whoever claims a silent node's slots marks that node expelled in the same
-//!   commit, on the condition that its row is still the one that was silent.
+//! - The node that claims a silent node's slots marks that node expelled in the
+//!   same commit, on the condition that its row is still the one that was
+//!   silent.
 //! - A renewal is conditional on the row that was last written, so a node that
 //!   was expelled cannot renew, however late it wakes.
-//! - A commit of unknown fate advances nothing.
+//! - An indeterminate commit advances nothing.
 
 mod slots;
 
@@ -88,7 +89,7 @@ pub enum Order {
     Take(Vec<(Slot, u64)>),
     /// Take nothing new in these slots, and say when nothing is under way.
     Empty(Vec<Slot>),
-    /// Commit: slots that were emptied are nobody's.
+    /// Commit: slots that were emptied have no owner.
     Release(Commit),
     /// These slots are not this node's any more.
     GiveUp(Vec<Slot>),
@@ -127,7 +128,7 @@ pub struct Membership {
     wish: Wish,
     /// This node's row as it is stored.
     row: Option<Stored>,
-    /// A renewal under way, or one whose fate is not known.
+    /// A renewal under way, or one whose outcome is not known.
     renewal: Renewal,
     nodes_read: Reading,
     looked_at_ms: Option<u64>,
@@ -154,7 +155,7 @@ impl Stored {
     }
 }
 
-/// What becomes of the node.
+/// Whether the node goes on, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
     Serve,
@@ -468,7 +469,8 @@ impl Membership {
             (_, Standing::Outside) if self.wish == Wish::Go => {}
             (_, Standing::Outside) => self.join(now_ms, found, orders),
             (Renewal::Unknown { next }, _) if found.as_ref() == Some(&next.bytes) => {
-                // It was written; when, nobody knows, so the lease stays as it is.
+                // It was written; when is not known, so the lease stays as it
+                // is.
                 self.row = Some(next.clone());
                 self.renewal = Renewal::None;
             }

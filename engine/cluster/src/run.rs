@@ -95,7 +95,7 @@ pub async fn run(
 fn trace(order: &Order) {
     match order {
         Order::Claim(commit) => {
-            // Of each slot the fence, and of whom it expels the row.
+            // The fence of each slot, and the row of each node that it expels.
             tracing::info!(event = "cluster.claims", rows = commit.puts.len());
         }
         Order::Take(taken) => tracing::info!(event = "cluster.takes", slots = taken.len()),
@@ -130,8 +130,8 @@ impl Runner {
     }
 
     /// What a commit shows of slots. A claim wrote their fences. A renewal
-    /// rested on a row that whoever claims one of this node's slots changes, so
-    /// what is held now was held when it landed.
+    /// rested on a row that any node changes which claims one of this node's
+    /// slots, so what is held now was held when it landed.
     fn vouch(&self, membership: &Membership, order: &Order, stamp: Stamp) {
         match order {
             Order::Take(taken) => self.store.vouch(self.region, taken, stamp),

@@ -45,7 +45,7 @@ pub(crate) fn write(
             };
             refuse(out, correlation, code, retry_after_ms, epoch);
         }
-        // Only the engine's own work ends like this, and nobody asks for it from outside.
+        // Only the engine's own work ends like this, and no client asks for it.
         Answer::Done => refuse(out, correlation, Code::Unknown, 0, epoch),
     }
 }
@@ -135,7 +135,7 @@ fn abroad(out: &mut BytesMut, correlation: u64, region: Region) {
 
 /// Says that a slot is another's, and whose, when that is known.
 pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address: Option<String>) {
-    // Whoever is sent on goes at once; whoever is not comes again.
+    // A redirected client goes on at once; any other tries again.
     let retry_after_ms = match address {
         Some(_) => 0,
         None => spread(RETRY_AFTER_MS, correlation),
@@ -150,7 +150,7 @@ pub(crate) fn elsewhere(out: &mut BytesMut, correlation: u64, slot: u16, address
     }
 }
 
-/// Appends what came of an operator's order.
+/// Appends the outcome of an operator's order.
 pub(crate) fn write_order_outcome(
     out: &mut BytesMut,
     correlation: u64,

@@ -35,8 +35,8 @@ pub(crate) fn journal_options(absent: Absent) -> Options {
 pub(crate) enum Journal {
     /// In its folder, which it holds from then on.
     Own,
-    /// Nowhere: nobody is served, and whoever serves from the folder is left
-    /// alone.
+    /// Nowhere: nothing is served, and a node that serves from the folder is
+    /// not disturbed.
     None,
 }
 

@@ -1,5 +1,5 @@
 //! What a further node of a deployment needs: the CA, the key files, how the
-//! store is reached. Whoever has a bundle has the deployment.
+//! store is reached. The holder of a bundle controls the deployment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -221,8 +221,8 @@ fn key_bytes(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     Some(bytes)
 }
 
-/// Two processes of one name would take each other's slots for ever. Whoever
-/// renews the row within the lease lives.
+/// Two processes of one name would take each other's slots for ever. A node
+/// that renews its row within the lease is alive.
 async fn refuse_taken(store: &dyn Store, node: &str, clock: &dyn Clock) -> Result<(), BundleError> {
     let key = RowKey::system(SystemPart::Node(node_id(node).0));
     let before = store.get(key.clone()).await?;

@@ -1,7 +1,8 @@
 //! The deployment's certificates: a CA, nodes, gateways.
 //!
-//! A certificate names *who* somebody is and in which role, by a URI
-//! (`tidegate://gateway/NAME`). What they may do is stored, not written here.
+//! A certificate names *who* its holder is and in which role, by a URI in its
+//! subject alternative name (`tidegate://gateway/NAME`; RFC 5280, 4.2.1.6).
+//! What they may do is stored, not written here.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -23,7 +24,7 @@ const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
 const URI_SCHEME: &str = "tidegate://";
 
-/// What somebody is. Roles are not interchangeable.
+/// The role of a certificate's holder. Roles are not interchangeable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Submits requests.
@@ -93,8 +94,8 @@ pub fn make_ca(now_s: i64) -> Result<Issued, CertificateError> {
     })
 }
 
-/// Makes a certificate for somebody, signed by the CA, for a year or until the
-/// CA itself ends.
+/// Makes a certificate for an identity, signed by the CA, for a year or until
+/// the CA itself ends.
 ///
 /// # Errors
 /// [`CertificateError::Make`]; [`CertificateError::Authority`] when the CA does
@@ -176,7 +177,7 @@ fn validity(params: &mut CertificateParams, period: Period) -> Result<(), Certif
 }
 
 /// What is to be done when the CA does not count any more.
-pub(crate) const NEW_CA: &str = "a new CA, and new certificates of everybody under it \
+pub(crate) const NEW_CA: &str = "a new CA, and new certificates for all under it \
                                  (docs/operations.md, \"A new CA\")";
 
 /// From when until when a certificate counts, in Unix seconds.
@@ -242,7 +243,8 @@ pub(crate) fn date(unix_s: i64) -> String {
 }
 
 /// Whether a certificate (DER) is a CA's that signed itself. TLS takes whatever
-/// it is given for an anchor, so that a damaged one would let nobody connect.
+/// it is given for an anchor, so that with a damaged one no client could
+/// connect.
 pub(crate) fn signs_itself(der: &[u8]) -> bool {
     let Ok((rest, ca)) = X509Certificate::from_der(der) else {
         return false;

@@ -64,9 +64,9 @@ enum Command {
     /// List a person's sessions. The session token is read from the terminal
     /// or standard input.
     Sessions(person::SessionsArgs),
-    /// Say that a mail address or phone number was shown to be somebody's.
-    /// A password is read from the terminal or standard input: the account's
-    /// own keeps everything that was set up, another takes the account over.
+    /// Attest that a mail address or phone number belongs to a person. A
+    /// password is read from the terminal or standard input: the account's own
+    /// keeps everything that was set up, another takes the account over.
     Verify(person::VerifyArgs),
     /// Claim one more mail address or phone number. The session token is read
     /// from the terminal or standard input.

@@ -33,12 +33,12 @@ pub struct Trouble {
     pub(crate) of: Whose,
 }
 
-/// Whom a trouble keeps from working.
+/// What a trouble keeps from working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// The node: nobody could connect to it.
+    /// The node: no client could connect to it.
     Node,
-    /// Who comes with this certificate.
+    /// Who connects with this certificate.
     Other,
 }
 
@@ -101,7 +101,8 @@ impl Authority {
             let taken = root.add(certificate.clone());
             match (is_authority(certificate, now_s), taken) {
                 (Ok(()), Ok(())) => roots.extend(root.roots),
-                // It lets nobody in, which is no fault while another one does.
+                // It admits no connection, which is no fault while another one
+                // does.
                 (Err(told), Ok(())) => wrong = wrong.or(Some(told)),
                 // TLS takes nothing of a file of which it cannot read all.
                 (Err(told), Err(_)) => return Err(trouble(told)),
@@ -192,7 +193,7 @@ impl Authority {
         counts(&leaf, now_s, &mend).map_err(|told| trouble(file, told))?;
         let is_named = |identity: &Identity| file_name(identity) == stem;
         if !identity_of(&leaf).is_ok_and(|identity| is_named(&identity)) {
-            let what = "is the certificate of somebody else than its name says".to_owned();
+            let what = "is the certificate of another holder than its name says".to_owned();
             return Err(trouble(file, renew(what)));
         }
         let key = file.with_extension("key");

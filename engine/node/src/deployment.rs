@@ -199,8 +199,8 @@ pub(crate) async fn version_row(store: &dyn Store) -> Result<VersionRow, Deploym
 
 /// Refuses a deployment that a program which reads up to `reads` may not be
 /// able to read. A node that joins asks once more when its own row is there:
-/// whoever raises the version says so first and looks at the rows then, so that
-/// one of the two sees the other.
+/// the node that raises the version says so first and reads the rows then, so
+/// that one of the two sees the other.
 pub(crate) async fn refuse_newer(store: &dyn Store, reads: u16) -> Result<(), DeploymentError> {
     let needed = version_row(store).await?.needed();
     match needed <= reads {

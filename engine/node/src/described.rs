@@ -73,7 +73,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "tidegate_commits_failed_total",
         Kind::Counter,
-        "commits of people that failed, or whose fate was not known at first",
+        "commits of people that failed, or whose outcome was not known at first",
     ),
     (
         "tidegate_write_behind_total",
@@ -143,7 +143,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "tidegate_degraded_people",
         Kind::Gauge,
-        "people of whom something was decided meanwhile that their accounts have not taken over",
+        "people with decisions of degraded mode that their accounts have not adopted",
     ),
     (
         "tidegate_directory_away",
@@ -198,7 +198,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "tidegate_foundationdb_settled_total",
         Kind::Counter,
-        "commits whose fate had to be found out",
+        "commits whose outcome had to be found out",
     ),
 ];
 

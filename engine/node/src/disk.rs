@@ -13,7 +13,7 @@ pub(crate) fn mend(kind: ErrorKind, path: &Path) -> &'static str {
         ErrorKind::QuotaExceeded => "the quota is used up: raise it, or make room",
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => {
-            "give it to the node's user (chown), and to nobody else (chmod 600, folders 700)"
+            "give it to the node's user (chown), and to no other (chmod 600, folders 700)"
         }
         _ if is_read_only(path) => READ_ONLY,
         _ if is_full(path) => FULL,

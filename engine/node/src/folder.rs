@@ -107,7 +107,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_new(path, bytes, 0o600)
 }
 
-/// Writes a new file that everybody may read. Never overwrites.
+/// Writes a new file that all users may read. Never overwrites.
 ///
 /// # Errors
 /// As [`write_private`].
@@ -115,8 +115,8 @@ pub fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_new(path, bytes, 0o644)
 }
 
-/// Puts a file in the place of another, whole: whoever reads it meanwhile sees
-/// the one or the other. Readable by its owner alone.
+/// Puts a file in the place of another, whole: a reader meanwhile sees the one
+/// or the other. Readable by its owner alone.
 ///
 /// # Errors
 /// What the system says.

@@ -182,7 +182,7 @@ pub async fn init(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     Nothing,
-    /// A folder, which is somebody's.
+    /// A folder, which belongs to another.
     Something,
 }
 
@@ -199,7 +199,7 @@ impl Before {
         match self {
             Before::Something => {}
             Before::Nothing => {
-                // What cannot be removed misleads nobody: it has no configuration.
+                // What cannot be removed does no harm: it has no configuration.
                 let _ = std::fs::remove_dir_all(folder.root());
             }
         }

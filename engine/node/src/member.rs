@@ -16,7 +16,7 @@ use crate::whereabouts::Whereabouts;
 /// The id of the node of a name.
 pub(crate) fn node_id(name: &str) -> NodeId {
     let [a, b, c, d, e, f, g, h, ..] = tagged("tg-node-1", &[name.as_bytes()]);
-    // 0 is nobody's.
+    // 0 is no node's.
     NodeId(u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1))
 }
 
@@ -100,7 +100,7 @@ impl Member {
         self.membership().leave();
     }
 
-    /// Whether nobody is there to take anything.
+    /// Whether no other node is there to take anything.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.membership().is_alone()

@@ -25,7 +25,7 @@ pub(crate) enum MoveError {
     /// There is nothing to move.
     #[error("this folder's rows are in FoundationDB already")]
     Moved,
-    /// The cluster is somebody's.
+    /// The cluster is in use.
     #[error("this FoundationDB cluster holds another deployment, or a part of one")]
     Taken,
     /// Half of the people lie under a key that goes.
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(rows(&to).await, there);
         let again = copy_store(&from, &to, row("m", 2)).await.unwrap();
         assert_eq!((again.rows, again.compared), (0, 2_500));
-        // Somebody was served from here after all.
+        // A person was served from here after all.
         put(&from, person(9), vec![3]).await;
         let late = copy_store(&from, &to, row("m", 2)).await;
         assert!(matches!(late, Err(MoveError::Differs(at)) if at == person(9)));

@@ -53,7 +53,7 @@ mod tests {
         }
     }
 
-    /// On whose word the engine does what a sample asks for.
+    /// By whose authority the engine does what a sample asks for.
     struct Asked<'a>(&'a Gateway);
 
     impl Visitor for Asked<'_> {

@@ -32,7 +32,7 @@ use crate::member::Member;
 use crate::service::ServerCertificate;
 use order::Alone;
 
-/// What came of an order.
+/// The outcome of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OrderOutcome {
     Done(Value),
@@ -67,7 +67,7 @@ pub(crate) enum OperatorError {
     Backup(#[from] tidegate_storage_fjall::BackupError),
 }
 
-/// Whoever carries orders out. Cheap to clone.
+/// Carries out operators' orders. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Operator {
     pub(crate) deployment: Arc<Deployment>,

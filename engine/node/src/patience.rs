@@ -7,8 +7,8 @@ use crate::serve::ServeError;
 
 /// How long until a store that did not answer is asked again.
 const ASK_AGAIN_MS: u64 = 1_000;
-/// How long a folder may be in use by somebody else. A command is done by then;
-/// a node is not.
+/// How long a folder may be in use by another process. A command is done by
+/// then; a node is not.
 const IN_USE_MS: u64 = 5_000;
 /// How often it is looked whether it still is.
 const LOOK_MS: u64 = 100;
@@ -38,7 +38,7 @@ pub(crate) async fn patiently<T>(
     }
 }
 
-/// Opens what somebody else may have open for a moment.
+/// Opens what another process may have open for a moment.
 pub(crate) async fn when_free<T>(
     clock: &dyn Clock,
     mut open: impl FnMut() -> Result<T, ServeError>,

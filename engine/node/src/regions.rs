@@ -18,7 +18,7 @@ use crate::hex::hex;
 /// The directory's own row.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 struct DirectoryRow {
-    /// 64 bits of a hash of its key: with another key everybody would be
+    /// 64 bits of a hash of its key: with another key every identifier would be
     /// unknown.
     key: String,
 }

@@ -1,8 +1,8 @@
 //! After a store was put back from an older copy. What was learnt since must
 //! not be taken for the present: gateways remember the highest epoch of each
-//! slot and send it along, so epochs that went back would make every node refuse
-//! them; events of the new time must not lie where those of the old one lay; and
-//! whoever was erased since must not be there again.
+//! slot and send it along, so epochs that went back would make every node
+//! refuse them; events of the new time must not lie where those of the old one
+//! lay; and people who were erased since must not be there again.
 
 mod erasures;
 mod gateways;
@@ -31,7 +31,7 @@ pub(crate) enum RestoredError {
     /// A row cannot be read or written.
     #[error("a row of the store cannot be read")]
     Row,
-    /// Somebody changed it meanwhile.
+    /// It was changed meanwhile.
     #[error("a node serves from this store: end all nodes first")]
     Served,
     /// The store did not answer.
@@ -118,7 +118,7 @@ async fn raised(
     let fence = Fence::decode(&stored).ok_or(RestoredError::Row)?;
     let next = Fence {
         epoch: fence.epoch.saturating_add(EPOCHS),
-        // Whoever owned it then may not be there any more.
+        // The node that owned it then may not be there any more.
         owner: 0,
     };
     let unchanged = Check::Value(key.clone(), stored);

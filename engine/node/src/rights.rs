@@ -27,7 +27,7 @@ pub(crate) struct Gateway {
     connections: AtomicUsize,
 }
 
-/// What somebody may, as their row says it.
+/// What a gateway or operator may do, as its row says.
 pub(crate) struct Rights {
     tenants: Vec<TenantId>,
     rights: Vec<Right>,
@@ -35,7 +35,7 @@ pub(crate) struct Rights {
     rate: Rate,
 }
 
-/// Whether somebody may still connect.
+/// Whether a gateway or operator may still connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Good,
@@ -81,7 +81,7 @@ impl Gateway {
         self.with(|rights| rights.rights.contains(&Right::Sourced))
     }
 
-    /// As whom it answers for what it does.
+    /// The name under which its acts are recorded.
     pub(crate) fn administrator(&self) -> Administrator {
         Administrator(self.name.clone())
     }
@@ -131,7 +131,7 @@ impl Rights {
     }
 }
 
-/// Everybody who may connect, by name.
+/// All who may connect, by name.
 #[derive(Default)]
 pub(crate) struct Gateways {
     by_name: RwLock<BTreeMap<String, Arc<Gateway>>>,
@@ -143,7 +143,8 @@ impl Gateways {
         gateways.get(name).cloned()
     }
 
-    /// Adds somebody, or changes what they may, for their open connections too.
+    /// Adds a gateway or operator, or changes its rights, for its open
+    /// connections too.
     pub(crate) fn put(&self, row: &GatewayRow) {
         let mut gateways = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         match gateways.get(&row.name) {
@@ -157,7 +158,7 @@ impl Gateways {
         }
     }
 
-    /// Lets these connect, and nobody else.
+    /// Lets only these connect.
     pub(crate) fn replace(&self, rows: &[GatewayRow]) {
         rows.iter().for_each(|row| self.put(row));
         let gone: Vec<String> = {
@@ -168,7 +169,7 @@ impl Gateways {
         gone.iter().for_each(|name| self.withdraw(name));
     }
 
-    /// Takes everything from somebody; their connections close.
+    /// Withdraws all rights of a gateway or operator; its connections close.
     pub(crate) fn withdraw(&self, name: &str) {
         let mut gateways = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(gateway) = gateways.remove(name) {

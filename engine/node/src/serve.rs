@@ -169,7 +169,7 @@ fn run(
         runtime.block_on(leave(member, &*clock, config.node.drain_ms));
     }
     drain(&runtime, &service, &endpoint, &*clock, config.node.drain_ms);
-    // An address that leads nowhere would mislead; a missing file misleads nobody.
+    // An address that leads nowhere would mislead; a missing file does not.
     let _ = std::fs::remove_file(folder.address());
     drop(endpoint);
     let ended = match end {
@@ -187,7 +187,7 @@ fn run(
     Ok(ended?)
 }
 
-/// A node to which nobody can connect does not call itself ready. What is
+/// A node to which no client can connect does not call itself ready. What is
 /// wrong with the certificates of others is theirs, and is said.
 fn refuse_unreachable(folder: &Folder, clock: &dyn Clock) -> Result<(), ServeError> {
     let now_s = i64::try_from(clock.unix_ms() / 1000).unwrap_or(i64::MAX);
@@ -208,7 +208,7 @@ enum End {
     Outdated,
 }
 
-/// What came of waiting.
+/// How the wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Answered,
@@ -269,8 +269,8 @@ fn metrics_handle(config: &Config) -> PrometheusHandle {
     handle
 }
 
-/// Tells commands on this machine where the node is. Replaced whole, so that
-/// nobody reads half an address.
+/// Tells commands on this machine where the node is. Replaced whole, so that no
+/// command reads half an address.
 fn publish_address(folder: &Folder, address: SocketAddr) -> Result<(), ServeError> {
     let half = folder.address().with_extension("new");
     let address = reached_here(address);

@@ -36,7 +36,7 @@ use crate::whereabouts::Whereabouts;
 /// What every connection shares.
 pub(crate) struct Service {
     pub(crate) engine: Engine,
-    /// Who carries out operators' orders; nobody in a node without a folder.
+    /// Carries out operators' orders; none in a node without a folder.
     pub(crate) operator: Option<Operator>,
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) whereabouts: Arc<dyn Whereabouts>,
@@ -271,7 +271,7 @@ fn run(
             open(config, listen).and_then(|endpoint| Ok((endpoint.local_addr()?, endpoint)));
         match opened {
             Ok((address, endpoint)) => {
-                // Whoever started us may have given up.
+                // The caller that started us may have given up.
                 let _ = bound.send(Ok(address));
                 accept(endpoint, service, stage).await;
             }
@@ -356,8 +356,8 @@ impl Drop for Counted {
 }
 
 fn admit(incoming: quinn::Incoming, service: &Arc<Service>) {
-    // With half of the room gone, whoever comes must show that the address is
-    // theirs (RFC 9000 §8.1.2), so that made-up ones cannot take the rest.
+    // With half of the room gone, a client must show that its address is its
+    // own (RFC 9000 §8.1.2), so that made-up ones cannot take the rest.
     let open = service.connections.load(Ordering::Acquire);
     if open >= service.limits.connections / 2 && incoming.may_retry() {
         if let Err(error) = incoming.retry() {
@@ -370,7 +370,7 @@ fn admit(incoming: quinn::Incoming, service: &Arc<Service>) {
         return incoming.refuse();
     };
     // A client with another ALPN or without a certificate fails here, and
-    // unwrapping that would let anybody crash the node.
+    // unwrapping that would let any client crash the node.
     match incoming.accept() {
         Ok(connecting) => {
             tokio::spawn(connection::serve(connecting, counted));

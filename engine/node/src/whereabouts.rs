@@ -1,4 +1,4 @@
-//! Where somebody is served whom this node does not serve.
+//! Which node or region serves a person whom this node does not.
 
 /// Who owns which slot, as far as this node knows.
 pub trait Whereabouts: Send + Sync + 'static {

@@ -385,7 +385,7 @@ mod cases {
         let told = String::from_utf8(refused.stderr).unwrap();
         assert!(told.contains("in use by another process"), "{told}");
         assert!(node.terminate().success());
-        // One that was broken off stands in nobody's way but that of a new one.
+        // One that was broken off blocks nothing but a new one.
         let moving = || Key::system(SystemPart::Move);
         let begun = Commit::default().put(moving(), &b"of another store"[..]);
         store().commit(begun).await.unwrap();

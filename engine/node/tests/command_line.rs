@@ -262,7 +262,7 @@ fn an_init_that_cannot_be_leaves_nothing() {
     let message = refused(&args);
     assert!(message.contains("FoundationDB"), "{message}");
     assert!(!dir.path().exists());
-    // A folder that somebody made stays, and stays empty.
+    // A folder that was there before stays, and stays empty.
     std::fs::create_dir(dir.path()).unwrap();
     refused(&args);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -44,7 +44,7 @@ async fn outlives(how: &str) {
     let grant = signed_in(&gateway).await;
     let other = yes(gateway.sign_in(&ada()).await);
     frail.disk.fail(how);
-    // Under way when it failed: nobody knows. From then on: refused.
+    // Under way when it failed: outcome unknown. From then on: refused.
     let first = gateway.sign_up(&bob()).await;
     assert!(first.is_err(), "{first:?}");
     unavailable(gateway.sign_up(&bob()).await);

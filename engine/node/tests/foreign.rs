@@ -206,8 +206,8 @@ async fn a_client_of_the_document_alone_is_sent_on_when_it_knows_a_higher_epoch(
     let mut head = gateway.head(CHECK);
     head.epoch = here.epoch + 1;
     let elsewhere = gateway.ask_as(&head, CHECK, &body).await;
-    // Eight bits of region and twelve of slot; a node that is alone knows of
-    // nobody else.
+    // Eight bits of region and twelve of slot; a node that is alone knows of no
+    // other.
     let slot = u16::from_be_bytes([user[1], user[2]]) >> 4;
     assert_eq!(redirect(&elsewhere), (slot, String::new()));
     assert!(elsewhere.retry_after_ms > 0, "{elsewhere:?}");

@@ -1,5 +1,5 @@
 //! Gateways that mean harm, or are broken in a way that looks like it: a real
-//! node bounds what they can take and goes on serving everybody else.
+//! node bounds what they can take and goes on serving all others.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -77,7 +77,7 @@ async fn tenants_and_gateways_are_added_while_the_node_serves_and_while_it_does_
     done(&dir, &["gateway", "add", "till", "--tenant", "shop"]);
     let till = client_of(&dir, &node, "till", "shop");
     let grant = signed_in(&till).await;
-    // The same name in another tenant is somebody else.
+    // The same name in another tenant is another account.
     let default = client(&dir, &node);
     assert_eq!(no(default.sign_in(&ada()).await), Code::InvalidCredentials);
     assert_eq!(no(default.check(&grant.session).await), Code::InvalidToken);
@@ -185,7 +185,7 @@ async fn a_revoked_gateway_is_cut_off_at_once_and_stays_out() {
     let till = client_of(&dir, &node, "till", "default");
     yes(till.ping().await);
     done(&dir, &["gateway", "revoke", "till"]);
-    // Its connection is closed, or it finds nobody when it connects again.
+    // Its connection is closed, or it is refused when it connects again.
     let refused_as = [Close::RightsWithdrawn, Close::UnknownGateway];
     match till.ping().await {
         Err(CallError::Refused {
@@ -414,7 +414,7 @@ async fn a_backup_made_while_serving_is_a_whole_deployment_again() {
     // The machine burns; secrets and configuration come from where they are kept.
     std::fs::remove_dir_all(dir.path().join("store")).unwrap();
     let restore = ["restore", "--rows", rows, "--keys", keys];
-    // Nobody said who may connect.
+    // It was not said who may connect.
     let (status, unsaid) = order(&dir, &restore);
     assert_eq!((status, &unsaid["code"]), (1, &json!("gateways_unsaid")));
     for name in ["default", "office", "root", "till"] {
@@ -566,7 +566,7 @@ fn addresses_are_claimed_and_verified_from_the_command_line() {
     let mail = ["--email", "ada@example.com"];
     let (_, made) = ask(&[&["sign-up"][..], &mail].concat(), PASSWORD);
     let user = made["user"].as_str().unwrap();
-    // Not theirs yet: nobody showed that it is.
+    // Not theirs yet: it was not verified.
     let (status, refusal) = ask(&[&["sign-in"][..], &mail].concat(), PASSWORD);
     assert_eq!(
         (status, &refusal["code"]),
@@ -751,7 +751,7 @@ async fn a_certificate_that_does_not_count_is_named_at_start_and_renewed_on_the_
         let node = Node::start(&dir);
         yes(client(&dir, &node).ping().await);
     }
-    // Of another CA: nobody could connect.
+    // Of another CA: no client could connect.
     let other = Dir::new();
     for name in ["tls/node.crt", "tls/node.key"] {
         std::fs::write(dir.path().join(name), other.file(name)).unwrap();

@@ -1,4 +1,4 @@
-//! What commands print, and what becomes of an answer that cannot be printed.
+//! What commands print, and what happens when an answer cannot be printed.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

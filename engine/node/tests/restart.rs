@@ -212,7 +212,7 @@ fn backup(dir: &Dir, connect: &str) -> Child {
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// Whoever ordered it is told that its node is lost.
+/// The operator who ordered it is told that the node is lost.
 fn is_told_that_its_node_is_lost(ordered: Child) {
     let output = ordered.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");

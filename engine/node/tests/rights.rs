@@ -36,7 +36,7 @@ fn not_permitted(dir: &Dir, args: &[&str], input: &str) {
     );
 }
 
-/// Name, tenants, rights and rate of everybody who may connect.
+/// Name, tenants, rights and rate of all who may connect.
 fn listed(dir: &Dir) -> Value {
     let listed = done(dir, &["gateway", "list"], "");
     let rows = listed["gateways"].as_array().unwrap().iter();

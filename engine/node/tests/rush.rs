@@ -1,5 +1,5 @@
 //! Real nodes: many right passwords at once, from one source, at one account,
-//! through one gateway. Nobody who is right gets a final no, and nothing is
+//! through one gateway. No right password gets a final no, and nothing is
 //! `unavailable` while the store is well.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -71,7 +71,7 @@ async fn right_passwords_in_a_rush_all_get_in() {
         let let_in = outcomes((0..at_once).map(sign_in).collect()).await;
         assert_eq!(let_in, (at_once, Vec::new()), "sign-ins of one account");
     }
-    // Nothing of all this is held against anybody.
+    // Nothing of all this leaves a charge.
     yes(client
         .sign_in(&SignIn::username(NAME, PASSWORD).from_address(OFFICE))
         .await);

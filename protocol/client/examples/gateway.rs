@@ -41,7 +41,7 @@ async fn main() -> Result<(), Error> {
             let shown = Verify::new(user, Identifier::email(address)).with_password(password);
             match office.verify(&shown).await? {
                 Decision::Yes(verification) => println!("verified: {verification:?}"),
-                // Somebody has this address: their own account is the one to sign in to.
+                // An account holds this address: it is the one to sign in to.
                 Decision::No(refusal) => println!("not verified: {}", refusal.code.name()),
             }
         }

@@ -8,8 +8,8 @@ use tidegate_wire::Class;
 /// What one call earns and what one retry costs, in tenths of a retry.
 const EARNED: i64 = 1;
 const COST: i64 = 10;
-/// As many as may wait for one person: a commit whose fate is not known tells all
-/// of them at once.
+/// As many as may wait for one person: a commit whose outcome is not known
+/// tells all of them at once.
 const FULL: i64 = 32 * COST;
 
 /// At most one retry for ten calls, with 32 in reserve.

@@ -23,7 +23,7 @@ const BACKOFF_CAP_MS: u32 = 1_000;
 const SHORT_MS: (u32, u32) = (250, 1_000);
 /// The same where it can wait in a line to be hashed.
 const LONG_MS: (u32, u32) = (500, 5_000);
-/// The first time between two attempts while nobody serves a slot; then twice
+/// The first time between two attempts while no node serves a slot; then twice
 /// that.
 const NOBODY_MS: u32 = 250;
 /// How long a silent node has to answer, when it is asked whether it does again.
@@ -72,7 +72,7 @@ pub(crate) struct Caller {
     pub(crate) next_correlation: AtomicU64,
 }
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 enum Attempt {
     Answered(Bytes),
     /// Another node serves the person, and it is known which.
@@ -83,16 +83,16 @@ enum Attempt {
 
 /// Where a call goes.
 struct Target {
-    /// The slot of the person whom the call names. Only with it do epochs go:
-    /// whoever an identifier leads to may live in another slot than the one that
-    /// a redirect spoke of.
+    /// The slot of the person that the call names. Epochs are sent only with
+    /// it: the person that an identifier leads to may live in another slot than
+    /// the one that a redirect spoke of.
     named: Option<u16>,
     /// The slot to go to, as soon as one is known.
     slot: Option<u16>,
     /// The node that was asked last and did not answer.
     not: Option<usize>,
     redirects: u32,
-    /// How often nobody served the slot.
+    /// How often no node served the slot.
     nobody: u32,
     /// The node that was asked last is asked whether it serves the slot by now;
     /// another does, and is cut off.
@@ -101,7 +101,7 @@ struct Target {
     refused_by: Option<usize>,
 }
 
-/// Redirects that one call follows at once; more say that nobody knows.
+/// Redirects that one call follows at once; more say that no node knows.
 const REDIRECTS_MAX: u32 = 3;
 
 struct Retry {
@@ -111,7 +111,7 @@ struct Retry {
     sent: Sent,
 }
 
-/// Whether the request may have reached a node that did not say what came of it.
+/// Whether the request may have reached a node that did not tell its outcome.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Nothing,
@@ -135,7 +135,7 @@ enum Cost {
 /// Why an attempt was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GivenUp {
-    /// Its node answers nobody, or its time is over.
+    /// Its node answers no call, or its time has passed.
     Silent,
     /// Its node answers others; another attempt is paid for.
     Replaced,
@@ -166,7 +166,7 @@ struct Wait {
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) opcode: Opcode,
-    /// The slot of the person whom it names.
+    /// The slot of the person that it names.
     pub(crate) slot: Option<u16>,
     pub(crate) idempotency_key: IdempotencyKey,
     pub(crate) deadline: Deadline,
@@ -301,7 +301,7 @@ impl Caller {
         encode_request(&mut frame, &head, body).map_err(|_| CallError::TooLarge)?;
         let now_ms = self.world.now_ms();
         let Some(way) = self.routes.way(target.slot, target.not.take(), now_ms) else {
-            // Nothing is sent; somebody else finds out whether a node is back.
+            // Nothing is sent; another call finds out whether a node is back.
             return Ok(Attempt::Again(Retry {
                 error: CallError::Unreachable,
                 wait_ms: NOBODY_MS / 2,
@@ -396,7 +396,7 @@ impl Caller {
         before.is_none_or(|before| before == node) && self.routes.has_other_than(node)
     }
 
-    /// Asks a silent node for an answer that nobody waits for.
+    /// Asks a silent node for an answer that no call waits for.
     fn look_whether_it_answers(&self, probe: Probe) {
         let head = RequestHead {
             version: MESSAGE_VERSION,
@@ -462,7 +462,7 @@ impl Caller {
     }
 
     /// Waits for an answer for so long, and no longer than until the node is
-    /// found to answer nobody: a line in front of the hashing is waited in, a
+    /// found to answer no call: a line in front of the hashing is waited in, a
     /// node that is gone is not. An attempt at a node that answers others is
     /// given up only for another one that can be paid; where none can, the
     /// answer may yet come.
@@ -536,14 +536,14 @@ impl Caller {
             };
             target.redirects += 1;
             let known = other.is_some_and(|other| other != node);
-            // Whoever is cut off is still who knows most.
+            // The node that is cut off still knows most.
             let scouted = std::mem::take(&mut target.scouting) && other.is_none();
             if (known || scouted) && target.redirects <= REDIRECTS_MAX {
                 return Ok(Attempt::Elsewhere);
             }
             target.not = Some(node);
             target.nobody += 1;
-            // Nobody serves the slot for now. To be told so costs a node next
+            // No node serves the slot for now. To be told so costs a node next
             // to nothing, and the wait bounds how often.
             let error = CallError::NotDone {
                 code: reply.code,

@@ -1,4 +1,4 @@
-//! A client, and the one way in which it asks.
+//! A client, and the one method by which it sends requests.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

@@ -191,19 +191,20 @@ impl Waiting {
     }
 
     fn deliver(&self, frame: Bytes) {
-        // Whatever it holds: whoever waits must learn that it cannot be read.
+        // Whatever it holds: the waiting call must learn that it cannot be
+        // read.
         let correlation = correlation_of(&frame);
         let waiter = self
             .lock()
             .as_mut()
             .and_then(|all| all.remove(&correlation));
         if let Some(waiter) = waiter {
-            // Whoever asked may have given up.
+            // The call that asked may have given up.
             let _ = waiter.send(frame);
         }
     }
 
-    /// Tells everybody that their answer will not come.
+    /// Fails the pending requests: their answers will not come.
     fn close(&self) {
         drop(self.lock().take());
     }
@@ -211,12 +212,13 @@ impl Waiting {
 
 /// The alerts of TLS (RFC 8446, 6.2) that say that a certificate is not
 /// accepted: bad, unsupported, revoked, expired or unknown, of an unknown CA,
-/// not signed by whom it names, or none at all.
+/// not signed by the issuer it names, or none at all.
 const CERTIFICATE_ALERTS: [u64; 8] = [42, 43, 44, 45, 46, 48, 51, 116];
 /// Where they begin among QUIC's codes (RFC 9001, 4.8).
 const ALERTS: u64 = 0x100;
 
-/// What the end of a connection says about who is not accepted by whom.
+/// What the end of a connection says about which side does not accept the
+/// other.
 fn refused(error: &quinn::ConnectionError) -> Option<Refused> {
     let of_certificate = |code: u64| {
         let alert = code.checked_sub(ALERTS)?;

@@ -63,8 +63,8 @@ impl SignIn {
         self
     }
 
-    /// Says where the person is, as the gateway sees it: what strangers may
-    /// try is bounded per source.
+    /// Says where the person is, as the gateway sees it: attempts from unknown
+    /// devices are bounded per source.
     #[must_use]
     pub fn from_address(mut self, address: IpAddr) -> SignIn {
         let mut bytes = [0; 16];

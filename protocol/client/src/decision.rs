@@ -156,13 +156,14 @@ pub struct Granted {
     pub session: SessionToken,
     /// Prolongs the session and replaces itself.
     pub refresh: RefreshToken,
-    /// Lets the device in past strangers' guesses, when one was made.
+    /// A device token, when a device was remembered: guesses from unknown
+    /// devices do not hold that device off.
     pub device: Option<DeviceToken>,
     /// When the session ends unused.
     pub idle_expires_at: u64,
     /// When the session ends.
     pub expires_at: u64,
-    /// How sure the sign-in was.
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
     /// What this rests on.
     pub knowledge: Knowledge,
@@ -181,11 +182,11 @@ pub struct Session {
     pub idle_expires_at: u64,
     /// When it ends.
     pub expires_at: u64,
-    /// How sure the sign-in was.
+    /// How sure the sign-in was: 1, 2 or 3 (SP 800-63B AAL).
     pub assurance: u8,
 }
 
-/// What came of an operator's order; one JSON object.
+/// The outcome of an operator's order; one JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operated {
     /// It was carried out.

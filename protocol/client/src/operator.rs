@@ -16,7 +16,7 @@ impl Client {
     }
 
     /// Gives an order to the node, one JSON object (docs/operations.md), and
-    /// says what came of it (for operators).
+    /// gives its outcome (for operators).
     ///
     /// # Errors
     /// [`CallError`] when no answer is known.

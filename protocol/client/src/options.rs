@@ -1,4 +1,4 @@
-//! How a client reaches its node, and as whom.
+//! How a client reaches its node, and which gateway it is.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const IDLE_TIMEOUT_MS: u32 = 6_000;
 /// The name that every node's certificate carries.
 pub(crate) const NODE_NAME: &str = "node.tidegate";
 
-/// How a client reaches its node, and as whom.
+/// How a client reaches its node, and which gateway it is.
 #[derive(Clone)]
 pub struct Options {
     /// The node's address; of a cluster, any node's.

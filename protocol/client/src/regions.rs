@@ -1,4 +1,4 @@
-//! Which region a call goes to: the home of the person whom it names, or the
+//! Which region a call goes to: the home of the person that it names, or the
 //! one that a node named.
 
 use std::sync::Arc;
@@ -68,7 +68,8 @@ impl Regions {
         for _ in 0..HOPS_MAX {
             match caller.call(call, request, &read).await {
                 Err(CallError::WrongRegion { region }) => {
-                    // Back to where the call began, whose number nobody told.
+                    // Back to where the call began, whose number was never
+                    // told.
                     let back = (!std::ptr::eq(caller, &*self.first)).then_some(&*self.first);
                     let other = self.of(region).or(back);
                     caller = other.ok_or(CallError::WrongRegion { region })?;

@@ -1,5 +1,5 @@
-//! Which node serves whom: the slot map, learnt from redirects and forgotten
-//! where a node does not answer.
+//! Which node serves which slot: the slot map, learnt from redirects and
+//! forgotten where a node does not answer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -59,7 +59,7 @@ struct Node {
     commits_ms: u32,
 }
 
-/// How long a silent node is left alone before somebody asks it again.
+/// How long a silent node is left alone before a call asks it again.
 const PROBE_EVERY_MS: u64 = 500;
 /// How often another node is asked for a slot whose own is cut off.
 const SCOUT_EVERY_MS: u64 = 2_000;
@@ -103,7 +103,7 @@ fn forget(state: &mut State, slot: Option<u16>, node: usize) {
     }
 }
 
-/// Any node but `not`, if there is another: one that answers, or, while nobody
+/// Any node but `not`, if there is another: one that answers, or, while none
 /// does, one that is not left alone.
 fn any(state: &mut State, not: Option<usize>, now_ms: u64) -> Option<usize> {
     state.turn += 1;
@@ -155,19 +155,19 @@ pub(crate) struct Way {
     pub(crate) probing: bool,
     /// The slot's node, when another is asked whether it serves the slot by now.
     pub(crate) instead_of: Option<usize>,
-    /// Somebody silent, to be asked beside.
+    /// A silent node, to be asked beside.
     pub(crate) probe: Option<Probe>,
 }
 
-/// A way to a silent node. No call of anybody's goes there while others answer.
+/// A way to a silent node. No caller's request goes there while others answer.
 pub(crate) struct Probe {
     pub(crate) lane: Arc<dyn Transport>,
     pub(crate) node: usize,
 }
 
-/// An answer, as far as it says who serves whom.
+/// An answer, as far as it says which node serves the slot.
 pub(crate) struct Answered {
-    /// The slot of the person whom the request named, if it did.
+    /// The slot of the person that the request named, if it did.
     pub(crate) named: Option<u16>,
     /// The slot for which the node was asked, if it is known.
     pub(crate) slot: Option<u16>,
@@ -202,7 +202,7 @@ impl Routes {
     }
 
     /// A way to the slot's node; to any other than `not` when it is not known
-    /// or silent; `None` while everybody is silent and was asked a moment ago.
+    /// or silent; `None` while all are silent and were asked a moment ago.
     pub(crate) fn way(&self, slot: Option<u16>, not: Option<usize>, now_ms: u64) -> Option<Way> {
         let mut state = self.state();
         let known = slot.and_then(|slot| state.slots[usize::from(slot) % SLOTS]);
@@ -425,7 +425,7 @@ mod tests {
         let mut seen: Vec<_> = (0..3).map(|_| node(&routes, None, None, 0)).collect();
         seen.sort_unstable();
         assert_eq!(seen, [0, 1, 2]);
-        // With only one node there is nobody else to ask.
+        // With only one node there is no other to ask.
         assert_eq!(node(&self::routes(&["a"]), None, Some(0), 0), 0);
     }
 

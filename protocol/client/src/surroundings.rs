@@ -83,7 +83,7 @@ impl World {
         u32::try_from(left_ms).unwrap_or(u32::MAX)
     }
 
-    /// Waits for a future for so long; `None` when the time is over first.
+    /// Waits for a future for so long; `None` when the time passes first.
     pub(crate) async fn within<T>(&self, ms: u32, future: impl Future<Output = T>) -> Option<T> {
         let over = self.0.sleep(ms);
         tokio::select! {

@@ -74,8 +74,8 @@ impl Refused {
 pub(crate) enum Lasts {
     /// At this node, at this moment.
     Here,
-    /// At every node, until somebody changes something. One node alone may be
-    /// mistaken: its date is wrong, its CA is old, or it has not heard yet.
+    /// At every node, until an operator changes something. One node alone may
+    /// be mistaken: its date is wrong, its CA is old, or it has not heard yet.
     Everywhere,
 }
 

@@ -63,7 +63,7 @@ codes! {
     InvalidCredentials = 100, "invalid_credentials", No, "The identifier and password do not match.";
     /// No such session, or not with this secret.
     InvalidToken = 101, "invalid_token", No, "The token is not valid.";
-    /// The session's time is over.
+    /// The session has expired.
     SessionExpired = 102, "session_expired", No, "The session has expired.";
     /// An old refresh token was used again.
     RefreshReused = 103, "refresh_reused", No, "An old refresh token was used again; the session has ended.";
@@ -71,7 +71,7 @@ codes! {
     AccountLocked = 104, "account_locked", No, "The account is locked.";
     /// The account is suspended.
     AccountSuspended = 105, "account_suspended", No, "The account is suspended.";
-    /// Somebody has this identifier.
+    /// Another account holds this identifier.
     IdentifierTaken = 106, "identifier_taken", No, "The identifier is taken.";
     /// The status does not change that way.
     StatusConflict = 107, "status_conflict", No, "The account's status does not allow this change.";
@@ -120,7 +120,7 @@ codes! {
     /// Another region is the account's home.
     WrongRegion = 306, "wrong_region", Later, "Another region is this account's home; ask there.";
 
-    /// Nobody knows whether it happened.
+    /// The outcome is not known.
     Unknown = 400, "unknown", Unknown, "The outcome is not known; repeat with the same idempotency key.";
     /// What is stored about the person cannot be read.
     Corrupt = 401, "corrupt", Unknown, "What is stored about this account cannot be read.";

@@ -92,7 +92,7 @@ macro_rules! operations {
                 match self { $(Opcode::$name => Plane::$plane,)+ }
             }
 
-            /// On whose word it is done.
+            /// By whose authority it is done.
             #[must_use]
             pub fn authority(self) -> Authority {
                 match self { $(Opcode::$name => Authority::$authority,)+ }

@@ -1,7 +1,7 @@
 //! Tokens as text: what a browser or an app holds.
 //!
 //! ```text
-//! prefix | base64url without padding of
+//! prefix | base64url without padding (RFC 4648, 5) of
 //!   version 1 | kind | user id 16 | session or device id u64 BE | secrets | CRC-32 BE
 //! ```
 //! `tgs_` session (one secret), `tgr_` refresh (family and token), `tgd_`
@@ -109,7 +109,7 @@ pub struct RefreshToken {
     pub secret: SecretBytes,
 }
 
-/// Lets a known device in past the guesses of strangers.
+/// Lets a known device in although unknown devices have used up their guesses.
 #[derive(Clone, Debug)]
 pub struct DeviceToken {
     /// Whose device.

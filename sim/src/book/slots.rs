@@ -1,4 +1,4 @@
-//! What became of everything, by the second in which it began: what windows are
+//! The outcome of everything, by the second in which it began: what windows are
 //! made of. Four bytes for each call that was answered.
 
 use super::CLASSES;

@@ -50,7 +50,7 @@ struct Operation {
     wakes: BTreeMap<String, f64>,
     p50_us: f64,
     p99_us: f64,
-    /// Sent by whoever asked, for one operation.
+    /// Sent by the gateway, for one operation.
     datagrams: f64,
 }
 
@@ -88,8 +88,8 @@ struct CommitLatency {
 const READ_ACTORS_NS: u64 = 8_000;
 const READ_READERS_NS: u64 = 5_000;
 
-/// What somebody who signs in makes a node do: one commit for the guess and one
-/// for the session, and the endpoint wakes for the request and for the answer.
+/// What a sign-in makes a node do: one commit for the guess and one for the
+/// session, and the endpoint wakes for the request and for the answer.
 const SIGN_IN_COMMITS: f64 = 2.0;
 const SIGN_IN_WAKES: f64 = 2.0;
 

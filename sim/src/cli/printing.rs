@@ -2,7 +2,7 @@
 
 use tidegate_sim::{ObjectiveReport, Report};
 
-/// What an objective came to while each fault lasted.
+/// The value of an objective while each fault lasted.
 pub(crate) fn print_faults(objective: &ObjectiveReport, indent: &str) {
     for fault in &objective.faults {
         let word = match fault.met {
@@ -18,7 +18,7 @@ pub(crate) fn print_faults(objective: &ObjectiveReport, indent: &str) {
     }
 }
 
-/// What a night came to.
+/// The result of a night.
 pub(crate) fn print(report: &Report) {
     say!("{}: {}", report.scenario, report.about);
     say!(

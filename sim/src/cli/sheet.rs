@@ -89,7 +89,7 @@ fn cannot(path: &Path) -> String {
 impl Drop for Sheet {
     fn drop(&mut self) {
         if self.state == State::New {
-            // Nobody asked for an empty file.
+            // An empty file is of no use.
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -153,7 +153,7 @@ fn addresses(seed: u64) -> u64 {
     }
 }
 
-/// In every other world sessions end within the night when nobody uses them.
+/// In every other world sessions end within the night when they are not used.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
     match stream.below(2) {
@@ -235,8 +235,8 @@ pub(super) fn drawn(seed: u64) -> Scenario {
             0 => AtOnce::default(),
             _ => AtOnce {
                 people: Whole(12),
-                // A commit of unknown fate sends all of them back at once, and the
-                // client's reserve for asking again is 32.
+                // An indeterminate commit sends all of them back at once, and
+                // the client's reserve for asking again is 32.
                 devices: Whole(6),
             },
         },

@@ -1,6 +1,6 @@
-//! A drawn world as the text of a scenario, for whoever wants to change it and
-//! play it. It is hashed into the trace, so it stays as it is: what a newer family
-//! adds is written only where it is there.
+//! A drawn world as the text of a scenario, to be changed and played. It is
+//! hashed into the trace, so it stays as it is: what a newer family adds is
+//! written only where it is there.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -178,7 +178,7 @@ impl Gateway {
             && let Some(held) = state.line.pop_front()
         {
             if held.answer.is_closed() {
-                // Nobody waits for it any more.
+                // It is not waited for any more.
                 continue;
             }
             let place = state.cursor % count;

@@ -1,6 +1,6 @@
-//! What must happen at a time has a row on the agenda: whoever writes a record that
-//! is needed no more at some time writes the row beside it, or nobody would come by
-//! again.
+//! What must happen at a time has a row on the agenda: the commit that writes a
+//! record which expires writes the row beside it, or nothing would ever drop
+//! it.
 
 use tidegate_account::record::View;
 use tidegate_storage_api::{AgendaKey, Commit, PersonPart};
@@ -27,7 +27,7 @@ pub(super) fn broken_by(commit: &Commit, before: Before<'_>) -> Option<String> {
         let rows = commit.puts.iter().filter_map(|put| AgendaKey::of(&put.key));
         let mut rows = rows.filter(|row| row.user == user && row.due_ms >= at_ms);
         if at_ms > 0 && rows.next().is_none() {
-            return Some(format!("nobody comes by when a record ends at {at_ms}"));
+            return Some(format!("no agenda row for a record ending at {at_ms}"));
         }
     }
     None

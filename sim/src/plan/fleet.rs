@@ -1,4 +1,4 @@
-//! One fleet, and what its nights came to.
+//! One fleet, and the results of its nights.
 
 use serde::Serialize;
 use tidegate_cluster::{NodeId, owner_among};
@@ -10,7 +10,7 @@ use crate::report::{GivesOut, ObjectiveReport, Report};
 use crate::scenario::{Given, Prices};
 use crate::world::play;
 
-/// What a fleet of so many nodes came to.
+/// The result of a fleet of so many nodes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fleet {
     /// Nodes when the night begins, the spare ones included.
@@ -164,8 +164,8 @@ impl Fleet {
         Some(cost * 1e6 / self.entries as f64)
     }
 
-    /// By what fleets are compared: their price an hour, or else their cores. That
-    /// of the night is no measure: one goes on until everybody is answered.
+    /// By what fleets are compared: their price an hour, or else their cores.
+    /// That of the night is no measure: one goes on until all are answered.
     pub(super) fn price(&self) -> (f64, u64) {
         let all = self.nodes + self.added;
         let cores = (all * self.cores) as f64;
@@ -176,7 +176,7 @@ impl Fleet {
     fn cost_of(&self, prices: &Prices) -> Option<f64> {
         let node = prices.node_per_hour.0 + prices.core_per_hour.0 * self.cores as f64;
         let store = prices.store_per_hour.0;
-        // Whoever comes during the night is there for all of the next.
+        // A node that comes during the night is there for all of the next.
         let all = (self.nodes + self.added) as f64;
         (node + store > 0.0).then_some(node * all + store)
     }

@@ -98,7 +98,7 @@ fn smallest(page: &mut String, fleet: &Fleet, seeds: u64) -> fmt::Result {
     Ok(())
 }
 
-/// Objectives, and what they came to.
+/// Objectives, and their values.
 fn objectives(page: &mut String, all: &[ObjectiveReport]) -> fmt::Result {
     page.push_str("<ul>");
     for objective in all {

@@ -54,7 +54,7 @@ impl Socket {
         }
     }
 
-    /// A datagram is here: whoever reads is told.
+    /// A datagram is here: the reader is woken.
     fn take(&self, from: SocketAddr, datagram: Bytes) {
         let waker = {
             let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ impl Socket {
 }
 
 /// Does something when a node's processor has had time for a datagram; at once
-/// where the processor is nobody's concern.
+/// where the processor is not simulated.
 fn after_work(owner: &Owner, datagram_ns: u64, then: impl FnOnce() + Send + 'static) {
     match owner {
         Owner::Gateway => then(),
@@ -107,7 +107,7 @@ impl Wires {
 
     fn deliver(&self, from: SocketAddr, to: SocketAddr, datagram: Bytes) {
         let socket = self.sockets().get(&to).map(Arc::clone);
-        // Nobody is there.
+        // There is no such socket.
         let Some(socket) = socket else {
             return;
         };

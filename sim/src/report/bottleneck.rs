@@ -1,4 +1,4 @@
-//! What gives out first on a night, or comes nearest to it: threads, hashing,
+//! The bottleneck of a night, or what comes nearest to it: threads, hashing,
 //! cores, the store.
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use crate::world::Sample;
 
 /// Of what there is of something: above, it is full.
 const FULL: f64 = 0.93;
-/// Of hashing while nobody waits for it: as busy as it is, it is enough.
+/// Of hashing while no request waits for it: as busy as it is, it is enough.
 const ENOUGH: f64 = 0.92;
 
-/// What gives out first, or comes nearest to it.
+/// The bottleneck, or what comes nearest to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GivesOut {
     /// What it is.
@@ -91,7 +91,7 @@ fn first_full(skipped: usize, resources: Vec<Resource>) -> Option<GivesOut> {
     Some(found(place, one, false))
 }
 
-/// Where several give out in one second the cause comes before what follows
+/// Where several saturate in one second the cause comes before what follows
 /// from it.
 fn resources(scenario: &Scenario, costs: &StoreCosts, samples: &[Sample]) -> Vec<Resource> {
     let nodes = 0..samples.last().map_or(0, |sample| sample.nodes.len());

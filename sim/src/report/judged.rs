@@ -18,7 +18,7 @@ use crate::scenario::{Objective, Scenario, Target};
 pub struct ObjectiveReport {
     /// In its own words.
     pub objective: String,
-    /// What it came to in the worst window, or a count in all.
+    /// Its value in the worst window, or a count in all.
     pub value: f64,
     /// The value's unit.
     pub unit: String,
@@ -28,7 +28,7 @@ pub struct ObjectiveReport {
     /// met.
     #[serde(default)]
     pub seen: u64,
-    /// What it came to over the whole night.
+    /// Its value over the whole night.
     #[serde(default)]
     pub night: f64,
     /// The worst window.
@@ -50,7 +50,7 @@ pub struct Window {
     pub from_s: f64,
     /// In seconds since the night began.
     pub to_s: f64,
-    /// What the objective came to in it.
+    /// The objective's value in it.
     pub value: f64,
 }
 
@@ -59,7 +59,7 @@ pub struct Window {
 pub struct DuringFault {
     /// What was broken, in words.
     pub what: String,
-    /// What the objective came to meanwhile.
+    /// The objective's value meanwhile.
     #[serde(flatten)]
     pub window: Window,
     /// Whether it held.
@@ -71,7 +71,7 @@ pub struct DuringFault {
 }
 
 impl DuringFault {
-    /// What it came to, in a unit.
+    /// Its value, in a unit.
     #[must_use]
     pub fn words(&self, unit: &str) -> String {
         match (self.met, self.seen) {
@@ -88,7 +88,7 @@ impl fmt::Display for Window {
 }
 
 impl ObjectiveReport {
-    /// What it came to, and when.
+    /// Its value, and when.
     #[must_use]
     pub fn words(&self) -> String {
         let (value, unit) = (self.value, self.unit.as_str());
@@ -162,7 +162,7 @@ fn judged(objective: &Objective, scenario: &Scenario, slots: &[Slot]) -> Objecti
     let is_empty = |range: &Range<usize>| seen[range.clone()].iter().sum::<u64>() == 0;
     let unanswered = all.iter().find(|range| match target {
         Target::Latency(..) => is_empty(range) && asked[(*range).clone()].iter().any(|of| *of > 0),
-        // Whoever is not answered counts as failed, or as not in.
+        // A call that is not answered counts as failed, a person as not in.
         Target::Shed(_) | Target::Failed(_) | Target::InWithin(_) => false,
     });
     let unanswered = unanswered.map(|range| Window {
@@ -181,7 +181,7 @@ fn judged(objective: &Objective, scenario: &Scenario, slots: &[Slot]) -> Objecti
     let faults = scenario.fault.iter().filter_map(|fault| {
         let ends_s = fault.at_s.0 + fault.for_s.0 - begins_s;
         let from = whole(libm::floor(fault.at_s.0 - begins_s));
-        // One that was over before anything counts is nobody's.
+        // One that was over before anything counts is not judged.
         let counts = ends_s > 0.0 || (ends_s == 0.0 && fault.for_s.0 == 0.0);
         let to = counts.then(|| whole(libm::ceil(ends_s)).max(from + 1))?;
         let own = from.min(slots.len())..to.min(slots.len());

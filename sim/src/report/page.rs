@@ -41,7 +41,7 @@ pub fn page(report: &Report) -> Result<String, fmt::Error> {
     verdict::verdict(&mut page, report)?;
     people(&mut page, report)?;
     for spray in &report.sprays {
-        write!(page, "<p>Strangers' {}.</p>", escape(&spray.words()))?;
+        write!(page, "<p>Attackers' {}.</p>", escape(&spray.words()))?;
     }
     classes(&mut page, report)?;
     distribution(&mut page, &report.classes)?;

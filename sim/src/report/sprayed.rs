@@ -1,4 +1,4 @@
-//! What strangers came to who tried passwords on everybody.
+//! What attackers achieved who tried passwords on every account.
 
 use serde::{Deserialize, Serialize};
 

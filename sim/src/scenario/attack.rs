@@ -1,5 +1,5 @@
-//! What comes at once: a rush of right passwords, and wrong ones that are sprayed
-//! over everybody.
+//! What comes at once: a rush of right passwords, and wrong ones that are
+//! sprayed over every account.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,7 +29,7 @@ impl Default for AtOnce {
     }
 }
 
-/// Strangers try one password on everybody who is registered.
+/// Attackers try one password on every registered account.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Spray {
@@ -40,7 +40,7 @@ pub(crate) struct Spray {
     pub(crate) from: Sprayers,
 }
 
-/// What the strangers' gateways say of where they are.
+/// What the attackers' gateways say of where they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Sprayers {
@@ -66,8 +66,8 @@ impl Sprayers {
         }
     }
 
-    /// Where the guess of this number comes from; nobody else does (RFC 2544 and
-    /// 3849).
+    /// Where the guess of this number comes from; nothing else does (RFC 2544
+    /// and 3849).
     pub(crate) fn source(self, number: u64) -> Option<IpAddr> {
         let of_v4 = |number: u64| {
             let low = u32::try_from(number).unwrap_or(0);

@@ -140,7 +140,7 @@ impl Scenario {
         }
     }
 
-    /// What the night's length leaves no room for, and what nobody does in it:
+    /// What the night's length leaves no room for, and what is not done in it:
     /// recorded rates are read by then.
     pub(super) fn check_length(&self) -> Result<(), Wrong> {
         let length_s = self.length_s();
@@ -235,7 +235,7 @@ impl Parts {
         parts.iter().any(|part| part.0 > 0)
     }
 
-    /// Whether anybody wants in.
+    /// Whether any person wants in.
     fn enters(&self) -> bool {
         let parts = [
             self.sign_in,

@@ -1,5 +1,5 @@
-//! Rates over time: straight lines between points, waves that repeat, or what
-//! somebody recorded.
+//! Rates over time: straight lines between points, waves that repeat, or as
+//! recorded.
 
 use std::f64::consts::TAU;
 use std::fmt;

@@ -1,5 +1,4 @@
-//! Who comes: everybody alike, a few far more often than others, or as
-//! somebody recorded.
+//! Who comes: all alike, a few far more often than others, or as recorded.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use crate::random::{Stream, mixed, to_u64};
 /// How people are drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Draw {
-    /// Everybody alike.
+    /// All alike.
     #[default]
     Uniform,
     /// The one of rank n in proportion to 1/n.
@@ -34,11 +33,11 @@ pub(crate) struct Activity {
 }
 
 impl Draw {
-    /// Somebody of so many.
+    /// One of so many people.
     pub(crate) fn person(&self, stream: &Stream, active: u64) -> u64 {
         match self {
             Draw::Uniform | Draw::File(_) => stream.below(active),
-            // Ranks are spread over everybody.
+            // Ranks are spread over all people.
             Draw::Zipf => mixed(stream.zipf(active)) % active,
             Draw::Listed(activity) => activity.person(stream),
         }

@@ -75,8 +75,8 @@ impl Scenario {
         }
     }
 
-    /// When a loss is felt most: one in the warm-up is counted by nobody, one at
-    /// the very end is felt by nobody.
+    /// When a loss is felt most: one in the warm-up is not counted, one at the
+    /// very end is not felt.
     fn worst_s(&self) -> f64 {
         let (begins_s, length_s) = (self.warm_up_s.0, self.length_s());
         let third_s = (length_s - begins_s) / 3.0;

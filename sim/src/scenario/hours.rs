@@ -47,7 +47,7 @@ impl TryFrom<Vec<Part>> for Hours {
 }
 
 impl Hours {
-    /// Somebody's hour.
+    /// A person's hour.
     fn of(&self, person: u64) -> u64 {
         let all = self.sums.last().copied().unwrap_or(1);
         let drawn = mixed(person ^ 0x686f_7572) % all;
@@ -56,7 +56,7 @@ impl Hours {
 }
 
 impl Habits {
-    /// Somebody of those whom `draw` names, whose hour it is, so long after the
+    /// One of those that `draw` names, whose hour it is, so long after the
     /// night began.
     pub(crate) fn person(&self, stream: &Stream, since_ns: u64, draw: impl Fn() -> u64) -> u64 {
         let hour = (self.begins_h.0 + since_ns / 3_600_000_000_000) % HOURS as u64;
@@ -106,7 +106,7 @@ mod tests {
         };
         assert!(hours(0).iter().all(|hour| *hour == 20));
         assert!(hours(11).iter().all(|hour| *hour == 8));
-        // Nobody has a habit at three in the morning: anybody comes.
+        // No person has a habit at three in the morning: any of them comes.
         let night = hours(7);
         assert!(night.contains(&8) && night.contains(&20));
     }

@@ -10,12 +10,12 @@ use super::Crowd;
 use crate::diary::Who;
 use crate::people::{PASSWORD, People};
 
-/// How often a verification of unknown fate is asked for again.
+/// How often a verification with an unknown outcome is asked for again.
 const TRIES: u32 = 8;
 /// When nothing is broken any more they come within this long, not all at once.
 const SPREAD_NS: u64 = 5_000_000_000;
 
-/// Somebody with an account and a session.
+/// A person with an account and a session.
 struct Keeper {
     who: Who,
     home: IpAddr,
@@ -56,7 +56,7 @@ impl Crowd {
         }
     }
 
-    /// Somebody signs up with a name, and in.
+    /// A person signs up with a name, and in.
     async fn keeper(&self) -> Option<Keeper> {
         let number = self.newcomer();
         let who = Who::Newcomer(number);
@@ -71,7 +71,7 @@ impl Crowd {
         (keeper.granted.knowledge == Knowledge::Current).then_some(keeper)
     }
 
-    /// Whether somebody is known to have an address that nobody else wants. Until
+    /// Whether a person is known to have an address that no other wants. Until
     /// it is shown, it opens nothing.
     async fn has_alone(&self, keeper: &Keeper, address: &str) -> bool {
         let who = keeper.who;
@@ -110,7 +110,7 @@ impl Crowd {
         }
     }
 
-    /// Anybody may claim any address.
+    /// Any account may claim any address.
     async fn claims(&self, keeper: &Keeper, address: &str) -> bool {
         let asked_ns = self.agenda.now_ns();
         let address = Identifier::email(address);
@@ -120,8 +120,8 @@ impl Crowd {
         claimed.is_some()
     }
 
-    /// What came of showing an address, by session or by password; none when that
-    /// is not known.
+    /// The outcome of showing an address, by session or by password; none when
+    /// that is not known.
     async fn shows(&self, keeper: &Keeper, address: &str) -> Option<Decision<Verification>> {
         let shown = Verify::new(keeper.granted.user, Identifier::email(address));
         let shown = match self.stream.below(2) {
@@ -160,7 +160,7 @@ impl Crowd {
         let what = "signing in by an own address";
         let granted = self.done(keeper.who, asked_ns, what, sign_in.await);
         if granted.is_some_and(|granted| granted.user != keeper.granted.user) {
-            self.wrong_of(keeper.who, "an address led to somebody else's account");
+            self.wrong_of(keeper.who, "an address led to another person's account");
         }
     }
 }

@@ -26,13 +26,13 @@ impl Crowd {
             self.told(person, &before.session, checked.idle_expires_at);
         }
         let after = self.holding(person);
-        // Whoever changes something meanwhile may be answered either way.
+        // A person who is changed meanwhile may be answered either way.
         let changing = before.changing || after.changing;
         let settled = !changing && before.changes == after.changes;
         match outcome {
             Ok(Decision::Yes(checked)) if settled => {
-                // Whoever lost the slot may still answer until the lease is over,
-                // and says how old its knowledge is afterwards.
+                // The node that lost the slot may still answer until the lease
+                // is over, and says how old its knowledge is afterwards.
                 let age_ns = match checked.knowledge {
                     Knowledge::Current => self.stale_ns,
                     Knowledge::Degraded { age_ms } | Knowledge::Provisional { age_ms } => {
@@ -84,7 +84,7 @@ impl Crowd {
         let ended = match outcome {
             Ok(Decision::Yes(_)) => true,
             // Where there is one node, what it has written down holds from then
-            // on, whatever becomes of it.
+            // on, whatever happens to it.
             Err(CallError::Unknown {
                 code: Code::AcceptedNotDurable,
             }) => self.stale_ns == 0,
@@ -96,7 +96,7 @@ impl Crowd {
                 false => Standing::Ending,
             };
         });
-        // Whoever signs out and goes back sees it at once.
+        // A person who signs out and goes back sees it at once.
         self.check_of(person).await;
     }
 }

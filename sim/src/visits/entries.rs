@@ -1,4 +1,4 @@
-//! Whoever wants in: signing in and up, mistyping, coming back; and strangers
+//! People who want in: signing in and up, mistyping, coming back; and attackers
 //! who guess.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::people::{PASSWORD, People};
 const MARGIN_MS: u64 = 500;
 /// Of one person, each with a session more: an account has 50 at most.
 const RETURNS_MAX: u32 = 20;
-/// Nobody waits longer for a last moment.
+/// No person waits longer for a last moment.
 const LONGEST_MS: u64 = 90_000;
 
 impl Crowd {
@@ -24,8 +24,8 @@ impl Crowd {
         self.sign_in_of(self.person(), typing).await;
     }
 
-    /// Somebody who was here months ago: their session has ended, their password
-    /// has not.
+    /// A person who was here months ago: their session has ended, their
+    /// password has not.
     pub(super) async fn come_back(&self) {
         let Some(person) = self.dormant() else {
             return;
@@ -34,12 +34,12 @@ impl Crowd {
         let check = self.client().check(&session);
         let outcome = self.call(Class::Check, Who::Person(person), check).await;
         if matches!(outcome, Ok(Decision::Yes(_))) {
-            self.wrong("a session that nobody used for months was taken", person);
+            self.wrong("a session that was not used for months was taken", person);
         }
         self.sign_in_of(person, Typing::Right).await;
     }
 
-    /// Somebody signs in, is not seen, and comes back right before the deadline
+    /// A person signs in, is not seen, and comes back right before the deadline
     /// that they were told.
     pub(super) async fn last_moment(&self) {
         let Some(person) = self.dormant() else {
@@ -72,8 +72,8 @@ impl Crowd {
         }
     }
 
-    /// Somebody who was away for long, unless they came back so often that their
-    /// account would end their oldest sessions.
+    /// A person who was away for long, unless they came back so often that
+    /// their account would end their oldest sessions.
     fn dormant(&self) -> Option<u64> {
         let person = self.people.dormant(&self.stream)?;
         let mut returns = self.returns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,8 +139,8 @@ impl Crowd {
         self.book.entered(began_ns, self.agenda.now_ns(), entered);
     }
 
-    /// Tries until in, as long as patience lasts. Whoever is told when to come
-    /// again does.
+    /// Tries until in, as long as patience lasts. A person who is told when to
+    /// come again does.
     pub(super) async fn enter<F>(
         &self,
         began_ns: u64,
@@ -185,7 +185,7 @@ impl Crowd {
             )
             .await;
         if matches!(outcome, Ok(Decision::Yes(_))) {
-            self.wrong("a stranger's guess was taken", person);
+            self.wrong("an attacker's guess was taken", person);
         }
     }
 
@@ -211,7 +211,7 @@ impl Crowd {
         }
         let taken = |outcome: &Result<Decision<_>, CallError>| matches!(outcome, Ok(Decision::No(refusal)) if refusal.code == Code::IdentifierTaken);
         if taken(&one) && taken(&other) {
-            self.wrong_of(who, "a name that nobody has was said to be taken");
+            self.wrong_of(who, "a name that no account holds was said to be taken");
         }
     }
 
@@ -273,7 +273,7 @@ impl Crowd {
     }
 }
 
-/// How somebody types.
+/// How a person types.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Typing {
     Right,

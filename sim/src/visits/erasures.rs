@@ -1,4 +1,4 @@
-//! Whoever is erased: nothing of theirs answers any more, it stays known since
+//! Erased people: nothing of theirs answers any more, it stays known since
 //! when, and their name is free.
 
 use tidegate_client::{CallError, Code, Decision, Granted, Knowledge, SignIn, UserId};
@@ -8,11 +8,11 @@ use super::Crowd;
 use crate::diary::Who;
 use crate::people::{PASSWORD, People};
 
-/// How often an erasure of unknown fate is asked for again.
+/// How often an erasure with an unknown outcome is asked for again.
 const TRIES: u32 = 8;
 
 impl Crowd {
-    /// Somebody signs up and in, is erased, and is looked for everywhere.
+    /// A person signs up and in, is erased, and is looked for everywhere.
     pub(super) async fn be_erased(&self) {
         let number = self
             .newcomers
@@ -31,7 +31,7 @@ impl Crowd {
         let Some(at_ms) = self.erased(who, user).await else {
             return;
         };
-        // Whoever lost the slot may still answer until the lease is over.
+        // The node that lost the slot may still answer until the lease is over.
         self.agenda.sleep_ns(self.stale_ns).await;
         self.look_for(who, &person, &granted).await;
         let again = self.call(Class::Protection, who, self.client().erase(user));
@@ -48,16 +48,16 @@ impl Crowd {
         let other = self.call(Class::Registration, who, self.client().sign_up(&person));
         match other.await {
             Ok(Decision::Yes(other)) if other == user => {
-                self.wrong_of(who, "somebody came back after their erasure");
+                self.wrong_of(who, "a person came back after their erasure");
             }
             Ok(Decision::No(refusal)) if refusal.code == Code::IdentifierTaken => {
-                self.wrong_of(who, "the name of whoever was erased is not free");
+                self.wrong_of(who, "the name of an erased person is not free");
             }
             _ => {}
         }
     }
 
-    /// Since when somebody is erased; `None` when that is not known.
+    /// Since when a person is erased; `None` when that is not known.
     async fn erased(&self, who: Who, user: UserId) -> Option<u64> {
         let client = self.client().with_key(self.key());
         for _ in 0..TRIES {
@@ -83,15 +83,15 @@ impl Crowd {
         if let Ok(Decision::Yes(checked)) = check.await
             && checked.knowledge == Knowledge::Current
         {
-            self.wrong_of(who, "a session of whoever was erased is alive");
+            self.wrong_of(who, "a session of an erased person is alive");
         }
         let refresh = self.client().refresh(&granted.refresh);
         if current(self.call(Class::Refresh, who, refresh).await).is_some() {
-            self.wrong_of(who, "whoever was erased has a refresh token");
+            self.wrong_of(who, "an erased person has a refresh token");
         }
         let sign_in = self.client().sign_in(person);
         if current(self.call(Class::Password, who, sign_in).await).is_some() {
-            self.wrong_of(who, "whoever was erased signed in");
+            self.wrong_of(who, "an erased person signed in");
         }
     }
 }

@@ -33,13 +33,13 @@ impl Crowd {
         if asks.load(Ordering::Relaxed) > 1
             && !matches!(&outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current)
         {
-            // Whoever was told to keep the token, by a node that had not heard of
-            // its replacement, may be out of time.
+            // A client that was told to keep the token, by a node that had not
+            // heard of its replacement, may be out of time.
             self.changed(person, |holding| holding.standing = Standing::Ending);
         }
     }
 
-    /// Whether whoever asks again soon is sure to reach a node in time.
+    /// Whether a client that asks again soon is sure to reach a node in time.
     fn repeats_count(&self) -> bool {
         self.silence_ms + self.dates_apart_ms + BETWEEN_MS < REPEAT_MS
     }
@@ -72,8 +72,8 @@ impl Crowd {
         }
     }
 
-    /// A token that was replaced, and whose successor was used: whoever presents
-    /// it has stolen it, or was robbed.
+    /// A token that was replaced, and whose successor was used: the client that
+    /// presents it has stolen it, or was robbed.
     pub(super) async fn reuse(&self) {
         let Some((person, holding)) = self.to_change() else {
             return;
@@ -156,7 +156,7 @@ impl Crowd {
             self.call(Class::Refresh, who, self.client().refresh(&holding.refresh)),
         );
         let current = |outcome: &Result<Decision<Granted>, CallError>| matches!(outcome, Ok(Decision::Yes(granted)) if granted.knowledge == Knowledge::Current);
-        // Whoever cannot reach the store keeps the token.
+        // A node that cannot reach the store lets the client keep the token.
         let both = current(&one) && current(&other);
         if let (Ok(Decision::Yes(one)), Ok(Decision::Yes(other))) = (&one, &other)
             && both

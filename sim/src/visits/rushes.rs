@@ -10,8 +10,8 @@ use crate::diary::Who;
 use crate::people::{PASSWORD, People};
 
 impl Crowd {
-    /// An office, or whoever a mobile carrier shows under one address: they sign
-    /// up at once, and then in.
+    /// An office, or people whom a mobile carrier shows under one address: they
+    /// sign up at once, and then in.
     pub(super) async fn same_source(&self) {
         let office = People::address(self.newcomer() | 1 << 44);
         let people = (0..self.at_once.people.0).map(|_| {
@@ -31,7 +31,7 @@ impl Crowd {
         join_all(entering).await;
     }
 
-    /// Somebody's devices all wake at once, each somewhere else.
+    /// A person's devices all wake at once, each somewhere else.
     pub(super) async fn same_account(&self) {
         let number = self.newcomer();
         let who = Who::Newcomer(number);
@@ -50,7 +50,7 @@ impl Crowd {
         join_all(devices).await;
     }
 
-    /// Whether somebody has an account now.
+    /// Whether a person has an account now.
     async fn is_made(&self, who: Who, person: &SignIn) -> bool {
         let asked_ns = self.agenda.now_ns();
         let sign_up = self.client().sign_up(person);

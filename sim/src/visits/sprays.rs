@@ -1,5 +1,6 @@
-//! Strangers who try one password on everybody: how many of their guesses are
-//! looked at is bounded, wherever they come from (docs/security.md, Guessing).
+//! Attackers who try one password on every account: how many of their guesses
+//! are looked at is bounded, wherever they come from (docs/security.md,
+//! Guessing).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -16,11 +17,11 @@ use crate::diary::Who;
 use crate::people::People;
 use crate::scenario::{Spray, Sprayers};
 
-/// What everybody is tried with.
+/// The password that is tried on every account.
 const GUESS: &str = "password of the year";
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What became of a guess.
+/// The outcome of a guess.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guess {
     /// Its password was compared.
@@ -35,7 +36,7 @@ impl Crowd {
         Some(seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Signs somebody in from their own source, which is known for it from then
+    /// Signs a person in from their own source, which is known for it from then
     /// on.
     pub(super) async fn seen_to_sign_in(
         &self,
@@ -55,7 +56,7 @@ impl Crowd {
         outcome
     }
 
-    /// Tries the password on everybody in turn, for as long as it says.
+    /// Tries the password on every account in turn, for as long as it says.
     pub(crate) async fn spray(self: Arc<Crowd>, spray: Spray) {
         let begins_ns = self.origin_ns + spray.at_s.ns();
         let ends_ns = self.ends_ns.min(begins_ns + spray.for_s.ns());
@@ -98,7 +99,7 @@ impl Crowd {
             .await;
         match outcome {
             Ok(Decision::Yes(_)) => {
-                self.wrong("a stranger's guess was taken", person);
+                self.wrong("an attacker's guess was taken", person);
                 Guess::LookedAt
             }
             Ok(Decision::No(refusal)) if refusal.code == Code::InvalidCredentials => {

@@ -14,7 +14,7 @@ use crate::people::{PASSWORD, People};
 /// What the owner recovers with.
 const NEXT: &str = "the owner's next password";
 const THIEFS: &str = "the thief's own password";
-/// How often a recovery of unknown fate is asked for again.
+/// How often a recovery with an unknown outcome is asked for again.
 const TRIES: u32 = 8;
 
 /// An account with its owner's address and those that a thief plants.
@@ -35,7 +35,7 @@ impl Robbed {
         SignIn::email(&self.own, password).from_address(People::address(self.home))
     }
 
-    /// That somebody received what was sent to an address.
+    /// That a person received what was sent to an address.
     fn shown(&self, address: &str) -> Verify {
         Verify::new(self.user, Identifier::email(address))
     }
@@ -54,7 +54,7 @@ impl Crowd {
         if !self.recovers(&robbed).await {
             return;
         }
-        // Whoever lost the slot may still answer until the lease is over.
+        // The node that lost the slot may still answer until the lease is over.
         self.agenda.sleep_ns(self.stale_ns).await;
         self.owner_is_in(&robbed).await;
         for granted in std::iter::once(&stolen).chain(&taken) {
@@ -64,7 +64,7 @@ impl Crowd {
         self.owner_is_in(&robbed).await;
     }
 
-    /// Somebody with an address of their own, signed in.
+    /// A person with an address of their own, signed in.
     async fn robbed(&self) -> Option<(Robbed, Granted)> {
         let number = self.newcomer();
         let who = Who::Newcomer(number);
@@ -90,7 +90,7 @@ impl Crowd {
         (granted.knowledge == Knowledge::Current).then_some((robbed, granted))
     }
 
-    /// What came of something that cannot be refused while nothing is broken.
+    /// The outcome of something that cannot be refused while nothing is broken.
     pub(super) fn done<T>(
         &self,
         who: Who,

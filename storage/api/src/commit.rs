@@ -28,11 +28,11 @@ pub enum Check {
     Absent(Key),
     /// The key has exactly this value; otherwise `Conflict`.
     Value(Key, Bytes),
-    /// The key was written by nobody since the caller last read or wrote it;
-    /// otherwise `Overtaken`. It stands beside a fence under which the caller
-    /// alone writes the key, so a store whose commits land in the order in
-    /// which they are decided holds it by the fence. Where a commit of unknown
-    /// fate may still land later, it keeps that one from landing behind, and
+    /// The key was not written by another since the caller last read or wrote
+    /// it; otherwise `Overtaken`. It stands beside a fence under which the
+    /// caller alone writes the key, so a store whose commits land in the order
+    /// in which they are decided holds it by the fence. Where an indeterminate
+    /// commit may still land later, it keeps that one from landing behind, and
     /// this one from burying it.
     Untouched(Key),
 }

@@ -9,7 +9,7 @@ pub enum StoreError {
     #[error("a condition of the commit did not hold")]
     Conflict,
     /// A row was written since the caller last read or wrote it, by a commit of
-    /// its own whose fate it does not know. Nothing was written: read again.
+    /// its own whose outcome it does not know. Nothing was written: read again.
     #[error("an earlier commit of unknown fate came first")]
     Overtaken,
     /// The slot has another epoch. Nothing was written: drop everything held

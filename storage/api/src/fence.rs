@@ -1,4 +1,4 @@
-//! The fence of a slot: under which epoch it is owned, and by whom.
+//! The fence of a slot: under which epoch it is owned, and by which node.
 //!
 //! ```text
 //! epoch u64 BE | owner u64 BE        the owner is left out where there is only one
@@ -6,12 +6,13 @@
 
 use bytes::Bytes;
 
-/// Who owns a slot, and under which epoch. Whoever claims it raises the epoch.
+/// Who owns a slot, and under which epoch. A node that claims it raises the
+/// epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// Raised with each claim; a commit under another one is refused.
     pub epoch: u64,
-    /// The node that owns it; 0 for nobody, or for the only one there is.
+    /// The node that owns it; 0 for no node, or for the only one there is.
     pub owner: u64,
 }
 

@@ -309,7 +309,7 @@ impl Key {
         Key::build(DIRECTORY_REGION, slot.0, space::ENTRY, &[hash.as_slice()])
     }
 
-    /// In the directory: a region is asked what became of an entry of its own.
+    /// In the directory: a region is asked to settle an entry of its own.
     #[must_use]
     pub fn question(region: Region, hash: &[u8; 32]) -> Key {
         let rest: [&[u8]; 2] = [&[region.0], hash];
@@ -439,7 +439,7 @@ impl Key {
     }
 
     /// Whether this key holds what a backend leaves behind of its commits, and
-    /// no row of anybody's.
+    /// no row of its callers.
     #[must_use]
     pub fn is_marker(&self) -> bool {
         match self.as_bytes() {
@@ -519,7 +519,7 @@ impl KeyRange {
         KeyRange::prefix(Key::build(region.0, slot.0, space::PERSON_KEY, &[]))
     }
 
-    /// Every identifier of a slot that somebody has.
+    /// Every identifier of a slot that an account holds.
     #[must_use]
     pub fn identifiers(region: Region, slot: Slot) -> KeyRange {
         KeyRange::prefix(Key::build(region.0, slot.0, space::IDENTIFIER, &[]))

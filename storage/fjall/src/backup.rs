@@ -1,6 +1,6 @@
 //! A consistent copy of an open store, and putting one back. Rows and wrapped
 //! keys go into folders of their own, because they are to be kept apart:
-//! without the keys, a copy of the rows names nobody.
+//! without the keys, a copy of the rows identifies no person.
 
 mod error;
 
@@ -377,7 +377,8 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let store = filled(&at("store")).await;
         store.backup(&at("rows"), &at("keys")).unwrap();
-        // The keys of whoever comes later stand before those of the others.
+        // The keys of a person who comes later stand before those of the
+        // others.
         let newcomer = Commit::default().put(person_key(7), vec![7; 72]);
         store.commit(newcomer).await.unwrap();
         store.backup(&at("rows-2"), &at("keys-2")).unwrap();
@@ -478,7 +479,7 @@ mod tests {
             b"of another".to_vec()
         );
         assert!(!at("new/deep").exists() && !at("new/keys").exists());
-        // Where nobody did, no folder is left.
+        // Where no other backup wrote, no folder is left.
         drop(begun("b/c/d/rows.unfinished", "b/c/keys.unfinished"));
         assert!(!at("b").exists());
         begun("b/rows", "b/c/keys").keep();

@@ -246,7 +246,7 @@ impl CommitThread {
 
 fn answer(outcomes: impl Iterator<Item = (Acknowledgement, Result<Stamp, StoreError>)>) {
     for (acknowledge, outcome) in outcomes {
-        // Whoever asked may be gone; the commit stands all the same.
+        // The caller may be gone; the commit stands all the same.
         let _ = acknowledge.send(outcome);
     }
 }

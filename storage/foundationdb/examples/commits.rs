@@ -4,7 +4,7 @@
 //!
 //! `commits [SECONDS_A_TURN] [TURNS]`, with `TIDEGATE_FDB_CLUSTER_FILE` and
 //! `TIDEGATE_FDB_LIBRARY` as the tests. It writes into slots 0 to 255 of region
-//! 1 and claims them: not for a cluster that somebody uses.
+//! 1 and claims them: not for a cluster that is in use.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! One transaction at a time: the conditions, the writes, and what became of
-//! them.
+//! One transaction at a time: the conditions, the writes, and the outcome of an
+//! indeterminate commit.
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ pub(crate) struct Cluster {
     pub(crate) space: Space,
 }
 
-/// What the conditions came to.
+/// The result of the conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Held,
@@ -225,7 +225,7 @@ pub(crate) async fn settle(cluster: &Cluster, lane: &Lane) -> FdbResult<Option<i
                 continue;
             }
         };
-        // Nothing is written, so that whoever repeats this still finds it.
+        // Nothing is written, so that a repeat still finds it.
         conflicts(cluster, &transaction, &lane.key, ConflictRangeType::Write)?;
         match transaction.commit().await {
             Ok(_) => return Ok(landed),

@@ -1,9 +1,9 @@
-//! Markers: what a commit leaves behind so that its fate can be found out.
+//! Markers: what a commit leaves behind so that its outcome can be found out.
 //!
 //! A lane is a key that one commit at a time uses. The commit writes its own
-//! name there, with the version that it landed at, and conflicts with whoever
-//! else writes the lane. Lanes of a slot lie in the slot, so that they are
-//! spread as its people are.
+//! name there, with the version that it landed at, and conflicts with any other
+//! commit that writes the lane. Lanes of a slot lie in the slot, so that they
+//! are spread as its people are.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -42,7 +42,7 @@ struct Free {
     made: u16,
 }
 
-/// One commit's lane, until its fate is known.
+/// One commit's lane, until its outcome is known.
 #[derive(Debug)]
 pub(crate) struct Lane {
     place: Place,
@@ -84,7 +84,7 @@ impl Lanes {
         })
     }
 
-    /// The fate of the lane's commit is known.
+    /// The outcome of the lane's commit is known.
     pub(crate) fn give_back(&self, lane: &Lane) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(free) = state.free.get_mut(&lane.place) {

@@ -6,7 +6,7 @@
 //! that version, so that an owner in good standing asks for none.
 //!
 //! Each commit also writes a marker of its own. When FoundationDB does not know
-//! what became of one, a second transaction reads that marker and conflicts
+//! the outcome of one, a second transaction reads that marker and conflicts
 //! with the first, so that afterwards the first has either happened or never
 //! will. Nothing is guessed, and nothing that was sent is given up.
 //!

@@ -1,4 +1,4 @@
-//! What FoundationDB's error codes mean for whoever asked.
+//! What FoundationDB's error codes mean for the caller.
 
 use foundationdb::FdbError;
 use tidegate_storage_api::StoreError;
@@ -16,7 +16,7 @@ mod code {
     pub(super) const VALUE_TOO_LARGE: i32 = 2103;
 }
 
-/// What came of sending a commit, when it was not acknowledged.
+/// The outcome of sending a commit, when it was not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsent {
     /// A key that it read was written since.

@@ -24,7 +24,7 @@ use crate::versions::{Asked, Fenced, Versions};
 const TRIES: usize = 5;
 const FIRST_GENERATION: u32 = 1;
 
-/// How a cluster is reached, and as whom.
+/// How a cluster is reached, and which node this is.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Names the cluster's coordinators; none for FoundationDB's default file.
@@ -42,7 +42,7 @@ pub struct Options {
 /// Why a cluster could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The client library, or its network, is not to be had.
+    /// The client library, or its network, is not available.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// The cluster file's path is no text.
@@ -65,7 +65,7 @@ pub struct Usage {
     pub commits: u64,
     /// Read versions that commits asked for.
     pub read_versions: u64,
-    /// Commits whose fate had to be found out.
+    /// Commits whose outcome had to be found out.
     pub settled: u64,
 }
 
@@ -110,13 +110,13 @@ impl FoundationStore {
     }
 
     /// Which life of the store this is, in which events are written from now
-    /// on: raised by a restore, and kept by whoever opens the store.
+    /// on: raised by a restore, and kept by the process that opens the store.
     pub fn set_generation(&self, generation: u32) {
         self.client.generation.store(generation, Ordering::Release);
     }
 
-    /// Where the keys of people lie. Kept by whoever opens the store, before any
-    /// of them is read or written.
+    /// Where the keys of people lie. Kept by the process that opens the store,
+    /// before any of them is read or written.
     pub fn set_layout(&self, layout: Layout) {
         self.client.cluster.space.set_layout(layout);
     }
@@ -137,13 +137,13 @@ fn text(path: &Path) -> Result<&str, OpenError> {
     text.ok_or_else(|| OpenError::Path(path.to_owned()))
 }
 
-/// Begins at once, and goes on when nobody waits for it any more.
+/// Begins at once, and goes on when no caller waits for it any more.
 fn begin<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> StoreFuture<T> {
     let (answer, answered) = oneshot::channel();
     tokio::spawn(async move {
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = answer.send(work.await);
     });
     Box::pin(async move { answered.await.unwrap_or(Err(StoreError::CommitUnknown)) })
@@ -167,7 +167,7 @@ impl Store for FoundationStore {
             let fenced = Fenced::of(&commit);
             let lane = client.lanes.take(fenced).ok_or(StoreError::Unavailable)?;
             let decided = client.commit(&commit, fenced, &lane).await;
-            // Of a commit whose fate stays unknown the lane stays taken.
+            // Of a commit whose outcome stays unknown the lane stays taken.
             if decided != Err(StoreError::CommitUnknown) {
                 client.lanes.give_back(&lane);
             }
@@ -191,7 +191,7 @@ impl Client {
         for _ in 0..TRIES {
             let asked = Asked::now();
             let version = self.founded(commit, fenced, asked).await?;
-            // Its conditions hold, and yet somebody was in its way.
+            // Its conditions hold, and yet it conflicted with another.
             if sent == Sent::InTheWay && commit.checks.iter().any(is_untouched) {
                 return Err(StoreError::Overtaken);
             }
@@ -248,8 +248,8 @@ impl Client {
         attempt::fresh_version(&self.cluster).await
     }
 
-    /// Sends a commit and waits until its fate is known; the version at which
-    /// it landed.
+    /// Sends a commit and waits until its outcome is known; the version at
+    /// which it landed.
     async fn send(&self, commit: &Commit, lane: &Lane, version: i64) -> Result<i64, Unsent> {
         let generation = self.generation.load(Ordering::Acquire);
         let prepared = attempt::prepared(&self.cluster, commit, lane, version, generation);
@@ -277,11 +277,11 @@ impl Client {
     }
 }
 
-/// What came of a commit so far.
+/// The outcome of a commit so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Never,
-    /// It was refused for a key that somebody wrote meanwhile.
+    /// It was refused for a key that another wrote meanwhile.
     InTheWay,
 }
 

@@ -239,7 +239,7 @@ mod cases {
         store.commit(all).await.unwrap();
         assert_eq!(listed(store, 9).await, keys);
         assert_eq!(listed(store, 2).await, keys[..2]);
-        // Whoever looks for all of them in one range finds the others.
+        // A search for all of them in one range finds the others.
         let together = open();
         together.set_layout(Layout::Together);
         let rows = keys.iter().filter(|key| !key.is_person_key());

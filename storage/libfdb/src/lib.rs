@@ -4,7 +4,7 @@
 //! installed. One released program is to serve the embedded store as well, and
 //! to say what to install. So this crate offers the library's symbols itself,
 //! by their C names, each of which hands the call on to the library that
-//! [`start`] found. The crate `foundationdb` on top of them is none the wiser.
+//! [`start`] found. The crate `foundationdb` on top of them needs no change.
 //!
 //! Besides `tidegate-prefetch` this is the only crate of the workspace with
 //! `unsafe` code. It is sound as long as three things hold:

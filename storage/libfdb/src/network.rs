@@ -39,7 +39,7 @@ pub enum NetworkOption {
     TlsKey(String),
     /// A file with the authorities that are trusted, PEM.
     TlsAuthorities(String),
-    /// Whom to accept, in FoundationDB's own words.
+    /// Which peers to accept, in FoundationDB's own words.
     TlsVerifyPeers(String),
 }
 

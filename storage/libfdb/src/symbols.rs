@@ -92,7 +92,7 @@ macro_rules! symbols {
         $(
             #[unsafe(no_mangle)]
             pub(crate) unsafe extern "C" fn $name($($arg: $type),*) $(-> $result)? {
-                // SAFETY: whoever calls keeps to what `fdb_c.h` asks.
+                // SAFETY: the caller keeps to what `fdb_c.h` asks.
                 unsafe { (loaded().$name)($($arg),*) }
             }
         )+

@@ -28,7 +28,8 @@ pub struct Costs {
     pub commits_per_s: u64,
 }
 
-/// How often a commit's fate stays unknown, per million, by what became of it.
+/// How often a commit's outcome is indeterminate, per million, by its real
+/// outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnknownFates {
     /// It happened, and the answer was lost.
@@ -42,7 +43,7 @@ pub struct UnknownFates {
 /// Everything takes longer for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slowness {
-    /// For whom.
+    /// For which clients.
     pub whom: Whom,
     /// So many times as long, in percent; at least 100.
     pub percent: u64,
@@ -77,7 +78,7 @@ pub struct Load {
     pub commits: u64,
     /// Commits refused for a conflict.
     pub conflicts: u64,
-    /// Commits whose fate stayed unknown.
+    /// Commits whose outcome stayed unknown.
     pub unknown: u64,
     /// Recoveries.
     pub recoveries: u64,
@@ -145,18 +146,18 @@ impl Cluster {
         SimulatedStore::new(Arc::new(Way::new(Arc::clone(self), number)))
     }
 
-    /// Shows every commit to somebody from now on.
+    /// Shows every commit to a witness from now on.
     pub fn show(&self, witness: Arc<dyn Witness>) {
         self.state().witness = Some(witness);
     }
 
-    /// It answers nobody from now on.
+    /// It answers no client from now on.
     pub fn stop(&self) {
         self.state().down += 1;
     }
 
-    /// It answers again, unless it was stopped more often; whatever was under way
-    /// is of unknown fate, and what was read is too old.
+    /// It answers again, unless it was stopped more often; whatever was under
+    /// way is indeterminate, and what was read is too old.
     pub fn start(&self) {
         let down = {
             let mut state = self.state();
@@ -168,7 +169,7 @@ impl Cluster {
         }
     }
 
-    /// A recovery that nobody notices but by its consequences.
+    /// A recovery that clients notice only by its consequences.
     pub fn recover(&self) {
         let now_ns = self.world.now_ns();
         let mut state = self.state();
@@ -206,7 +207,7 @@ impl Cluster {
         }
     }
 
-    /// How often fates stay unknown from now on.
+    /// How often commits are indeterminate from now on.
     pub fn leave_unknown(&self, unknown: UnknownFates) {
         self.state().unknown = unknown;
     }

@@ -41,7 +41,7 @@ struct Row {
     version: u64,
 }
 
-/// What became of a commit.
+/// The outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decided {
     Committed(u64),

@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::database::{Database, Decided, Found, WINDOW};
 use crate::latency::Latency;
 
-/// How often somebody who cannot reach the database looks whether it is back.
+/// How often a client that cannot reach the database looks whether it is back.
 const LOOK_NS: u64 = 50_000_000;
 /// How long a read, or a read version, may take before it is given up, whether
 /// the database is slow or away. Commits have no such limit.
@@ -53,7 +53,7 @@ enum Use {
     Floor,
 }
 
-/// What came of sending a commit.
+/// The outcome of sending a commit.
 enum Sent {
     Committed(u64),
     Conflict,
@@ -72,7 +72,7 @@ impl SimulatedStore {
     ) -> StoreFuture<T> {
         let (answer, answered) = oneshot::channel();
         tokio::spawn(async move {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = answer.send(work.await);
         });
         Box::pin(async move { answered.await.unwrap_or(Err(StoreError::CommitUnknown)) })
@@ -128,7 +128,7 @@ impl Way {
         self.now_ns() + READ_NS
     }
 
-    /// Lets pass what something takes, and gives it up when its time is over.
+    /// Waits for as long as something takes, and gives it up at its deadline.
     async fn takes(
         &self,
         latency: impl FnOnce(&crate::Costs) -> Latency,
@@ -321,8 +321,8 @@ impl Way {
         if answered {
             return sent;
         }
-        // It was sent, so nobody knows; and that is known only when the
-        // database can be reached again.
+        // It was sent, so its outcome is unknown; and that is known only when
+        // the database can be reached again.
         while !self.reaches() {
             self.sleep_ns(LOOK_NS).await;
         }
@@ -366,7 +366,7 @@ impl Way {
         }
     }
 
-    /// A commit that is still on its way when nobody waits for it any more.
+    /// A commit that is still on its way when no caller waits for it any more.
     fn land_later(&self, commit: &Arc<Commit>, version: u64) {
         let (cluster, commit, client) =
             (Arc::clone(&self.cluster), Arc::clone(commit), self.client);

@@ -12,6 +12,6 @@ pub trait World: Send + Sync + 'static {
     fn now_ns(&self) -> u64;
     /// Waits.
     fn sleep_ns(&self, ns: u64) -> Slept;
-    /// 64 random bits, from a stream that nobody else draws from.
+    /// 64 random bits, from a stream that nothing else draws from.
     fn draw(&self) -> u64;
 }

@@ -1,9 +1,8 @@
-//! Taking an identifier as shown. Who verifies wins what is theirs: an account
-//! that somebody prepared with another's address is worth nothing to whoever
-//! prepared it (A. Sudhodanan, A. Paverd, "Pre-hijacked accounts", USENIX
-//! Security 2022), and an account that is somebody's is never given away for an
-//! address that it merely claims. What follows of what is a table
-//! ([`decision`]).
+//! Attesting an identifier. Who verifies it wins it: an account that an
+//! attacker prepared with another person's address is worth nothing to the
+//! attacker (A. Sudhodanan, A. Paverd, "Pre-hijacked accounts", USENIX Security
+//! 2022), and an account that is in use is never given away for an address that
+//! it merely claims. What follows of what is a table ([`decision`]).
 
 mod decision;
 
@@ -32,7 +31,7 @@ pub(super) struct Attempt {
     password: Password,
     by: Administrator,
     /// How the account stood when it was admitted: a guess at an established
-    /// one is charged, whatever has become of the claim meanwhile.
+    /// one is charged, whatever happened to the claim meanwhile.
     standing: Standing,
 }
 
@@ -243,7 +242,7 @@ impl Account {
         }
     }
 
-    /// Somebody else than before has the account: what was set up is dropped.
+    /// The account changes hands: what was set up before is dropped.
     fn take_over(
         &mut self,
         request: &Request,

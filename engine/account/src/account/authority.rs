@@ -1,5 +1,5 @@
-//! On whose word a command is carried out: proven once, before its family is
-//! entered.
+//! By whose authority a command is carried out: proven once, before its family
+//! is entered.
 
 use super::{Account, Step};
 use crate::command::{Administrator, Request, SessionProof};
@@ -8,7 +8,7 @@ use crate::reply::Refusal;
 use crate::session::Liveness;
 use crate::status::Status;
 
-/// On whose word a command is to be carried out.
+/// By whose authority a command is to be carried out.
 #[derive(Clone, Copy, Debug)]
 pub enum Authority<'a> {
     /// No proof is asked for, or the command is what proves.

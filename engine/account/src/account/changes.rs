@@ -38,12 +38,12 @@ pub struct Changes {
     pub events: Vec<EventKind>,
     /// Administrative acts to keep a record of; stored as [`Changes::parts`] says.
     pub(crate) audits: Vec<Audit>,
-    /// What must leave once this is durable; stored as [`Changes::parts`] says. Of
-    /// whoever goes in the same commit nothing leaves.
+    /// What must leave once this is durable; stored as [`Changes::parts`] says.
+    /// Nothing leaves for a person who is erased in the same commit.
     pub(crate) outbox: Vec<Outgoing>,
-    /// What becomes of the person's rows on the agenda.
+    /// What the commit does to the person's rows on the agenda.
     pub agenda: AgendaChange,
-    /// What becomes of the record.
+    /// What the commit does to the record.
     pub fate: Fate,
 }
 
@@ -72,7 +72,7 @@ pub struct Moved {
     pub key_version: u16,
 }
 
-/// What becomes of a record.
+/// What a commit does to a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fate {
     /// It is written.
@@ -117,14 +117,14 @@ impl Changes {
         self.audits.extend(later.audits);
         self.outbox.extend(later.outbox);
         self.agenda.extend(later.agenda);
-        // Nobody comes after whoever was erased.
+        // No account follows an erased one.
         if !matches!(self.fate, Fate::Erased(_)) {
             self.fate = later.fate;
         }
     }
 
-    /// What was not written yet need not go, and an index row that was not may be
-    /// somebody else's.
+    /// What was not written yet need not go, and an index row that was not may
+    /// be another account's.
     fn release(&mut self, row: &mut IdentifierRow) {
         self.texts.retain(|(number, _)| *number != row.number);
         if row.is_held() && self.withdraw(&row.hash) == Withdrawn::One {

@@ -1,5 +1,5 @@
-//! Claiming one more identifier. Anybody may claim anything: a claim alone
-//! lets nobody in, reserves nothing, and ends by itself.
+//! Claiming one more identifier. Any account may claim any identifier: an
+//! unverified claim grants no access, reserves nothing, and expires.
 
 use super::family::{IdentifierReply, Reply};
 use super::sign_up::identify;
@@ -54,7 +54,7 @@ impl IdentifierRow {
         hashes.any(|hash| hash.0 == self.hash)
     }
 
-    /// Whether it is a claim whose time is over.
+    /// Whether it is a claim that has expired.
     pub(super) fn is_over(&self, now_ms: u64) -> bool {
         matches!(self.hold, Hold::Claimed { until } if until <= now_ms)
     }

@@ -1,6 +1,6 @@
-//! The account that stands in for an identifier that nobody has: guesses at it
-//! meet the same judge, the same work and the same commit as guesses at
-//! somebody's, so that a stranger cannot tell the two apart.
+//! The decoy account of an identifier that no account holds: guesses at it meet
+//! the same judge, the same work and the same commit as guesses at a real
+//! account, so that an attacker cannot tell the two apart.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use crate::record::{CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, Sealed
 use crate::status::Status;
 
 impl Person {
-    /// Shaped like somebody who signed up with one identifier, because the
+    /// Shaped like an account that signed up with one identifier, because the
     /// size of a commit shows. Its password is no hash's output, and is never
     /// compared with.
     pub(super) fn decoy(user: UserId, tenant: u64, revision: u64, step: &Step<'_>) -> Person {
@@ -60,9 +60,9 @@ impl Person {
         }
     }
 
-    /// When nobody needs this record any more; 0: never. A stand-in goes when
-    /// its guesses are forgotten, an account when nothing of it was verified
-    /// while its claims lived.
+    /// When this record expires; 0: never. A decoy goes when its guesses are
+    /// forgotten, an account when nothing of it was verified while its claims
+    /// lived.
     pub(super) fn abandoned_at(&self, policy: &Policy) -> u64 {
         if self.check.status == Status::Decoy {
             let failed_at = self.sealed.unknown_device.failed_at;
@@ -75,7 +75,7 @@ impl Person {
         let holds = self.sealed.identifiers.iter().map(until);
         match self.sealed.identifiers.iter().any(IdentifierRow::is_held) {
             true => 0,
-            // Nothing claimed and nothing held: nobody can come back to it.
+            // Nothing claimed and nothing held: no person can come back to it.
             false => holds.max().unwrap_or(self.check.created_at),
         }
     }

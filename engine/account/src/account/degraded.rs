@@ -2,10 +2,10 @@
 //! it says what it knows, decides what can be decided for a while, and keeps
 //! the decisions until the account can take them over.
 //!
-//! A "no" that rests on knowledge which may be out of date would turn somebody
-//! away who may be right; so it is not said. Only whoever shows a known device
-//! is told that a password was wrong: to a stranger, a wrong guess, an unknown
-//! identifier and a person who cannot be served now all look the same.
+//! A "no" that rests on knowledge which may be out of date could turn away a
+//! person who is right; so it is not said. Only a caller with a known device is
+//! told that a password was wrong: from an unknown device, a wrong guess, an
+//! unknown identifier and a person who cannot be served now all look the same.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -39,14 +39,14 @@ pub const INTERIM_GUESSES_MAX: usize = 3;
 pub enum DegradedDecision {
     /// Sessions were ended.
     Ended(Ended),
-    /// A wrong password was tried, from a known device or by a stranger.
+    /// A wrong password was tried, from a known or an unknown device.
     Failed {
         /// The device.
         device: Option<DeviceId>,
         /// When, in Unix milliseconds.
         at: u64,
     },
-    /// Somebody was let in for a while.
+    /// A provisional session was made.
     Established(Box<Provisional>),
     /// A refresh token was kept.
     Kept {
@@ -176,8 +176,8 @@ impl DegradedAccount {
         self.account.is_waiting()
     }
 
-    /// Takes one input at `now_ms` (Unix milliseconds). Whoever is let in is in
-    /// for the policy's grace; a refresh prolongs by no more than that.
+    /// Takes one input at `now_ms` (Unix milliseconds). A provisional session
+    /// lasts for the policy's grace; a refresh prolongs by no more than that.
     pub fn handle(
         &mut self,
         now_ms: u64,
@@ -370,7 +370,7 @@ impl DegradedAccount {
             output.replies.push((ticket, DegradedReply::Unavailable));
             return output;
         }
-        // A device that nobody remembers later would be forgotten at once.
+        // A device that is not durable would be forgotten at once.
         sign_in.remember = Remember::Nothing;
         let person = self.account.person.as_ref();
         let lane = person.map(|person| person.sealed.lane(sign_in.device.as_ref()));
@@ -429,7 +429,7 @@ impl DegradedAccount {
             return output;
         };
         let (lane, tenant) = (attempt.lane(), request.tenant);
-        // No outcome is kept that nobody may be told later.
+        // No outcome is kept that must not be told later.
         let idempotency = request.idempotency.take();
         let password = self.password();
         let unknown_device = self.unknown_devices_that_wait();
@@ -500,8 +500,8 @@ impl DegradedAccount {
         output
     }
 
-    /// Those without a known device whose sign-in waits for others: what becomes
-    /// of it says how the others came out.
+    /// Sign-ins from unknown devices that wait for others: their result would
+    /// tell how the others came out.
     fn unknown_devices_that_wait(&self) -> Vec<Ticket> {
         let pending = self.account.pending.iter();
         let unknown_device = pending.filter(|pending| match &pending.work {
@@ -581,9 +581,9 @@ fn password_digest(person: &super::Person) -> [u8; 32] {
 }
 
 impl Account {
-    /// Takes over what was decided while the store was out of reach. A session
-    /// that somebody was let in with becomes one of the account's when the
-    /// account still lets that password in.
+    /// Takes over what was decided while the store was out of reach. A
+    /// provisional session becomes one of the account's if the account still
+    /// accepts that password.
     pub(super) fn adopt(&mut self, decided: Vec<DegradedDecision>, step: &mut Step<'_>) {
         for degraded in decided {
             match degraded {
@@ -628,8 +628,9 @@ impl Account {
         );
     }
 
-    /// Whoever was told to keep a token that has been replaced all the same gets
-    /// its successor for as long as they were told, and the usual time on top.
+    /// A client that was told to keep a token which has been replaced all the
+    /// same gets its successor for as long as they were told, and the usual
+    /// time on top.
     fn repeat_longer(&mut self, session: SessionId, token: &[u8; 32], step: &mut Step<'_>) {
         let people = self.person.iter_mut();
         let mut sessions = people.flat_map(|person| &mut person.check.sessions);

@@ -1,5 +1,5 @@
-//! Erasing a person: everything goes, the key first of all, and what stands in its
-//! place says only that somebody was erased, and when.
+//! Erasing a person: everything goes, the key first of all. The erasure
+//! tombstone in its place says only that a person was erased, and when.
 
 use super::family::{LifecycleReply, Reply};
 use super::{Account, Fate, Pending, Person, Step, Work};
@@ -10,8 +10,9 @@ use crate::id::TenantId;
 use crate::reply::Refusal;
 
 impl Account {
-    /// Erases the person. Whoever is gone already is told as gone since then, so
-    /// that a repeat gets the same answer for as long as the row is kept.
+    /// Erases the person. One who was erased already is reported as erased
+    /// since then, so that a repeat gets the same answer for as long as the row
+    /// is kept.
     pub(super) fn erase(
         &mut self,
         request: &Request,
@@ -26,7 +27,7 @@ impl Account {
         let Some(mut person) = self.person.take_if(theirs) else {
             return Reply::No(Refusal::UnknownAccount);
         };
-        // What began while there was somebody must find nobody.
+        // Work that began before the erasure must find no account.
         for Pending { tickets, work, .. } in self.pending.drain(..) {
             let refusal = match work {
                 Work::SignUp(_) | Work::SignIn(_) | Work::Queued(_) | Work::Upgrade => {

@@ -99,7 +99,7 @@ impl Asked {
 }
 
 impl Command {
-    /// On whose word it is to be carried out.
+    /// By whose authority it is to be carried out.
     #[must_use]
     pub fn authority(&self) -> Authority<'_> {
         match self {

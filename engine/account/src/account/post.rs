@@ -6,8 +6,8 @@ use crate::outbox::Outgoing;
 use crate::status::Status;
 
 impl Account {
-    /// It leaves in the name of the person's tenant, once what it is decided with
-    /// is durable. Nothing is sent to nobody.
+    /// It leaves in the name of the person's tenant, once what it is decided
+    /// with is durable. Nothing is sent for a decoy.
     pub(super) fn post(&mut self, outgoing: Outgoing, step: &mut Step<'_>) {
         let person = self.person.as_ref();
         let somebody = person.filter(|person| person.check.status != Status::Decoy);

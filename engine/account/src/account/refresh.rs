@@ -32,7 +32,7 @@ impl Account {
         match person.check.status {
             Status::Active => {}
             Status::Locked => return Reply::No(Refusal::AccountLocked),
-            // A stand-in has no sessions and is not found.
+            // A decoy has no sessions and is not found.
             Status::Decoy => return Reply::No(Refusal::InvalidToken),
             Status::Suspended => return Reply::No(Refusal::AccountSuspended),
         }
@@ -82,9 +82,9 @@ impl Account {
         }
     }
 
-    /// Whoever could still repeat a refresh when the wait began can do so for the
-    /// usual time after it: before, no answer could leave. To be told of the
-    /// same wait again changes nothing.
+    /// A client that could still repeat a refresh when the wait began can do so
+    /// for the usual time after it: before, no answer could leave. To be told
+    /// of the same wait again changes nothing.
     pub(super) fn late(&mut self, late: Late, policy: &Policy) {
         let first = late.since.saturating_sub(policy.session.refresh_retry_ms);
         let people = self.person.iter_mut();

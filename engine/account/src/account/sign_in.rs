@@ -82,7 +82,8 @@ impl Account {
             return step.reply(request.ticket, Reply::No(Refusal::InvalidCredentials));
         }
         // Looked up before the account let go of the identifier or took it over
-        // under a newer key, or led astray. Whoever asks again is looked up anew.
+        // under a newer key, or led astray. A repeated request is looked up
+        // anew.
         if person.is_some_and(|person| !person.is_led_to(&sign_in.led_by)) {
             let refusal = Refusal::Busy { retry_after_ms: 0 };
             return step.reply(request.ticket, Reply::No(refusal));
@@ -141,7 +142,7 @@ impl Account {
     fn begin_queued(&mut self, place: usize, lane: Lane, step: &mut Step<'_>) {
         let stored = self.person.as_ref().and_then(Person::stored_hash);
         let pending = &mut self.pending[place];
-        // An upgrade has nobody who waits and stands in for a moment.
+        // No caller waits for an upgrade.
         let Work::Queued(sign_in) = core::mem::replace(&mut pending.work, Work::Upgrade) else {
             return;
         };
@@ -195,8 +196,8 @@ impl Account {
             None if self.erased.is_some() && mismatch => {
                 return Reply::No(Refusal::InvalidCredentials);
             }
-            // Nobody has this identifier: from its first failure on, the
-            // guesses at it are counted as anybody's.
+            // No account holds this identifier: from its first failure on, a
+            // decoy counts the guesses at it like any account.
             absent if mismatch => {
                 absent.insert(Person::decoy(user, request.tenant.0, revision, step))
             }
@@ -261,16 +262,16 @@ impl Account {
 }
 
 impl Person {
-    /// The hash to compare with; none for a stand-in, whose password is no
-    /// hash's output.
+    /// The hash to compare with; none for a decoy, whose password is no hash's
+    /// output.
     pub(super) fn stored_hash(&self) -> Option<PasswordHash> {
         let somebody = self.check.status != Status::Decoy;
         let row = self.sealed.password.as_ref().filter(|_| somebody)?;
         PasswordHash::parse(&row.phc).ok()
     }
 
-    /// Whether the account may be signed in to by what led to it. One that stands
-    /// in holds nothing, and lets nobody in.
+    /// Whether the account may be signed in to by what led to it. A decoy holds
+    /// nothing, and grants no access.
     fn is_led_to(&self, led_by: &LedBy) -> bool {
         match (led_by, self.check.status) {
             (LedBy::Id, _) | (LedBy::Identifier(_), Status::Decoy) => true,

@@ -21,7 +21,7 @@ impl Account {
             let change = step.change();
             change.released = core::mem::take(&mut person.sealed.identifiers);
             change.fate = Fate::Removed(TenantId(person.check.tenant));
-            // A stand-in's identifier is nobody's and has no rows.
+            // A decoy holds no identifier and has no index rows.
             if person.check.status == Status::Decoy {
                 change.released.clear();
             }

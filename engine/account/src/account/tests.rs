@@ -1,5 +1,5 @@
-//! The machine as a whole: an account, a clock in the test's hand, and a
-//! hasher that answers when the test says so.
+//! The machine as a whole: an account, a clock that the test sets, and a hasher
+//! that answers when the test says so.
 
 mod decoys;
 mod degraded;
@@ -64,7 +64,7 @@ fn rows_of(changes: &Changes) -> Changes {
     }
 }
 
-/// Not a hash: a stand-in that keeps what the test must recognise.
+/// Not a hash: a substitute that keeps what the test must recognise.
 fn test_hash(password: &Password, salt: [u8; 16], policy: &PasswordPolicy) -> PasswordHash {
     let mut output = [0; 48];
     for (place, byte) in output.iter_mut().zip(password.expose()) {

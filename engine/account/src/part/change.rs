@@ -43,7 +43,7 @@ impl Changes {
         ordinals.zip(&self.outbox)
     }
 
-    /// What becomes of the person's parts in the commit of this revision. What is
+    /// What the commit of this revision does to the person's parts. What is
     /// dropped comes first: a number that is free is used again.
     ///
     /// # Errors

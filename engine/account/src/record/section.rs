@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::parts::{CheckPart, SealedPart};
 use super::{Corrupt, Unwritable};
 
-/// What stands before a section's bytes.
+/// The header before a section's bytes.
 pub(super) const HEAD_BYTES: usize = 4;
 
 /// Tags and versions are for ever, and each pair has a frozen module.

@@ -165,8 +165,8 @@ fn a_record_with_something_of_everything_has_the_bytes_that_are_written_down() {
     }
 }
 
-/// They outlive a change of the record's format, in rows that nobody but their
-/// client can open.
+/// They outlive a change of the record's format, in rows that only their client
+/// can open.
 #[test]
 fn outcomes_have_the_bytes_that_are_written_down() {
     let grant = v1::GrantRow {

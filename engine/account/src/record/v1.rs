@@ -42,8 +42,7 @@ pub struct CheckPart {
     pub revision: u64,
     pub created_at: u64,
     pub status: Status,
-    /// When nobody needs the record any more, unless something happens before;
-    /// 0: never.
+    /// When the record expires, unless something happens before; 0: never.
     pub abandoned_at: u64,
     pub sessions: Vec<Session>,
 }

@@ -122,7 +122,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// When nobody needs the record any more, in Unix milliseconds; 0: never.
+    /// When the record expires, in Unix milliseconds; 0: never.
     #[must_use]
     pub fn abandoned_at(&self) -> u64 {
         field!(self, abandoned_at.to_native())

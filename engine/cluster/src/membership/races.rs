@@ -17,7 +17,8 @@ const ME: u64 = 1;
 enum Row {
     /// This node's, as it knows it.
     Mine,
-    /// This node's, as its renewal of unknown fate would have written it.
+    /// This node's, as its renewal with an unknown outcome would have written
+    /// it.
     MineNext,
     MineExpelled,
     /// Another's, by its renewals.
@@ -59,7 +60,7 @@ const UNKNOWN: Result<(), StoreError> = Err(StoreError::CommitUnknown);
 const AWAY: Result<(), StoreError> = Err(StoreError::Unavailable);
 
 /// Every race begins with a node that has joined beside node 2: half of the
-/// slots were nobody's and are its own by now, the others are node 2's.
+/// slots had no owner and are its own by now, the others are node 2's.
 const RACES: &[Race] = &[
     (
         "it was stopped, expelled, and wakes with a renewal to send",

@@ -58,8 +58,8 @@ enum Resting {
     Yes,
 }
 
-/// Fences read anew with each look: a claim of unknown fate may land after its
-/// fence was read, and nobody else would notice.
+/// Fences read anew with each look: a claim with an unknown outcome may land
+/// after its fence was read, and nothing else would notice.
 const DOUBTED: u16 = 16;
 
 #[derive(Clone, Default)]
@@ -129,7 +129,7 @@ impl Table {
             }
         }
         for row in &mut self.slots {
-            // Whoever has it may have given it away.
+            // Its owner may have given it away.
             if row.waiting == Waiting::Yes {
                 row.fence = Known::Unknown;
             }
@@ -199,7 +199,8 @@ impl Table {
         for (slot, epoch) in &claimed {
             let owner = self.me.0;
             let row = self.row(*slot);
-            // Dropped meanwhile, or of unknown fate: the fence says what came of it.
+            // Dropped meanwhile, or with an unknown outcome: the fence tells
+            // which.
             let known =
                 outcome.is_ok() && claim == Claim::Ours && matches!(row.fence, Known::Read(_));
             match known {
@@ -348,8 +349,8 @@ impl Table {
                 })
                 .put(key, fence.encode());
             self.claiming.push((slot, epoch));
-            // Whoever owned it is gone as it was read: one that has come back
-            // since has another row.
+            // The node that owned it is gone as it was read: one that has come
+            // back since has another row.
             let owner = before.map(|fence| NodeId(fence.owner));
             let owner = owner.filter(|owner| owner.0 != 0 && *owner != me);
             if let Some(owner) = owner
@@ -413,7 +414,7 @@ fn is_owner(fence: &Known, me: NodeId) -> bool {
     }
 }
 
-/// Whether nobody who lives owns it.
+/// Whether no living node owns it.
 fn is_claimable(
     fence: &Known,
     me: NodeId,
@@ -425,7 +426,8 @@ fn is_claimable(
         Known::Read(None) => return true,
         Known::Read(Some(bytes)) => bytes,
     };
-    // A fence that cannot be read is nobody's to claim: an operator must look.
+    // A fence that cannot be read is not claimed by any node: an operator must
+    // look.
     Fence::decode(bytes).is_some_and(|fence| {
         let owner = NodeId(fence.owner);
         fence.owner == 0 || owner == me || gone.contains_key(&owner) || !there(owner)

@@ -38,7 +38,7 @@ pub(super) struct At {
     /// into its folder.
     #[arg(long, value_name = "ADDR")]
     pub(super) connect: Option<SocketAddr>,
-    /// The operator as whom to ask.
+    /// The operator to ask as.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_OPERATOR)]
     pub(super) operator: String,
     /// Print one JSON object.
@@ -55,7 +55,7 @@ pub(super) enum Place {
 /// What a node answered.
 pub(super) type Answered = Result<Decision<Operated>, CallError>;
 
-/// What an order came to.
+/// The outcome of an order.
 pub(super) enum Answer {
     Done(Map<String, Value>),
     /// Something else, which was printed: the exit status.
@@ -112,7 +112,7 @@ impl At {
         })
     }
 
-    /// Has an order carried out; what it came to.
+    /// Has an order carried out; returns its outcome.
     pub(super) fn ask(&self, order: &Order) -> anyhow::Result<Answer> {
         match self.place()? {
             Place::Node(address) => self.ask_node(address, order),
@@ -171,7 +171,7 @@ impl At {
         })?
     }
 
-    /// What an answer came to; prints what is not done.
+    /// The outcome in an answer; prints what is not done.
     pub(super) fn told(&self, answer: Answered) -> anyhow::Result<Answer> {
         match answer {
             Ok(Decision::Yes(Operated::Done(text))) => {

@@ -70,7 +70,7 @@ pub(super) fn move_store(args: &MoveArgs) -> anyhow::Result<u8> {
         output::line(
             "The configuration names the cluster now. store/ is as it was: remove it when",
         );
-        output::line("you are sure that you do not go back, for whoever has it has those people.");
+        output::line("you are sure that you do not go back, for it still holds those people.");
     }
     Ok(YES)
 }

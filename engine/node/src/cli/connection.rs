@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    /// As which gateway to ask for the person who is there.
+    /// The gateway to ask as, for a person who signs in.
     pub(super) fn for_people(&self) -> &str {
         self.gateway.as_deref().unwrap_or(DEFAULT_GATEWAY)
     }

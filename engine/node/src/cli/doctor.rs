@@ -33,7 +33,7 @@ const RENEW: &str = "`tidegate cert renew` (`--gateway NAME`, `--of-operator NAM
 const UDP_BUFFER_BYTES: u64 = 2 * 1024 * 1024;
 /// A clock before this date (2026-01-01) was never set.
 const CLOCK_EARLIEST_MS: u64 = 1_767_225_600_000;
-/// Less free space than this, in percent, fills up before somebody looks.
+/// Less free space than this, in percent, fills up before an operator looks.
 const FREE_PERCENT: u64 = 10;
 const TMPFS_MAGIC: i128 = 0x0102_1994;
 
@@ -50,7 +50,7 @@ pub(super) struct DoctorArgs {
 /// What was found about one thing.
 enum Finding {
     Good(String),
-    /// It works, and will not for ever or not for everybody.
+    /// It works, but not for ever or not for all.
     Warning {
         what: String,
         mend: String,
@@ -210,7 +210,7 @@ fn private(path: &Path) -> Option<Finding> {
         let shown = path.display();
         fault(
             format!("{shown} can be read by others (mode {mode:o})"),
-            format!("chmod 600 {shown}; whoever read it has it: rotate it"),
+            format!("chmod 600 {shown}; others may have read it: rotate it"),
         )
     })
 }
@@ -242,8 +242,8 @@ fn certificates(folder: &Folder) -> Vec<Finding> {
             "the CA's private key lies on this machine ({})",
             ca_key.display()
         );
-        let mend = "whoever takes the node can make certificates: keep it elsewhere, and bring \
-                    it for `gateway add` and `cert renew`";
+        let mend = "an attacker who takes the node can make certificates: keep it elsewhere, \
+                    and bring it for `gateway add` and `cert renew`";
         findings.push(warning(what, mend));
     }
     findings

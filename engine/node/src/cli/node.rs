@@ -171,7 +171,7 @@ pub(super) struct BundleArgs {
     /// The node's folder; its CA's private key must be there.
     #[arg(long, value_name = "D", default_value = "./tidegate-data")]
     dir: PathBuf,
-    /// The file to write; whoever has it has the deployment.
+    /// The file to write; its holder controls the deployment.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -219,7 +219,7 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<u8> {
     for text in [
         "Keep these safe, apart from backups of the store:",
         "  secrets/        master, index and pepper keys: losing the master key loses",
-        "                  every person, and whoever has it and a backup reads them all",
+        "                  every person, and with it a backup can be read whole",
         "  tls/ca.key      signs certificates; move it off the node",
         "  tls/operator-*  runs the deployment; move it to the operator's machine",
     ] {
@@ -242,7 +242,7 @@ fn say_who_may_connect(rates: &Rates) {
             .to_owned(),
         format!("  gateway {DEFAULT_GATEWAY}  signs people up and in, {people}"),
         format!("  gateway {OFFICE_GATEWAY}   verifies, locks and erases, {office}"),
-        format!("  operator {DEFAULT_OPERATOR}    runs the deployment, and acts for nobody"),
+        format!("  operator {DEFAULT_OPERATOR}    runs the deployment, and acts for no person"),
     ] {
         output::line(&text);
     }
@@ -275,7 +275,7 @@ pub(super) fn bundle(args: &BundleArgs) -> anyhow::Result<u8> {
         .context("a runtime cannot be started")?;
     runtime.block_on(bundle::make(&folder, &args.to, &OsEntropy))?;
     output::line(&format!(
-        "Made {}. Whoever has it has the deployment:",
+        "Made {}. Its holder controls the deployment:",
         args.to.display()
     ));
     output::line("carry it to the new node's machine as you would a private key, then");

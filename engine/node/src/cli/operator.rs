@@ -268,8 +268,8 @@ fn renewed_node(args: &RenewArgs) -> anyhow::Result<u8> {
         Place::Folder => object(json!({ "renewed": "node" })),
         Place::Node(address) => {
             match args.at.operate(address, &Order::CertificateReload)? {
-                // Nobody reaches a node whose old certificate is over; the node
-                // of this folder looks by itself.
+                // No client reaches a node whose old certificate has expired;
+                // the node of this folder looks by itself.
                 Err(_) if args.at.connect.is_none() => {
                     object(json!({ "renewed": "node", "taken_up": "within 10 s" }))
                 }

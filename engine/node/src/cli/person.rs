@@ -68,7 +68,7 @@ pub(super) struct VerifyArgs {
     /// Whose account, as `sign-up` printed it.
     #[arg(long, value_name = "ID")]
     user: String,
-    /// No password: whoever shows the identifier takes the account over.
+    /// No password: the person who shows the identifier takes the account over.
     #[arg(long)]
     without_password: bool,
     #[command(flatten)]
@@ -334,8 +334,8 @@ fn read_device(file: &std::path::Path) -> anyhow::Result<Option<DeviceToken>> {
     }
 }
 
-/// Reads a token and asks with it. A text that is no token is the same "no"
-/// as a token that nobody issued, and needs no node to say so.
+/// Reads a token and asks with it. A text that is no token is the same "no" as
+/// a token that was never issued, and needs no node to say so.
 fn with_token<T: std::str::FromStr>(
     connection: &Connection,
     what: &str,

@@ -112,7 +112,7 @@ pub(super) fn restored(args: &RestoredArgs) -> anyhow::Result<u8> {
     })
 }
 
-/// Prints what came of it; the exit status.
+/// Prints the outcome; returns the exit status.
 fn told<T>(
     outcome: anyhow::Result<T>,
     format: Format,
@@ -141,7 +141,7 @@ fn make_ready(backend: &Backend, said: Option<&Kept>) -> anyhow::Result<Ready> {
         None if std::io::stdin().is_terminal() => asked(&rows)?,
         None => {
             let message = format!(
-                "the copy lets these connect, also whoever was revoked since it was made: {}; \
+                "the copy lets these connect, also those revoked since it was made: {}; \
                  say who may with --gateways all, none, or NAME,NAME",
                 rows.iter().map(shown).collect::<Vec<_>>().join("; ")
             );
@@ -164,7 +164,7 @@ fn make_ready(backend: &Backend, said: Option<&Kept>) -> anyhow::Result<Ready> {
 
 /// Asks about each of them at the terminal.
 fn asked(rows: &[GatewayRow]) -> anyhow::Result<Kept> {
-    output::line("The copy lets these connect, also whoever was revoked since it was made.");
+    output::line("The copy lets these connect, also those revoked since it was made.");
     let mut lines = std::io::stdin().lock().lines();
     let mut kept = BTreeSet::new();
     for row in rows {

@@ -59,7 +59,7 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// What stands in one place of a table.
+/// One cell of a table.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

@@ -3,7 +3,7 @@
 use super::Config;
 
 const DAY_MS: u64 = 86_400_000;
-/// Longer than anybody waits, and far from where products overflow.
+/// Longer than any client waits, and far from where products overflow.
 pub(super) const CENTURY_MS: u64 = 36_525 * DAY_MS;
 
 /// What one number may be.

@@ -48,7 +48,7 @@ pub struct FoundationdbConfig {
     /// The authorities that are trusted, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_authorities: Option<PathBuf>,
-    /// Whom to accept, as FoundationDB's `tls_verify_peers`.
+    /// Which peers to accept, as FoundationDB's `tls_verify_peers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_verify_peers: Option<String>,
 }

@@ -48,7 +48,7 @@ struct Acknowledged {
     signed_out: SignedOut,
 }
 
-/// Whoever asks, and waits as long as it takes.
+/// The caller, which waits as long as it takes.
 struct Caller {
     client: Client,
     /// Verifies addresses: the other may not.

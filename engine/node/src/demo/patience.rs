@@ -7,13 +7,13 @@ use tidegate_runtime::ports::Clock;
 
 /// A repeat finds what was done under its key for five minutes.
 const PATIENCE_MS: u64 = 240_000;
-/// Whoever watches is told this often.
+/// The viewer is told this often.
 const SAID_EVERY_MS: u64 = 30_000;
 /// Between two tries, unless the node says when.
 const PAUSE_MS: u64 = 1_000;
 const PAUSE_MAX_MS: u64 = 5_000;
 
-/// Nobody knows whether a claim holds.
+/// Whether a claim holds is not known.
 #[derive(Debug, Error)]
 #[error("{what} was not answered within {} s", PATIENCE_MS / 1_000)]
 pub(super) struct NotAnswered {
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// Goes on when somebody sleeps.
+    /// Advances when a task sleeps.
     #[derive(Clone, Default)]
     struct Hands(Arc<AtomicU64>);
 
@@ -99,7 +99,7 @@ mod tests {
     type Answer = Result<Decision<u32>, CallError>;
 
     /// The outcome of a call that gives these answers one after the other, the
-    /// last again and again; when it came, and how often somebody was told.
+    /// last again and again; when it came, and how often the viewer was told.
     fn asked(answers: &[Answer]) -> (anyhow::Result<Decision<u32>>, u64, u64) {
         let (clock, tries, told) = (Hands::default(), AtomicU64::new(0), AtomicU64::new(0));
         let call = || {

@@ -37,7 +37,8 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// A key file, and what tells whether it belongs to this store: a wrong index
-/// key would make everybody unknown, a wrong pepper every password wrong.
+/// key would make every identifier unknown, a wrong pepper every password
+/// wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct KeyRef {
     /// The number in the file's name; a later key has a greater one.
@@ -121,7 +122,7 @@ fn lease_ms() -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct VersionRow {
     pub(crate) active: u16,
-    /// The version that it is about to become: whoever does not read it must
+    /// The version that it is about to become: a node that cannot read it must
     /// not join any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) raising: Option<u16>,

@@ -17,7 +17,7 @@ pub const DEFAULT_OPERATOR: &str = "root";
 /// Enough for a small site; a stolen certificate does not fill a node.
 pub(crate) const DEFAULT_RATE_PER_S: u64 = 2_000;
 /// Enough for a person who works by hand; a stolen certificate does not erase
-/// everybody within minutes.
+/// every account within minutes.
 pub(crate) const OFFICE_RATE_PER_S: u64 = 20;
 
 /// How many requests a second the gateways that `init` makes may send to each

@@ -92,7 +92,7 @@ fn unread(failure: Failure) -> OrderOutcome {
         Failure::WrongRegion(_) => ("wrong_region", "the person is at home in another region"),
         Failure::Corrupt => (
             "corrupt",
-            "what is stored about this person cannot be read; the node's log says of whom",
+            "what is stored about this person cannot be read; the node's log says which one",
         ),
         Failure::Busy { .. } | Failure::DeadlineExceeded => {
             ("busy", "the node had no room for it; order it again")

@@ -12,7 +12,7 @@ use crate::certificates::{Period, Standing, date};
 use crate::service::ServerCertificate;
 
 /// How often the node looks whether its certificate was renewed. An operator
-/// whose own way in is over can still renew on the folder.
+/// whose own certificate has expired can still renew on the folder.
 const LOOK_MS: u64 = 5_000;
 
 /// Tells one state of a file from another.
@@ -63,7 +63,7 @@ impl Operator {
     }
 }
 
-/// What came of the looks at the certificate's file so far.
+/// What was found in the certificate's file so far.
 #[derive(Default)]
 struct Looks {
     /// How the file was when it was taken up last. Nothing to begin with: the
@@ -147,7 +147,8 @@ mod tests {
         looks.look(&certificate, NOW_S);
         let second = certificate.leaf();
         assert_ne!(second, first);
-        // What nobody would trust is not shown, and what is good afterwards is.
+        // A certificate that no client would trust is not presented; one that
+        // is good afterwards is.
         std::fs::write(folder.certificate("node"), b"no certificate").unwrap();
         looks.look(&certificate, NOW_S);
         assert_eq!(certificate.leaf(), second);

@@ -32,7 +32,7 @@ pub(crate) struct Status {
     pub(crate) lease_ms: u64,
     /// The nodes, by name.
     pub(crate) nodes: Vec<NodeStatus>,
-    /// Slots that nobody owns, or whose owner has no row.
+    /// Slots that no node owns, or whose owner has no row.
     pub(crate) unowned: usize,
     /// Slots whose owner is not the one who should own them.
     pub(crate) moving: usize,
@@ -226,7 +226,7 @@ impl Operator {
         })
     }
 
-    /// What there is to say of the one node of an embedded store.
+    /// The status of the one node of an embedded store.
     async fn alone(&self) -> Result<Status, OperatorError> {
         let began_ms = self.clock.monotonic_ms();
         let fences = self.fences().await?;
@@ -305,7 +305,7 @@ impl Operator {
             return Ok(no("not_clustered", message));
         };
         if member.is_alone() && !member.is_gone() {
-            let message = "no other node serves, so nobody would take over: start another one \
+            let message = "no other node serves, so none would take over: start another one \
                            first, or end this one with SIGTERM";
             return Ok(no("last_node", message));
         }
@@ -320,7 +320,7 @@ impl Operator {
         }
         Ok(OrderOutcome::Done(match member.held() {
             0 => json!({ "drained": name, "slots": 0 }),
-            // It goes on giving away, as soon as there is somebody.
+            // It goes on giving away, as soon as another node is there.
             slots => json!({ "draining": name, "slots": slots }),
         }))
     }

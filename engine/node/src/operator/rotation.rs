@@ -1,5 +1,5 @@
 //! Rotating keys while people are served. The new key is added and takes what
-//! is written from then on; a walk renews everybody; only then does the old
+//! is written from then on; a walk renews every person; only then does the old
 //! key go. How far the walk is lies in a row, so a restart goes on with it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -283,7 +283,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Everybody is renewed: the old key goes. (Old peppers stay known: a
+    /// Every person is renewed: the old key goes. (Old peppers stay known: a
     /// password that was being hashed meanwhile may still lie under one.)
     async fn finish(&self, row: &RotationRow) -> Result<(), OperatorError> {
         let commit = Commit::default().delete(rotation_key());

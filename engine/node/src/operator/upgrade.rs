@@ -56,7 +56,7 @@ impl Operator {
     }
 }
 
-/// What came of raising the active version.
+/// The outcome of raising the active version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Raised {
     To { active: u16, was: u16 },
@@ -71,8 +71,8 @@ struct Raising {
 }
 
 /// Says which version is about to become active, before the nodes are looked at
-/// once more: whoever joins from now on sees it, and whoever joined before is
-/// seen. `None` when nothing newer can be read by all.
+/// once more: a node that joins from now on sees it, and one that joined before
+/// is seen. `None` when nothing newer can be read by all.
 async fn announce(store: &dyn Store, reads: &Reads) -> Result<Option<Raising>, OperatorError> {
     let stored = store.get(version_key()).await?;
     let VersionRow { active, .. } = version_row(store).await?;
@@ -162,7 +162,7 @@ mod tests {
     /// With what the nodes read before it is announced, and after.
     async fn raised(store: &MemoryStore, looks: [&[(&str, u16)]; 2]) -> Option<Raised> {
         let raising = announce(store, &reads(looks[0])).await.unwrap()?;
-        // Whoever joins now and does not read it goes again.
+        // A node that joins now and cannot read it leaves again.
         assert!(refuse_newer(store, raising.target - 1).await.is_err());
         let after = reads(looks[1]);
         let settled = settle(store, raising, &after, Commit::default()).await;

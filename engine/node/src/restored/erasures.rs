@@ -1,7 +1,7 @@
-//! After a store was put back from a copy that is older than somebody's
-//! erasure: the rows that came back go again, before any node serves. Who was
-//! erased is told by what stands in the place of their key: keys of people are
-//! copied apart from the rows, and their newest copy is put back.
+//! After a store was put back from a copy that is older than an erasure: the
+//! rows that came back go again, before any node serves. The erasure tombstones
+//! tell who was erased: they stand in the place of people's keys, which are
+//! copied apart from the rows and put back from their newest copy.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ const BATCH: usize = 200;
 /// What was done again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replayed {
-    /// Everybody who was ever erased.
+    /// Every person who was ever erased.
     pub(crate) erased: u64,
     /// Those of them who had come back.
     pub(crate) people: u64,
@@ -83,7 +83,7 @@ async fn take_away(
     Ok(there)
 }
 
-/// Frees the identifiers of whoever was erased; how many.
+/// Frees the identifiers of erased people; how many.
 async fn free(
     store: &dyn Store,
     mut left: KeyRange,

@@ -1,5 +1,5 @@
-//! Gateways and operators of an older copy: whoever was revoked since has their
-//! row again, and nothing but the caller can tell who that is.
+//! Gateways and operators of an older copy: those revoked since have their rows
+//! again, and only the caller can tell which they are.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -44,7 +44,7 @@ impl Kept {
         }
     }
 
-    /// The first name that is nobody's of these.
+    /// The first name that none of these has.
     pub(crate) fn stranger(&self, rows: &[GatewayRow]) -> Option<&str> {
         match self {
             Kept::All | Kept::Nobody => None,
@@ -57,21 +57,21 @@ impl Kept {
     }
 }
 
-/// What became of them, by name.
+/// What was done with them, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Judged {
     pub(crate) kept: Vec<String>,
     pub(crate) revoked: Vec<String>,
 }
 
-/// Everybody who may connect by the rows of this store.
+/// All who may connect by the rows of this store.
 pub(crate) async fn listed(store: &dyn Store) -> Result<Vec<GatewayRow>, RestoredError> {
     let rows = store.range(KeyRange::gateways(), ROWS_MAX).await?;
     let row = |value: &[u8]| read(value).ok_or(RestoredError::Row);
     rows.iter().map(|(_, value)| row(value)).collect()
 }
 
-/// Adds to a commit that whoever is not kept has no rights any more.
+/// Adds to a commit that those not kept have no rights any more.
 pub(crate) async fn judge(
     store: &dyn Store,
     kept: &Kept,

@@ -14,8 +14,8 @@ pub(crate) enum Right {
     Admin,
     /// Run the deployment.
     Operator,
-    /// No plane, but a duty: whoever signs up or in through this gateway comes
-    /// from a source that it names.
+    /// No plane, but a duty: this gateway names the source of every sign-up and
+    /// sign-in.
     Sourced,
 }
 

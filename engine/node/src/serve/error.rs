@@ -20,7 +20,7 @@ pub enum ServeError {
     /// There is no node's folder here.
     #[error("{0} is not a node's folder; `tidegate init` makes one")]
     NoFolder(PathBuf),
-    /// Nobody could connect.
+    /// No client could connect.
     #[error("{0}")]
     Credentials(Trouble),
     /// The configuration cannot be used.

@@ -1,6 +1,6 @@
-//! A node on an endpoint whose socket, time and randomness somebody brings: the
-//! real judging of connections, streams and frames on a network that is not the
-//! system's.
+//! A node on an endpoint whose socket, time and randomness the caller brings:
+//! the real judging of connections, streams and frames on a network that is not
+//! the system's.
 
 use std::sync::Arc;
 

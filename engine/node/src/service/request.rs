@@ -25,7 +25,7 @@ pub(super) struct Replies {
     pub(super) in_flight: usize,
     /// The same, of all streams of the connection.
     pub(super) of_connection: Arc<AtomicUsize>,
-    /// Whom to name when the person is served elsewhere.
+    /// Which node to name when the person is served elsewhere.
     pub(super) whereabouts: Arc<dyn Whereabouts>,
 }
 
@@ -49,7 +49,7 @@ impl Later {
         let mut out = BytesMut::new();
         write(&mut out, self.correlation);
         self.answered = Answered::Yes;
-        // A stream that has ended has nobody to tell.
+        // A stream that has ended has no client to tell.
         let _ = self.to.send(out.freeze());
     }
 }

@@ -1,5 +1,5 @@
-//! A node without sockets: bytes of a stream go in, bytes go out. Whoever
-//! assembles it brings the engine with its ports, and carries the bytes.
+//! A node without sockets: bytes of a stream go in, bytes go out. The caller
+//! brings the engine with its ports, and carries the bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Mutual TLS 1.3.
+//! Mutual TLS 1.3 (RFC 8446).
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};

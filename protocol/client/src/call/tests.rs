@@ -69,7 +69,7 @@ impl Reach for Nobody {
     }
 }
 
-/// Time that passes as soon as somebody waits for it.
+/// Time that passes as soon as a task waits for it.
 struct Jumping(AtomicU64);
 
 impl Surroundings for Jumping {
@@ -230,7 +230,7 @@ async fn what_cannot_be_asked_again_is_waited_for() {
         asked_ms: 100,
         class: Class::Refresh,
     };
-    // The node answers nobody.
+    // The node answers no call.
     let silent = caller.patiently(wait(), slow(5)).await;
     assert_eq!(silent, Err(GivenUp::Silent));
     caller.routes.awake(0, 500);
@@ -404,7 +404,7 @@ async fn what_two_nodes_refuse_for_good_is_asked_of_no_third() {
     assert_eq!((error, asked), (CallError::Refused { reason }, [1, 1]));
 }
 
-/// A lane whose first request ends like this, and what becomes of the others.
+/// A lane whose first request ends like this, and what happens to the others.
 struct Turning(Mutex<Option<Gone>>, Then);
 
 #[derive(Clone, Copy)]

@@ -18,8 +18,8 @@ use crate::transport::{Asked, Transport};
 /// What a region was asked: opcodes and idempotency keys.
 type Asks = Arc<Mutex<Vec<(u16, [u8; 16])>>>;
 
-/// A node that says of everybody that they are at home in a region, or that it
-/// knows nobody.
+/// A node that says of every person that they are at home in a region, or that
+/// it knows none.
 struct Node(Asks, Option<u8>);
 
 impl Transport for Node {

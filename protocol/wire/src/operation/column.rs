@@ -54,7 +54,7 @@ pub enum Plane {
     Operator,
 }
 
-/// On whose word an operation is done.
+/// By whose authority an operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Authority {
     /// No proof is asked for, or the operation is what proves.

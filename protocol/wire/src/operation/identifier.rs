@@ -54,7 +54,7 @@ pub struct Verify {
     pub password: Option<Text>,
 }
 
-/// What came of an attestation: a number of [`Verification`].
+/// The outcome of an attestation: a number of [`Verification`].
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Verified {
     pub verification: u8,

@@ -18,7 +18,7 @@ pub struct Operate {
     pub command: Text,
 }
 
-/// What came of a command: a number of [`OrderOutcome`], and one JSON object.
+/// The outcome of a command: a number of [`OrderOutcome`], and one JSON object.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub struct Operated {
     pub outcome: u8,
@@ -26,7 +26,7 @@ pub struct Operated {
 }
 
 numbered! {
-    /// What came of a command.
+    /// The outcome of a command.
     OrderOutcome {
         /// It was carried out.
         Done = 1,
@@ -36,7 +36,7 @@ numbered! {
 }
 
 impl ArchivedOperated {
-    /// What came of the command.
+    /// The outcome of the command.
     ///
     /// # Errors
     /// `Malformed`, which decoding has ruled out.

@@ -106,7 +106,7 @@ fn of_nothing_nothing_holds() {
     assert_eq!(judged.len(), 3);
 }
 
-/// What an objective came to while the fault lasted.
+/// The value of an objective while the fault lasted.
 fn meanwhile(one: &ObjectiveReport) -> (bool, u64, String) {
     let [fault] = &one.faults[..] else {
         panic!("{:?}", one.faults);
@@ -114,7 +114,7 @@ fn meanwhile(one: &ObjectiveReport) -> (bool, u64, String) {
     (fault.met, fault.seen, fault.words(&one.unit))
 }
 
-/// Nobody answers in these seconds.
+/// No node answers in these seconds.
 fn silent(slots: &mut [Slot]) {
     for slot in slots {
         let check = check(slot);

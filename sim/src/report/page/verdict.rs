@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::escape;
 use crate::report::{ObjectiveReport, Report};
 
-/// The box at the top: what held, what did not, and what nobody asked about.
+/// The box at the top: what held, what did not, and what was not asked for.
 pub(super) fn verdict(page: &mut String, report: &Report) -> fmt::Result {
     let missed = report.objectives.iter().filter(|objective| !objective.met);
     let missed = missed.count();
@@ -62,7 +62,7 @@ pub(super) fn verdict(page: &mut String, report: &Report) -> fmt::Result {
     )
 }
 
-/// What an objective came to while each fault lasted.
+/// The value of an objective while each fault lasted.
 pub(crate) fn faults(page: &mut String, objective: &ObjectiveReport) -> fmt::Result {
     if objective.faults.is_empty() {
         return Ok(());

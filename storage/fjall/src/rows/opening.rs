@@ -131,7 +131,7 @@ impl Rows {
     }
 }
 
-/// What works beside whoever opened the files.
+/// Background threads beside the one that opened the files.
 #[derive(Clone, Copy)]
 enum Workers {
     /// Nothing: files stay as they are until the first commit.
@@ -154,7 +154,7 @@ fn raw(layout: &Layout, cache_bytes: u64, workers: Workers) -> Result<Rows, Meta
         database,
         rows,
         meta,
-        // Only now that the lock is held nobody appends to it.
+        // Only now that the lock is held, no other process appends to it.
         keys: KeyFile::open(&layout.keys)?,
         id: StoreId::default(),
         header: 0,

@@ -9,9 +9,9 @@ use crate::status::Status;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It claims it, and nothing of the account was ever shown, taken or used:
-    /// nobody loses anything.
+    /// no person loses anything.
     Unused,
-    /// It claims it, and it is somebody's: it holds something or is in use.
+    /// It claims it, and is established: it holds an identifier or is in use.
     Established,
     /// It holds it.
     Holder,
@@ -22,7 +22,7 @@ pub(super) enum Standing {
 pub(super) enum Shown {
     /// The account's owner: a session or the password says so.
     ByOwner,
-    /// Anybody who receives what is sent there.
+    /// Any person who receives what is sent there.
     ByAnybody,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn decide(standing: Standing, status: Status, shown: Shown) -> Decisi
         // Recovery. A lock protects the owner, who it is that recovers; it stays.
         (Shown::ByAnybody, Standing::Holder, Status::Active | Status::Locked)
         | (Shown::ByAnybody, Standing::Unused, Status::Active) => Decision::TakeOver,
-        // A closed account keeps nobody from an address of their own.
+        // A closed account keeps no person from their own address.
         (Shown::ByAnybody, Standing::Unused, Status::Locked | Status::Suspended)
         | (
             Shown::ByAnybody,

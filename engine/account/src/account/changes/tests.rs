@@ -54,8 +54,8 @@ fn released(row: IdentifierRow) -> Changes {
     }
 }
 
-/// What becomes of index rows: those to write, to delete and to move, by the
-/// first bytes of their hashes.
+/// What the commit does to index rows: those to write, to delete and to move,
+/// by the first bytes of their hashes.
 type Rows = (Vec<u8>, Vec<u8>, Vec<(u8, u8)>);
 
 fn rows(decided: impl IntoIterator<Item = Changes>) -> Rows {

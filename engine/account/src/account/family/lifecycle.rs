@@ -13,12 +13,12 @@ pub enum LifecycleCommand {
     SetStatus {
         /// How.
         change: StatusChange,
-        /// On whose word.
+        /// By whose authority.
         by: Administrator,
     },
     /// Erase the person.
     Erase {
-        /// On whose word.
+        /// By whose authority.
         by: Administrator,
     },
 }

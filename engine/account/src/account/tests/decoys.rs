@@ -3,7 +3,7 @@ use crate::event::EventKind::{SignInFailed, SignedUp, UnknownIdentifier};
 use crate::policy::Policy;
 use crate::{CredentialCommand, SessionCommand};
 
-/// Somebody who signed up long enough ago that no outcome is kept any more.
+/// An account that signed up long enough ago that no outcome is kept any more.
 fn settled() -> World {
     let mut world = World::signed_up();
     world.now += 10 * 60_000;

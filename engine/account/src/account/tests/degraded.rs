@@ -264,8 +264,8 @@ fn strangers_learn_nothing_from_a_guess_and_have_few() {
     }
 }
 
-/// Somebody at whom strangers have guessed so often that of two more at once
-/// one waits for the other, and none is held off.
+/// An account at which unknown devices have guessed so often that of two more
+/// at once one waits for the other, and none is held off.
 fn guessed_at(failures: usize) -> World {
     let (mut world, _) = World::signed_in();
     for _ in 0..failures {

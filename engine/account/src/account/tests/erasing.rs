@@ -100,7 +100,7 @@ fn what_began_before_finds_nobody() {
 fn nobody_is_erased_who_is_not_there_or_is_anothers() {
     let mut world = World::empty();
     assert_eq!(world.ask(erase()).refused(), Refusal::UnknownAccount);
-    // A stand-in is nobody.
+    // A decoy cannot be erased.
     world.sign_in("wrong password").refused();
     assert!(world.account.parts().is_some());
     assert_eq!(world.ask(erase()).refused(), Refusal::UnknownAccount);

@@ -7,7 +7,7 @@ use crate::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionComma
 use crate::{CredentialReply, SessionReply};
 use proptest::prelude::*;
 
-/// Who is there when a life begins.
+/// Which account is there when a life begins.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     Nobody,
@@ -307,7 +307,8 @@ proptest! {
             let given = play(&mut world, act, &grants);
             holds(&world)?;
             is_told_by_every_format(&world)?;
-            // Nobody gets in by anything but a verified password or a token given out.
+            // No caller gets in by anything but a verified password or a token
+            // given out.
             let honest = match act {
                 Act::Work | Act::Ask(Drawn::Refresh(_) | Drawn::SignIn { .. }) => true,
                 Act::Ask(_) | Act::Lose | Act::Wait(_) | Act::Late(_) | Act::Crash => false,

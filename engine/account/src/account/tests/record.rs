@@ -109,7 +109,7 @@ const KINDS: [IdentifierKind; 3] = [
     IdentifierKind::Username,
 ];
 const VERIFICATIONS: [Verification; 2] = [Verification::Confirmed, Verification::TakenOver];
-/// Those that somebody's account can have.
+/// Those that a real account can have.
 const STATUSES: [Status; 3] = [Status::Active, Status::Locked, Status::Suspended];
 
 fn shown_kinds() -> impl Iterator<Item = (IdentifierKind, Verification)> {

@@ -189,7 +189,7 @@ fn a_successor_that_became_durable_late_is_given_for_its_whole_time_from_then_on
     let late = Late { since, landed };
     assert!(world.input(Input::Late(late)).changes.is_none());
     world.now += world.policy.session.refresh_retry_ms;
-    // Whoever opens the account later tells it of the same.
+    // The runtime tells the account of the same wait whenever it opens it.
     assert!(world.input(Input::Late(late)).changes.is_none());
     let again = world.refresh(&grant).granted();
     assert!(again.refresh.matches(&successor.refresh));

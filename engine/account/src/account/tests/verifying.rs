@@ -287,8 +287,8 @@ fn a_closed_account_takes_no_address_on_the_word_of_its_old_session() {
     }
 }
 
-/// What somebody does who holds a session of another's account, and addresses
-/// of their own.
+/// What an attacker does who holds a session of another person's account, and
+/// addresses of their own.
 #[derive(Clone, Copy, Debug)]
 enum Theft {
     Claim(u8),
@@ -321,7 +321,7 @@ fn theft() -> impl proptest::strategy::Strategy<Value = Theft> {
     ]
 }
 
-/// Plays one act; the newest tokens of whoever steals.
+/// Plays one act; gives the attacker's newest tokens.
 fn steal(world: &mut World, held: &Grant, act: Theft) -> Grant {
     const THEIRS: &str = "the thief's password";
     let reply = match act {
@@ -389,7 +389,7 @@ proptest::proptest! {
     }
 }
 
-/// Every operation on an account in every status, by somebody with a session,
+/// Every operation on an account in every status, by a caller with a session,
 /// the password and the address: what a status lets through stands in a table.
 #[test]
 fn the_table_of_operations_by_status_is_as_written_down() {
