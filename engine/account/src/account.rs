@@ -8,7 +8,7 @@ mod claim;
 mod decoy;
 mod degraded;
 mod erase;
-mod family;
+pub(crate) mod family;
 mod post;
 mod refresh;
 mod rekey;
@@ -47,10 +47,7 @@ pub use degraded::{
     DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput, DegradedReply, Ended,
     INTERIM_GUESSES_MAX, Provisional,
 };
-pub use family::{
-    Asked, Away, Command, CredentialCommand, CredentialReply, HoldOutcome, IdentifierCommand,
-    IdentifierReply, LifecycleCommand, LifecycleReply, Reply, SessionCommand, SessionReply,
-};
+pub(crate) use family::*;
 pub use rekey::Rekey;
 
 /// One input of the machine.

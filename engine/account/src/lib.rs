@@ -43,12 +43,11 @@ mod status;
 mod table;
 mod unicode;
 
+pub use account::family::*;
 pub use account::{
-    Account, AgendaChange, Asked, Authority, Away, Changes, Command, CredentialCommand,
-    CredentialReply, DegradedAccount, DegradedDecision, DegradedInput, DegradedOutput,
-    DegradedReply, Ended, Fate, Held, HoldOutcome, INTERIM_GUESSES_MAX, IdentifierCommand,
-    IdentifierReply, Input, Late, LifecycleCommand, LifecycleReply, Moved, Output, Provisional,
-    Rekey, Reply, SessionCommand, SessionReply,
+    Account, AgendaChange, Authority, Changes, DegradedAccount, DegradedDecision, DegradedInput,
+    DegradedOutput, DegradedReply, Ended, Fate, Held, INTERIM_GUESSES_MAX, Input, Late, Moved,
+    Output, Provisional, Rekey,
 };
 pub use agenda::{AgendaRow, Due};
 pub use audit::{Act, Audit, decode_audits, encode_audits};

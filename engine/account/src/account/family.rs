@@ -8,10 +8,10 @@ mod identifier;
 mod lifecycle;
 mod session;
 
-pub use credential::{CredentialCommand, CredentialReply};
-pub use identifier::{IdentifierCommand, IdentifierReply};
-pub use lifecycle::{LifecycleCommand, LifecycleReply};
-pub use session::{SessionCommand, SessionReply};
+pub use credential::*;
+pub use identifier::*;
+pub use lifecycle::*;
+pub use session::*;
 
 use super::authority::Authority;
 use super::{Account, Step};
