@@ -3,6 +3,7 @@
 mod at;
 mod cluster;
 mod connection;
+mod device;
 mod doctor;
 mod input;
 mod logging;
@@ -64,6 +65,12 @@ enum Command {
     /// List a person's sessions. The session token is read from the terminal
     /// or standard input.
     Sessions(person::SessionsArgs),
+    /// List the devices that a person's account remembers. The session token is
+    /// read from the terminal or standard input.
+    Devices(device::DevicesArgs),
+    /// Forget a remembered device, and end the sessions that it made. The session
+    /// token is read from the terminal or standard input.
+    ForgetDevice(device::ForgetDeviceArgs),
     /// Attest that a mail address or phone number belongs to a person. A
     /// password is read from the terminal or standard input: the account's own
     /// keeps everything that was set up, another takes the account over.
@@ -140,6 +147,8 @@ pub fn run() -> ExitCode {
         Command::Refresh(args) => person::refresh(&args),
         Command::Revoke(args) => person::revoke(&args),
         Command::Sessions(args) => person::sessions(&args),
+        Command::Devices(args) => device::devices(&args),
+        Command::ForgetDevice(args) => device::forget(&args),
         Command::Verify(args) => person::verify(&args),
         Command::Claim(args) => person::claim(&args),
         Command::Erase(args) => person::erase(&args),

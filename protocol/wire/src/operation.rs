@@ -23,7 +23,10 @@ use credential::{Granted, SignIn, SignUp, SignedUp};
 use identifier::{Claim, Claimed, Verified, Verify};
 use lifecycle::{Erase, Erased, SetStatus, StatusSet};
 use operator::{Operate, Operated, Ping};
-use session::{Check, Checked, Refresh, Revoke, Revoked, SessionList, Sessions};
+use session::{
+    Check, Checked, DeviceList, Devices, ForgetDevice, Forgotten, Refresh, Revoke, Revoked,
+    SessionList, Sessions,
+};
 
 macro_rules! operations {
     ($d:tt $(
@@ -199,6 +202,12 @@ operations! { $
     /// Erase a person.
     Erase = 12, "erase", Lifecycle, Protection, Admin,
         Administrator, Changes, Unavailable, Tombstone, Erased;
+    /// List remembered devices.
+    Devices = 13, "devices", Session, Check, Auth,
+        Session, Reads, Unavailable, Anew, DeviceList;
+    /// Forget a remembered device, and end the sessions that it made.
+    ForgetDevice = 14, "forget_device", Session, Protection, Auth,
+        Session, Changes, Unavailable, Anew, Forgotten;
 }
 
 impl Opcode {

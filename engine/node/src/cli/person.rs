@@ -126,7 +126,7 @@ pub(super) struct RevokeArgs {
     connection: Connection,
 }
 
-type Fields = Map<String, Value>;
+pub(super) type Fields = Map<String, Value>;
 
 pub(super) fn sign_up(args: &SignUpArgs) -> anyhow::Result<u8> {
     let password = input::secret("password")?;
@@ -307,7 +307,7 @@ fn resting_on(mut fields: Fields, knowledge: Knowledge) -> Fields {
     fields
 }
 
-fn fields(value: Value) -> Fields {
+pub(super) fn fields(value: Value) -> Fields {
     match value {
         Value::Object(fields) => fields,
         _ => Fields::new(),
@@ -336,7 +336,7 @@ fn read_device(file: &std::path::Path) -> anyhow::Result<Option<DeviceToken>> {
 
 /// Reads a token and asks with it. A text that is no token is the same "no" as
 /// a token that was never issued, and needs no node to say so.
-fn with_token<T: std::str::FromStr>(
+pub(super) fn with_token<T: std::str::FromStr>(
     connection: &Connection,
     what: &str,
     call: impl AsyncFnOnce(Client, T) -> Result<Decision<Fields>, CallError>,

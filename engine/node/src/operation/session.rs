@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 use tidegate_account::{
-    Command, RevokeScope, SessionCommand, SessionId, SessionInfo, SessionReply, TenantId, UserId,
+    Command, DeviceId, DeviceInfo, RevokeScope, SessionCommand, SessionId, SessionInfo,
+    SessionReply, TenantId, UserId,
 };
 use tidegate_runtime::{Ask, Checked, Task};
 use tidegate_wire::{ReplyHead, RequestHead, v1};
@@ -63,6 +64,22 @@ impl ToWork for v1::ArchivedSessions {
     }
 }
 
+impl ToWork for v1::ArchivedDevices {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let by = proof(&self.by);
+        Ok(of_account(self.by.user, SessionCommand::Devices { by }))
+    }
+}
+
+impl ToWork for v1::ArchivedForgetDevice {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let by = proof(&self.by);
+        let device = DeviceId(self.device.to_native());
+        let command = SessionCommand::ForgetDevice { by, device };
+        Ok(of_account(self.by.user, command))
+    }
+}
+
 fn of_account(user: [u8; 16], command: SessionCommand) -> Work<'static> {
     Work::Task(Task::Account {
         user: UserId::from_bytes(user),
@@ -76,6 +93,11 @@ pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: &SessionReply) 
         SessionReply::Refreshed(grant) => say(out, head, &granted(grant)),
         SessionReply::Sessions(sessions) => say(out, head, &list(sessions)),
         SessionReply::Revoked(count) => say(out, head, &revoked(*count)),
+        SessionReply::Devices(devices) => say(out, head, &device_list(devices)),
+        SessionReply::Forgotten(sessions) => {
+            let sessions = *sessions;
+            say(out, head, &v1::Forgotten { sessions });
+        }
     }
 }
 
@@ -105,5 +127,17 @@ fn list(sessions: &[SessionInfo]) -> v1::SessionList {
     });
     v1::SessionList {
         sessions: sessions.collect(),
+    }
+}
+
+fn device_list(devices: &[DeviceInfo]) -> v1::DeviceList {
+    let devices = devices.iter().map(|device| v1::DeviceRow {
+        device: device.id.0,
+        added_at: device.added_at,
+        used_at: device.used_at,
+        sessions: device.sessions,
+    });
+    v1::DeviceList {
+        devices: devices.collect(),
     }
 }

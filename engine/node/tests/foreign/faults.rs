@@ -63,7 +63,7 @@ async fn frames_that_the_document_refuses_get_its_codes_and_the_stream_goes_on()
         ),
         ("byte 5", changed(&head, |f| f[5] = 1), 200, same),
         ("version 2", changed(&head, |f| f[4] = 2), 201, same),
-        ("opcode 13", changed(&head, |f| f[6] = 13), 203, same),
+        ("opcode 255", changed(&head, |f| f[6] = 255), 203, same),
         ("no key", changed(&head, |f| f[40..56].fill(0)), 205, same),
         ("no such tenant", changed(&head, |f| f[16] ^= 1), 204, same),
         ("no UTF-8", changed(&head, |f| f[56] = 0xFF), 200, same),

@@ -8,6 +8,9 @@ use crate::fault::limited;
 use crate::secret::SecretBytes;
 use crate::{Fault, MAX_SESSIONS, UserId};
 
+/// The longest list of remembered devices.
+const MAX_DEVICES: usize = 50;
+
 /// A session token.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub struct Check {
@@ -84,6 +87,41 @@ pub struct SessionRow {
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct SessionList {
     pub sessions: Vec<SessionRow>,
+}
+
+/// Lists remembered devices.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Devices {
+    pub by: Check,
+}
+
+/// One device of a list. Times are Unix milliseconds.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct DeviceRow {
+    pub device: u64,
+    pub added_at: u64,
+    pub used_at: u64,
+    /// How many live sessions it made.
+    pub sessions: u32,
+}
+
+/// A person's remembered devices.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct DeviceList {
+    pub devices: Vec<DeviceRow>,
+}
+
+/// Forgets a remembered device.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct ForgetDevice {
+    pub by: Check,
+    pub device: u64,
+}
+
+/// The device is remembered no more; so many of its sessions ended.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Forgotten {
+    pub sessions: u32,
 }
 
 impl Revoke {
@@ -214,6 +252,59 @@ impl Message for SessionList {
     }
 }
 
+impl Message for Devices {
+    fn validate(_: &ArchivedDevices) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn sample() -> Devices {
+        Devices {
+            by: Check::sample(),
+        }
+    }
+}
+
+impl Message for DeviceList {
+    fn validate(archived: &ArchivedDeviceList) -> Result<(), Fault> {
+        limited(archived.devices.len(), MAX_DEVICES)
+    }
+
+    fn sample() -> DeviceList {
+        let row = DeviceRow {
+            device: 9,
+            added_at: 1,
+            used_at: 2,
+            sessions: 3,
+        };
+        DeviceList {
+            devices: vec![row; MAX_DEVICES],
+        }
+    }
+}
+
+impl Message for ForgetDevice {
+    fn validate(_: &ArchivedForgetDevice) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn sample() -> ForgetDevice {
+        ForgetDevice {
+            by: Check::sample(),
+            device: 9,
+        }
+    }
+}
+
+impl Message for Forgotten {
+    fn validate(_: &ArchivedForgotten) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn sample() -> Forgotten {
+        Forgotten { sessions: 3 }
+    }
+}
+
 impl Addressed for Check {
     fn subject(&self) -> Option<UserId> {
         Some(UserId(self.user))
@@ -233,6 +324,18 @@ impl Addressed for Revoke {
 }
 
 impl Addressed for Sessions {
+    fn subject(&self) -> Option<UserId> {
+        self.by.subject()
+    }
+}
+
+impl Addressed for Devices {
+    fn subject(&self) -> Option<UserId> {
+        self.by.subject()
+    }
+}
+
+impl Addressed for ForgetDevice {
     fn subject(&self) -> Option<UserId> {
         self.by.subject()
     }

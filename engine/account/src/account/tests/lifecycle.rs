@@ -3,7 +3,7 @@ use crate::event::EndReason::{Evicted, Expired, Revoked};
 use crate::event::EventKind::{PasswordUpgraded, SessionEnded, SignInFailed, SignedIn, SignedUp};
 use crate::record::{DEVICES_MAX, SESSIONS_MAX};
 use crate::status::Status;
-use crate::{CredentialCommand, SessionCommand};
+use crate::{CredentialCommand, DeviceId, DeviceInfo, SessionCommand};
 use crate::{LifecycleReply, SessionReply};
 
 #[test]
@@ -211,6 +211,50 @@ fn devices_beyond_the_limit_are_not_remembered_and_the_person_gets_in() {
         assert_eq!(grant.device.is_some(), n < DEVICES_MAX);
     }
     assert_eq!(world.account.parts().unwrap().1.devices.len(), DEVICES_MAX);
+}
+
+#[test]
+fn a_forgotten_device_is_unknown_again_and_its_sessions_end() {
+    let (mut world, other) = World::signed_in();
+    let mine = world
+        .ask(sign_in(PASSWORD, None, Remember::Device))
+        .granted();
+    let known = mine.device.clone().unwrap();
+    let listed = |world: &mut World| match world.ask(Command::Session(SessionCommand::Devices {
+        by: proof(&other),
+    })) {
+        Reply::Session(SessionReply::Devices(list)) => list,
+        reply => panic!("{reply:?}"),
+    };
+    let forget = |device| {
+        let by = proof(&other);
+        Command::Session(SessionCommand::ForgetDevice { by, device })
+    };
+    let row = DeviceInfo {
+        id: known.id,
+        added_at: world.now,
+        used_at: world.now,
+        sessions: 1,
+    };
+    assert_eq!(listed(&mut world), [row]);
+    let ended = |reply| match reply {
+        Reply::Session(SessionReply::Forgotten(sessions)) => sessions,
+        reply => panic!("{reply:?}"),
+    };
+    assert_eq!(ended(world.ask(forget(DeviceId(known.id.0 ^ 1)))), 0);
+    assert_eq!(ended(world.ask(forget(known.id))), 1);
+    assert!(
+        world
+            .events
+            .contains(&SessionEnded(mine.session.0, Revoked))
+    );
+    assert_eq!(listed(&mut world), []);
+    assert_eq!(ended(world.ask(forget(known.id))), 0);
+    assert_eq!(world.refresh(&mine).refused(), Refusal::InvalidToken);
+    world.refresh(&other).granted();
+    // Its token is that of an unknown device from now on.
+    let again = world.ask(sign_in(PASSWORD, Some(known), Remember::Nothing));
+    assert!(again.granted().device.is_none());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::verifying::{MAIL, claim, identifier, mail, set_up, verify};
 use super::*;
 use crate::record::{DEVICES_MAX, IDENTIFIERS_MAX, OUTCOMES_MAX, SESSIONS_MAX, SUCCESSORS_MAX};
-use crate::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionCommand};
+use crate::{CredentialCommand, DeviceId, IdentifierCommand, LifecycleCommand, SessionCommand};
 use crate::{CredentialReply, SessionReply};
 use proptest::prelude::*;
 
@@ -43,6 +43,8 @@ enum Drawn {
     Refresh(usize),
     Revoke(usize, u8),
     Sessions(usize),
+    Devices(usize),
+    ForgetDevice(usize),
     Status(u8),
     Erase,
     Claim(usize, u8),
@@ -70,12 +72,17 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         (prop::sample::select(PASSWORDS), address())
             .prop_map(|(password, fill)| Drawn::Attest(password, fill)),
     ];
+    let lists = prop_oneof![
+        2 => grant().prop_map(Drawn::Sessions),
+        1 => grant().prop_map(Drawn::Devices),
+        1 => grant().prop_map(Drawn::ForgetDevice),
+    ];
     prop_oneof![
         1 => Just(Drawn::SignUp),
         12 => sign_ins,
         12 => grant().prop_map(Drawn::Refresh),
         4 => (grant(), 0u8..4).prop_map(|(grant, scope)| Drawn::Revoke(grant, scope)),
-        2 => grant().prop_map(Drawn::Sessions),
+        4 => lists,
         3 => (0u8..4).prop_map(Drawn::Status),
         1 => Just(Drawn::Erase),
         6 => (grant(), address()).prop_map(|(grant, fill)| Drawn::Claim(grant, fill)),
@@ -95,12 +102,14 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// The commands by their names. A new one is drawn as the others are.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "sign up",
     "sign in",
     "refresh",
     "revoke",
     "sessions",
+    "devices",
+    "forget device",
     "set status",
     "erase",
     "claim",
@@ -114,6 +123,8 @@ fn name(command: &Command) -> &'static str {
         Command::Session(SessionCommand::Refresh { .. }) => "refresh",
         Command::Session(SessionCommand::Revoke { .. }) => "revoke",
         Command::Session(SessionCommand::Sessions { .. }) => "sessions",
+        Command::Session(SessionCommand::Devices { .. }) => "devices",
+        Command::Session(SessionCommand::ForgetDevice { .. }) => "forget device",
         Command::Lifecycle(LifecycleCommand::SetStatus { .. }) => "set status",
         Command::Lifecycle(LifecycleCommand::Erase { .. }) => "erase",
         Command::Identifier(IdentifierCommand::Claim { .. }) => "claim",
@@ -159,6 +170,16 @@ fn command(drawn: &Drawn, grants: &[Grant]) -> Option<(Option<Idempotency>, Comm
         }
         Drawn::Sessions(n) => Command::Session(SessionCommand::Sessions {
             by: proof(pick(*n)?),
+        }),
+        Drawn::Devices(n) => Command::Session(SessionCommand::Devices {
+            by: proof(pick(*n)?),
+        }),
+        Drawn::ForgetDevice(n) => Command::Session(SessionCommand::ForgetDevice {
+            by: proof(pick(*n)?),
+            device: grants
+                .iter()
+                .find_map(|grant| grant.device.as_ref())
+                .map_or(DeviceId(7), |device| device.id),
         }),
         Drawn::Status(n) => {
             let changes = [

@@ -5,7 +5,7 @@ use super::*;
 use crate::event::EndReason;
 use crate::record::Hold;
 use crate::reply::Verification::{self, Confirmed, TakenOver};
-use crate::{CredentialCommand, IdentifierCommand, LifecycleCommand, SessionCommand};
+use crate::{CredentialCommand, DeviceId, IdentifierCommand, LifecycleCommand, SessionCommand};
 use crate::{CredentialReply, IdentifierReply, LifecycleReply, SessionReply};
 
 pub(super) const MAIL: u8 = 0x41;
@@ -414,6 +414,17 @@ fn the_table_of_operations_by_status_is_as_written_down() {
                 "list sessions",
                 Command::Session(SessionCommand::Sessions { by: by.clone() }),
             ),
+            (
+                "list devices",
+                Command::Session(SessionCommand::Devices { by: by.clone() }),
+            ),
+            (
+                "forget a device",
+                Command::Session(SessionCommand::ForgetDevice {
+                    by: by.clone(),
+                    device: DeviceId(7),
+                }),
+            ),
             ("claim", claim(&grant, mail(3))),
             (
                 "verify a claim by session",
@@ -455,6 +466,10 @@ fn the_table_of_operations_by_status_is_as_written_down() {
                 Reply::Identifier(IdentifierReply::Claimed(_)) => "claimed".into(),
                 Reply::Identifier(IdentifierReply::Verified(verification)) => {
                     std::format!("{verification:?}")
+                }
+                Reply::Session(SessionReply::Devices(list)) => std::format!("{list:?}"),
+                Reply::Session(SessionReply::Forgotten(count)) => {
+                    std::format!("forgotten, {count}")
                 }
                 Reply::Session(SessionReply::Revoked(count)) => std::format!("revoked {count}"),
                 Reply::Lifecycle(LifecycleReply::StatusSet(status)) => std::format!("{status:?}"),
