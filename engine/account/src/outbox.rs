@@ -163,6 +163,17 @@ impl Outgoing {
         let tenant = TenantId(u64::from_le_bytes(*tenant));
         Ok(outgoing.map_err(|_| Corrupt)?.of_tenant(tenant))
     }
+
+    /// Whether an opened one is of a version or a kind that this code does not know:
+    /// what sealed it was another program, so it is not damaged.
+    #[must_use]
+    pub fn is_newer(plain: &[u8]) -> bool {
+        match plain {
+            [VERSION, kind, ..] => OutgoingKind::of(*kind).is_none(),
+            [VERSION] | [] => false,
+            [_, ..] => true,
+        }
+    }
 }
 
 impl fmt::Debug for Outgoing {
@@ -209,7 +220,9 @@ mod tests {
             let mut other = plain.to_vec();
             other[at] = value;
             assert_eq!(Outgoing::decode(&other), Err(Corrupt), "{at} {value}");
+            assert_eq!(Outgoing::is_newer(&other), at < 2, "{at} {value}");
         }
+        assert!(!Outgoing::is_newer(&plain) && !Outgoing::is_newer(&plain[..0]));
         for length in 0..22 {
             assert_eq!(Outgoing::decode(&plain[..length]), Err(Corrupt), "{length}");
         }

@@ -127,8 +127,7 @@ const CLOSING: &[(&str, &str, &str)] = &[
     // person's, and the regions, whose border works on what is shared.
     ("runtime", "shared", "person"),
     ("runtime", "shared", "regions"),
-    // And what of them is known to be due next, and is being sent.
-    ("runtime", "shared", "agenda"),
+    // And what is being sent of them.
     ("runtime", "shared", "outbox"),
     // The cluster hands out its clients.
     ("storage-simulated", "cluster", "store"),

@@ -7,8 +7,7 @@
 //! sweeper finds what is over, as it did before. What must leave is handed to the
 //! outbox.
 
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod slots;
 
 use bytes::Bytes;
 use tidegate_account::{AgendaRow, Due, UserId};
@@ -20,6 +19,9 @@ use crate::date::Trust;
 use crate::engine::{Engine, WeakEngine};
 use crate::outbox::Taken;
 use crate::person::What;
+use slots::Reading;
+
+pub(crate) use slots::Agenda;
 
 /// The version of the formats from which on rows are written: nodes of older
 /// programs do not move them.
@@ -32,23 +34,14 @@ const TICK_MS: u64 = 1_000;
 const SLOTS_AT_ONCE: usize = 64;
 /// Rows read at once, and people who work at once for it.
 const PAGE: usize = 64;
+/// Pages of one slot that are read before others have their turn.
+const PAGES_AT_ONCE: usize = 16;
 /// After so long what could not be worked off is tried again.
 pub(crate) const AGAIN_MS: u64 = 60_000;
-
-/// When each slot's agenda is to be read next.
-pub(crate) struct Agenda {
-    slots: Mutex<Box<[Next]>>,
-    /// Where the next round begins: behind the last one, so that no slot waits
-    /// for others that are due again and again.
-    begins_at: AtomicU16,
-}
-
-#[derive(Clone, Copy)]
-struct Next {
-    /// Under which epoch that is known.
-    epoch: u64,
-    due_ms: u64,
-}
+/// After so long is looked again at what waits until the date is believed.
+const HELD_MS: u64 = 15 * 60_000;
+/// The same for what a newer program wrote: until this one is replaced.
+pub(crate) const NEWER_MS: u64 = 60 * 60_000;
 
 /// What became of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,63 +50,25 @@ enum Worked {
     Off(Vec<RowKey>),
     /// It is being worked off by another, who moves it.
     InHand,
+    /// There is no room for it.
+    Full,
     /// Not for so long.
     Later { ms: u64 },
 }
 
-impl Agenda {
-    pub(crate) fn new() -> Agenda {
-        let unknown = Next {
-            epoch: 0,
-            due_ms: 0,
-        };
-        Agenda {
-            slots: Mutex::new(vec![unknown; usize::from(SLOTS)].into_boxed_slice()),
-            begins_at: AtomicU16::new(0),
-        }
-    }
+/// How far a slot's agenda was read.
+enum Reached {
+    /// What follows is due then, if anything does.
+    End { next_ms: Option<u64> },
+    /// There is more behind this.
+    More(AgendaKey),
+}
 
-    /// Of what is due, in the order of slots, so many that the last round did not
-    /// come to.
-    fn round(&self, mut due: Vec<(Slot, u64)>, most: usize) -> Vec<(Slot, u64)> {
-        let from = self.begins_at.load(Ordering::Relaxed);
-        let first = due.partition_point(|(slot, _)| slot.number() < from);
-        due.rotate_left(first);
-        due.truncate(most);
-        if let Some((last, _)) = due.last() {
-            self.begins_at.store(last.number() + 1, Ordering::Relaxed);
-        }
-        due
-    }
-
-    /// A row is durable that is due then.
-    pub(crate) fn note(&self, slot: Slot, due_ms: u64) {
-        if let Some(next) = self.slots().get_mut(usize::from(slot.number())) {
-            next.due_ms = next.due_ms.min(due_ms);
-        }
-    }
-
-    /// Whether a slot's agenda must be read now. Of one that was owned under
-    /// another epoch nothing is known.
-    fn is_due(&self, slot: Slot, epoch: u64, now_ms: u64) -> bool {
-        let next = self.slots().get(usize::from(slot.number())).copied();
-        next.is_some_and(|next| next.epoch != epoch || next.due_ms <= now_ms)
-    }
-
-    /// It is about to be read: whatever is noted from now on comes in addition to
-    /// what is found.
-    fn begin(&self, slot: Slot, epoch: u64) {
-        if let Some(next) = self.slots().get_mut(usize::from(slot.number())) {
-            *next = Next {
-                epoch,
-                due_ms: u64::MAX,
-            };
-        }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, Box<[Next]>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What came of one page.
+struct Page {
+    worked: u64,
+    full: u64,
+    reached: Reached,
 }
 
 /// Works off what is due for as long as the engine lives.
@@ -158,86 +113,146 @@ impl Engine {
         let trust = self.look_at_date().await?;
         let mut worked = 0;
         for (slot, epoch) in round {
-            shared.agenda.begin(slot, epoch);
-            match self.work_off_slot(slot, now_ms, trust).await {
+            match self.work_off_slot((slot, epoch), now_ms, trust).await {
                 Ok(rows) => worked += rows,
-                // That node's to work off, whoever it is.
+                // Another node's to work off.
                 Err(StoreError::Fenced) => {}
-                Err(error) => {
-                    shared.agenda.note(slot, now_ms.saturating_add(AGAIN_MS));
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
         Ok(worked)
     }
 
+    /// What was noted and then what was left behind; of either at most so many
+    /// pages, and the rest in the next round.
     async fn work_off_slot(
         &self,
-        slot: Slot,
+        (slot, epoch): (Slot, u64),
         now_ms: u64,
         trust: Trust,
     ) -> Result<u64, StoreError> {
-        let shared = self.shared();
-        let mut range = KeyRange::agenda(shared.ownership.region(), slot);
-        let mut worked = 0;
-        loop {
-            let rows = shared.store.range(range.clone(), PAGE).await?;
-            let places = rows.iter().filter_map(|(key, value)| {
-                let place = AgendaKey::of(key)?;
-                Some((key, place, value))
-            });
-            let (mut due, mut next) = (Vec::new(), None);
-            for (key, place, value) in places {
-                if place.due_ms > now_ms {
-                    next = Some(place.due_ms);
-                    break;
-                }
-                due.push((key.clone(), self.begin_row(slot, place, value, trust)));
-            }
-            let (mut off, mut done) = (Vec::new(), 0);
-            for (key, row) in due {
-                match row.done().await {
-                    Worked::Off(more) => {
-                        off.push(key);
-                        off.extend(more);
-                        done += 1;
-                    }
-                    Worked::InHand => {}
-                    Worked::Later { ms } => {
-                        shared.agenda.note(slot, now_ms.saturating_add(ms));
+        let agenda = &self.shared().agenda;
+        let (mut worked, mut full) = (0, 0);
+        for _ in 0..2 {
+            let Some(mut from) = agenda.begin(slot, epoch, now_ms) else {
+                break;
+            };
+            let mut reading = Reading {
+                agenda,
+                slot,
+                again_ms: Some(now_ms.saturating_add(AGAIN_MS)),
+            };
+            for _ in 0..PAGES_AT_ONCE {
+                let page = self
+                    .work_off_page((slot, epoch), from, now_ms, trust)
+                    .await?;
+                worked += page.worked;
+                full += page.full;
+                match page.reached {
+                    Reached::More(next) => from = next,
+                    Reached::End { next_ms } => {
+                        from.due_ms = next_ms.unwrap_or(u64::MAX);
+                        break;
                     }
                 }
             }
-            self.drop_rows(Some(slot), &off).await?;
-            worked += done;
-            if let Some(due_ms) = next {
-                shared.agenda.note(slot, due_ms);
-                return Ok(worked);
-            }
-            match rows.last() {
-                Some((last, _)) if rows.len() == PAGE => range = range.after(last),
-                Some(_) | None => return Ok(worked),
+            reading.again_ms = None;
+            if from.due_ms > now_ms {
+                agenda.note(slot, from.due_ms);
+            } else {
+                agenda.go_on(slot, from);
+                break;
             }
         }
+        match full {
+            0 => agenda.has_room(slot),
+            _ => agenda.is_full(slot, now_ms),
+        }
+        Ok(worked)
+    }
+
+    /// Begins everything of a page that is due, and waits for what ends here.
+    async fn work_off_page(
+        &self,
+        (slot, epoch): (Slot, u64),
+        from: AgendaKey,
+        now_ms: u64,
+        trust: Trust,
+    ) -> Result<Page, StoreError> {
+        let shared = self.shared();
+        let region = shared.ownership.region();
+        let mut range = KeyRange::agenda(region, slot);
+        range.start = from.key(region, slot);
+        let rows = shared.store.range(range, PAGE).await?;
+        let places = rows.iter().filter_map(|(key, value)| {
+            let place = AgendaKey::of(key)?;
+            Some((key, place, value))
+        });
+        let (mut due, mut last) = (Vec::new(), None);
+        let mut reached = Reached::End { next_ms: None };
+        for (key, place, value) in places {
+            last = Some(place);
+            if place.due_ms > now_ms {
+                reached = Reached::End {
+                    next_ms: Some(place.due_ms),
+                };
+                break;
+            }
+            let begun = self.begin_row((slot, epoch), place, value, trust);
+            due.push((key.clone(), begun));
+        }
+        if let Some(last) = last.filter(|last| last.due_ms <= now_ms && rows.len() == PAGE) {
+            reached = Reached::More(AgendaKey {
+                number: last.number.saturating_add(1),
+                ..last
+            });
+        }
+        let (mut off, mut page) = (
+            Vec::new(),
+            Page {
+                worked: 0,
+                full: 0,
+                reached,
+            },
+        );
+        for (key, row) in due {
+            match row.done().await {
+                Worked::Off(more) => {
+                    off.push(key);
+                    off.extend(more);
+                    page.worked += 1;
+                }
+                Worked::InHand => {}
+                Worked::Full => page.full += 1,
+                Worked::Later { ms } => shared.agenda.leave(slot, now_ms.saturating_add(ms)),
+            }
+        }
+        self.drop_rows(Some(slot), &off).await?;
+        Ok(page)
     }
 
     /// Begins what a row says. What throws something away waits until the date is
     /// believed; what leaves does not.
-    fn begin_row(&self, slot: Slot, place: AgendaKey, value: &Bytes, trust: Trust) -> Begun {
-        let again = Begun::Known(Worked::Later { ms: AGAIN_MS });
+    fn begin_row(
+        &self,
+        (slot, epoch): (Slot, u64),
+        place: AgendaKey,
+        value: &Bytes,
+        trust: Trust,
+    ) -> Begun {
+        let later = |ms| Begun::Known(Worked::Later { ms });
         match Due::of(place.what) {
             // A newer program's.
-            None => again,
+            None => later(NEWER_MS),
             Some(Due::Delivery) => {
-                let taken = self.begin_delivery(slot, place, value, trust);
+                let taken = self.begin_delivery((slot, epoch), place, value.clone(), trust);
                 Begun::Known(match taken {
                     Taken::InHand => Worked::InHand,
-                    Taken::Full => Worked::Later { ms: TICK_MS },
-                    Taken::Unknown => Worked::Later { ms: AGAIN_MS },
+                    Taken::Full => Worked::Full,
+                    Taken::Newer => Worked::Later { ms: NEWER_MS },
                 })
             }
-            Some(_) if trust != Trust::Believed => again,
+            Some(_) if trust != Trust::Believed => later(HELD_MS),
             Some(Due::Discard) => Begun::Known(Worked::Off(self.discarded(slot, place))),
             Some(what @ (Due::Claim | Due::Abandoned | Due::Guesses)) => {
                 self.begin_with_person(place, what)
@@ -284,42 +299,5 @@ impl Begun {
             )
             | Err(_) => Worked::Later { ms: AGAIN_MS },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slot_is_read_when_it_is_due_or_was_owned_under_another_epoch() {
-        let agenda = Agenda::new();
-        let slot = Slot::new(7).unwrap();
-        assert!(agenda.is_due(slot, 1, 0));
-        agenda.begin(slot, 1);
-        assert!(!agenda.is_due(slot, 1, u64::MAX - 1));
-        agenda.note(slot, 50);
-        agenda.note(slot, 90);
-        assert!(!agenda.is_due(slot, 1, 49) && agenda.is_due(slot, 1, 50));
-        assert!(agenda.is_due(slot, 2, 0));
-        let other = Slot::new(8).unwrap();
-        agenda.begin(other, 1);
-        assert!(!agenda.is_due(other, 1, 1_000));
-    }
-
-    #[test]
-    fn slots_that_are_always_due_keep_no_other_waiting() {
-        let agenda = Agenda::new();
-        let due = |numbers: &[u16]| {
-            let slots = numbers.iter().map(|number| Slot::new(*number).unwrap());
-            slots.map(|slot| (slot, 1)).collect::<Vec<_>>()
-        };
-        let all = [0, 3, 5, 4_000, 4_095];
-        assert_eq!(agenda.round(due(&all), 2), due(&[0, 3]));
-        assert_eq!(agenda.round(due(&all), 2), due(&[5, 4_000]));
-        assert_eq!(agenda.round(due(&all), 2), due(&[4_095, 0]));
-        assert_eq!(agenda.round(due(&[0]), 2), due(&[0]));
-        assert_eq!(agenda.round(due(&[]), 2), due(&[]));
-        assert_eq!(agenda.round(due(&all), 9), due(&[3, 5, 4_000, 4_095, 0]));
     }
 }

@@ -14,10 +14,11 @@ const DESTINATIONS_MAX: usize = 1_024;
 #[derive(Default)]
 pub(crate) struct Breakers(Mutex<BTreeMap<String, Breaker>>);
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Breaker {
     failures: u32,
-    /// By the monotonic clock.
+    /// By the monotonic clock, as all of them.
+    failing_since_ms: u64,
     open_until_ms: u64,
 }
 
@@ -27,7 +28,10 @@ pub(crate) enum Passage {
     Free,
     /// Not before so long from now.
     Open {
+        /// Until one may try.
         for_ms: u64,
+        /// How long its destination has not answered by now.
+        failing_ms: u64,
     },
 }
 
@@ -47,7 +51,10 @@ impl Breakers {
                 breaker.open_until_ms = now_ms.saturating_add(try_ms);
                 Passage::Free
             }
-            for_ms => Passage::Open { for_ms },
+            for_ms => Passage::Open {
+                for_ms,
+                failing_ms: now_ms.saturating_sub(breaker.failing_since_ms),
+            },
         }
     }
 
@@ -61,7 +68,11 @@ impl Breakers {
         if all.len() >= DESTINATIONS_MAX && !all.contains_key(destination) {
             return;
         }
-        let breaker = all.entry(destination.to_owned()).or_default();
+        let breaker = all.entry(destination.to_owned()).or_insert(Breaker {
+            failures: 0,
+            failing_since_ms: now_ms,
+            open_until_ms: 0,
+        });
         breaker.failures = breaker.failures.saturating_add(1);
         if breaker.failures >= FAILURES_MAX {
             breaker.open_until_ms = now_ms.saturating_add(OPEN_MS);
@@ -87,17 +98,21 @@ mod tests {
             assert_eq!(pass(now_ms), Passage::Free);
             breakers.failed("mail", now_ms);
         }
-        assert_eq!(pass(5), Passage::Open { for_ms: 29_999 });
+        let open = |for_ms, failing_ms| Passage::Open { for_ms, failing_ms };
+        assert_eq!(pass(5), open(29_999, 5));
         assert_eq!(breakers.pass("sms", 5, TRY_MS), Passage::Free);
         assert_eq!(pass(30_004), Passage::Free);
-        assert_eq!(pass(30_005), Passage::Open { for_ms: 9_999 });
+        assert_eq!(pass(30_005), open(9_999, 30_005));
         // That one never came back: another tries.
         assert_eq!(pass(40_004), Passage::Free);
         breakers.failed("mail", 40_005);
-        assert_eq!(pass(40_006), Passage::Open { for_ms: 29_999 });
+        assert_eq!(pass(40_006), open(29_999, 40_006));
         assert_eq!(pass(70_005), Passage::Free);
         breakers.answered("mail");
         assert_eq!(pass(70_006), Passage::Free);
+        // What it did before is forgotten.
+        (0..5).for_each(|_| breakers.failed("mail", 70_006));
+        assert_eq!(pass(70_007), open(29_999, 1));
     }
 
     #[test]

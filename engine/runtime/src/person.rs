@@ -1,8 +1,8 @@
 //! One ractor actor per hot person.
 
 mod commit;
-mod load;
-mod parts;
+pub(crate) mod load;
+pub(crate) mod parts;
 mod state;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is read of a person for an operator or to be delivered: through the
+//! What is read of a person for an operator: through the
 //! person's actor, so that it is what the account stands on, and opened with their
 //! key. And what is to leave, on the same way.
 

@@ -12,7 +12,11 @@ use crate::ports::{Letter, Sent};
 pub(super) const TRY_MS: u64 = 10_000;
 /// How long the first pause is at most; each is twice as long as the one before.
 const PAUSE_MS: u64 = 2_000;
-const PAUSE_MAX_MS: u64 = 60 * 60 * 1000;
+pub(super) const PAUSE_MAX_MS: u64 = 60 * 60 * 1000;
+
+/// How long what waits for a destination that fails is left alone at most: of
+/// 100,000 messages then some 75 a second are looked at.
+const FAILING_MAX_MS: u64 = 30 * 60 * 1000;
 
 /// What one try came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,17 @@ impl Engine {
 pub(super) fn back_off_ms(tries: u16, seed: [u8; 32]) -> u64 {
     let doubled = 1u64.checked_shl(u32::from(tries)).unwrap_or(u64::MAX);
     let pause_ms = PAUSE_MS.saturating_mul(doubled).min(PAUSE_MAX_MS);
+    spread_ms(pause_ms, seed)
+}
+
+/// How long to wait for a destination that has not answered for so long: as long
+/// again, at least and at most as above. So what waits for it is looked at ever less
+/// often, and however much that is, of none of it is anything remembered.
+pub(super) fn behind_breaker_ms(failing_ms: u64, seed: [u8; 32]) -> u64 {
+    spread_ms(failing_ms.clamp(PAUSE_MS, FAILING_MAX_MS), seed)
+}
+
+fn spread_ms(pause_ms: u64, seed: [u8; 32]) -> u64 {
     let [a, b, c, d, ..] = seed;
     let drawn = u64::from(u32::from_le_bytes([a, b, c, d]));
     pause_ms / 2 + drawn % (pause_ms / 2 + 1)
@@ -74,5 +89,23 @@ mod tests {
             }
         }
         assert_ne!(pauses(1), pauses(2));
+    }
+
+    #[test]
+    fn what_waits_for_a_destination_waits_as_long_again_as_that_has_failed() {
+        let pauses = |fill| {
+            let failing = [0, 5_000, 600_000, u64::MAX];
+            failing.map(|failing_ms| behind_breaker_ms(failing_ms, [fill; 32]))
+        };
+        assert_eq!(pauses(0), [1_000, 2_500, 300_000, 900_000]);
+        let most = [2_000, 5_000, 600_000, 1_800_000];
+        for fill in 1..=u8::MAX {
+            assert!(
+                pauses(fill)
+                    .iter()
+                    .zip(most)
+                    .all(|(pause, most)| *pause <= most)
+            );
+        }
     }
 }

@@ -111,6 +111,8 @@ pub(crate) enum Mood {
     Unavailable,
     /// It is read as ever, and takes no commit.
     Unwritable,
+    /// No row of it can be read by its key.
+    Unreadable,
     /// The next commit happens, and nobody is told.
     UnknownHappened,
     /// The next commit does not happen, and nobody is told.
@@ -205,7 +207,9 @@ impl Store for FaultyStore {
         let number = self.reads.fetch_add(1, Ordering::SeqCst);
         let mut allowed = self.reads_allowed.subscribe();
         let found = match *self.mood.lock().unwrap() {
-            Mood::Unavailable => Box::pin(async { Err(StoreError::Unavailable) }),
+            Mood::Unavailable | Mood::Unreadable => {
+                Box::pin(async { Err(StoreError::Unavailable) })
+            }
             _ => self.inner.get(key),
         };
         Box::pin(async move {
@@ -237,7 +241,7 @@ impl Store for FaultyStore {
             std::mem::replace(&mut *mood, next)
         };
         match mood {
-            Mood::Well => self.inner.commit(commit),
+            Mood::Well | Mood::Unreadable => self.inner.commit(commit),
             Mood::Unavailable | Mood::Unwritable => {
                 Box::pin(async { Err(StoreError::Unavailable) })
             }
