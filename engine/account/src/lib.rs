@@ -13,6 +13,8 @@ extern crate alloc;
 #[cfg(any(test, tidegate_planted))]
 extern crate std;
 
+pub mod assurance;
+pub mod continuation;
 pub mod credential;
 #[cfg(tidegate_planted)]
 pub mod planted;
