@@ -33,6 +33,7 @@ mod event;
 mod guess;
 mod id;
 mod identifier;
+mod message;
 mod outbox;
 mod outcome;
 mod part;
@@ -65,6 +66,10 @@ pub use erasure::{ERASURE_BYTES, Erasure};
 pub use event::{EndReason, Event, EventKind, decode_event, encode_event};
 pub use id::{DeviceId, SessionId, TenantId, UserId};
 pub use identifier::{Identifier, IdentifierFault, IdentifierKind, NORMALISER_VERSION};
+pub use message::{
+    ADDRESS_MAX_BYTES, LANGUAGE_MAX_BYTES, Message, MessageFault, Template, VALUE_MAX_BYTES, Value,
+    ValueKind,
+};
 pub use outbox::{
     BODY_MAX_BYTES, DESTINATION_MAX_BYTES, Outgoing, OutgoingFault, OutgoingKind, outgoing_id,
 };

@@ -31,6 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-storage-api",
         ],
     ),
+    (
+        "tidegate-delivery",
+        &["tidegate-account", "tidegate-runtime"],
+    ),
     ("tidegate-libfdb", &[]),
     (
         "tidegate-storage-foundationdb",
@@ -95,6 +99,9 @@ const HEAVY: &[(&str, &[&str])] = &[
     ),
     ("fjall", &["tidegate-storage-fjall"]),
     ("foundationdb", &["tidegate-storage-foundationdb"]),
+    ("lettre", &["tidegate-delivery"]),
+    ("minijinja", &["tidegate-delivery"]),
+    ("fluent-bundle", &["tidegate-delivery"]),
 ];
 
 /// Catch-alls that may stand: each is one name that is handed on whole to a
