@@ -1,9 +1,8 @@
-//! What an account proves itself with: each credential is a module of its own.
+//! What people prove themselves with: passkeys, one-time codes and links, TOTP,
+//! recovery codes. Each is a pure rule with its stored form beside it.
 
-pub mod passkey;
-//! What an account proves itself with: one-time codes and links, TOTP, recovery
-//! codes. Each is a pure rule with its stored form beside it.
 pub mod code;
+pub mod passkey;
 pub mod recovery;
 pub mod totp;
 mod typed;

@@ -107,7 +107,6 @@ fn every_vector_has_its_verdict() {
         ("none-es256-long-credential-id", [None, None]),
         ("packed-es256", [Some(unsupported); 2]),
         ("packed-es384", [Some(algorithm); 2]),
-        ("packed-es512", [Some(algorithm); 2]),
         ("packed-rs256", [Some(unsupported); 2]),
         ("packed-eddsa", [Some(unsupported); 2]),
         ("packed-ed448", [Some(algorithm); 2]),

@@ -28,6 +28,9 @@ pub(crate) struct Vector {
 
 pub(crate) fn vectors() -> Vec<Vector> {
     let rows = VECTORS.lines().filter(|line| !line.starts_with('#'));
+    // Its challenge has 128 bytes, and ours have 32: it is none of ours before its
+    // algorithm is looked at, which `packed-es384` shows.
+    let rows = rows.filter(|line| !line.starts_with("packed-es512\t"));
     rows.map(|line| {
         let mut columns = line.split('\t');
         let name = columns.next().unwrap().to_owned();
