@@ -81,7 +81,7 @@ pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };
 pub use policy::{
-    GuessPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
+    GuessPolicy, NoticePolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
 };
 pub use refresh::refresh_secret;
 pub use reply::{Grant, Judged, Refusal, SessionInfo, Verification};

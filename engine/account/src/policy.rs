@@ -1,5 +1,7 @@
 //! What a tenant decides: costs, lifetimes, bounds and which names it takes.
 
+use alloc::string::String;
+
 use crate::identifier::Identifier;
 
 /// The rules under which an account decides.
@@ -25,6 +27,21 @@ pub struct Policy {
     pub grace_ms: u64,
     /// Which user names are taken when they are new.
     pub usernames: UsernamePolicy,
+    /// Whether people are told of what changed about their account.
+    pub notices: NoticePolicy,
+}
+
+/// Whether people are told of what changed about their account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NoticePolicy {
+    /// Nothing carries messages to them.
+    #[default]
+    None,
+    /// By mail, in the name of this application.
+    Mail {
+        /// What people know the application by.
+        app: String,
+    },
 }
 
 /// Which user names a tenant takes when they are new. An account that has
@@ -160,6 +177,7 @@ impl Default for Policy {
             claim_ms: 3 * DAY_MS,
             grace_ms: 5 * MINUTE_MS,
             usernames: UsernamePolicy::default(),
+            notices: NoticePolicy::default(),
         }
     }
 }

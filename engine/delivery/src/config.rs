@@ -48,7 +48,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct MailConfig {
     /// `smtps://user@host`, `smtp+starttls://user@host:587`, `smtp://127.0.0.1:25`, or
-    /// `folder` to write each mail into a file.
+    /// `folder` to write each mail into a file. May be written as `smtp` too.
+    #[serde(alias = "smtp")]
     pub to: Destination,
     /// Whom it is from: `Name <a@example.com>`.
     pub from: Mailbox,

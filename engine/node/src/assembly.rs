@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tidegate_cluster::{Identity, Lease};
-use tidegate_runtime::ports::{Clock, NoDelivery};
+use tidegate_delivery::Courier;
+use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{DegradedStates, Engine, HashingPool, OsEntropy, Ownership, Parts};
 use tidegate_storage_fjall::{Absent, FjallStore, Options};
 use tokio::runtime::Runtime;
@@ -91,6 +92,7 @@ pub(crate) fn assemble(
     let peppers = Arc::clone(&deployment.peppers);
     let cpu = HashingPool::start(config.hashing(), peppers, Arc::clone(clock))
         .map_err(system("the hashing threads"))?;
+    let courier = Courier::new(&config.delivery, folder.root(), Arc::clone(clock))?;
     let border = deployment.border.as_ref();
     let parts = Parts {
         store,
@@ -105,7 +107,7 @@ pub(crate) fn assemble(
         clock: Arc::clone(clock),
         entropy: Arc::new(OsEntropy),
         cpu: Arc::new(cpu),
-        delivery: Arc::new(NoDelivery),
+        delivery: Arc::new(courier),
     };
     let engine = Engine::start(parts, runtime.handle().clone());
     Ok(Operator::new(

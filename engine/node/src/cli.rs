@@ -114,6 +114,8 @@ enum Command {
     Restored(restoring::RestoredArgs),
     /// Show the newest administrative acts on the deployment, or on a person.
     Audit(operator::AuditArgs),
+    /// List messages that could not be delivered, without what they say.
+    Outbox(operator::OutboxArgs),
     /// Look for what is wrong with a node's folder and machine, and say how to
     /// mend it. Exit status 1 when something is.
     Doctor(doctor::DoctorArgs),
@@ -164,6 +166,7 @@ pub fn run() -> ExitCode {
         Command::Restore(args) => restoring::restore(&args),
         Command::Restored(args) => restoring::restored(&args),
         Command::Audit(args) => operator::audit(&args),
+        Command::Outbox(args) => operator::outbox(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completion(args) => shell::completion(&args, &Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),

@@ -17,7 +17,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tidegate_account::{GuessPolicy, PasswordPolicy, Policy, SessionPolicy};
+use tidegate_account::{GuessPolicy, NoticePolicy, PasswordPolicy, Policy, SessionPolicy};
 use tidegate_runtime::{HashingOptions, Limits, Retention};
 
 use crate::deployment::TenantPolicy;
@@ -54,6 +54,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Where backups may be made.
     pub backups: BackupsConfig,
+    /// Mail, text messages and calls to other systems.
+    pub delivery: tidegate_delivery::Config,
     /// Named limits.
     pub limits: LimitsConfig,
 }
@@ -241,7 +243,7 @@ pub enum ConfigError {
         /// The file, and the line where the key stands in it.
         place: String,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         expected: String,
     },
@@ -264,17 +266,12 @@ pub(crate) fn plainly(error: &toml::de::Error) -> String {
     text
 }
 
-fn out_of_range(
-    path: &Path,
-    text: Option<&str>,
-    key: &'static str,
-    expected: String,
-) -> ConfigError {
+fn out_of_range(path: &Path, text: Option<&str>, key: &str, expected: String) -> ConfigError {
     let place = path.display().to_string();
     let line = text.and_then(|text| line_of(text, key));
     ConfigError::Value {
         place: line.map_or(place.clone(), |line| format!("{place}:{line}")),
-        key,
+        key: key.to_owned(),
         expected,
     }
 }
@@ -298,7 +295,7 @@ impl Config {
         })?;
         match config.fault() {
             None => Ok(config),
-            Some((key, expected)) => Err(out_of_range(path, Some(&text), key, expected)),
+            Some((key, expected)) => Err(out_of_range(path, Some(&text), &key, expected)),
         }
     }
 
@@ -307,7 +304,7 @@ impl Config {
     pub(crate) fn valid(self, path: &Path) -> Result<Config, ConfigError> {
         match self.fault() {
             None => Ok(self),
-            Some((key, expected)) => Err(out_of_range(path, None, key, expected)),
+            Some((key, expected)) => Err(out_of_range(path, None, &key, expected)),
         }
     }
 
@@ -330,9 +327,12 @@ impl Config {
     }
 
     /// The first key that cannot be what it is, and what it must be.
-    pub(crate) fn fault(&self) -> Option<(&'static str, String)> {
+    pub(crate) fn fault(&self) -> Option<(String, String)> {
         if let Some(range) = ranges::broken(self) {
-            return Some((range.key, range.expected()));
+            return Some((range.key.to_owned(), range.expected()));
+        }
+        if let Err(fault) = self.delivery.check() {
+            return Some((fault.key, fault.expected));
         }
         let (sessions, guessing) = (&self.sessions, &self.guessing);
         let relations = [
@@ -373,7 +373,7 @@ impl Config {
             ),
         ];
         let broken = relations.into_iter().find(|(held, _, _)| !held);
-        broken.map(|(_, key, expected)| (key, expected.to_owned()))
+        broken.map(|(_, key, expected)| (key.to_owned(), expected.to_owned()))
     }
 
     /// The rules that accounts follow, with new password hashes under this
@@ -403,6 +403,12 @@ impl Config {
             sign_ups: self.sign_ups.policy(),
             crowd: self.crowd.policy(),
             claim_ms: self.retention.claims_ms,
+            notices: match &self.delivery.mail {
+                None => NoticePolicy::None,
+                Some(mail) => NoticePolicy::Mail {
+                    app: mail.from.shown_name(),
+                },
+            },
             grace_ms: self.degraded.grace_ms,
             ..Policy::default()
         }

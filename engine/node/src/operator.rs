@@ -8,6 +8,7 @@ mod certificate;
 mod cluster;
 mod gateway;
 mod order;
+mod outbox;
 mod places;
 mod rotation;
 mod tenant;
@@ -147,6 +148,7 @@ impl Operator {
             Order::Backup { rows, keys } => self.backup(by, rows, keys).await,
             Order::Audit { limit } => self.audits(limit).await,
             Order::PersonAudit { user, limit } => self.person_audits(by, &user, limit).await,
+            Order::Outbox { limit } => self.outbox(limit).await,
             Order::Status => self.status().await,
             Order::UpgradeStatus => self.upgrade_status().await,
             Order::UpgradeFinish => self.upgrade_finish(by).await,

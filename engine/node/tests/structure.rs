@@ -62,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-account",
             "tidegate-client",
             "tidegate-cluster",
+            "tidegate-delivery",
             "tidegate-runtime",
             "tidegate-storage-api",
             "tidegate-storage-fjall",

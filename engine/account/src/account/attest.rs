@@ -20,6 +20,7 @@ use crate::command::{
 use crate::device::Lane;
 use crate::event::{EndReason, EventKind};
 use crate::guess::Admission;
+use crate::message::Template;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::{Guesses, Hold, PasswordRow};
 use crate::reply::{Refusal, Verification};
@@ -283,6 +284,7 @@ impl Account {
         });
         step.event(EventKind::PasswordReplaced);
         person.hold(identifier, by, Verification::TakenOver, step);
+        self.notify(Template::PasswordChanged, identifier, step);
         Reply::Identifier(IdentifierReply::Verified(Verification::TakenOver))
     }
 }

@@ -13,6 +13,13 @@ const RULE: &str = "`Name <a@example.com>` or `a@example.com`, in ASCII behind t
 pub struct Mailbox(lettre::message::Mailbox);
 
 impl Mailbox {
+    /// What people know the sender by: its name, or the domain of its address.
+    #[must_use]
+    pub fn shown_name(&self) -> String {
+        let domain = || self.0.email.domain().to_owned();
+        self.0.name.clone().unwrap_or_else(domain)
+    }
+
     pub(crate) fn get(&self) -> &lettre::message::Mailbox {
         &self.0
     }

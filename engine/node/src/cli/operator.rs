@@ -147,6 +147,19 @@ pub(super) struct AuditArgs {
     at: At,
 }
 
+#[derive(Args)]
+pub(super) struct OutboxArgs {
+    /// Show those that were given up; without it too, as nothing else is listed.
+    #[arg(long)]
+    undelivered: bool,
+    /// How many messages.
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=ROWS_MAX as u64))]
+    limit: usize,
+    #[command(flatten)]
+    at: At,
+}
+
 pub(super) fn tenant(command: &TenantCommand) -> anyhow::Result<u8> {
     match command {
         TenantCommand::Add(args) => args.at.order(&Order::TenantAdd {
@@ -308,6 +321,11 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
         rows: absolute(&args.rows)?,
         keys: absolute(&args.keys)?,
     })
+}
+
+pub(super) fn outbox(args: &OutboxArgs) -> anyhow::Result<u8> {
+    let limit = args.limit;
+    args.at.order(&Order::Outbox { limit })
 }
 
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {

@@ -36,6 +36,8 @@ pub(crate) enum Order {
     Audit { limit: usize },
     /// The newest administrative acts on a person.
     PersonAudit { user: String, limit: usize },
+    /// What could not be delivered to people of this node's slots.
+    Outbox { limit: usize },
     /// How the nodes stand and who owns what.
     Status,
     /// Which version is written, and which every node reads.
@@ -64,7 +66,7 @@ pub(super) enum Alone {
 impl Order {
     pub(super) fn alone(&self) -> Alone {
         match self {
-            Order::Status => Alone::Nothing,
+            Order::Status | Order::Outbox { .. } => Alone::Nothing,
             Order::Backup { .. } => Alone::Copying,
             Order::KeysRotate { .. } => Alone::RowsAndCopying,
             Order::TenantAdd { .. }

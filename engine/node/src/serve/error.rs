@@ -52,6 +52,9 @@ pub enum ServeError {
     /// The node's own journal cannot be read.
     #[error("the journal cannot be read: {0}")]
     Journal(StoreError),
+    /// What carries messages out cannot be made of the configuration.
+    #[error(transparent)]
+    Courier(#[from] tidegate_delivery::CourierFault),
     /// No gateway could go where it listens.
     #[error("set cluster.address in config.toml: gateways cannot be sent to {0}")]
     Nowhere(SocketAddr),
