@@ -186,6 +186,12 @@ impl Reply {
         }
     }
 
+    /// Whether it is kept for a repeat of its request.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.outcome().is_some()
+    }
+
     /// What is kept of it for a repeat.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         match self {
