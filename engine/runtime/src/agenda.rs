@@ -7,8 +7,7 @@
 //! sweeper finds what is over, as it did before. What must leave is handed to the
 //! outbox.
 
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod slots;
 
 use bytes::Bytes;
 use tidegate_account::{AgendaRow, Due, UserId};
@@ -17,38 +16,17 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Responder};
 use crate::date::Trust;
-use crate::engine::{Engine, WeakEngine};
+use crate::job::What;
 use crate::outbox::Taken;
-use crate::person::What;
-
-/// The version of the formats from which on rows are written: nodes of older
-/// programs do not move them.
-pub(crate) const AGENDA_SINCE: u16 = 3;
-/// What a row holds: its version.
-pub(crate) const ROW: &[u8] = &[1];
+use crate::people::{People, WeakPeople};
+use crate::sweeping::drop_rows;
+pub(crate) use slots::{AGAIN_MS, AGENDA_SINCE, Agenda, ROW};
 
 const TICK_MS: u64 = 1_000;
 /// Slots whose agenda is read between two ticks.
 const SLOTS_AT_ONCE: usize = 64;
 /// Rows read at once, and people who work at once for it.
 const PAGE: usize = 64;
-/// After so long what could not be worked off is tried again.
-pub(crate) const AGAIN_MS: u64 = 60_000;
-
-/// When each slot's agenda is to be read next.
-pub(crate) struct Agenda {
-    slots: Mutex<Box<[Next]>>,
-    /// Where the next round begins: behind the last one, so that no slot waits
-    /// for others that are due again and again.
-    begins_at: AtomicU16,
-}
-
-#[derive(Clone, Copy)]
-struct Next {
-    /// Under which epoch that is known.
-    epoch: u64,
-    due_ms: u64,
-}
 
 /// What became of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,110 +39,58 @@ enum Worked {
     Later { ms: u64 },
 }
 
-impl Agenda {
-    pub(crate) fn new() -> Agenda {
-        let unknown = Next {
-            epoch: 0,
-            due_ms: 0,
-        };
-        Agenda {
-            slots: Mutex::new(vec![unknown; usize::from(SLOTS)].into_boxed_slice()),
-            begins_at: AtomicU16::new(0),
-        }
-    }
-
-    /// Of what is due, in the order of slots, so many that the last round did not
-    /// come to.
-    fn round(&self, mut due: Vec<(Slot, u64)>, most: usize) -> Vec<(Slot, u64)> {
-        let from = self.begins_at.load(Ordering::Relaxed);
-        let first = due.partition_point(|(slot, _)| slot.number() < from);
-        due.rotate_left(first);
-        due.truncate(most);
-        if let Some((last, _)) = due.last() {
-            self.begins_at.store(last.number() + 1, Ordering::Relaxed);
-        }
-        due
-    }
-
-    /// A row is durable that is due then.
-    pub(crate) fn note(&self, slot: Slot, due_ms: u64) {
-        if let Some(next) = self.slots().get_mut(usize::from(slot.number())) {
-            next.due_ms = next.due_ms.min(due_ms);
-        }
-    }
-
-    /// Whether a slot's agenda must be read now. Of one that was owned under
-    /// another epoch nothing is known.
-    fn is_due(&self, slot: Slot, epoch: u64, now_ms: u64) -> bool {
-        let next = self.slots().get(usize::from(slot.number())).copied();
-        next.is_some_and(|next| next.epoch != epoch || next.due_ms <= now_ms)
-    }
-
-    /// It is about to be read: whatever is noted from now on comes in addition to
-    /// what is found.
-    fn begin(&self, slot: Slot, epoch: u64) {
-        if let Some(next) = self.slots().get_mut(usize::from(slot.number())) {
-            *next = Next {
-                epoch,
-                due_ms: u64::MAX,
-            };
-        }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, Box<[Next]>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Works off what is due for as long as the engine lives.
-pub(crate) async fn work(engine: WeakEngine) {
+pub(crate) async fn work(people: WeakPeople) {
     loop {
-        engine.clock.sleep(TICK_MS).await;
-        let Some(engine) = engine.upgrade() else {
+        people.clock.sleep(TICK_MS).await;
+        let Some(people) = people.upgrade() else {
             return;
         };
-        if engine.shared().is_cut_off() {
+        if people.shared().placement.is_cut_off() {
             continue;
         }
-        if let Err(error) = engine.work_off_some(SLOTS_AT_ONCE).await {
+        if let Err(error) = people.work_off_some(SLOTS_AT_ONCE).await {
             tracing::warn!(event = "agenda.failed", %error);
         }
     }
 }
 
-impl Engine {
+impl People {
     /// Works off everything that is due in this node's slots, and begins what must
     /// leave; for a day after the date jumped, only that. How many rows were worked
     /// off.
     ///
     /// # Errors
     /// As the store; what was worked off before stays so.
-    pub async fn work_off(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn work_off(&self) -> Result<u64, StoreError> {
         self.work_off_some(usize::from(SLOTS)).await
     }
 
     async fn work_off_some(&self, slots: usize) -> Result<u64, StoreError> {
         let shared = self.shared();
-        let now_ms = shared.clock.unix_ms();
+        let now_ms = shared.ports.clock.unix_ms();
         let owned = Slot::all().filter_map(|slot| {
-            let epoch = shared.ownership.epoch_of_slot(slot)?;
-            let due = shared.agenda.is_due(slot, epoch, now_ms);
+            let epoch = shared.placement.ownership.epoch_of_slot(slot)?;
+            let due = shared.upkeep.agenda.is_due(slot, epoch, now_ms);
             due.then_some((slot, epoch))
         });
-        let round = shared.agenda.round(owned.collect(), slots);
+        let round = shared.upkeep.agenda.round(owned.collect(), slots);
         if round.is_empty() {
             return Ok(0);
         }
-        let trust = self.look_at_date().await?;
+        let trust = shared.upkeep.date.look(&shared.ports).await?;
         let mut worked = 0;
         for (slot, epoch) in round {
-            shared.agenda.begin(slot, epoch);
+            shared.upkeep.agenda.begin(slot, epoch);
             match self.work_off_slot(slot, now_ms, trust).await {
                 Ok(rows) => worked += rows,
                 // That node's to work off, whoever it is.
                 Err(StoreError::Fenced) => {}
                 Err(error) => {
-                    shared.agenda.note(slot, now_ms.saturating_add(AGAIN_MS));
+                    shared
+                        .upkeep
+                        .agenda
+                        .note(slot, now_ms.saturating_add(AGAIN_MS));
                     return Err(error);
                 }
             }
@@ -179,10 +105,10 @@ impl Engine {
         trust: Trust,
     ) -> Result<u64, StoreError> {
         let shared = self.shared();
-        let mut range = KeyRange::agenda(shared.ownership.region(), slot);
+        let mut range = KeyRange::agenda(shared.placement.ownership.region(), slot);
         let mut worked = 0;
         loop {
-            let rows = shared.store.range(range.clone(), PAGE).await?;
+            let rows = shared.ports.store.range(range.clone(), PAGE).await?;
             let places = rows.iter().filter_map(|(key, value)| {
                 let place = AgendaKey::of(key)?;
                 Some((key, place, value))
@@ -205,14 +131,14 @@ impl Engine {
                     }
                     Worked::InHand => {}
                     Worked::Later { ms } => {
-                        shared.agenda.note(slot, now_ms.saturating_add(ms));
+                        shared.upkeep.agenda.note(slot, now_ms.saturating_add(ms));
                     }
                 }
             }
-            self.drop_rows(Some(slot), &off).await?;
+            drop_rows(shared, Some(slot), &off).await?;
             worked += done;
             if let Some(due_ms) = next {
-                shared.agenda.note(slot, due_ms);
+                shared.upkeep.agenda.note(slot, due_ms);
                 return Ok(worked);
             }
             match rows.last() {
@@ -284,42 +210,5 @@ impl Begun {
             )
             | Err(_) => Worked::Later { ms: AGAIN_MS },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slot_is_read_when_it_is_due_or_was_owned_under_another_epoch() {
-        let agenda = Agenda::new();
-        let slot = Slot::new(7).unwrap();
-        assert!(agenda.is_due(slot, 1, 0));
-        agenda.begin(slot, 1);
-        assert!(!agenda.is_due(slot, 1, u64::MAX - 1));
-        agenda.note(slot, 50);
-        agenda.note(slot, 90);
-        assert!(!agenda.is_due(slot, 1, 49) && agenda.is_due(slot, 1, 50));
-        assert!(agenda.is_due(slot, 2, 0));
-        let other = Slot::new(8).unwrap();
-        agenda.begin(other, 1);
-        assert!(!agenda.is_due(other, 1, 1_000));
-    }
-
-    #[test]
-    fn slots_that_are_always_due_keep_no_other_waiting() {
-        let agenda = Agenda::new();
-        let due = |numbers: &[u16]| {
-            let slots = numbers.iter().map(|number| Slot::new(*number).unwrap());
-            slots.map(|slot| (slot, 1)).collect::<Vec<_>>()
-        };
-        let all = [0, 3, 5, 4_000, 4_095];
-        assert_eq!(agenda.round(due(&all), 2), due(&[0, 3]));
-        assert_eq!(agenda.round(due(&all), 2), due(&[5, 4_000]));
-        assert_eq!(agenda.round(due(&all), 2), due(&[4_095, 0]));
-        assert_eq!(agenda.round(due(&[0]), 2), due(&[0]));
-        assert_eq!(agenda.round(due(&[]), 2), due(&[]));
-        assert_eq!(agenda.round(due(&all), 9), due(&[3, 5, 4_000, 4_095, 0]));
     }
 }

@@ -10,37 +10,27 @@
 mod in_hand;
 mod listing;
 mod sending;
-
-use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod tries;
 
 use tidegate_account::{Due, Outgoing, Part};
 use tidegate_storage_api::{AgendaKey, Commit, Key as RowKey, Slot, StoreError};
 
 pub use listing::{Undelivered, UndeliveredReason};
+pub(crate) use tries::{Outbox, row};
 
 use crate::agenda::AGAIN_MS;
-use crate::breakers::{Breakers, Passage};
+use crate::breakers::Passage;
 use crate::date::Trust;
-use crate::engine::Engine;
-use crate::person::Wanted;
+use crate::job::Wanted;
+use crate::people::People;
 use in_hand::{InHand, part_row};
 use sending::{TRY_MS, Tried, back_off_ms};
+use tries::tries_of;
 
 /// Messages that are tried at once by a node.
 const TRIES_AT_ONCE: usize = 256;
 /// For so long what could not be delivered stays listed.
 const LISTED_MS: u64 = 30 * 86_400_000;
-
-const ROW_VERSION: u8 = 1;
-
-/// What is being delivered, and to whom nothing can be at the moment.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    /// By person and number.
-    in_hand: Mutex<BTreeSet<([u8; 16], u64)>>,
-    breakers: Breakers,
-}
 
 /// Whether a message was taken in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,25 +43,7 @@ pub(crate) enum Taken {
     Unknown,
 }
 
-/// The value of the agenda's row of a message that was tried so often.
-pub(crate) fn row(tries: u16) -> Vec<u8> {
-    [&[ROW_VERSION], &tries.to_le_bytes()[..]].concat()
-}
-
-fn tries_of(row: &[u8]) -> Option<u16> {
-    match row {
-        [ROW_VERSION, low, high] => Some(u16::from_le_bytes([*low, *high])),
-        _ => None,
-    }
-}
-
-impl Outbox {
-    fn in_hand(&self) -> MutexGuard<'_, BTreeSet<([u8; 16], u64)>> {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Engine {
+impl People {
     /// Begins to deliver a message that is due, unless that was begun before.
     pub(crate) fn begin_delivery(
         &self,
@@ -85,7 +57,7 @@ impl Engine {
         };
         let shared = self.shared();
         {
-            let mut in_hand = shared.outbox.in_hand();
+            let mut in_hand = shared.upkeep.outbox.in_hand();
             let message = (place.user, place.number);
             if in_hand.contains(&message) {
                 return Taken::InHand;
@@ -95,9 +67,9 @@ impl Engine {
             }
             in_hand.insert(message);
         }
-        let again_ms = shared.clock.unix_ms().saturating_add(AGAIN_MS);
+        let again_ms = shared.ports.clock.unix_ms().saturating_add(AGAIN_MS);
         let message = InHand {
-            engine: self.clone(),
+            people: self.clone(),
             slot,
             place,
             trust,
@@ -109,7 +81,7 @@ impl Engine {
 
     /// The rows that go with a message that is listed no longer.
     pub(crate) fn discarded(&self, slot: Slot, place: AgendaKey) -> Vec<RowKey> {
-        let region = self.shared().ownership.region();
+        let region = self.shared().placement.ownership.region();
         vec![
             part_row(region, slot, place),
             RowKey::undelivered(region, slot, &place.user, place.number),
@@ -127,17 +99,17 @@ async fn deliver(mut message: InHand, tries: u16) {
 }
 
 async fn try_once(message: &mut InHand, tries: u16) -> Result<(), StoreError> {
-    let engine = message.engine.clone();
-    let shared = engine.shared();
+    let people = message.people.clone();
+    let shared = people.shared();
     let wanted = Wanted::One(message.id());
-    let parts = engine.parts(message.user(), wanted).await;
+    let parts = people.parts(message.user(), wanted).await;
     let parts = parts.map_err(|_| StoreError::Unavailable)?;
     let Some(Part { plain, .. }) = parts.into_iter().next() else {
         // Whose it was is gone, or it left before and its row stayed.
         let commit = message.fenced()?.delete(message.row());
         return settle(message, commit, None).await;
     };
-    let now_ms = shared.clock.unix_ms();
+    let now_ms = shared.ports.clock.unix_ms();
     let Ok(outgoing) = Outgoing::decode(&plain) else {
         return give_up(message, tries, UndeliveredReason::Unreadable).await;
     };
@@ -145,14 +117,14 @@ async fn try_once(message: &mut InHand, tries: u16) -> Result<(), StoreError> {
         return give_up(message, tries, UndeliveredReason::Late).await;
     }
     let destination = outgoing.destination().to_owned();
-    let monotonic_ms = shared.clock.monotonic_ms();
-    let breakers = &shared.outbox.breakers;
+    let monotonic_ms = shared.ports.clock.monotonic_ms();
+    let breakers = &shared.upkeep.outbox.breakers;
     if let Passage::Open { for_ms } = breakers.pass(&destination, monotonic_ms, TRY_MS) {
         // Not together with all the others that wait for it.
-        let again_ms = for_ms.saturating_add(back_off_ms(0, shared.entropy.seed()));
+        let again_ms = for_ms.saturating_add(back_off_ms(0, shared.ports.entropy.seed()));
         return put_off(message, &outgoing, tries, now_ms.saturating_add(again_ms)).await;
     }
-    match engine
+    match people
         .send(message.user(), message.place.number, &outgoing)
         .await
     {
@@ -169,9 +141,9 @@ async fn try_once(message: &mut InHand, tries: u16) -> Result<(), StoreError> {
             give_up(message, tries, UndeliveredReason::Refused).await
         }
         Tried::Failed => {
-            breakers.failed(&destination, shared.clock.monotonic_ms());
-            let wait_ms = back_off_ms(tries, shared.entropy.seed());
-            let again_ms = shared.clock.unix_ms().saturating_add(wait_ms);
+            breakers.failed(&destination, shared.ports.clock.monotonic_ms());
+            let wait_ms = back_off_ms(tries, shared.ports.entropy.seed());
+            let again_ms = shared.ports.clock.unix_ms().saturating_add(wait_ms);
             put_off(message, &outgoing, tries.saturating_add(1), again_ms).await
         }
     }
@@ -185,7 +157,7 @@ async fn put_off(
     tries: u16,
     again_ms: u64,
 ) -> Result<(), StoreError> {
-    let now_ms = message.engine.shared().clock.unix_ms();
+    let now_ms = message.people.shared().ports.clock.unix_ms();
     let due_ms = match outgoing.until_ms() {
         until_ms if until_ms > now_ms => again_ms.min(until_ms),
         _ => again_ms,
@@ -194,7 +166,7 @@ async fn put_off(
         due_ms,
         ..message.place
     };
-    let region = message.engine.shared().ownership.region();
+    let region = message.people.shared().placement.ownership.region();
     let commit = message
         .fenced()?
         .delete(message.row())
@@ -208,9 +180,9 @@ async fn give_up(
     tries: u16,
     reason: UndeliveredReason,
 ) -> Result<(), StoreError> {
-    let shared = message.engine.shared();
-    let (region, slot) = (shared.ownership.region(), message.slot);
-    let now_ms = shared.clock.unix_ms();
+    let shared = message.people.shared();
+    let (region, slot) = (shared.placement.ownership.region(), message.slot);
+    let now_ms = shared.ports.clock.unix_ms();
     let due_ms = now_ms.saturating_add(LISTED_MS);
     let AgendaKey { user, number, .. } = message.place;
     let discard = AgendaKey {
@@ -234,22 +206,8 @@ async fn settle(
     commit: Commit,
     due_ms: Option<u64>,
 ) -> Result<(), StoreError> {
-    let store = std::sync::Arc::clone(&message.engine.shared().store);
+    let store = std::sync::Arc::clone(&message.people.shared().ports.store);
     store.commit(commit).await?;
     message.again_ms = due_ms;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_counts_tries_and_no_other_is_read() {
-        assert_eq!(row(0x0102), [1, 2, 1]);
-        assert_eq!(tries_of(&row(u16::MAX)), Some(u16::MAX));
-        for other in [&[][..], &[1], &[2, 0, 0], &[1, 0, 0, 0]] {
-            assert_eq!(tries_of(other), None);
-        }
-    }
 }

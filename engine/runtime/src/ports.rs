@@ -3,14 +3,34 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tidegate_account::{Completion, Outgoing, Password, PasswordHash, PasswordPolicy, UserId};
+use tidegate_storage_api::Store;
 use zeroize::Zeroizing;
 
 use crate::seal::{Key, SealFault};
 
 /// A future of a port.
 pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The world, as the engine was given it.
+pub(crate) struct Ports {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) cpu: Arc<dyn Cpu>,
+    pub(crate) delivery: Arc<dyn Delivery>,
+}
+
+impl Ports {
+    /// So many fresh random bytes, at most 32.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut random = [0; N];
+        random.copy_from_slice(&self.entropy.seed()[..N]);
+        random
+    }
+}
 
 /// Time.
 pub trait Clock: Send + Sync + 'static {

@@ -10,10 +10,11 @@ use tidegate_account::{
 use tidegate_storage_api::StoreError;
 
 use self::attempt::{Attempt, Kind};
-use super::{Engine, Errand};
+use super::Engine;
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
+use crate::request::Errand;
 use crate::sources::{Account, Charge, Concluded, Origin, Trust};
 
 /// What was charged.
@@ -35,13 +36,13 @@ impl Engine {
         errand: &Errand,
         origin: Option<Origin>,
     ) -> Result<Charged, Failure> {
-        let shared = &self.shared;
-        let Some(tenant) = shared.tenants.get(errand.tenant) else {
+        let shared = self.shared();
+        let Some(tenant) = shared.settings.tenants.get(errand.tenant) else {
             return Ok(Charged::Nothing);
         };
-        let keys = &shared.index_keys;
+        let keys = &shared.settings.index_keys;
         let source = origin.map(|origin| keys.source(errand.tenant, &origin.to_bytes()));
-        let mut attempt = Attempt::new(self, &tenant, Kind::Guess);
+        let mut attempt = Attempt::new(&self.people, &tenant, Kind::Guess);
         let charge = self.charge_crowds(errand, source, &mut attempt).await;
         if let Some(held) = self.told(charge)? {
             return Ok(Charged::Held(held));
@@ -64,12 +65,12 @@ impl Engine {
         source: Option<[u8; 32]>,
         attempt: &mut Attempt,
     ) -> Charge {
-        let shared = &self.shared;
-        let (clock, deadline_ms) = (&*shared.clock, errand.deadline_ms);
+        let shared = self.shared();
+        let (clock, deadline_ms) = (&*shared.ports.clock, errand.deadline_ms);
         let now_ms = clock.unix_ms();
-        let trust = source
-            .as_ref()
-            .map_or(Trust::Missing, |hash| shared.sources.trust(hash, now_ms));
+        let trust = source.as_ref().map_or(Trust::Missing, |hash| {
+            shared.bounds.sources.trust(hash, now_ms)
+        });
         if trust == Trust::Given {
             attempt.trusted = source;
             return Charge::Charged;
@@ -79,14 +80,17 @@ impl Engine {
             Crowd::Gateway(errand.gateway.0),
         ];
         let policy = &attempt.tenant.policy.crowd;
-        let charge = shared.crowds.charge(&crowds, policy, clock, deadline_ms);
+        let charge = shared
+            .bounds
+            .crowds
+            .charge(&crowds, policy, clock, deadline_ms);
         let charge = charge.await;
         let open = match trust {
             Trust::Open => source,
             Trust::Given | Trust::Missing => None,
         };
         if let (Charge::Held { retry_after_ms }, Some(hash)) = (charge, open) {
-            let sources = &shared.sources;
+            let sources = &shared.bounds.sources;
             let charge = sources.charge_trust(&hash, clock, deadline_ms, retry_after_ms);
             let charge = charge.await;
             if charge == Charge::Charged {
@@ -106,17 +110,18 @@ impl Engine {
         errand: &Errand,
         origin: Option<Origin>,
     ) -> Result<Charged, Failure> {
-        let shared = &self.shared;
-        let (Some(origin), Some(tenant)) = (origin, shared.tenants.get(errand.tenant)) else {
+        let shared = self.shared();
+        let (Some(origin), Some(tenant)) = (origin, shared.settings.tenants.get(errand.tenant))
+        else {
             return Ok(Charged::Nothing);
         };
         let named = [&b"sign-up"[..], &origin.to_bytes()].concat();
-        let hash = shared.index_keys.source(errand.tenant, &named);
+        let hash = shared.settings.index_keys.source(errand.tenant, &named);
         let policy = &tenant.policy.sign_ups;
         if let Some(held) = self.charge_source(errand, &hash, policy).await? {
             return Ok(Charged::Held(held));
         }
-        let mut attempt = Attempt::new(self, &tenant, Kind::SignUp);
+        let mut attempt = Attempt::new(&self.people, &tenant, Kind::SignUp);
         attempt.source = Some(hash);
         Ok(Charged::Attempt(attempt))
     }
@@ -128,14 +133,16 @@ impl Engine {
         hash: &[u8; 32],
         policy: &SourcePolicy,
     ) -> Result<Option<u64>, Failure> {
-        let shared = &self.shared;
-        let region = shared.ownership.region();
-        let store = (!shared.is_cut_off()).then_some(&*shared.store);
+        let shared = self.shared();
+        let region = shared.placement.ownership.region();
+        let store = (!shared.placement.is_cut_off()).then_some(&*shared.ports.store);
         let account = Account { hash, policy };
-        let clock = &*shared.clock;
-        let charge = shared
-            .sources
-            .charge(account, clock, errand.deadline_ms, region, store);
+        let clock = &*shared.ports.clock;
+        let charge =
+            shared
+                .bounds
+                .sources
+                .charge(account, clock, errand.deadline_ms, region, store);
         match charge.await {
             Ok(charge) => self.told(charge),
             Err(StoreError::Corrupt) => Err(Failure::Corrupt),
@@ -155,11 +162,11 @@ impl Engine {
         match charge {
             Charge::Charged => Ok(None),
             Charge::Held { retry_after_ms } => {
-                self.shared.meters.sources_held.increment(1);
+                self.shared().meters.sources_held.increment(1);
                 Ok(Some(retry_after_ms))
             }
             Charge::Late => Err(Failure::DeadlineExceeded),
-            Charge::Full => Err(self.shared.busy(Limit::Attempts)),
+            Charge::Full => Err(self.shared().busy(Limit::Attempts)),
         }
     }
 

@@ -8,10 +8,11 @@ use tidegate_account::{
 };
 use tidegate_storage_api::{Region, StoreError};
 
-use super::{Engine, Task};
+use super::Engine;
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::Outcome;
 use crate::regions::{Home, Reserved};
+use crate::request::Task;
 
 impl Engine {
     /// The answer to a request about somebody who is not at home here; `Err` when
@@ -28,11 +29,11 @@ impl Engine {
             Task::Attest { user, .. } => (*user, refused(Refusal::UnknownAccount)),
             Task::Account { user, command } => (*user, refused(no_account(command))),
         };
-        if user.region() == self.shared.ownership.region().number() {
+        if user.region() == self.shared().placement.ownership.region().number() {
             return None;
         }
         let region = Region::new(user.region());
-        let (Some(region), Some(regions)) = (region, &self.shared.regions) else {
+        let (Some(region), Some(regions)) = (region, &self.shared().placement.regions) else {
             return Some(Ok(no));
         };
         Some(match regions.knows(region) {
@@ -45,7 +46,7 @@ impl Engine {
     /// be newer than the list of regions.
     pub(super) async fn look_for(self, stray: Stray, responder: Responder) {
         let Stray { region, no } = stray;
-        let asked = match self.shared.border() {
+        let asked = match self.shared().border() {
             Some(border) => border.is_there(region).await,
             None => Ok(false),
         };
@@ -60,8 +61,8 @@ impl Engine {
     /// The region where a tenant's people must be registered, when it is
     /// another.
     pub(super) fn pinned_elsewhere(&self, tenant: TenantId) -> Option<Region> {
-        let tenant = self.shared.tenants.get(tenant)?;
-        let here = self.shared.ownership.region();
+        let tenant = self.shared().settings.tenants.get(tenant)?;
+        let here = self.shared().placement.ownership.region();
         tenant.home.filter(|home| *home != here)
     }
 
@@ -74,20 +75,20 @@ impl Engine {
         identifier: &Identifier,
         decoy: UserId,
     ) -> Result<Home, Failure> {
-        match self.shared.ownership.epoch_of(decoy) {
+        match self.shared().placement.ownership.epoch_of(decoy) {
             None => Err(Failure::NotOwner(decoy.slot())),
             Some(_) => Ok(self.home_of(tenant, identifier).await),
         }
     }
 
     async fn home_of(&self, tenant: TenantId, identifier: &Identifier) -> Home {
-        let Some(regions) = &self.shared.regions else {
+        let Some(regions) = &self.shared().placement.regions else {
             return Home::Here;
         };
         let hash = regions.hash(tenant, identifier);
-        let pinned = self.shared.tenants.get(tenant);
+        let pinned = self.shared().settings.tenants.get(tenant);
         let pinned = pinned.and_then(|tenant| tenant.home);
-        match self.shared.border() {
+        match self.shared().border() {
             Some(border) => border.home_of(&hash, pinned).await,
             None => Home::Here,
         }
@@ -103,7 +104,7 @@ impl Engine {
         identifier: &Identifier,
         responder: Responder,
     ) -> Responder {
-        if self.shared.regions.is_none() {
+        if self.shared().placement.regions.is_none() {
             return responder;
         }
         let (engine, identifier) = (self.clone(), identifier.clone());
@@ -112,7 +113,7 @@ impl Engine {
                 return responder.answer(answer, epoch);
             }
             let asking = engine.clone();
-            engine.actors.spawn(async move {
+            engine.people.spawn(async move {
                 match asking.home_of(tenant, &identifier).await {
                     Home::Unknown => Engine::unsure(responder).answer(answer, epoch),
                     Home::Here | Home::There(_) => responder.answer(answer, epoch),
@@ -141,13 +142,13 @@ impl Engine {
         user: UserId,
         identifiers: impl Iterator<Item = &'a mut ClaimedIdentifier>,
     ) -> Result<Vec<Reservation>, Answer> {
-        let shared = &self.shared;
+        let shared = self.shared();
         let mut done = Vec::new();
-        let (Some(regions), Some(border)) = (&shared.regions, shared.border()) else {
+        let (Some(regions), Some(border)) = (&shared.placement.regions, shared.border()) else {
             return Ok(done);
         };
         // Whoever owns the slot reserves.
-        if shared.ownership.epoch_of(user).is_none() {
+        if shared.placement.ownership.epoch_of(user).is_none() {
             return Err(Answer::Failed(Failure::NotOwner(user.slot())));
         }
         for claimed in identifiers {
@@ -205,8 +206,8 @@ impl Engine {
 
     fn conclude(&self, reserved: Vec<Reservation>, conclusion: Conclusion) {
         let engine = self.clone();
-        self.actors.spawn(async move {
-            let Some(border) = engine.shared.border() else {
+        self.people.spawn(async move {
+            let Some(border) = engine.shared().border() else {
                 return;
             };
             for Reservation { hash, attempt, .. } in &reserved {

@@ -2,33 +2,21 @@
 
 use tidegate_account::record::IDENTIFIERS_MAX;
 use tidegate_account::{
-    Administrator, Attest, ClaimedIdentifier, Command, Completion, CredentialCommand,
-    DegradedReply, Identifier, IdentifierCommand, IdentifierKind, IndexHash, LedBy, Password,
-    Refusal, Reply, SessionProof, SignIn, SignUp, Source, TenantId, UserId, tagged,
+    Attest, ClaimedIdentifier, Command, Completion, CredentialCommand, DegradedReply, Identifier,
+    IdentifierCommand, IdentifierKind, IndexHash, LedBy, Password, Refusal, Reply, SignIn, SignUp,
+    Source, TenantId, UserId, tagged,
 };
 use tidegate_storage_api::{Key as RowKey, Slot, StoreError};
 
+use super::Engine;
 use super::charging::Charged;
-use super::{Engine, Errand};
 use crate::answer::{Answer, Failure, Responder};
 use crate::identifiers::{Hashes, IndexRow};
 use crate::ports::{HashDone, HashJob};
 use crate::regions::Home;
+use crate::request::{Errand, Verification};
 use crate::sources::Origin;
 use crate::tenants::pretend;
-
-/// A verification, before its identifier is hashed.
-#[derive(Debug)]
-pub struct Verification {
-    /// The identifier.
-    pub identifier: Identifier,
-    /// A session of the account, when whoever asks has one.
-    pub session: Option<SessionProof>,
-    /// The account's password, or its next.
-    pub password: Option<Password>,
-    /// On whose word the identifier was shown.
-    pub by: Administrator,
-}
 
 impl Engine {
     pub(super) async fn sign_in(
@@ -53,17 +41,21 @@ impl Engine {
             }
             Err(failure) => return responder.answer(Answer::Failed(failure), 0),
         };
-        let hashes = self.shared.index_keys.hashes(errand.tenant, &identifier);
+        let hashes = self
+            .shared()
+            .settings
+            .index_keys
+            .hashes(errand.tenant, &identifier);
         let newest = hashes.newest();
         let all = hashes.oldest_first().copied().collect();
         sign_in.led_by = LedBy::Identifier(all);
-        let found = match self.shared.is_cut_off() {
+        let found = match self.shared().placement.is_cut_off() {
             true => Err(Failure::Unavailable),
             false => self.find(hashes.oldest_first()).await,
         };
         match found {
             Ok(Some(row)) => {
-                self.shared.lookups.remember(&newest, row.user);
+                self.shared().memory.lookups.remember(&newest, row.user);
                 let responder = self.asking_first(errand.tenant, &identifier, responder);
                 self.route(
                     row.user,
@@ -74,7 +66,7 @@ impl Engine {
             }
             // Whoever stands in for it does the same work.
             Ok(None) => {
-                self.shared.lookups.forget(&newest);
+                self.shared().memory.lookups.forget(&newest);
                 let user = self.decoy(newest);
                 let home = self.home_of_stranger(errand.tenant, &identifier, user);
                 let responder = match home.await {
@@ -118,12 +110,12 @@ impl Engine {
         sign_in: SignIn,
         responder: Responder,
     ) {
-        let shared = &self.shared;
+        let shared = self.shared();
         let mut all = hashes.oldest_first();
-        let known = all.find_map(|hash| shared.lookups.recall(hash));
+        let known = all.find_map(|hash| shared.memory.lookups.recall(hash));
         let user = known.unwrap_or_else(|| self.decoy(hashes.newest()));
-        let elsewhere = shared.ownership.epoch_of(user).is_none();
-        let warm = || shared.directory.with_warm(user, |_| ()).is_some();
+        let elsewhere = shared.placement.ownership.epoch_of(user).is_none();
+        let warm = || shared.memory.is_warm(user);
         if elsewhere || (known.is_some() && warm()) {
             return self.route(
                 user,
@@ -132,10 +124,10 @@ impl Engine {
                 responder,
             );
         }
-        let tenant = shared.tenants.get(errand.tenant);
+        let tenant = shared.settings.tenants.get(errand.tenant);
         let work = pretend(tenant.as_deref(), sign_in.password);
         let deadline_ms = errand.deadline_ms;
-        let epoch = shared.ownership.epoch_of(user).unwrap_or(0);
+        let epoch = shared.placement.ownership.epoch_of(user).unwrap_or(0);
         let done = HashDone::new(move |completion| {
             let reply = match completion {
                 Completion::Refused { retry_after_ms } => {
@@ -145,13 +137,13 @@ impl Engine {
             };
             responder.answer(Answer::DegradedDecision { reply, age_ms: 0 }, epoch);
         });
-        shared.cpu.hash(HashJob { work, deadline_ms }, done);
+        shared.ports.cpu.hash(HashJob { work, deadline_ms }, done);
     }
 
     /// The id of whoever stands in for an identifier that nobody has, in the
     /// slot of its hash.
     fn decoy(&self, hash: IndexHash) -> UserId {
-        let region = self.shared.ownership.region().number();
+        let region = self.shared().placement.ownership.region().number();
         let slot = Slot::of_hash(&hash.0).number();
         UserId::new(region, slot, id_of("tg-stand-in-id-1", &[&hash.0]))
     }
@@ -168,7 +160,7 @@ impl Engine {
         origin: Option<Origin>,
         responder: Responder,
     ) {
-        if self.shared.is_past_lease() {
+        if self.shared().placement.is_past_lease() {
             return responder.answer(Answer::Failed(Failure::Unavailable), 0);
         }
         if identifiers.is_empty() || identifiers.len() > IDENTIFIERS_MAX || twice(&identifiers) {
@@ -186,7 +178,7 @@ impl Engine {
             }
             Err(failure) => return responder.answer(Answer::Failed(failure), 0),
         };
-        let keys = &self.shared.index_keys;
+        let keys = &self.shared().settings.index_keys;
         let claims = identifiers
             .into_iter()
             .map(|identifier| keys.claimed(errand.tenant, identifier));
@@ -223,22 +215,26 @@ impl Engine {
     fn new_id(&self, errand: &Errand) -> UserId {
         let random = match &errand.idempotency {
             Some(key) => id_of("tg-user-1", &[&errand.tenant.0.to_be_bytes(), &key.key]),
-            None => id_of("tg-user-1", &[&self.shared.entropy.seed()]),
+            None => id_of("tg-user-1", &[&self.shared().ports.entropy.seed()]),
         };
         // The slot follows from the key alone, whoever owns it: another node
         // would not find what this one made.
         let slot = u16::from_be_bytes([random[0], random[1]]) >> 4;
-        let region = self.shared.ownership.region().number();
+        let region = self.shared().placement.ownership.region().number();
         UserId::new(region, slot, random)
     }
 
     /// Whether the tenant takes these as new. Of one that is not served the
     /// account says so itself.
     fn takes(&self, tenant: TenantId, identifiers: &[ClaimedIdentifier]) -> bool {
-        self.shared.tenants.get(tenant).is_none_or(|tenant| {
-            let mut all = identifiers.iter();
-            all.all(|claimed| tenant.policy.usernames.takes(&claimed.identifier))
-        })
+        self.shared()
+            .settings
+            .tenants
+            .get(tenant)
+            .is_none_or(|tenant| {
+                let mut all = identifiers.iter();
+                all.all(|claimed| tenant.policy.usernames.takes(&claimed.identifier))
+            })
     }
 
     /// Whether somebody else has one of the user names.
@@ -268,10 +264,10 @@ impl Engine {
         verification: Verification,
         responder: Responder,
     ) {
-        if self.shared.is_past_lease() {
+        if self.shared().placement.is_past_lease() {
             return responder.answer(Answer::Failed(Failure::Unavailable), 0);
         }
-        let keys = &self.shared.index_keys;
+        let keys = &self.shared().settings.index_keys;
         let mut identifier = keys.claimed(errand.tenant, verification.identifier);
         let hashes = identifier.older.iter().chain([&identifier.hash]);
         match self.find(hashes).await {
@@ -307,8 +303,8 @@ impl Engine {
     ) -> Result<Option<IndexRow>, Failure> {
         let mut found = None;
         for hash in hashes {
-            let key = RowKey::identifier(self.shared.ownership.region(), &hash.0);
-            match self.shared.store.get(key).await {
+            let key = RowKey::identifier(self.shared().placement.ownership.region(), &hash.0);
+            match self.shared().ports.store.get(key).await {
                 Ok(None) => {}
                 Ok(Some(bytes)) => {
                     found = Some(IndexRow::decode(&bytes).ok_or(Failure::Corrupt)?);

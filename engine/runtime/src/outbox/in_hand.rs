@@ -7,12 +7,12 @@ use tidegate_storage_api::{
 };
 
 use crate::date::Trust;
-use crate::engine::Engine;
+use crate::people::People;
 
 /// A message in hand. However the work on it ends, it is in nobody's hand then, and
 /// its slot's agenda is read again when it is due.
 pub(super) struct InHand {
-    pub(super) engine: Engine,
+    pub(super) people: People,
     pub(super) slot: Slot,
     pub(super) place: AgendaKey,
     /// By a date that is not believed nothing is too late.
@@ -22,11 +22,11 @@ pub(super) struct InHand {
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        let shared = self.engine.shared();
+        let shared = self.people.shared();
         let message = (self.place.user, self.place.number);
-        shared.outbox.in_hand().remove(&message);
+        shared.upkeep.outbox.in_hand().remove(&message);
         if let Some(again_ms) = self.again_ms {
-            shared.agenda.note(self.slot, again_ms);
+            shared.upkeep.agenda.note(self.slot, again_ms);
         }
     }
 }
@@ -45,18 +45,18 @@ impl InHand {
 
     /// Its row on the agenda.
     pub(super) fn row(&self) -> RowKey {
-        let region = self.engine.shared().ownership.region();
+        let region = self.people.shared().placement.ownership.region();
         self.place.key(region, self.slot)
     }
 
     pub(super) fn part_row(&self) -> RowKey {
-        let region = self.engine.shared().ownership.region();
+        let region = self.people.shared().placement.ownership.region();
         part_row(region, self.slot, self.place)
     }
 
     /// A commit under the slot's epoch.
     pub(super) fn fenced(&self) -> Result<Commit, StoreError> {
-        let ownership = &self.engine.shared().ownership;
+        let ownership = &self.people.shared().placement.ownership;
         let epoch = ownership.epoch_of_slot(self.slot);
         Ok(Commit::default().check(Check::Fence {
             region: ownership.region(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{Either, select};
 use tidegate_account::{Outgoing, UserId, outgoing_id};
 
-use crate::engine::Engine;
+use crate::people::People;
 use crate::ports::{Letter, Sent};
 
 /// How long one try may take, whatever the port does.
@@ -24,7 +24,7 @@ pub(super) enum Tried {
     Failed,
 }
 
-impl Engine {
+impl People {
     pub(super) async fn send(&self, user: UserId, number: u64, outgoing: &Outgoing) -> Tried {
         let shared = self.shared();
         let letter = Letter {
@@ -32,10 +32,10 @@ impl Engine {
             user,
             outgoing: outgoing.clone(),
         };
-        let delivery = Arc::clone(&shared.delivery);
+        let delivery = Arc::clone(&shared.ports.delivery);
         // On a task of its own: a port that panics fails this try and nothing else.
         let sent = tokio::spawn(async move { delivery.send(letter).await });
-        match select(sent, shared.clock.sleep(TRY_MS)).await {
+        match select(sent, shared.ports.clock.sleep(TRY_MS)).await {
             Either::Left((Ok(Sent::Delivered), _)) => Tried::Delivered,
             Either::Left((Ok(Sent::Refused), _)) => Tried::Refused,
             Either::Left((Ok(Sent::Failed) | Err(_), _)) => Tried::Failed,

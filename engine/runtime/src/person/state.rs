@@ -17,15 +17,17 @@ use tidegate_account::{
     PendingId, Policy, Refusal, SecretHash, Ticket, UserId,
 };
 
+use super::Message;
 use super::commit::{Draft, Prepared};
 use super::load::{Home, PersonKey};
-use super::{Job, Message, What};
 use crate::admission::Counted;
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::Outcome;
 use crate::directory::Waiting;
+use crate::job::{Job, What};
+use crate::placement::Standing;
 use crate::ports::{HashDone, HashJob, HashWork};
-use crate::shared::{Shared, Standing};
+use crate::shared::Shared;
 use crate::tenants::{Tenant, pretend};
 use crate::warm::{Warm, WriteBehind};
 use degraded::{Settling, Shadow, goes_on_with};
@@ -195,7 +197,7 @@ impl PersonState {
         let quiet = idle && !waits && self.open.is_empty();
         let settled = self.replies.is_empty() && self.under_way.is_none() && self.draft.is_empty();
         let nobody = self.shadow.is_none();
-        quiet && settled && nobody && self.shared.directory.leave(self.user)
+        quiet && settled && nobody && self.shared.memory.directory.leave(self.user)
     }
 
     fn work(&mut self) {
@@ -215,7 +217,7 @@ impl PersonState {
                 (None, job) => self.job(job, &[]),
                 (Some(failure), Job { responder, .. }) => match responder {
                     Some(responder) => responder.answer(Answer::Failed(failure), self.epoch),
-                    None => self.shared.not_written(self.user),
+                    None => self.shared.memory.not_written(self.user),
                 },
             }
         }
@@ -228,7 +230,7 @@ impl PersonState {
         let shared = Arc::clone(&self.shared);
         let standing = match job.what {
             // What is read need not be written.
-            What::Check(_) => shared.standing(self.user, self.epoch),
+            What::Check(_) => shared.placement.standing(self.user, self.epoch),
             What::Command { .. }
             | What::WriteBehind
             | What::Settle
@@ -236,7 +238,7 @@ impl PersonState {
             | What::Due(_)
             | What::Post(_)
             | What::Parts { .. }
-            | What::Rekey => shared.standing_to_change(self.user, self.epoch),
+            | What::Rekey => shared.placement.standing_to_change(self.user, self.epoch),
         };
         match standing {
             Standing::CutOff { age_ms } => self.job_degraded(job, age_ms),
@@ -249,7 +251,7 @@ impl PersonState {
 
     /// Does a job, for which these parts were loaded.
     fn job(&mut self, job: Job, parts: &[Part]) {
-        let standing = self.shared.standing(self.user, self.epoch);
+        let standing = self.shared.placement.standing(self.user, self.epoch);
         if let Standing::CutOff { age_ms } = standing {
             return self.job_degraded(job, age_ms);
         }
@@ -268,15 +270,15 @@ impl PersonState {
         }
         match what {
             What::Check(ask) => {
-                let now_ms = self.shared.clock.unix_ms();
+                let now_ms = self.shared.ports.clock.unix_ms();
                 let secret = SecretHash::of_session(&ask.secret);
-                let answer = match self.shared.look_up(&ask, &secret, now_ms) {
-                    Some(found) if !self.shared.owns(self.user, found.epoch) => {
+                let answer = match self.shared.memory.look_up(&ask, &secret, now_ms) {
+                    Some(found) if !self.shared.placement.owns(self.user, found.epoch) => {
                         Answer::Failed(Failure::NotOwner(self.user.slot()))
                     }
                     Some(found) => {
                         if found.write_behind == WriteBehind::Due {
-                            self.shared.write_behind(self.user);
+                            self.shared.memory.write_behind(self.user);
                         }
                         Answer::Checked(found.outcome)
                     }
@@ -349,7 +351,7 @@ impl PersonState {
             deadline_ms: job.deadline_ms,
             _waiting: job.waiting,
         };
-        if self.shared.clock.monotonic_ms() > held.deadline_ms {
+        if self.shared.ports.clock.monotonic_ms() > held.deadline_ms {
             held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
             return None;
         }
@@ -367,7 +369,9 @@ impl PersonState {
         let Phase::Ready { account, .. } = &self.phase else {
             return false;
         };
-        let tenant = account.tenant().and_then(|id| self.shared.tenants.get(id));
+        let tenant = account
+            .tenant()
+            .and_then(|id| self.shared.settings.tenants.get(id));
         let policy = tenant.map_or_else(Policy::default, |tenant| tenant.policy.clone());
         account.agenda(&policy).contains(&row)
     }
@@ -381,7 +385,11 @@ impl PersonState {
 
     /// Tells the account of the uses that were answered from memory.
     fn touch(&mut self) {
-        let uses = self.shared.directory.with_warm(self.user, Warm::uses);
+        let uses = self
+            .shared
+            .memory
+            .directory
+            .with_warm(self.user, Warm::uses);
         if let Some(uses) = uses.filter(|uses| !uses.is_empty()) {
             self.input(Input::Touched(uses));
         }
@@ -395,8 +403,8 @@ impl PersonState {
         let policy = tenant
             .as_ref()
             .map_or_else(Policy::default, |tenant| tenant.policy.clone());
-        let entropy = Entropy::new(self.shared.entropy.seed());
-        let now_ms = self.shared.clock.unix_ms();
+        let entropy = Entropy::new(self.shared.ports.entropy.seed());
+        let now_ms = self.shared.ports.clock.unix_ms();
         let mut output = account.handle(now_ms, entropy, &policy, input);
         let revision = account.revision();
         if let Some(changes) = output.changes.take() {
@@ -448,7 +456,10 @@ impl PersonState {
             let _ = myself.send_message(message(completion));
         });
         let deadline_ms = deadline_ms.unwrap_or(u64::MAX);
-        self.shared.cpu.hash(HashJob { work, deadline_ms }, done);
+        self.shared
+            .ports
+            .cpu
+            .hash(HashJob { work, deadline_ms }, done);
     }
 
     fn hashed(&mut self, pending: PendingId, completion: Completion) {
@@ -475,8 +486,8 @@ impl Drop for PersonState {
         if self.soundness == Soundness::InTheMiddle {
             tracing::error!(event = "person.broken", user = %self.user);
             self.shared.meters.broken.increment(1);
-            self.shared.directory.mark_broken(self.user);
-            self.shared.directory.unseat(self.user);
+            self.shared.memory.directory.mark_broken(self.user);
+            self.shared.memory.directory.unseat(self.user);
         }
     }
 }
@@ -516,5 +527,5 @@ fn tenant_of(shared: &Shared, account: &Account, input: &Input) -> Option<Arc<Te
         (None, Input::Command(asked)) => Some(asked.tenant),
         (None, _) => None,
     };
-    tenant.and_then(|id| shared.tenants.get(id))
+    tenant.and_then(|id| shared.settings.tenants.get(id))
 }

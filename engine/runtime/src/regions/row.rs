@@ -13,6 +13,8 @@ use bytes::Bytes;
 use tidegate_account::{Reservation, UserId};
 use tidegate_storage_api::Region;
 
+use crate::ports::Ports;
+
 const VERSION: u8 = 1;
 const ENTRY_BYTES: usize = 20;
 const PENDING_BYTES: usize = 44;
@@ -91,6 +93,16 @@ pub(crate) enum Step {
 }
 
 impl Pending {
+    /// The row of an attempt that no other has been.
+    pub(crate) fn begun(step: Step, user: UserId, ports: &Ports) -> Pending {
+        Pending {
+            step,
+            at_ms: ports.clock.unix_ms(),
+            attempt: ports.random(),
+            user,
+        }
+    }
+
     /// The row that a reservation rests on.
     pub(crate) fn intended(reserved: &Reservation, user: UserId) -> Pending {
         Pending {

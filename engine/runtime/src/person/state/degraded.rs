@@ -15,11 +15,12 @@ use tidegate_account::{
 use super::{Held, PersonState, hash_work};
 use crate::answer::{Answer, Failure};
 use crate::degraded_states::Taken;
+use crate::job::{Job, What};
 use crate::meters::Degraded;
+use crate::person::Message;
 use crate::person::load;
-use crate::person::{Job, Message, What};
+use crate::placement::Standing;
 use crate::seal::WrappedKey;
-use crate::shared::Standing;
 
 /// The account as it is known, for as long as somebody waits for it.
 pub(super) struct Shadow {
@@ -42,7 +43,7 @@ impl PersonState {
     pub(super) fn job_degraded(&mut self, job: Job, age_ms: u64) {
         if job.responder.is_none() {
             // Work of the engine's own waits until the store is back.
-            return self.shared.not_written(self.user);
+            return self.shared.memory.not_written(self.user);
         }
         let Some((what, held)) = self.in_time(job) else {
             return;
@@ -57,7 +58,11 @@ impl PersonState {
         else {
             return held.answer(unavailable, self.epoch);
         };
-        let oldest_ms = self.shared.grace_ms(tenant).min(u64::from(max_age_ms));
+        let oldest_ms = self
+            .shared
+            .settings
+            .grace_ms(tenant)
+            .min(u64::from(max_age_ms));
         let young = age_ms < oldest_ms;
         let answerable = match &command {
             // To end a session is safe however old the knowledge is.
@@ -111,7 +116,7 @@ impl PersonState {
         let Some((record, _)) = under_way.and_then(|one| one.prepared.written.as_ref()) else {
             return false;
         };
-        let replaced = self.shared.directory.with_warm(self.user, |warm| {
+        let replaced = self.shared.memory.directory.with_warm(self.user, |warm| {
             let (new, durable) = (View::new(record).ok()?, View::new(warm.record()).ok()?);
             Some(new.replaces_token(&durable, session))
         });
@@ -120,8 +125,8 @@ impl PersonState {
 
     /// Whether one more decision of this person can be kept.
     fn has_room(&self) -> bool {
-        let most = self.shared.limits.degraded_people;
-        self.shared.degraded_states.has_room(self.user, most)
+        let most = self.shared.bounds.limits.degraded_people;
+        self.shared.memory.degraded_states.has_room(self.user, most)
     }
 
     /// Builds the account from what is known, unless it is there. Whether it
@@ -132,7 +137,7 @@ impl PersonState {
             return shadow.tenant == tenant;
         }
         let epoch = self.epoch;
-        let warm = self.shared.directory.with_warm(self.user, |warm| {
+        let warm = self.shared.memory.directory.with_warm(self.user, |warm| {
             let known = warm.epoch == epoch;
             known.then(|| (warm.record().to_vec(), warm.key(), warm.uses()))
         });
@@ -143,20 +148,26 @@ impl PersonState {
         if key == WrappedKey::NONE {
             return false;
         }
-        let Ok(mut opened) = load::open(&self.shared, self.user, &record, key) else {
+        let Ok(mut opened) = load::open(
+            &*self.shared.ports.cpu,
+            &self.shared.settings.tenants,
+            self.user,
+            &record,
+            key,
+        ) else {
             return false;
         };
-        if let Some(late) = self.shared.late_of(self.user) {
-            let policy = self.shared.tenants.get(tenant);
+        if let Some(late) = self.shared.memory.late_of(self.user) {
+            let policy = self.shared.settings.tenants.get(tenant);
             let policy = policy.map_or_else(Policy::default, |tenant| tenant.policy.clone());
-            let entropy = Entropy::new(self.shared.entropy.seed());
-            let now_ms = self.shared.clock.unix_ms();
+            let entropy = Entropy::new(self.shared.ports.entropy.seed());
+            let now_ms = self.shared.ports.clock.unix_ms();
             // It changes nothing by itself: there is nothing to commit.
             opened
                 .account
                 .handle(now_ms, entropy, &policy, Input::Late(late));
         }
-        let decided = self.shared.degraded_states.of(self.user);
+        let decided = self.shared.memory.degraded_states.of(self.user);
         self.shadows += 1;
         self.shadow = Some(Shadow {
             number: self.shadows,
@@ -175,7 +186,10 @@ impl PersonState {
         if self.shadow.is_none() {
             return;
         }
-        let standing = self.shared.standing_to_change(self.user, self.epoch);
+        let standing = self
+            .shared
+            .placement
+            .standing_to_change(self.user, self.epoch);
         if let Standing::CutOff { .. } = standing {
             return;
         }
@@ -199,11 +213,11 @@ impl PersonState {
         let Some(shadow) = &mut self.shadow else {
             return;
         };
-        let Some(tenant) = self.shared.tenants.get(shadow.tenant) else {
+        let Some(tenant) = self.shared.settings.tenants.get(shadow.tenant) else {
             return;
         };
-        let entropy = Entropy::new(self.shared.entropy.seed());
-        let now_ms = self.shared.clock.unix_ms();
+        let entropy = Entropy::new(self.shared.ports.entropy.seed());
+        let now_ms = self.shared.ports.clock.unix_ms();
         let output = shadow
             .account
             .handle(now_ms, entropy, &tenant.policy, input);
@@ -229,7 +243,7 @@ impl PersonState {
                 | DegradedDecision::Established(_) => true,
             };
             if kept {
-                self.shared.degraded_states.add(self.user, degraded);
+                self.shared.memory.degraded_states.add(self.user, degraded);
             }
         }
         let Some(shadow) = &mut self.shadow else {
@@ -264,7 +278,7 @@ impl PersonState {
             return;
         }
         // A repeat writes once more: the first write may have failed.
-        let written = self.shared.degraded_states.write_down(self.user);
+        let written = self.shared.memory.degraded_states.write_down(self.user);
         let myself = self.myself.clone();
         tokio::spawn(async move {
             let written = written.await;
@@ -302,7 +316,7 @@ impl PersonState {
         let Some(Shadow { number, tenant, .. }) = &self.shadow else {
             return;
         };
-        let (shadow, tenant) = (*number, self.shared.tenants.get(*tenant));
+        let (shadow, tenant) = (*number, self.shared.settings.tenants.get(*tenant));
         let work = hash_work(work, tenant.as_deref());
         let open = self.shadow.iter().flat_map(|shadow| shadow.open.values());
         let deadline_ms = open.map(|held| held.deadline_ms).max();
@@ -316,10 +330,14 @@ impl PersonState {
     /// Lets the account take over what was decided while the store was away,
     /// and the session that a refresh goes on with.
     pub(super) fn adopt(&mut self, established: Option<SessionId>) {
-        if self.shared.degraded_states.people_count() == 0 || self.settling.is_some() {
+        if self.shared.memory.degraded_states.people_count() == 0 || self.settling.is_some() {
             return;
         }
-        let (decided, taken) = self.shared.degraded_states.take(self.user, established);
+        let (decided, taken) = self
+            .shared
+            .memory
+            .degraded_states
+            .take(self.user, established);
         if decided.is_empty() {
             return;
         }
@@ -350,7 +368,7 @@ impl PersonState {
     }
 
     fn discard_degraded(&self, taken: Taken) {
-        let Some(written) = self.shared.degraded_states.settled(self.user, taken) else {
+        let Some(written) = self.shared.memory.degraded_states.settled(self.user, taken) else {
             return;
         };
         // What stays is taken over once more, and changes nothing.

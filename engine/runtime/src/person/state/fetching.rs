@@ -9,8 +9,9 @@ use tidegate_storage_api::StoreError;
 
 use super::{PersonState, Phase};
 use crate::answer::{Answer, Failure};
+use crate::job::Job;
+use crate::person::Message;
 use crate::person::parts::{self, PartRow};
-use crate::person::{Job, Message};
 
 /// A job that waits for its parts.
 pub(super) struct Fetching {
@@ -56,7 +57,7 @@ impl PersonState {
         fetching.reading = Reading::Since { read, revision };
         let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
         tokio::spawn(async move {
-            let rows = parts::read(&shared, home, wanted).await;
+            let rows = parts::read(&shared.ports, home, wanted).await;
             let _ = myself.send_message(Message::Parts { read, rows });
         });
     }
@@ -106,7 +107,7 @@ impl PersonState {
             return Ok(Vec::new());
         };
         let tenant = TenantId(check.tenant);
-        let opened = parts::open(&self.shared, tenant, self.user, key, rows);
+        let opened = parts::open(&*self.shared.ports.cpu, tenant, self.user, key, rows);
         opened.map_err(|_| {
             tracing::error!(event = "person.corrupt", user = %self.user);
             StoreError::Corrupt

@@ -11,8 +11,8 @@ use crate::admission::Counted;
 use crate::answer::Failure;
 use crate::person::Message;
 use crate::person::load::{self, Loaded, Opened};
+use crate::placement::Standing;
 use crate::seal::{WRAPPED_BYTES, WrappedKey};
-use crate::shared::Standing;
 
 /// Who replaced a refresh token no longer ago than this, and is read from the
 /// store, may never have been answered: whoever committed that may have gone
@@ -24,21 +24,32 @@ impl PersonState {
     pub(super) fn load(&mut self) {
         let activation = self.activation.take();
         let not_owner = Failure::NotOwner(self.user.slot());
-        let Some(epoch) = self.shared.ownership.epoch_of(self.user) else {
+        let Some(epoch) = self.shared.placement.ownership.epoch_of(self.user) else {
             return self.phase = Phase::Refused(not_owner);
         };
         self.epoch = epoch;
         let shared = Arc::clone(&self.shared);
-        let warm = shared.directory.with_warm(self.user, |warm| {
+        let warm = shared.memory.directory.with_warm(self.user, |warm| {
             (warm.epoch == epoch).then(|| (warm.record().to_vec(), warm.key()))
         });
         match (warm.flatten(), self.home) {
             (Some((record, WrappedKey::NONE)), _) => {
-                let opened = load::open_decoy(&shared, self.user, &record);
+                let opened = load::open_decoy(
+                    &*shared.ports.cpu,
+                    &shared.settings.tenants,
+                    self.user,
+                    &record,
+                );
                 self.decoy(opened);
             }
             (Some((record, key)), _) => {
-                let opened = load::open(&shared, self.user, &record, key);
+                let opened = load::open(
+                    &*shared.ports.cpu,
+                    &shared.settings.tenants,
+                    self.user,
+                    &record,
+                    key,
+                );
                 self.opened(opened.map_err(|_| StoreError::Corrupt));
             }
             (None, None) => self.phase = Phase::Refused(not_owner),
@@ -47,10 +58,10 @@ impl PersonState {
                 self.shared.meters.loads.increment(1);
                 let myself = self.myself.clone();
                 // Whoever was warm a moment ago is read without asking.
-                let counted =
-                    activation.unwrap_or_else(|| Counted::count(&shared.admission.activations));
+                let counted = activation
+                    .unwrap_or_else(|| Counted::count(&shared.bounds.admission.activations));
                 tokio::spawn(async move {
-                    let loaded = load::load(&shared, home).await;
+                    let loaded = load::load(&shared.ports, home).await;
                     drop(counted);
                     let _ = myself.send_message(Message::Loaded(loaded));
                 });
@@ -59,7 +70,7 @@ impl PersonState {
     }
 
     pub(super) fn loaded(&mut self, loaded: Result<Loaded, StoreError>) {
-        if self.shared.standing(self.user, self.epoch) == Standing::NotOwner {
+        if self.shared.placement.standing(self.user, self.epoch) == Standing::NotOwner {
             return self.load();
         }
         match loaded {
@@ -82,7 +93,12 @@ impl PersonState {
                 record: Some(record),
                 key: None,
             }) if is_decoy(&record) => {
-                let opened = load::open_decoy(&self.shared, self.user, &record);
+                let opened = load::open_decoy(
+                    &*self.shared.ports.cpu,
+                    &self.shared.settings.tenants,
+                    self.user,
+                    &record,
+                );
                 // What is in clear is believed when it opened, and not before.
                 if opened.is_ok() {
                     self.publish(record.to_vec(), WrappedKey::NONE);
@@ -118,10 +134,16 @@ impl PersonState {
 
     fn open_loaded(&mut self, record: &[u8], key: &[u8]) -> Result<Opened, StoreError> {
         let wrapped = <[u8; WRAPPED_BYTES]>::try_from(key).map_err(|_| StoreError::Corrupt)?;
-        let opened = load::open(&self.shared, self.user, record, WrappedKey(wrapped));
+        let opened = load::open(
+            &*self.shared.ports.cpu,
+            &self.shared.settings.tenants,
+            self.user,
+            record,
+            WrappedKey(wrapped),
+        );
         let opened = opened.map_err(|_| StoreError::Corrupt)?;
         for hash in opened.account.held() {
-            self.shared.lookups.remember(&hash, self.user);
+            self.shared.memory.lookups.remember(&hash, self.user);
         }
         self.publish(record.to_vec(), WrappedKey(wrapped));
         self.unsure(&opened.account);
@@ -131,10 +153,10 @@ impl PersonState {
     /// Whoever presents the last token now gets its successor, if nobody has used
     /// that, for the usual time from now on.
     fn unsure(&self, account: &Account) {
-        let landed = self.shared.clock.unix_ms();
+        let landed = self.shared.ports.clock.unix_ms();
         let since = landed.saturating_sub(UNSURE_MS);
         if account.rotated_since(since) {
-            self.shared.late(self.user, Late { since, landed });
+            self.shared.memory.late(self.user, Late { since, landed });
         }
     }
 
@@ -146,13 +168,13 @@ impl PersonState {
                     account: Box::new(opened.account),
                     key: Some(opened.key),
                 };
-                if let Some(late) = self.shared.late_of(self.user) {
+                if let Some(late) = self.shared.memory.late_of(self.user) {
                     self.input(Input::Late(late));
                 }
             }
             Err(StoreError::Corrupt) => {
                 tracing::error!(event = "person.corrupt", user = %self.user);
-                self.shared.directory.forget(self.user);
+                self.shared.memory.directory.forget(self.user);
                 self.phase = Phase::Refused(Failure::Corrupt);
             }
             Err(_) => self.phase = Phase::Refused(Failure::Unavailable),

@@ -34,23 +34,31 @@ impl PersonState {
         let mut hashes = Vec::with_capacity(texts.len());
         for text in texts {
             let number = u16::try_from(text.id.number).map_err(|_| Corrupt)?;
-            let claimed = shared.index_keys.claimed(tenant, read_text(&text.plain)?);
+            let claimed = shared
+                .settings
+                .index_keys
+                .claimed(tenant, read_text(&text.plain)?);
             let mut rows = sealed.identifiers.iter();
             // A row that an older copy of the store left behind names nothing here.
             if rows.any(|row| row.number == number && row.is(&claimed)) {
                 hashes.push((number, claimed.hash));
             }
         }
-        let tenant_row = shared.tenants.get(tenant).ok_or(Corrupt)?;
+        let tenant_row = shared.settings.tenants.get(tenant).ok_or(Corrupt)?;
         let pepper_key = tenant_row.policy.password.pepper_key;
         let stored = sealed.password.as_ref();
         let stored = stored.and_then(|row| PasswordHash::parse(&row.phc).ok());
         let password = stored
             .filter(|stored| stored.pepper_key != pepper_key)
-            .and_then(|stored| Some((stored.clone(), shared.cpu.repepper(&stored, pepper_key)?)));
+            .and_then(|stored| {
+                Some((
+                    stored.clone(),
+                    shared.ports.cpu.repepper(&stored, pepper_key)?,
+                ))
+            });
         let rekey = Rekey {
             hashes,
-            key_version: shared.index_keys.version(),
+            key_version: shared.settings.index_keys.version(),
             password,
         };
         let wrapped = commit::rewrap(shared, home, tenant, &key.open)?;

@@ -13,10 +13,11 @@ use tidegate_storage_api::{Stamp, StoreError};
 use super::{PersonState, Phase, UnderWay};
 use crate::admission::{Counted, Limit};
 use crate::answer::{Answer, Failure};
+use crate::job::What;
+use crate::person::Message;
 use crate::person::commit::{self, Entering, Fate};
-use crate::person::{Message, What};
+use crate::placement::Standing;
 use crate::seal::WrappedKey;
-use crate::shared::Standing;
 use crate::warm::{Warm, WarmParts};
 
 /// How long the store is left alone before it is asked again for the fate of a
@@ -32,7 +33,10 @@ impl PersonState {
         if self.under_way.is_some() {
             return;
         }
-        if self.draft.is_older_than(self.shared.index_keys.version()) {
+        if self
+            .draft
+            .is_older_than(self.shared.settings.index_keys.version())
+        {
             return self.start_over(self.shared.busy(Limit::Commits));
         }
         let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
@@ -54,6 +58,7 @@ impl PersonState {
         };
         let answer = self
             .shared
+            .ports
             .store
             .commit(std::mem::take(&mut prepared.commit));
         self.under_way = Some(UnderWay {
@@ -61,16 +66,16 @@ impl PersonState {
             decided_ms,
         });
         let myself = self.myself.clone();
-        let counted = Counted::count(&self.shared.admission.commits);
+        let counted = Counted::count(&self.shared.bounds.admission.commits);
         let shared = Arc::clone(&self.shared);
-        let begun_us = shared.clock.monotonic_us();
+        let begun_us = shared.ports.clock.monotonic_us();
         tokio::spawn(async move {
             let outcome = answer.await;
             drop(counted);
-            let took_us = shared.clock.monotonic_us().saturating_sub(begun_us);
+            let took_us = shared.ports.clock.monotonic_us().saturating_sub(begun_us);
             shared.meters.commit_durations.record_us(took_us);
-            let now_ms = shared.clock.monotonic_ms();
-            shared.pace.took(took_us / 1_000, now_ms);
+            let now_ms = shared.ports.clock.monotonic_ms();
+            shared.bounds.pace.took(took_us / 1_000, now_ms);
             let _ = myself.send_message(Message::Committed(outcome));
         });
     }
@@ -99,12 +104,12 @@ impl PersonState {
     pub(super) fn committed(&mut self, outcome: Result<Stamp, StoreError>) {
         match outcome {
             Ok(_) => {
-                self.shared.found();
+                self.shared.placement.found();
                 self.durable();
             }
             Err(error) => {
                 if error == StoreError::Unavailable {
-                    self.shared.lost();
+                    self.shared.placement.lost();
                 }
                 self.shared.meters.commits_failed.increment(1);
                 self.not_committed(error);
@@ -125,7 +130,7 @@ impl PersonState {
         self.shared.meters.commits.increment(1);
         self.durable = prepared.revision;
         if let (Some(home), Some(due_ms)) = (self.home, prepared.due_ms) {
-            self.shared.agenda.note(home.slot, due_ms);
+            self.shared.upkeep.agenda.note(home.slot, due_ms);
         }
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Phase::Ready { key, .. } = &mut self.phase {
@@ -133,11 +138,11 @@ impl PersonState {
         }
         match prepared.written {
             Some((record, key)) => self.publish(record, key.wrapped),
-            None => self.shared.directory.forget(self.user),
+            None => self.shared.memory.directory.forget(self.user),
         }
         self.settled();
         if let Some(since) = decided_ms.filter(|decided_ms| self.is_late(*decided_ms)) {
-            let landed = self.shared.clock.unix_ms();
+            let landed = self.shared.ports.clock.unix_ms();
             self.late(Late { since, landed });
         }
         self.release();
@@ -146,16 +151,16 @@ impl PersonState {
     /// Nobody could be answered for a while: whoever opens the account is told,
     /// since nothing that is committed says so.
     fn late(&mut self, late: Late) {
-        self.shared.late(self.user, late);
+        self.shared.memory.late(self.user, late);
         self.input(Input::Late(late));
     }
 
     pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
         // Past its lease a node still serves whom it knows.
-        if self.shared.standing(self.user, self.epoch) == Standing::NotOwner {
-            return self.shared.directory.forget(self.user);
+        if self.shared.placement.standing(self.user, self.epoch) == Standing::NotOwner {
+            return self.shared.memory.directory.forget(self.user);
         }
-        let now_ms = self.shared.clock.unix_ms();
+        let now_ms = self.shared.ports.clock.unix_ms();
         let parts = WarmParts {
             record,
             key,
@@ -166,8 +171,8 @@ impl PersonState {
             return self.publish_late(parts);
         }
         match Warm::new(parts, now_ms) {
-            Ok(warm) => self.shared.directory.publish(self.user, warm),
-            Err(_) => self.shared.directory.forget(self.user),
+            Ok(warm) => self.shared.memory.directory.publish(self.user, warm),
+            Err(_) => self.shared.memory.directory.forget(self.user),
         }
     }
 
@@ -175,16 +180,16 @@ impl PersonState {
     fn publish_late(&self, parts: WarmParts) {
         let (shared, user) = (std::sync::Arc::clone(&self.shared), self.user);
         tokio::spawn(async move {
-            shared.clock.sleep(100).await;
-            if let Ok(warm) = Warm::new(parts, shared.clock.unix_ms()) {
-                shared.directory.publish(user, warm);
+            shared.ports.clock.sleep(100).await;
+            if let Ok(warm) = Warm::new(parts, shared.ports.clock.unix_ms()) {
+                shared.memory.directory.publish(user, warm);
             }
         });
     }
 
     /// What is not durable yet is late already when it was decided long ago.
     pub(super) fn late_so_far(&mut self) {
-        let landed = self.shared.clock.unix_ms();
+        let landed = self.shared.ports.clock.unix_ms();
         if let Some(since) = self.undurable_since_ms().filter(|ms| self.is_late(*ms)) {
             self.input(Input::Late(Late { since, landed }));
         }
@@ -198,14 +203,20 @@ impl PersonState {
 
     /// Whoever asked for a refresh in time and is not told may ask again.
     pub(super) fn not_told(&self, command: &Command) {
-        let is_known = || self.shared.directory.with_warm(self.user, |_| ()).is_some();
+        let is_known = || {
+            self.shared
+                .memory
+                .directory
+                .with_warm(self.user, |_| ())
+                .is_some()
+        };
         if matches!(command, Command::Session(SessionCommand::Refresh { .. })) && is_known() {
-            let now_ms = self.shared.clock.unix_ms();
+            let now_ms = self.shared.ports.clock.unix_ms();
             let late = Late {
                 since: now_ms,
                 landed: now_ms,
             };
-            self.shared.late(self.user, late);
+            self.shared.memory.late(self.user, late);
         }
     }
 
@@ -218,14 +229,14 @@ impl PersonState {
             )
         };
         if self.replies.iter().any(refreshed) {
-            let landed = self.shared.clock.unix_ms();
+            let landed = self.shared.ports.clock.unix_ms();
             let since = self.undurable_since_ms().unwrap_or(landed);
-            self.shared.late(self.user, Late { since, landed });
+            self.shared.memory.late(self.user, Late { since, landed });
         }
     }
 
     fn is_late(&self, decided_ms: u64) -> bool {
-        let now_ms = self.shared.clock.unix_ms();
+        let now_ms = self.shared.ports.clock.unix_ms();
         now_ms.saturating_sub(decided_ms) > LATE_MS
     }
 
@@ -235,7 +246,7 @@ impl PersonState {
             StoreError::Conflict => self.conflict(),
             // Nothing of this was written; what was is read anew.
             StoreError::Overtaken => {
-                self.shared.directory.forget(self.user);
+                self.shared.memory.directory.forget(self.user);
                 self.start_over(Failure::Unavailable);
             }
             StoreError::Fenced => self.fenced(Failure::NotOwner(self.user.slot())),
@@ -250,8 +261,11 @@ impl PersonState {
     /// Another owns the slot.
     fn fenced(&mut self, failure: Failure) {
         tracing::warn!(event = "slot.fenced", slot = self.user.slot());
-        self.shared.ownership.step_down(self.user, self.epoch);
-        self.shared.directory.forget(self.user);
+        self.shared
+            .placement
+            .ownership
+            .step_down(self.user, self.epoch);
+        self.shared.memory.directory.forget(self.user);
         self.start_over(failure);
     }
 
@@ -301,7 +315,7 @@ impl PersonState {
         let attempted = prepared.written.as_ref();
         let attempted = attempted.map(|(record, _)| record.clone());
         tokio::spawn(async move {
-            let fate = commit::resolve(&shared, home, epoch, attempted.as_deref()).await;
+            let fate = commit::resolve(&shared.ports, home, epoch, attempted.as_deref()).await;
             let _ = myself.send_message(Message::Resolved(fate));
         });
     }
@@ -313,12 +327,12 @@ impl PersonState {
                 self.start_over(Failure::Unknown);
             }
             Ok(Fate::DidNot) | Err(StoreError::Corrupt | StoreError::TooLarge) => {
-                self.shared.directory.forget(self.user);
+                self.shared.memory.directory.forget(self.user);
                 self.start_over(Failure::Unknown);
             }
             Err(StoreError::Fenced) => self.fenced(Failure::Unknown),
             Err(_) => {
-                self.shared.lost();
+                self.shared.placement.lost();
                 self.unresolved();
             }
         }
@@ -338,10 +352,10 @@ impl PersonState {
                 Some(responder) => {
                     responder.answer(Answer::Failed(Failure::Unavailable), self.epoch);
                 }
-                None => self.shared.not_written(self.user),
+                None => self.shared.memory.not_written(self.user),
             }
         }
-        let (myself, clock) = (self.myself.clone(), Arc::clone(&self.shared.clock));
+        let (myself, clock) = (self.myself.clone(), Arc::clone(&self.shared.ports.clock));
         tokio::spawn(async move {
             clock.sleep(LOOK_AGAIN_MS).await;
             let _ = myself.send_message(Message::LookAgain);
@@ -382,7 +396,7 @@ impl PersonState {
         for held in std::mem::take(&mut self.open).into_values() {
             held.answer(Answer::Failed(undecided), epoch);
         }
-        self.shared.not_written(self.user);
+        self.shared.memory.not_written(self.user);
     }
 }
 
