@@ -1,8 +1,8 @@
 //! What a person's actor is asked to do, and the mailbox that it is sent to.
 
 use tidegate_account::{
-    AgendaRow, Command, CredentialCommand, Idempotency, Outgoing, Part, PartId, PartKind,
-    SessionCommand, TenantId,
+    AgendaRow, Command, CredentialCommand, Idempotency, IdentifierCommand, LifecycleCommand,
+    Outgoing, Part, PartId, PartKind, SessionCommand, SessionId, TenantId,
 };
 use tokio::sync::oneshot;
 
@@ -71,6 +71,36 @@ impl What {
             | What::Sweep
             | What::Due(_)
             | What::Post(_) => None,
+        }
+    }
+
+    /// The session that a refresh goes on with.
+    pub(crate) fn goes_on_with(&self) -> Option<SessionId> {
+        match self {
+            What::Command {
+                command: Command::Session(SessionCommand::Refresh { session, .. }),
+                ..
+            } => Some(*session),
+            What::Command {
+                command:
+                    Command::Credential(CredentialCommand::SignUp(_))
+                    | Command::Credential(CredentialCommand::SignIn(_))
+                    | Command::Session(SessionCommand::Revoke { .. })
+                    | Command::Session(SessionCommand::Sessions { .. })
+                    | Command::Lifecycle(LifecycleCommand::SetStatus { .. })
+                    | Command::Lifecycle(LifecycleCommand::Erase { .. })
+                    | Command::Identifier(IdentifierCommand::Claim { .. })
+                    | Command::Identifier(IdentifierCommand::Attest(_)),
+                ..
+            }
+            | What::Check(_)
+            | What::WriteBehind
+            | What::Settle
+            | What::Sweep
+            | What::Due(_)
+            | What::Post(_)
+            | What::Parts { .. }
+            | What::Rekey => None,
         }
     }
 
