@@ -24,7 +24,7 @@ use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
-    Administrator, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, Effect,
+    Administrator, ClaimedIdentifier, Command, Completion, CredentialCommand, Effect,
     IdentifierCommand, LifecycleCommand, PendingId, Request, SessionCommand, SignIn, Ticket,
 };
 use crate::digest::IndexHash;
@@ -53,7 +53,7 @@ pub use rekey::Rekey;
 #[derive(Debug)]
 pub enum Input {
     /// A command, which gets one reply under its ticket.
-    Command(Asked),
+    Command(Request, Command),
     /// Work done.
     Completion {
         /// The work's name.
@@ -277,10 +277,7 @@ impl Account {
         };
         let due_before = self.agenda(policy);
         match input {
-            Input::Command(asked) => {
-                let (request, command) = asked.split();
-                self.command(request, command, &mut step);
-            }
+            Input::Command(request, command) => self.command(request, command, &mut step),
             Input::Completion {
                 pending,
                 completion,

@@ -316,34 +316,13 @@ pub enum PasswordCheck {
     Mismatch,
 }
 
-/// A command with its surroundings.
-#[derive(Debug)]
-pub struct Asked {
+/// The surroundings of a command.
+#[derive(Clone, Debug)]
+pub struct Request {
     /// The caller's name for it.
     pub ticket: Ticket,
     /// The tenant in whose name it comes.
     pub tenant: TenantId,
     /// What tells a repeat.
     pub idempotency: Option<Idempotency>,
-    /// The command.
-    pub command: Command,
-}
-
-impl Asked {
-    pub(crate) fn split(self) -> (Request, Command) {
-        let request = Request {
-            ticket: self.ticket,
-            tenant: self.tenant,
-            idempotency: self.idempotency,
-        };
-        (request, self.command)
-    }
-}
-
-/// The surroundings of a command, as the account takes it.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) ticket: Ticket,
-    pub(crate) tenant: TenantId,
-    pub(crate) idempotency: Option<Idempotency>,
 }

@@ -51,10 +51,10 @@ pub use account::{
 pub use agenda::{AgendaRow, Due};
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
-    Administrator, Asked, Attest, ClaimedIdentifier, Command, Completion, CredentialCommand,
-    DeviceProof, Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck,
-    PasswordWork, PendingId, Remember, Reservation, RevokeScope, SessionCommand, SessionProof,
-    SignIn, SignUp, Source, Ticket,
+    Administrator, Attest, ClaimedIdentifier, Command, Completion, CredentialCommand, DeviceProof,
+    Effect, Idempotency, IdentifierCommand, LedBy, LifecycleCommand, PasswordCheck, PasswordWork,
+    PendingId, Remember, Request, Reservation, RevokeScope, SessionCommand, SessionProof, SignIn,
+    SignUp, Source, Ticket,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;

@@ -25,9 +25,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, Field, Formats, HashingOptions, HashingPool, IndexKey,
-    IndexKeys, Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts, Peppers, Request,
-    Responder, Retention, SealContext, SystemClock, Task, Tenant, Tenants,
+    Answer, Ask, Class, Context, Costs, Engine, Field, Formats, GatewayId, HashingOptions,
+    HashingPool, IndexKey, IndexKeys, Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts,
+    Peppers, Request, Responder, Retention, SealContext, SystemClock, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, PersonPart, Region, Stamp, Store, StoreFuture,
@@ -285,13 +285,15 @@ impl World {
                 let started = Instant::now();
                 self.engine.submit(
                     Request {
-                        gateway: tidegate_runtime::GatewayId::default(),
-                        max_age_ms: 0,
-                        known_epoch: 0,
-                        tenant: tenant(),
-                        class: Class::Check,
-                        idempotency: None,
-                        deadline_ms: u64::MAX,
+                        context: Context {
+                            gateway: GatewayId::default(),
+                            max_age_ms: 0,
+                            known_epoch: 0,
+                            tenant: tenant(),
+                            class: Class::Check,
+                            idempotency: None,
+                            deadline_ms: u64::MAX,
+                        },
                         task: Task::Check(ask),
                     },
                     Responder::new(move |given, _| drop(answer.send(given))),
@@ -344,13 +346,15 @@ fn hot(people: u64) {
         };
         engine.submit(
             Request {
-                gateway: tidegate_runtime::GatewayId::default(),
-                max_age_ms: 0,
-                known_epoch: 0,
-                tenant: tenant(),
-                class: Class::Protection,
-                idempotency: None,
-                deadline_ms: u64::MAX,
+                context: Context {
+                    gateway: GatewayId::default(),
+                    max_age_ms: 0,
+                    known_epoch: 0,
+                    tenant: tenant(),
+                    class: Class::Protection,
+                    idempotency: None,
+                    deadline_ms: u64::MAX,
+                },
                 task: Task::Account {
                     user: grants[0].user,
                     command: Command::Credential(CredentialCommand::SignIn(sign_in)),
@@ -425,13 +429,15 @@ fn sources(sources: u64) {
         let (answer, answered) = tokio::sync::oneshot::channel();
         world.engine.submit(
             Request {
-                gateway: tidegate_runtime::GatewayId::default(),
-                max_age_ms: 0,
-                known_epoch: 0,
-                tenant: tenant(),
-                class: Class::Password,
-                idempotency: None,
-                deadline_ms: u64::MAX,
+                context: Context {
+                    gateway: GatewayId::default(),
+                    max_age_ms: 0,
+                    known_epoch: 0,
+                    tenant: tenant(),
+                    class: Class::Password,
+                    idempotency: None,
+                    deadline_ms: u64::MAX,
+                },
                 task,
             },
             Responder::new(move |given, _| drop(answer.send(given))),

@@ -4,6 +4,7 @@ mod charging;
 mod checks;
 mod cross_region;
 mod registration;
+mod sign_in;
 mod upkeep;
 
 pub use checks::{Checks, Prepared};
@@ -34,7 +35,7 @@ use crate::people::People;
 use crate::placement::Placement;
 use crate::ports::{Clock, Cpu, Delivery, Entropy, Ports};
 use crate::regions::Regions;
-use crate::request::{Errand, Request, Task};
+use crate::request::{Context, Request, Task};
 use crate::shared::{Bounds, Settings, Shared, Upkeep};
 use crate::sweeping;
 use crate::tenants::Tenants;
@@ -132,19 +133,20 @@ impl Engine {
 
     /// Takes a request; its answer reaches the responder exactly once.
     pub fn submit(&self, request: Request, mut responder: Responder) {
+        let Request { context, task } = request;
         let shared = self.shared();
         if let Err(limit) = shared
             .bounds
             .admission
-            .judge(request.class, &shared.bounds.limits)
+            .judge(context.class, &shared.bounds.limits)
         {
             return responder.answer(Answer::Failed(shared.busy(limit)), 0);
         }
         responder.count(&shared.bounds.admission.commands);
-        if shared.settings.tenants.get(request.tenant).is_none() {
+        if shared.settings.tenants.get(context.tenant).is_none() {
             return responder.answer(Answer::Failed(Failure::UnknownTenant), 0);
         }
-        match self.abroad(&request.task) {
+        match self.abroad(&task) {
             None => {}
             Some(Ok(answer)) => return responder.answer(answer, 0),
             Some(Err(stray)) => {
@@ -152,29 +154,12 @@ impl Engine {
                 return;
             }
         }
-        let Request {
-            tenant,
-            gateway,
-            class: _,
-            idempotency,
-            deadline_ms,
-            max_age_ms,
-            known_epoch,
-            task,
-        } = request;
-        let errand = Errand {
-            tenant,
-            gateway,
-            idempotency,
-            deadline_ms,
-            max_age_ms,
-            known_epoch,
-        };
         match task {
-            Task::Account { user, command } => self.route(user, errand, command, responder),
+            Task::Account { user, command } => self.route(user, context, command, responder),
             Task::Check(ask) => {
                 shared.meters.checks_cold.increment(1);
                 let (user, what) = (ask.user, What::Check(ask));
+                let deadline_ms = context.deadline_ms;
                 self.people.seat(user, what, deadline_ms, Some(responder));
             }
             Task::SignIn {
@@ -193,7 +178,7 @@ impl Engine {
                 };
                 let engine = self.clone();
                 self.people
-                    .spawn(engine.sign_in(errand, identifier, sign_in, origin, responder));
+                    .spawn(engine.sign_in(context, identifier, sign_in, origin, responder));
             }
             Task::SignUp {
                 identifiers,
@@ -201,8 +186,13 @@ impl Engine {
                 origin,
             } => {
                 let engine = self.clone();
-                self.people
-                    .spawn(engine.sign_up(errand, identifiers, password, origin, responder));
+                self.people.spawn(engine.sign_up(
+                    context,
+                    identifiers,
+                    password,
+                    origin,
+                    responder,
+                ));
             }
             Task::Claim {
                 user,
@@ -212,10 +202,10 @@ impl Engine {
                 let identifier = shared
                     .settings
                     .index_keys
-                    .claimed(errand.tenant, identifier);
+                    .claimed(context.tenant, identifier);
                 self.route(
                     user,
-                    errand,
+                    context,
                     Command::Identifier(IdentifierCommand::Claim { by, identifier }),
                     responder,
                 );
@@ -223,28 +213,23 @@ impl Engine {
             Task::Attest { user, verification } => {
                 let engine = self.clone();
                 self.people
-                    .spawn(engine.verify(user, errand, verification, responder));
+                    .spawn(engine.verify(user, context, verification, responder));
             }
         }
     }
 
-    fn route(&self, user: UserId, errand: Errand, command: Command, responder: Responder) {
+    fn route(&self, user: UserId, context: Context, command: Command, responder: Responder) {
         let ownership = &self.shared().placement.ownership;
         // Another node has owned the slot since.
         if ownership
             .epoch_of(user)
-            .is_some_and(|epoch| epoch < errand.known_epoch)
+            .is_some_and(|epoch| epoch < context.known_epoch)
         {
             let failure = Failure::NotOwner(user.slot());
             return responder.answer(Answer::Failed(failure), 0);
         }
-        let what = What::Command {
-            tenant: errand.tenant,
-            idempotency: errand.idempotency,
-            max_age_ms: errand.max_age_ms,
-            command,
-        };
-        self.people
-            .seat(user, what, errand.deadline_ms, Some(responder));
+        let deadline_ms = context.deadline_ms;
+        let what = What::Command { context, command };
+        self.people.seat(user, what, deadline_ms, Some(responder));
     }
 }

@@ -1,14 +1,15 @@
 //! What a person's actor is asked to do, and the mailbox that it is sent to.
 
 use tidegate_account::{
-    AgendaRow, Command, CredentialCommand, Idempotency, IdentifierCommand, LifecycleCommand,
-    Outgoing, Part, PartId, PartKind, SessionCommand, SessionId, TenantId,
+    AgendaRow, Command, CredentialCommand, IdentifierCommand, LifecycleCommand, Outgoing, Part,
+    PartId, PartKind, SessionCommand, SessionId,
 };
 use tokio::sync::oneshot;
 
 use crate::answer::Responder;
 use crate::check::Ask;
 use crate::directory::Waiting;
+use crate::request::Context;
 
 /// A request, as it waits for the person's actor.
 pub(crate) struct Job {
@@ -21,10 +22,7 @@ pub(crate) struct Job {
 /// What is asked.
 pub(crate) enum What {
     Command {
-        tenant: TenantId,
-        idempotency: Option<Idempotency>,
-        /// What cannot be brought up to date is accepted when it is younger.
-        max_age_ms: u32,
+        context: Context,
         command: Command,
     },
     /// A check that found the person cold.

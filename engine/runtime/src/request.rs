@@ -12,6 +12,15 @@ use crate::sources::Origin;
 /// Everything but a warm check.
 #[derive(Debug)]
 pub struct Request {
+    /// In whose name it comes, and how long its answer is worth something.
+    pub context: Context,
+    /// What is asked.
+    pub task: Task,
+}
+
+/// The surroundings of a request, which go with it to the person's actor.
+#[derive(Debug)]
+pub struct Context {
     /// The tenant in whose name it comes.
     pub tenant: TenantId,
     /// The gateway that it comes through.
@@ -20,15 +29,14 @@ pub struct Request {
     pub class: Class,
     /// What tells a repeat.
     pub idempotency: Option<Idempotency>,
-    /// When nobody waits for it any more ([`Clock::monotonic_ms`]).
+    /// When its answer is worth nothing any more
+    /// ([`Clock::monotonic_ms`](crate::ports::Clock::monotonic_ms)).
     pub deadline_ms: u64,
     /// Knowledge that cannot be brought up to date is accepted when it is younger
     /// than this, in milliseconds.
     pub max_age_ms: u32,
-    /// The highest epoch that whoever asks knows for the person's slot; 0: none.
+    /// The highest epoch that the caller knows for the person's slot; 0: none.
     pub known_epoch: u64,
-    /// What is asked.
-    pub task: Task,
 }
 
 /// What is asked.
@@ -88,7 +96,7 @@ pub enum Task {
 pub struct Verification {
     /// The identifier.
     pub identifier: Identifier,
-    /// A session of the account, when whoever asks has one.
+    /// A session of the account, when the caller has one.
     pub session: Option<SessionProof>,
     /// The account's password, or its next.
     pub password: Option<Password>,
@@ -109,14 +117,4 @@ impl GatewayId {
         id.copy_from_slice(&hash[..8]);
         GatewayId(u64::from_be_bytes(id))
     }
-}
-
-/// A request without its task.
-pub(crate) struct Errand {
-    pub(crate) tenant: TenantId,
-    pub(crate) gateway: GatewayId,
-    pub(crate) idempotency: Option<Idempotency>,
-    pub(crate) deadline_ms: u64,
-    pub(crate) max_age_ms: u32,
-    pub(crate) known_epoch: u64,
 }

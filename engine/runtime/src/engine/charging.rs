@@ -14,7 +14,7 @@ use super::Engine;
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
-use crate::request::Errand;
+use crate::request::Context;
 use crate::sources::{Account, Charge, Concluded, Origin, Trust};
 
 /// What was charged.
@@ -33,23 +33,23 @@ impl Engine {
     /// takes no place among the sources.
     pub(super) async fn charge_guess(
         &self,
-        errand: &Errand,
+        context: &Context,
         origin: Option<Origin>,
     ) -> Result<Charged, Failure> {
         let shared = self.shared();
-        let Some(tenant) = shared.settings.tenants.get(errand.tenant) else {
+        let Some(tenant) = shared.settings.tenants.get(context.tenant) else {
             return Ok(Charged::Nothing);
         };
         let keys = &shared.settings.index_keys;
-        let source = origin.map(|origin| keys.source(errand.tenant, &origin.to_bytes()));
+        let source = origin.map(|origin| keys.source(context.tenant, &origin.to_bytes()));
         let mut attempt = Attempt::new(&self.people, &tenant, Kind::Guess);
-        let charge = self.charge_crowds(errand, source, &mut attempt).await;
+        let charge = self.charge_crowds(context, source, &mut attempt).await;
         if let Some(held) = self.told(charge)? {
             return Ok(Charged::Held(held));
         }
         if let Some(hash) = &source {
             let policy = &tenant.policy.source;
-            if let Some(held) = self.charge_source(errand, hash, policy).await? {
+            if let Some(held) = self.charge_source(context, hash, policy).await? {
                 return Ok(Charged::Held(held));
             }
             attempt.source = source;
@@ -61,12 +61,12 @@ impl Engine {
     /// source answers for it.
     async fn charge_crowds(
         &self,
-        errand: &Errand,
+        context: &Context,
         source: Option<[u8; 32]>,
         attempt: &mut Attempt,
     ) -> Charge {
         let shared = self.shared();
-        let (clock, deadline_ms) = (&*shared.ports.clock, errand.deadline_ms);
+        let (clock, deadline_ms) = (&*shared.ports.clock, context.deadline_ms);
         let now_ms = clock.unix_ms();
         let trust = source.as_ref().map_or(Trust::Missing, |hash| {
             shared.bounds.sources.trust(hash, now_ms)
@@ -76,8 +76,8 @@ impl Engine {
             return Charge::Charged;
         }
         let crowds = [
-            Crowd::Tenant(errand.tenant.0),
-            Crowd::Gateway(errand.gateway.0),
+            Crowd::Tenant(context.tenant.0),
+            Crowd::Gateway(context.gateway.0),
         ];
         let policy = &attempt.tenant.policy.crowd;
         let charge = shared
@@ -107,18 +107,18 @@ impl Engine {
     /// Charges a sign-up to its source, apart from guesses.
     pub(super) async fn charge_sign_up(
         &self,
-        errand: &Errand,
+        context: &Context,
         origin: Option<Origin>,
     ) -> Result<Charged, Failure> {
         let shared = self.shared();
-        let (Some(origin), Some(tenant)) = (origin, shared.settings.tenants.get(errand.tenant))
+        let (Some(origin), Some(tenant)) = (origin, shared.settings.tenants.get(context.tenant))
         else {
             return Ok(Charged::Nothing);
         };
         let named = [&b"sign-up"[..], &origin.to_bytes()].concat();
-        let hash = shared.settings.index_keys.source(errand.tenant, &named);
+        let hash = shared.settings.index_keys.source(context.tenant, &named);
         let policy = &tenant.policy.sign_ups;
-        if let Some(held) = self.charge_source(errand, &hash, policy).await? {
+        if let Some(held) = self.charge_source(context, &hash, policy).await? {
             return Ok(Charged::Held(held));
         }
         let mut attempt = Attempt::new(&self.people, &tenant, Kind::SignUp);
@@ -129,7 +129,7 @@ impl Engine {
     /// Charges a source; how long it must wait if it may not.
     async fn charge_source(
         &self,
-        errand: &Errand,
+        context: &Context,
         hash: &[u8; 32],
         policy: &SourcePolicy,
     ) -> Result<Option<u64>, Failure> {
@@ -142,7 +142,7 @@ impl Engine {
             shared
                 .bounds
                 .sources
-                .charge(account, clock, errand.deadline_ms, region, store);
+                .charge(account, clock, context.deadline_ms, region, store);
         match charge.await {
             Ok(charge) => self.told(charge),
             Err(StoreError::Corrupt) => Err(Failure::Corrupt),

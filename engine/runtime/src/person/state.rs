@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
-use tidegate_account::{Asked, Input, Part, Refusal, SecretHash, UserId};
+use tidegate_account::{Input, Part, Refusal, SecretHash, UserId};
 
 use super::Message;
 use crate::admission::Counted;
@@ -239,20 +239,10 @@ impl PersonState {
                 let _ = told.send(parts.to_vec());
                 self.done(held);
             }
-            What::Command {
-                tenant,
-                idempotency,
-                max_age_ms: _,
-                command,
-            } => {
+            What::Command { context, command } => {
                 self.touch();
-                let ticket = self.requests.enter(held);
-                self.input(Input::Command(Asked {
-                    ticket,
-                    tenant,
-                    idempotency,
-                    command,
-                }));
+                let request = self.requests.enter(held, context);
+                self.input(Input::Command(request, command));
             }
         }
     }

@@ -105,7 +105,7 @@ pub(super) fn hash_work(work: PasswordWork, tenant: Option<&Tenant>) -> HashWork
 fn tenant_of(subject: &Subject, account: &Account, input: &Input) -> Option<Arc<Tenant>> {
     let tenant = match (account.tenant(), input) {
         (Some(tenant), _) => Some(tenant),
-        (None, Input::Command(asked)) => Some(asked.tenant),
+        (None, Input::Command(request, _)) => Some(request.tenant),
         (None, _) => None,
     };
     tenant.and_then(|id| subject.tenant(id))

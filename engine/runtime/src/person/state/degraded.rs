@@ -5,9 +5,9 @@
 mod answers;
 
 use tidegate_account::{
-    Asked, Command, Completion, CredentialCommand, DegradedAccount, DegradedDecision,
-    DegradedInput, DegradedOutput, Effect, IdentifierCommand, Input, LifecycleCommand, PendingId,
-    SessionCommand, SessionId, TenantId,
+    Command, Completion, CredentialCommand, DegradedAccount, DegradedDecision, DegradedInput,
+    DegradedOutput, Effect, IdentifierCommand, Input, LifecycleCommand, PendingId, SessionCommand,
+    SessionId, TenantId,
 };
 
 use super::account::hash_work;
@@ -61,17 +61,12 @@ impl Shadows {
             return;
         };
         let unavailable = Answer::Failed(Failure::Unavailable);
-        let What::Command {
-            tenant,
-            idempotency,
-            max_age_ms,
-            command,
-        } = what
-        else {
+        let What::Command { context, command } = what else {
             return held.answer(unavailable, subject.epoch);
         };
+        let tenant = context.tenant;
         let grace_ms = subject.shared.settings.grace_ms(tenant);
-        let young = age_ms < grace_ms.min(u64::from(max_age_ms));
+        let young = age_ms < grace_ms.min(u64::from(context.max_age_ms));
         let answerable = is_answerable(subject, undurable, &command, young);
         let shadow = match answerable {
             true => self.shadow(subject, tenant, age_ms),
@@ -81,14 +76,8 @@ impl Shadows {
             subject.not_told(&command);
             return held.answer(unavailable, subject.epoch);
         };
-        let ticket = shadow.requests.enter(held);
-        let asked = Asked {
-            ticket,
-            tenant,
-            idempotency,
-            command,
-        };
-        self.input(subject, DegradedInput::Command(asked));
+        let request = shadow.requests.enter(held, context);
+        self.input(subject, DegradedInput::Command(request, command));
     }
 
     /// The account from what is known, built unless it is there.

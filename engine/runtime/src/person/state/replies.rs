@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_account::{Reply, SessionId, SessionReply, Ticket};
+use tidegate_account::{Reply, Request, SessionId, SessionReply, Ticket};
 
 use crate::answer::{Answer, Failure, Responder};
 use crate::directory::Waiting;
 use crate::job::{Job, What};
+use crate::request::Context;
 
 /// A request that waits for its answer.
 pub(super) struct Held {
@@ -41,11 +42,16 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn enter(&mut self, held: Held) -> Ticket {
+    /// Names a command, so that its reply finds the request that waits for it.
+    pub(super) fn enter(&mut self, held: Held, context: Context) -> Request {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.open.insert(ticket, held);
-        ticket
+        Request {
+            ticket,
+            tenant: context.tenant,
+            idempotency: context.idempotency,
+        }
     }
 
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Held> {
