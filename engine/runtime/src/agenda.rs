@@ -1,5 +1,5 @@
 //! The agenda, worked off by the owner of each slot: rows lie in the order in which
-//! they are due, so only what is due is read, and nobody is walked.
+//! they are due, so only what is due is read, and no person is walked by.
 //!
 //! A row is worked off by the person's actor, whose commit moves or removes it. One
 //! that the account's state does not give any more is removed here. Until the
@@ -28,7 +28,7 @@ const SLOTS_AT_ONCE: usize = 64;
 /// Rows read at once, and people who work at once for it.
 const PAGE: usize = 64;
 
-/// What became of one row.
+/// The outcome of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Worked {
     /// It is worked off, or is none any more; these rows go with it.
@@ -84,7 +84,7 @@ impl People {
             shared.upkeep.agenda.begin(slot, epoch);
             match self.work_off_slot(slot, now_ms, trust).await {
                 Ok(rows) => worked += rows,
-                // That node's to work off, whoever it is.
+                // The new owner's to work off.
                 Err(StoreError::Fenced) => {}
                 Err(error) => {
                     shared
@@ -188,7 +188,7 @@ impl People {
 
 /// A row that was begun.
 enum Begun {
-    /// What became of it is known.
+    /// Its outcome is known.
     Known(Worked),
     /// Its person's actor was asked.
     Asked(oneshot::Receiver<Answer>),

@@ -190,8 +190,8 @@ impl DegradedStates {
             })
     }
 
-    /// What a person's account has to take over: everything but sessions that
-    /// somebody was let in with, of which only `established`.
+    /// What a person's account has to take over: everything but provisional
+    /// sessions, of which only `established`.
     pub(crate) fn take(
         &self,
         user: UserId,

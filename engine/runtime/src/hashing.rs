@@ -137,7 +137,7 @@ impl Cpu for HashingPool {
     fn hash(&self, job: HashJob, done: HashDone) {
         let mut queue = self.shared.lock();
         if queue.state == State::Closed {
-            // Whoever is told may ask again: not under the lock.
+            // The caller that is told may ask again: not under the lock.
             drop(queue);
             return drop(done);
         }

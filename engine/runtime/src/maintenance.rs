@@ -34,7 +34,7 @@ pub(crate) async fn write_behind(people: WeakPeople, mut queue: Receiver<UserId>
 }
 
 /// Lets accounts take over what was decided while the store was out of reach,
-/// at most so many per second: whoever is asked for takes it over at once.
+/// at most so many per second: an account that is asked for takes it over at once.
 pub(crate) async fn settle(people: WeakPeople) {
     loop {
         people.clock.sleep(TICK_MS).await;
@@ -58,8 +58,8 @@ pub(crate) async fn settle(people: WeakPeople) {
     }
 }
 
-/// Finds out whether a store that was lost takes changes again, so that nobody's
-/// request is spent on it: until then everybody is answered from memory.
+/// Finds out whether a store that was lost takes changes again, so that no
+/// request is spent on it: until then people are answered from memory.
 pub(crate) async fn seek(people: WeakPeople) {
     loop {
         people.clock.sleep(TICK_MS).await;
@@ -96,7 +96,7 @@ pub(crate) async fn cool(people: WeakPeople) {
             let _ = written.await;
         }
         if shared.placement.is_cut_off() {
-            // Nobody could be made warm again.
+            // None could be made warm again.
             continue;
         }
         let mut idle_s =

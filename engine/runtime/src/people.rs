@@ -135,7 +135,7 @@ impl People {
 
     fn ask_until(&self, user: UserId, what: What, deadline_ms: u64) -> oneshot::Receiver<Answer> {
         let (told, answer) = oneshot::channel();
-        // The receiver may have been dropped: then the answer matters to no one.
+        // The receiver may have been dropped: then the answer is not needed.
         let responder = Responder::new(move |answer, _| drop(told.send(answer)));
         self.seat(user, what, deadline_ms, Some(responder));
         answer

@@ -20,7 +20,7 @@ use state::PersonState;
 
 /// What an actor is told.
 enum Message {
-    /// Somebody asks something.
+    /// A request, or work of the engine's own.
     Job(Job),
     /// The person was read.
     Loaded(Result<Loaded, StoreError>),
@@ -30,7 +30,7 @@ enum Message {
         read: u64,
         rows: Result<Vec<PartRow>, StoreError>,
     },
-    /// A password's work is done, which was begun in this life of the desk.
+    /// A password's work is done, which was begun in this life of the state.
     Hashed {
         life: u64,
         pending: PendingId,
@@ -45,9 +45,9 @@ enum Message {
     },
     /// A commit came back.
     Committed(Result<Stamp, StoreError>),
-    /// It is time to look again for a commit of unknown fate.
+    /// It is time to look again for an indeterminate commit.
     LookAgain,
-    /// A commit of unknown fate was looked up: whether it happened.
+    /// An indeterminate commit was looked up: whether it happened.
     Resolved(Result<commit::Fate, StoreError>),
 }
 

@@ -112,7 +112,7 @@ pub enum Sent {
     Delivered,
     /// Its destination will never take it.
     Refused,
-    /// It was not sent, or nobody knows; try again.
+    /// It was not sent, or that is not known; try again.
     Failed,
 }
 
@@ -130,7 +130,7 @@ impl Delivery for NoDelivery {
 pub struct HashJob {
     /// What to do.
     pub work: HashWork,
-    /// When nobody waits for it any more ([`Clock::monotonic_ms`]).
+    /// When no request waits for it any more ([`Clock::monotonic_ms`]).
     pub deadline_ms: u64,
 }
 
@@ -153,7 +153,7 @@ pub enum HashWork {
         /// The stored hash.
         stored: PasswordHash,
     },
-    /// Do the same work as a comparison, for nobody.
+    /// Do the same work as a comparison, for a decoy account.
     Pretend {
         /// The password.
         password: Password,

@@ -1,10 +1,10 @@
-//! Regions: everybody has a home, and nothing of a person leaves it.
+//! Regions: every person has a home, and nothing of a person leaves it.
 //!
 //! The directory of regions is a database that spans them. It maps the keyed
-//! hash of an identifier to the region of whoever has it, and holds nothing
+//! hash of an identifier to the region of the account that has it, and holds nothing
 //! else. There is no commit across two databases, so an identifier becomes
-//! somebody's in steps, each of which is whole or absent, and between any two
-//! of which everybody may die:
+//! an account's in steps, each of which is whole or absent, and between any two
+//! of which every node may end:
 //!
 //! 1. at home, a pending row says what is intended;
 //! 2. in the directory, the hash is reserved for the region;
@@ -96,7 +96,7 @@ impl Regions {
         all.as_ref().is_none_or(|all| all.contains(&region))
     }
 
-    /// Whether the directory did not answer when it was asked last. Nobody's
+    /// Whether the directory did not answer when it was asked last. No
     /// request waits for it then; background work finds out when it is back.
     pub(crate) fn is_away(&self) -> bool {
         self.contact.lost_for_ms(|| 0).is_some()
@@ -118,8 +118,8 @@ impl Regions {
         self.key.hash(tenant, identifier)
     }
 
-    /// The region that answers for an identifier that nobody has: a stranger
-    /// cannot tell it from one that somebody there has. Rendezvous hashing: a
+    /// The region that answers for an identifier that no account has: a stranger
+    /// cannot tell it from one that an account there has. Rendezvous hashing: a
     /// further region moves no more than its share.
     fn decoy(&self, hash: &[u8; 32]) -> Option<Region> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Renewing everybody after a key was rotated: a walk over all people, while
+//! Renewing every person after a key was rotated: a walk over all people, while
 //! they are served, that can begin anywhere and be repeated without harm.
 
 use futures_util::StreamExt;

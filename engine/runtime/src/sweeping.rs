@@ -194,7 +194,7 @@ impl Walk<'_> {
                 .unix_ms()
                 .saturating_sub(shared.settings.retention.events_ms);
             let old = rows.iter().take_while(|(_, value)| {
-                // One that nobody can read is no use to keep either.
+                // One that cannot be read is no use to keep either.
                 decode_event(value).map_or(true, |event| event.at < before_ms)
             });
             let old: Vec<_> = old.map(|(key, _)| key.clone()).collect();

@@ -1,5 +1,5 @@
 //! Requests about people of other regions, and identifiers that become
-//! somebody's where there is more than one region.
+//! an account's where there is more than one region.
 
 use tidegate_account::{
     ClaimedIdentifier, Command, CredentialCommand, CredentialReply, DegradedReply, Identifier,
@@ -15,7 +15,7 @@ use crate::regions::{Home, Reserved};
 use crate::request::Task;
 
 impl Engine {
-    /// The answer to a request about somebody who is not at home here; `Err` when
+    /// The answer to a request about a person who is not at home here; `Err` when
     /// the directory must be asked whether there is such a region.
     pub(super) fn abroad(&self, task: &Task) -> Option<Result<Answer, Stray>> {
         // Where there is no such region, there is no such account.
@@ -42,7 +42,7 @@ impl Engine {
         })
     }
 
-    /// Asks the directory before it is said that nobody has a token: a region may
+    /// Asks the directory before it is said that no account has a token: a region may
     /// be newer than the list of regions.
     pub(super) async fn look_for(self, stray: Stray, responder: Responder) {
         let Stray { region, no } = stray;
@@ -66,9 +66,9 @@ impl Engine {
         tenant.home.filter(|home| *home != here)
     }
 
-    /// Where whoever has an identifier is at home that nobody here has. Whoever
-    /// owns the slot of its stand-in asks the directory: others send there first,
-    /// as for somebody who is known.
+    /// Where the account of an identifier is at home that has none here. The owner
+    /// of its decoy's slot asks the directory: other nodes send there first, as for
+    /// an account that is known.
     pub(super) async fn home_of_stranger(
         &self,
         tenant: TenantId,
@@ -94,8 +94,8 @@ impl Engine {
         }
     }
 
-    /// Asks the directory before somebody is refused, as is done for whoever is
-    /// not known here: neither the time that an answer takes nor what is said
+    /// Asks the directory before a known account is refused, as is done for one that
+    /// is not known here: neither the time that an answer takes nor what is said
     /// while the directory is away tells the two apart. Who signs in with the
     /// right password waits for nothing.
     pub(super) fn asking_first(
@@ -122,8 +122,8 @@ impl Engine {
         })
     }
 
-    /// Says no more than that nobody knows, where no would be said of somebody
-    /// who may be at home elsewhere.
+    /// Says no more than that it is not known, where no would be said of an account
+    /// that may be at home elsewhere.
     pub(super) fn unsure(responder: Responder) -> Responder {
         Responder::new(move |answer, epoch| {
             let answer = match is_wrong_guess(&answer) {
@@ -147,7 +147,7 @@ impl Engine {
         let (Some(regions), Some(border)) = (&shared.placement.regions, shared.border()) else {
             return Ok(done);
         };
-        // Whoever owns the slot reserves.
+        // The slot's owner reserves.
         if shared.placement.ownership.epoch_of(user).is_none() {
             return Err(Answer::Failed(Failure::NotOwner(user.slot())));
         }
@@ -223,7 +223,7 @@ impl Engine {
     }
 }
 
-/// A request about somebody of a region that is not known.
+/// A request about a person of a region that is not known.
 pub(super) struct Stray {
     region: Region,
     /// What is answered when there is no such region.

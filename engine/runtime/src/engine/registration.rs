@@ -16,9 +16,9 @@ use crate::request::{Context, Verification};
 use crate::sources::Origin;
 
 impl Engine {
-    /// Makes an account. That a mail address or a phone number is somebody's
-    /// changes nothing: both get an account that claims it, and whoever shows
-    /// that it is theirs has it. So nothing is looked up, and nothing can be
+    /// Makes an account. That a mail address or a phone number is another
+    /// account's changes nothing: both get an account that claims it, and the one whose
+    /// holder shows that it is theirs has it. So nothing is looked up, and nothing can be
     /// learnt. A user name can be taken, and says so.
     pub(super) async fn sign_up(
         self,
@@ -85,7 +85,7 @@ impl Engine {
             Some(key) => id_of("tg-user-1", &[&context.tenant.0.to_be_bytes(), &key.key]),
             None => id_of("tg-user-1", &[&self.shared().ports.entropy.seed()]),
         };
-        // The slot follows from the key alone, whoever owns it: another node
+        // The slot follows from the key alone, whichever node owns it: another
         // would not find what this one made.
         let slot = u16::from_be_bytes([random[0], random[1]]) >> 4;
         let region = self.shared().placement.ownership.region().number();
@@ -105,7 +105,7 @@ impl Engine {
             })
     }
 
-    /// Whether somebody else has one of the user names.
+    /// Whether another account has one of the user names.
     async fn name_taken(
         &self,
         identifiers: &[ClaimedIdentifier],
@@ -124,7 +124,7 @@ impl Engine {
     }
 
     /// Takes an identifier as shown. When it is another's already, that is
-    /// said: whoever asks has shown that they have it.
+    /// said: the caller has shown that they have it.
     pub(super) async fn verify(
         self,
         user: UserId,

@@ -62,7 +62,7 @@ impl Engine {
                     responder,
                 );
             }
-            // Whoever stands in for it does the same work.
+            // The decoy account does the same work.
             Ok(None) => {
                 self.shared().memory.lookups.forget(&newest);
                 let user = self.decoy(newest);
@@ -98,8 +98,8 @@ impl Engine {
         }
     }
 
-    /// Signs in while the store is out of reach: whoever was looked up lately
-    /// and is warm here. Everybody else meets the same work and the same answer
+    /// Signs in while the store is out of reach: an account that was looked up lately
+    /// and is warm here. Every other caller meets the same work and the same answer
     /// as a wrong password does.
     fn sign_in_from_memory(
         &self,
@@ -138,8 +138,8 @@ impl Engine {
         shared.ports.cpu.hash(HashJob { work, deadline_ms }, done);
     }
 
-    /// The id of whoever stands in for an identifier that nobody has, in the
-    /// slot of its hash.
+    /// The id of the decoy account of an identifier that no account has, in the slot
+    /// of its hash.
     fn decoy(&self, hash: IndexHash) -> UserId {
         let region = self.shared().placement.ownership.region().number();
         let slot = Slot::of_hash(&hash.0).number();

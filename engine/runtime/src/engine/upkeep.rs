@@ -44,7 +44,7 @@ impl Engine {
             .most_ms(self.shared().ports.clock.monotonic_ms())
     }
 
-    /// The slots in which somebody is hot.
+    /// The slots of hot people.
     #[must_use]
     pub fn hot_slots(&self) -> BTreeSet<u16> {
         self.shared().memory.directory.hot_slots()

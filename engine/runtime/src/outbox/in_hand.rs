@@ -1,5 +1,5 @@
-//! A message that is being delivered: where it lies, and that nobody else delivers it
-//! meanwhile.
+//! A message that is being delivered: where it lies, and that it is delivered once at a
+//! time.
 
 use tidegate_account::{PartId, PartKind, UserId};
 use tidegate_storage_api::{
@@ -9,7 +9,7 @@ use tidegate_storage_api::{
 use crate::date::Trust;
 use crate::people::People;
 
-/// A message in hand. However the work on it ends, it is in nobody's hand then, and
+/// A message in hand. However the work on it ends, it is in hand no longer then, and
 /// its slot's agenda is read again when it is due.
 pub(super) struct InHand {
     pub(super) people: People,

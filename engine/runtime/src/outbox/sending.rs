@@ -20,7 +20,7 @@ pub(super) enum Tried {
     Delivered,
     /// It will never be.
     Refused,
-    /// It was not, or nobody knows whether it was.
+    /// It was not, or it is not known whether it was.
     Failed,
 }
 

@@ -52,7 +52,7 @@ impl Draft {
     }
 
     /// Whether it would write rows of the index under a key that is not the
-    /// newest any more: the walk that renews everybody may have passed by.
+    /// newest any more: the walk that renews every person may have passed by.
     pub(crate) fn is_older_than(&self, key_version: u16) -> bool {
         let changes = self.changes.as_ref();
         let oldest = changes.and_then(Changes::oldest_key_version);
@@ -67,7 +67,7 @@ impl Draft {
 /// What a conflict says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entering {
-    /// Somebody has one of the identifiers.
+    /// Another account has one of the identifiers.
     Nothing,
     /// Or a reservation was taken back.
     Reserved,
@@ -113,7 +113,7 @@ pub(crate) fn prepare(
             commit = commit.check(untouched);
             key
         }
-        // Somebody who does not exist has a key without a row.
+        // A decoy account has a key without a row.
         (None, Status::Decoy) => {
             commit = commit.check(untouched);
             decoy_key(shared, home, tenant)?

@@ -34,13 +34,13 @@ pub(crate) enum Home {
     Unknown,
 }
 
-/// What came of the wish to make an identifier somebody's.
+/// What came of the wish to make an identifier an account's.
 #[derive(Debug)]
 pub(crate) enum Reserved {
     Done(Reservation),
-    /// Somebody in another region has it.
+    /// An account in another region has it.
     Taken,
-    /// Somebody is about to have it, or not to have it any more.
+    /// An account is about to have it, or not to have it any more.
     Later,
 }
 
@@ -93,9 +93,9 @@ impl Border<'_> {
         self.regions.commit(self.clock(), commit).await
     }
 
-    /// Where whoever has this identifier is at home. What nobody has is somewhere
-    /// too, always in the same place: where its tenant's people are, or where its
-    /// hash says.
+    /// Where the account with this identifier is at home. Where there is none, that is
+    /// somewhere too, always in the same place: where its tenant's people are, or
+    /// where its hash says.
     pub(crate) async fn home_of(&self, hash: &[u8; 32], pinned: Option<Region>) -> Home {
         if self.regions.is_away() {
             return Home::Unknown;
@@ -115,7 +115,7 @@ impl Border<'_> {
     /// Reserves an identifier for an attempt of this person's: steps 1 and 2.
     ///
     /// # Errors
-    /// As the stores; nothing was made anybody's.
+    /// As the stores; nothing was made an account's.
     pub(crate) async fn reserve(
         &self,
         hash: [u8; 32],
@@ -140,9 +140,9 @@ impl Border<'_> {
                 // Home has no other attempt, so that one fell.
                 Some(Entry { state, region, .. }) if *region == self.here() => match state {
                     State::Reserved => None,
-                    // As long as the intention stands, nobody else here comes to
-                    // have it. Home may have been put back from an older copy.
-                    State::Confirmed if self.is_nobodys(claimed).await? => None,
+                    // As long as the intention stands, no other account here comes
+                    // to have it. Home may have been put back from an older copy.
+                    State::Confirmed if self.is_free_at_home(claimed).await? => None,
                     State::Confirmed => Some(Reserved::Later),
                 },
                 Some(Entry { state, region, .. }) => match state {
@@ -160,7 +160,7 @@ impl Border<'_> {
             }
             match self.enter(&hash, entry.as_ref(), Some(&wish)).await {
                 Ok(()) => return Ok(Reserved::Done(intended.reservation(hash))),
-                // Somebody got between, or it may be there: look again.
+                // Another got between, or it may be there: look again.
                 Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
                 Err(error) => return Err(error),
             }
@@ -168,15 +168,15 @@ impl Border<'_> {
         Err(StoreError::Unavailable)
     }
 
-    /// Whether it is certain that nobody at home has an identifier.
-    async fn is_nobodys(&self, claimed: &ClaimedIdentifier) -> Result<bool, StoreError> {
+    /// Whether it is certain that no account at home has an identifier.
+    async fn is_free_at_home(&self, claimed: &ClaimedIdentifier) -> Result<bool, StoreError> {
         for hash in claimed.older.iter().chain([&claimed.hash]) {
             let row = RowKey::identifier(self.here(), &hash.0);
             if self.ports.store.get(row).await?.is_some() {
                 return Ok(false);
             }
         }
-        // Under a newer key somebody may have it by now.
+        // Under a newer key an account may have it by now.
         Ok(self.index_keys.version() == claimed.key_version)
     }
 
@@ -201,7 +201,7 @@ impl Border<'_> {
         Ok(row.is_some())
     }
 
-    /// Says at home what is intended; `None` while somebody else intends it.
+    /// Says at home what is intended; `None` while another attempt intends it.
     async fn intend(&self, hash: &[u8; 32], user: UserId) -> Result<Option<Pending>, StoreError> {
         for _ in 0..TRIES {
             let now_ms = self.clock().unix_ms();

@@ -18,7 +18,7 @@ impl Border<'_> {
         for _ in 0..TRIES {
             match self.settle_once(hash).await {
                 Ok(Some(settled)) => return Ok(settled),
-                // One step further, or somebody got between: look again.
+                // One step further, or another got between: look again.
                 Ok(None) | Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
                 Err(error) => return Err(error),
             }
@@ -70,7 +70,7 @@ impl Border<'_> {
                     self.enter(hash, Some(&entry), None).await?;
                 }
             }
-            // Somebody else here may have it.
+            // Another account here may have it.
             Step::Withdrawn => {
                 let reserved = Entry {
                     state: State::Reserved,
@@ -110,7 +110,7 @@ impl Border<'_> {
             let range = KeyRange::pending(self.here(), *partition);
             for (key, _) in self.ports.store.range(range, AT_ONCE).await? {
                 let hash = key.directory_hash().ok_or(StoreError::Corrupt)?;
-                // Whoever is away is not waited for once for each of them.
+                // A directory that is away is not waited for once for each of them.
                 if self.regions.is_away() || self.settle(&hash).await != Ok(Settled::Done) {
                     left += 1;
                 }

@@ -67,7 +67,7 @@ impl Attempt {
             .conclude(&crowds, &policy.crowd, now_ms, crowd);
     }
 
-    /// Nobody waits for it: what it says is on the safe side until it is done.
+    /// No request waits for it: what it says is on the safe side until it is done.
     fn give_back(&self, lead: Lead) {
         if self.people.shared().placement.is_cut_off() {
             return;

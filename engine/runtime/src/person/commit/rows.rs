@@ -150,7 +150,7 @@ pub(super) fn agenda(
     revision: u64,
     mut commit: Commit,
 ) -> (Commit, Option<u64>) {
-    // Nobody else moves these, whatever nodes of older programs do.
+    // No other node moves these, whatever nodes of older programs do.
     let now_ms = shared.ports.clock.unix_ms();
     let deliveries = changes.deliveries(revision, now_ms);
     for row in &deliveries {

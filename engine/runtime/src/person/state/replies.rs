@@ -117,7 +117,7 @@ impl Replies {
     }
 
     /// Whether a successor of a session's refresh token waits to be durable: it was
-    /// handed out to no one yet.
+    /// not handed out yet.
     pub(super) fn is_replacing(&self, session: SessionId) -> bool {
         self.refreshed().any(|one| one == session)
     }
