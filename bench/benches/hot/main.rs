@@ -21,9 +21,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, Formats, HashingOptions, HashingPool, IndexKey, IndexKeys,
-    Key, Limits, OsEntropy, Ownership, Parts, Peppers, Request, Responder, Retention, SystemClock,
-    Task, Tenant, Tenants,
+    Answer, Ask, Class, Context, Costs, Engine, Formats, GatewayId, HashingOptions, HashingPool,
+    IndexKey, IndexKeys, Key, Limits, OsEntropy, Ownership, Parts, Peppers, Request, Responder,
+    Retention, SystemClock, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{MemoryStore, Region};
 
@@ -136,13 +136,15 @@ async fn signed_in() -> (Engine, Grant) {
 async fn ask(engine: &Engine, task: Task) -> Answer {
     let (answer, answered) = tokio::sync::oneshot::channel();
     let request = Request {
-        gateway: tidegate_runtime::GatewayId::default(),
-        max_age_ms: 0,
-        known_epoch: 0,
-        tenant: TenantId::of_name("default"),
-        class: Class::Password,
-        idempotency: None,
-        deadline_ms: u64::MAX,
+        context: Context {
+            gateway: GatewayId::default(),
+            max_age_ms: 0,
+            known_epoch: 0,
+            tenant: TenantId::of_name("default"),
+            class: Class::Password,
+            idempotency: None,
+            deadline_ms: u64::MAX,
+        },
         task,
     };
     let responder = Responder::new(move |given, _| drop(answer.send(given)));

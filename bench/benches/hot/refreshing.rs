@@ -1,10 +1,10 @@
 //! The account core at its commonest change.
 
 use tidegate_account::{
-    Account, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply,
-    Effect, Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password,
-    PasswordCheck, PasswordHash, PasswordWork, Policy, Remember, Reply, SessionCommand,
-    SessionReply, SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
+    Account, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply, Effect,
+    Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password, PasswordCheck,
+    PasswordHash, PasswordWork, Policy, Remember, Reply, Request, SessionCommand, SessionReply,
+    SignIn, SignUp, Source, TenantId, Ticket, UserId, tagged,
 };
 
 const USER: [u8; 16] = [7; 16];
@@ -113,10 +113,10 @@ fn seed(step: u64) -> Entropy {
 }
 
 fn input(step: u64, command: Command) -> Input {
-    Input::Command(Asked {
+    let request = Request {
         ticket: Ticket(step),
         tenant: TENANT,
         idempotency: None,
-        command,
-    })
+    };
+    Input::Command(request, command)
 }

@@ -13,9 +13,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::Clock;
 use tidegate_runtime::{
-    Answer, Class, Costs, Engine, Field, Formats, HashingOptions, HashingPool, IndexKey, IndexKeys,
-    Key, Limits, LocalMaster, Master, OsEntropy, Ownership, Parts, Peppers, Request, Responder,
-    Retention, SealContext, SystemClock, Task, Tenant, Tenants, WrappedKey,
+    Answer, Class, Costs, Engine, Field, Formats, GatewayId, HashingOptions, HashingPool, IndexKey,
+    IndexKeys, Key, Limits, LocalMaster, Master, OsEntropy, Ownership, Parts, Peppers, Request,
+    Responder, Retention, SealContext, SystemClock, Task, Tenant, Tenants, WrappedKey,
 };
 use tidegate_storage_api::{KeyRange, Region, Store};
 use tidegate_storage_fjall::{FjallStore, Options};
@@ -122,13 +122,15 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
 fn ask(engine: &Engine, task: Task) -> oneshot::Receiver<Answer> {
     let (answer, answered) = oneshot::channel();
     let request = Request {
-        gateway: tidegate_runtime::GatewayId::default(),
-        max_age_ms: 0,
-        known_epoch: 0,
-        tenant: TenantId::of_name("default"),
-        class: Class::Protection,
-        idempotency: None,
-        deadline_ms: u64::MAX,
+        context: tidegate_runtime::Context {
+            gateway: GatewayId::default(),
+            max_age_ms: 0,
+            known_epoch: 0,
+            tenant: TenantId::of_name("default"),
+            class: Class::Protection,
+            idempotency: None,
+            deadline_ms: u64::MAX,
+        },
         task,
     };
     let responder = Responder::new(move |given, _| drop(answer.send(given)));

@@ -54,7 +54,7 @@ pub use rekey::Rekey;
 #[derive(Debug)]
 pub enum Input {
     /// A command, which gets one reply under its ticket.
-    Command(Asked),
+    Command(Request, Command),
     /// Work done.
     Completion {
         /// The work's name.
@@ -278,10 +278,7 @@ impl Account {
         };
         let due_before = self.agenda(policy);
         match input {
-            Input::Command(asked) => {
-                let (request, command) = asked.split();
-                self.command(request, command, &mut step);
-            }
+            Input::Command(request, command) => self.command(request, command, &mut step),
             Input::Completion {
                 pending,
                 completion,

@@ -236,10 +236,13 @@ pub enum PasswordCheck {
     Mismatch,
 }
 
-/// The surroundings of a command, as the account takes it.
+/// The surroundings of a command.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) ticket: Ticket,
-    pub(crate) tenant: TenantId,
-    pub(crate) idempotency: Option<Idempotency>,
+pub struct Request {
+    /// The caller's name for it.
+    pub ticket: Ticket,
+    /// The tenant in whose name it comes.
+    pub tenant: TenantId,
+    /// What tells a repeat.
+    pub idempotency: Option<Idempotency>,
 }

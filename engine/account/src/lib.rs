@@ -57,8 +57,8 @@ pub use agenda::{AgendaRow, Due};
 pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
     Administrator, Attest, ClaimedIdentifier, Completion, DeviceProof, Effect, Idempotency, LedBy,
-    PasswordCheck, PasswordWork, PendingId, Remember, Reservation, RevokeScope, SessionProof,
-    SignIn, SignUp, Source, Ticket,
+    PasswordCheck, PasswordWork, PendingId, Remember, Request, Reservation, RevokeScope,
+    SessionProof, SignIn, SignUp, Source, Ticket,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;

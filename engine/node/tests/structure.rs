@@ -119,24 +119,6 @@ const CLOSING: &[(&str, &str, &str)] = &[
     // Bugs for the simulator change a verdict where it is made; nothing of it is
     // in any other build.
     ("account", "planted", "refresh"),
-    // Background work holds an engine without keeping it alive.
-    ("runtime", "regions/settling", "engine"),
-    ("runtime", "sweeping", "engine"),
-    ("runtime", "maintenance", "engine"),
-    ("runtime", "agenda", "engine"),
-    ("runtime", "outbox", "engine"),
-    ("runtime", "outbox/in_hand", "engine"),
-    ("runtime", "outbox/listing", "engine"),
-    ("runtime", "outbox/sending", "engine"),
-    // What is due is a person's to do, and a person's commit puts it there.
-    ("runtime", "agenda", "person"),
-    ("runtime", "outbox", "agenda"),
-    // What everything shares has the directory of actors, whose messages are a
-    // person's, and the regions, whose border works on what is shared.
-    ("runtime", "shared", "person"),
-    ("runtime", "shared", "regions"),
-    // And what is being sent of them.
-    ("runtime", "shared", "outbox"),
     // The cluster hands out its clients.
     ("storage-simulated", "cluster", "store"),
     // Each end of a connection knows where the other is.

@@ -18,16 +18,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use tidegate_account::record::{Format, assemble, write};
 use tidegate_account::{
-    Account, Asked, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply,
-    Effect, Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password,
-    PasswordCheck, PasswordHash, PasswordWork, Policy, Remember, Reply, SignIn, SignUp, Source,
-    TenantId, Ticket, UserId,
+    Account, ClaimedIdentifier, Command, Completion, CredentialCommand, CredentialReply, Effect,
+    Entropy, Grant, Identifier, IdentifierKind, IndexHash, Input, LedBy, Password, PasswordCheck,
+    PasswordHash, PasswordWork, Policy, Remember, Reply, SignIn, SignUp, Source, TenantId, Ticket,
+    UserId,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy as _};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, Engine, Field, Formats, HashingOptions, HashingPool, IndexKey,
-    IndexKeys, Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts, Peppers, Request,
-    Responder, Retention, SealContext, SystemClock, Task, Tenant, Tenants,
+    Answer, Ask, Class, Context, Costs, Engine, Field, Formats, GatewayId, HashingOptions,
+    HashingPool, IndexKey, IndexKeys, Key, Limits, Origin, OsEntropy, Outcome, Ownership, Parts,
+    Peppers, Request, Responder, Retention, SealContext, SystemClock, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, PersonPart, Region, Stamp, Store, StoreFuture,
@@ -101,12 +101,12 @@ impl Template {
             })));
         }
         for (step, command) in (0..).zip(commands) {
-            let input = Input::Command(Asked {
+            let request = tidegate_account::Request {
                 ticket: Ticket(step),
                 tenant: tenant(),
                 idempotency: None,
-                command,
-            });
+            };
+            let input = Input::Command(request, command);
             let seed_of = |half| seed(number, step * 2 + half);
             let output = account.handle(self.now_ms, seed_of(0), &self.policy, input);
             let Effect::Hash { work, .. } = &output.effects[0];
@@ -285,13 +285,15 @@ impl World {
                 let started = Instant::now();
                 self.engine.submit(
                     Request {
-                        gateway: tidegate_runtime::GatewayId::default(),
-                        max_age_ms: 0,
-                        known_epoch: 0,
-                        tenant: tenant(),
-                        class: Class::Check,
-                        idempotency: None,
-                        deadline_ms: u64::MAX,
+                        context: Context {
+                            gateway: GatewayId::default(),
+                            max_age_ms: 0,
+                            known_epoch: 0,
+                            tenant: tenant(),
+                            class: Class::Check,
+                            idempotency: None,
+                            deadline_ms: u64::MAX,
+                        },
                         task: Task::Check(ask),
                     },
                     Responder::new(move |given, _| drop(answer.send(given))),
@@ -344,13 +346,15 @@ fn hot(people: u64) {
         };
         engine.submit(
             Request {
-                gateway: tidegate_runtime::GatewayId::default(),
-                max_age_ms: 0,
-                known_epoch: 0,
-                tenant: tenant(),
-                class: Class::Protection,
-                idempotency: None,
-                deadline_ms: u64::MAX,
+                context: Context {
+                    gateway: GatewayId::default(),
+                    max_age_ms: 0,
+                    known_epoch: 0,
+                    tenant: tenant(),
+                    class: Class::Protection,
+                    idempotency: None,
+                    deadline_ms: u64::MAX,
+                },
                 task: Task::Account {
                     user: grants[0].user,
                     command: Command::Credential(CredentialCommand::SignIn(sign_in)),
@@ -425,13 +429,15 @@ fn sources(sources: u64) {
         let (answer, answered) = tokio::sync::oneshot::channel();
         world.engine.submit(
             Request {
-                gateway: tidegate_runtime::GatewayId::default(),
-                max_age_ms: 0,
-                known_epoch: 0,
-                tenant: tenant(),
-                class: Class::Password,
-                idempotency: None,
-                deadline_ms: u64::MAX,
+                context: Context {
+                    gateway: GatewayId::default(),
+                    max_age_ms: 0,
+                    known_epoch: 0,
+                    tenant: tenant(),
+                    class: Class::Password,
+                    idempotency: None,
+                    deadline_ms: u64::MAX,
+                },
                 task,
             },
             Responder::new(move |given, _| drop(answer.send(given))),

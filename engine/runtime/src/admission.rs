@@ -9,7 +9,7 @@ use crate::limits::Limits;
 /// What is served first when not everything can be, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Makes somebody safer.
+    /// Makes an account safer.
     Protection,
     /// Session checks.
     Check,

@@ -1,5 +1,5 @@
 //! The agenda, worked off by the owner of each slot: rows lie in the order in which
-//! they are due, so only what is due is read, and nobody is walked.
+//! they are due, so only what is due is read, and no person is walked by.
 //!
 //! A row is worked off by the person's actor, whose commit moves or removes it. One
 //! that the account's state does not give any more is removed here. Until the
@@ -16,34 +16,24 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Responder};
 use crate::date::Trust;
-use crate::engine::{Engine, WeakEngine};
+use crate::job::What;
 use crate::outbox::Taken;
-use crate::person::What;
-use slots::Reading;
+use crate::people::{People, WeakPeople};
+use crate::sweeping::drop_rows;
+use slots::{Reading, TICK_MS};
 
-pub(crate) use slots::Agenda;
+pub(crate) use slots::{AGAIN_MS, AGENDA_SINCE, Agenda, NEWER_MS, ROW};
 
-/// The version of the formats from which on rows are written: nodes of older
-/// programs do not move them.
-pub(crate) const AGENDA_SINCE: u16 = 3;
-/// What a row holds: its version.
-pub(crate) const ROW: &[u8] = &[1];
-
-const TICK_MS: u64 = 1_000;
 /// Slots whose agenda is read between two ticks.
 const SLOTS_AT_ONCE: usize = 64;
 /// Rows read at once, and people who work at once for it.
 const PAGE: usize = 64;
 /// Pages of one slot that are read before others have their turn.
 const PAGES_AT_ONCE: usize = 16;
-/// After so long what could not be worked off is tried again.
-pub(crate) const AGAIN_MS: u64 = 60_000;
 /// After so long is looked again at what waits until the date is believed.
 const HELD_MS: u64 = 15 * 60_000;
-/// The same for what a newer program wrote: until this one is replaced.
-pub(crate) const NEWER_MS: u64 = 60 * 60_000;
 
-/// What became of one row.
+/// The outcome of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Worked {
     /// It is worked off, or is none any more; these rows go with it.
@@ -72,50 +62,50 @@ struct Page {
 }
 
 /// Works off what is due for as long as the engine lives.
-pub(crate) async fn work(engine: WeakEngine) {
+pub(crate) async fn work(people: WeakPeople) {
     loop {
-        engine.clock.sleep(TICK_MS).await;
-        let Some(engine) = engine.upgrade() else {
+        people.clock.sleep(TICK_MS).await;
+        let Some(people) = people.upgrade() else {
             return;
         };
-        if engine.shared().is_cut_off() {
+        if people.shared().placement.is_cut_off() {
             continue;
         }
-        if let Err(error) = engine.work_off_some(SLOTS_AT_ONCE).await {
+        if let Err(error) = people.work_off_some(SLOTS_AT_ONCE).await {
             tracing::warn!(event = "agenda.failed", %error);
         }
     }
 }
 
-impl Engine {
+impl People {
     /// Works off everything that is due in this node's slots, and begins what must
     /// leave; for a day after the date jumped, only that. How many rows were worked
     /// off.
     ///
     /// # Errors
     /// As the store; what was worked off before stays so.
-    pub async fn work_off(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn work_off(&self) -> Result<u64, StoreError> {
         self.work_off_some(usize::from(SLOTS)).await
     }
 
     async fn work_off_some(&self, slots: usize) -> Result<u64, StoreError> {
         let shared = self.shared();
-        let now_ms = shared.clock.unix_ms();
+        let now_ms = shared.ports.clock.unix_ms();
         let owned = Slot::all().filter_map(|slot| {
-            let epoch = shared.ownership.epoch_of_slot(slot)?;
-            let due = shared.agenda.is_due(slot, epoch, now_ms);
+            let epoch = shared.placement.ownership.epoch_of_slot(slot)?;
+            let due = shared.upkeep.agenda.is_due(slot, epoch, now_ms);
             due.then_some((slot, epoch))
         });
-        let round = shared.agenda.round(owned.collect(), slots);
+        let round = shared.upkeep.agenda.round(owned.collect(), slots);
         if round.is_empty() {
             return Ok(0);
         }
-        let trust = self.look_at_date().await?;
+        let trust = shared.upkeep.date.look(&shared.ports).await?;
         let mut worked = 0;
         for (slot, epoch) in round {
             match self.work_off_slot((slot, epoch), now_ms, trust).await {
                 Ok(rows) => worked += rows,
-                // Another node's to work off.
+                // The new owner's to work off.
                 Err(StoreError::Fenced) => {}
                 Err(error) => return Err(error),
             }
@@ -131,7 +121,7 @@ impl Engine {
         now_ms: u64,
         trust: Trust,
     ) -> Result<u64, StoreError> {
-        let agenda = &self.shared().agenda;
+        let agenda = &self.shared().upkeep.agenda;
         let (mut worked, mut full) = (0, 0);
         for _ in 0..2 {
             let Some(mut from) = agenda.begin(slot, epoch, now_ms) else {
@@ -180,10 +170,10 @@ impl Engine {
         trust: Trust,
     ) -> Result<Page, StoreError> {
         let shared = self.shared();
-        let region = shared.ownership.region();
+        let region = shared.placement.ownership.region();
         let mut range = KeyRange::agenda(region, slot);
         range.start = from.key(region, slot);
-        let rows = shared.store.range(range, PAGE).await?;
+        let rows = shared.ports.store.range(range, PAGE).await?;
         let places = rows.iter().filter_map(|(key, value)| {
             let place = AgendaKey::of(key)?;
             Some((key, place, value))
@@ -224,10 +214,10 @@ impl Engine {
                 }
                 Worked::InHand => {}
                 Worked::Full => page.full += 1,
-                Worked::Later { ms } => shared.agenda.leave(slot, now_ms.saturating_add(ms)),
+                Worked::Later { ms } => shared.upkeep.agenda.leave(slot, now_ms.saturating_add(ms)),
             }
         }
-        self.drop_rows(Some(slot), &off).await?;
+        drop_rows(shared, Some(slot), &off).await?;
         Ok(page)
     }
 
@@ -277,7 +267,7 @@ impl Engine {
 
 /// A row that was begun.
 enum Begun {
-    /// What became of it is known.
+    /// Its outcome is known.
     Known(Worked),
     /// Its person's actor was asked.
     Asked(oneshot::Receiver<Answer>),

@@ -1,5 +1,5 @@
-//! Answers on their way out. Every request is answered exactly once: whoever
-//! drops a responder unanswered answers `unknown`.
+//! Answers on their way out. Every request is answered exactly once: a
+//! responder that is dropped unanswered answers `unknown`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ pub enum Failure {
     UnknownTenant,
     /// What is stored about the person cannot be read; nothing was done.
     Corrupt,
-    /// Nobody knows whether it was done.
+    /// It is not known whether it was done.
     Unknown,
 }
 
@@ -90,7 +90,7 @@ impl Responder {
         if let Some(tell) = self.tell.take() {
             tell(answer, epoch);
         }
-        // Told first: a drain that finds nobody waiting loses no answer.
+        // Told first: a drain that finds no request waiting loses no answer.
         if let Some(waiting) = self.counted.take() {
             waiting.fetch_sub(1, Ordering::Release);
         }

@@ -43,7 +43,7 @@ impl Contact {
         }
     }
 
-    /// Whether it is time to try again; whoever asks does.
+    /// Whether it is time to try again; the caller that is told so does.
     pub(crate) fn tries(&self, now_ms: u64) -> bool {
         let tried_ms = self.tried_ms.load(Ordering::Relaxed);
         let due = now_ms >= tried_ms + TRY_EVERY_MS;

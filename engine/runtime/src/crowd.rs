@@ -1,5 +1,5 @@
 //! What comes from nowhere in particular: attempts whose source is not named,
-//! or from which nobody was seen to sign in. A gateway that names no sources, or
+//! or from which no sign-in was seen to succeed. A gateway that names no sources, or
 //! one for each request, lifts the bound on sources; this one holds all the
 //! same, for each tenant and for each gateway.
 //!
@@ -111,7 +111,7 @@ impl Crowds {
         Standing::Charged
     }
 
-    /// Says what became of an attempt that was charged.
+    /// Notes the outcome of an attempt that was charged.
     pub(crate) fn conclude(
         &self,
         crowds: &[Crowd],

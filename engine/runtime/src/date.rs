@@ -2,6 +2,10 @@
 //! good. A date set wrong by a year makes everything look over, so after a
 //! jump nothing is thrown away for a day, in which it can be set right.
 
+use tidegate_storage_api::{Commit, Key as RowKey, StoreError, SystemPart};
+
+use crate::ports::Ports;
+
 /// How far the date may move against the monotonic clock between two looks.
 const JUMP_MS: u64 = 60 * 60 * 1000;
 /// How long a node may have been away before its new date is a jump.
@@ -26,6 +30,56 @@ pub(crate) enum Trust {
     },
     /// It jumped less than a day ago.
     Held,
+}
+
+/// What the node knows of the date; nothing before its first look.
+#[derive(Default)]
+pub(crate) struct Dates {
+    known: tokio::sync::Mutex<Option<Date>>,
+}
+
+impl Dates {
+    /// Looks at the date.
+    ///
+    /// # Errors
+    /// As the store, which is asked at the first look.
+    pub(crate) async fn look(&self, ports: &Ports) -> Result<Trust, StoreError> {
+        let mut date = self.known.lock().await;
+        let row = RowKey::system(SystemPart::Date);
+        let now = Look {
+            unix_ms: ports.clock.unix_ms(),
+            monotonic_ms: ports.clock.monotonic_ms(),
+        };
+        let trust = match &mut *date {
+            Some(date) => date.look(now),
+            None => {
+                let before = ports.store.get(row).await?;
+                let before = before.and_then(|row| Some(u64::from_le_bytes(*row.first_chunk()?)));
+                let (first, trust) = Date::first(now, before);
+                *date = Some(first);
+                trust
+            }
+        };
+        if let Trust::Jumped { by_ms } = trust {
+            tracing::error!(event = "clock.jumped", by_ms);
+        }
+        Ok(trust)
+    }
+
+    /// Looks at the date, and writes down what it is for the node's next life.
+    ///
+    /// # Errors
+    /// As the store.
+    pub(crate) async fn look_and_keep(&self, ports: &Ports) -> Result<Trust, StoreError> {
+        let now_ms = ports.clock.unix_ms();
+        let trust = self.look(ports).await?;
+        if trust == Trust::Believed {
+            let row = RowKey::system(SystemPart::Date);
+            let commit = Commit::default().put(row, now_ms.to_le_bytes().to_vec());
+            ports.store.commit(commit).await?;
+        }
+        Ok(trust)
+    }
 }
 
 /// What the last looks have shown.

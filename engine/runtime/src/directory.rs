@@ -124,7 +124,7 @@ impl<A> Directory<A> {
     }
 
     /// Sends to the person's actor, starting one when there is none. Sending
-    /// happens under the guard, so that an actor that finds nobody waiting
+    /// happens under the guard, so that an actor that finds no job waiting
     /// can leave without losing what was sent meanwhile.
     pub(crate) fn seat(
         &self,
@@ -163,7 +163,7 @@ impl<A> Directory<A> {
         Seated::Full
     }
 
-    /// Lets an actor leave when nobody waits for it any more.
+    /// Lets an actor leave when no job waits for it any more.
     pub(crate) fn leave(&self, user: UserId) -> bool {
         let empty = |_: &UserId, seat: &Seat<A>| seat.waiting.load(Ordering::Acquire) == 0;
         self.hot.remove_if(&user, empty).is_some()

@@ -5,23 +5,19 @@
 //! to 2.3 ms, at the same number of hashes a second.
 
 mod line;
+mod peppers;
 mod turns;
 
 pub use line::HashingLine;
+pub use peppers::Peppers;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
-use constant_time_eq::constant_time_eq_32;
-use tidegate_account::{
-    Completion, Password, PasswordCheck, PasswordHash, PasswordPolicy, Secret, tagged,
-};
+use argon2::Block;
+use tidegate_account::{Completion, PasswordCheck, PasswordHash};
 use zeroize::Zeroizing;
 
 use crate::admission::Limit;
@@ -56,23 +52,6 @@ struct Shared {
 }
 
 const NOT_DONE: Completion = Completion::Refused { retry_after_ms: 0 };
-
-/// The keys under which password hashes are encrypted, by their number.
-#[derive(Default)]
-pub struct Peppers(RwLock<BTreeMap<u32, Key>>);
-
-impl Peppers {
-    /// Adds a key.
-    pub fn add(&self, number: u32, key: Key) {
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(number, key);
-    }
-
-    fn get(&self, number: u32) -> Option<Key> {
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(&number).cloned()
-    }
-}
 
 struct Queue {
     line: HashingLine,
@@ -158,7 +137,7 @@ impl Cpu for HashingPool {
     fn hash(&self, job: HashJob, done: HashDone) {
         let mut queue = self.shared.lock();
         if queue.state == State::Closed {
-            // Whoever is told may ask again: not under the lock.
+            // The caller that is told may ask again: not under the lock.
             drop(queue);
             return drop(done);
         }
@@ -177,11 +156,7 @@ impl Cpu for HashingPool {
     }
 
     fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash> {
-        let output = self.shared.opened(stored)?;
-        let mut hash = stored.clone();
-        hash.pepper_key = pepper_key;
-        hash.output[..32].copy_from_slice(&*output);
-        self.shared.sealed(hash)
+        self.shared.peppers.repepper(stored, pepper_key)
     }
 
     fn seal(
@@ -261,12 +236,15 @@ impl Shared {
                 salt,
                 policy,
             } => self
+                .peppers
                 .hash(password, *salt, policy, memory)
                 .map(Completion::Hashed),
             HashWork::Verify { password, stored } => self
+                .peppers
                 .verify(password, stored, memory)
                 .map(Completion::Verified),
             HashWork::Pretend { password, policy } => self
+                .peppers
                 .hash(password, [0; 16], policy, memory)
                 .map(|_| Completion::Verified(PasswordCheck::Mismatch)),
         };
@@ -276,221 +254,7 @@ impl Shared {
             NOT_DONE
         })
     }
-
-    fn hash(
-        &self,
-        password: &Password,
-        salt: [u8; 16],
-        policy: &PasswordPolicy,
-        memory: &mut Vec<Block>,
-    ) -> Option<PasswordHash> {
-        let mut hash = PasswordHash {
-            memory_kib: policy.memory_kib,
-            passes: policy.passes,
-            lanes: policy.lanes,
-            pepper_key: policy.pepper_key,
-            salt,
-            output: [0; 48],
-        };
-        let output = argon2id(password, &hash, memory)?;
-        hash.output[..32].copy_from_slice(output.expose());
-        self.sealed(hash)
-    }
-
-    /// Encrypts the output that lies in the first 32 bytes.
-    fn sealed(&self, mut hash: PasswordHash) -> Option<PasswordHash> {
-        let tag = self
-            .pepper(&hash)?
-            .encrypt_inout_detached(&Nonce::default(), &[], (&mut hash.output[..32]).into())
-            .ok()?;
-        hash.output[32..].copy_from_slice(&tag);
-        Some(hash)
-    }
-
-    /// The output of a stored hash.
-    fn opened(&self, stored: &PasswordHash) -> Option<Zeroizing<[u8; 32]>> {
-        let (sealed, tag) = stored.output.split_first_chunk::<32>()?;
-        let mut output = Zeroizing::new(*sealed);
-        self.pepper(stored)?
-            .decrypt_inout_detached(
-                &Nonce::default(),
-                &[],
-                output.as_mut_slice().into(),
-                &chacha20poly1305::Tag::try_from(tag).ok()?,
-            )
-            .ok()?;
-        Some(output)
-    }
-
-    fn verify(
-        &self,
-        password: &Password,
-        stored: &PasswordHash,
-        memory: &mut Vec<Block>,
-    ) -> Option<PasswordCheck> {
-        let output = argon2id(password, stored, memory)?;
-        let expected = self.opened(stored)?;
-        Some(match constant_time_eq_32(output.expose(), &expected) {
-            true => PasswordCheck::Match,
-            false => PasswordCheck::Mismatch,
-        })
-    }
-
-    /// The cipher of one hash. Its key is derived from the pepper and the
-    /// hash's random salt, so each key seals one output and the nonce can be
-    /// constant.
-    fn pepper(&self, hash: &PasswordHash) -> Option<ChaCha20Poly1305> {
-        let pepper = self.peppers.get(hash.pepper_key)?;
-        let key = Zeroizing::new(tagged("tg-pepper-1", &[pepper.expose(), &hash.salt]));
-        Some(ChaCha20Poly1305::new(&(*key).into()))
-    }
-}
-
-/// Argon2id version 1.3 (RFC 9106), 32 bytes, in memory that is kept.
-fn argon2id(
-    password: &Password,
-    hash: &PasswordHash,
-    memory: &mut Vec<Block>,
-) -> Option<Secret<32>> {
-    let params = Params::new(hash.memory_kib, hash.passes, hash.lanes, Some(32)).ok()?;
-    memory.resize(params.block_count(), Block::default());
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let mut output = Zeroizing::new([0; 32]);
-    let blocks = memory.as_mut_slice();
-    argon2
-        .hash_password_into_with_memory(
-            password.expose(),
-            &hash.salt,
-            output.as_mut_slice(),
-            blocks,
-        )
-        .ok()?;
-    Some(Secret::new(*output))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::system::SystemClock;
-    use std::sync::mpsc;
-
-    const COST: PasswordPolicy = PasswordPolicy {
-        memory_kib: 64,
-        passes: 1,
-        lanes: 1,
-        pepper_key: 1,
-        min_chars: 8,
-    };
-
-    fn pool(waiting_max: usize) -> HashingPool {
-        let options = HashingOptions {
-            threads: 1,
-            waiting_max,
-        };
-        let peppers = Peppers::default();
-        peppers.add(1, Key::new([7; 32]));
-        peppers.add(2, Key::new([8; 32]));
-        HashingPool::start(options, Arc::new(peppers), Arc::new(SystemClock::new())).unwrap()
-    }
-
-    fn ask(pool: &HashingPool, work: HashWork, deadline_ms: u64) -> Completion {
-        let (done, told) = mpsc::channel();
-        let job = HashJob { work, deadline_ms };
-        pool.hash(
-            job,
-            HashDone::new(move |completion| done.send(completion).unwrap()),
-        );
-        told.recv().unwrap()
-    }
-
-    fn hash(pool: &HashingPool, policy: PasswordPolicy) -> Completion {
-        let work = HashWork::Hash {
-            password: Password::parse("correct horse").unwrap(),
-            salt: [3; 16],
-            policy,
-        };
-        ask(pool, work, u64::MAX)
-    }
-
-    fn hashed(pool: &HashingPool) -> PasswordHash {
-        match hash(pool, COST) {
-            Completion::Hashed(hash) => hash,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn verify(pool: &HashingPool, password: &str, stored: PasswordHash) -> Completion {
-        let password = Password::parse(password).unwrap();
-        ask(pool, HashWork::Verify { password, stored }, u64::MAX)
-    }
-
-    #[test]
-    fn a_password_matches_its_own_hash_and_no_other() {
-        let pool = pool(10);
-        let stored = hashed(&pool);
-        let right = verify(&pool, "correct horse", stored.clone());
-        assert!(matches!(right, Completion::Verified(PasswordCheck::Match)));
-        let wrong = verify(&pool, "correct Horse", stored);
-        assert!(matches!(
-            wrong,
-            Completion::Verified(PasswordCheck::Mismatch)
-        ));
-    }
-
-    #[test]
-    fn what_is_stored_is_not_the_bare_output_and_opens_under_its_own_pepper_alone() {
-        let pool = pool(10);
-        let stored = hashed(&pool);
-        let password = Password::parse("correct horse").unwrap();
-        let bare = argon2id(&password, &stored, &mut Vec::new()).unwrap();
-        assert_ne!(&stored.output[..32], bare.expose());
-        for change in [2, 9] {
-            let mut other = stored.clone();
-            other.pepper_key = change;
-            let refused = verify(&pool, "correct horse", other);
-            assert!(matches!(refused, Completion::Refused { .. }));
-        }
-        let mut salted = stored;
-        salted.salt = [4; 16];
-        let refused = verify(&pool, "correct horse", salted);
-        assert!(matches!(refused, Completion::Refused { .. }));
-    }
-
-    #[test]
-    fn costs_out_of_range_are_refused_and_the_thread_goes_on() {
-        let pool = pool(10);
-        let impossible = PasswordPolicy { lanes: 0, ..COST };
-        assert!(matches!(
-            hash(&pool, impossible),
-            Completion::Refused { .. }
-        ));
-        hashed(&pool);
-    }
-
-    #[test]
-    fn work_without_room_or_past_its_deadline_is_refused() {
-        assert!(matches!(hash(&pool(0), COST), Completion::Refused { .. }));
-        let work = HashWork::Pretend {
-            password: Password::parse("correct horse").unwrap(),
-            policy: PasswordPolicy {
-                memory_kib: 4_096,
-                ..COST
-            },
-        };
-        let pool = pool(10);
-        // The clock starts with the pool: wait until it has moved by real work.
-        while pool.shared.clock.monotonic_ms() == 0 {
-            hashed(&pool);
-        }
-        assert!(matches!(ask(&pool, work, 0), Completion::Refused { .. }));
-    }
-
-    #[test]
-    fn done_that_is_dropped_untold_refuses() {
-        let (done, told) = mpsc::channel();
-        drop(HashDone::new(move |completion| {
-            done.send(completion).unwrap()
-        }));
-        assert!(matches!(told.recv(), Ok(Completion::Refused { .. })));
-    }
-}
+mod tests;

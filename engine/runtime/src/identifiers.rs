@@ -78,7 +78,7 @@ fn hashes_of(keys: &[IndexKey], tenant: TenantId, identifier: &Identifier) -> Ve
 pub(crate) struct Hashes(Vec<IndexHash>);
 
 impl Hashes {
-    /// The order in which to look: whoever is being moved meanwhile is found
+    /// The order in which to look: a row that is being moved meanwhile is found
     /// under the old hash or, after that was looked at, under the new one.
     pub(crate) fn oldest_first(&self) -> impl Iterator<Item = &IndexHash> {
         self.0.iter()

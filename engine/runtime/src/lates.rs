@@ -1,4 +1,4 @@
-//! Whom for a while nobody could answer, for as long as that matters: until
+//! People who could not be answered for a while, for as long as that matters: until
 //! the usual time to ask again is over.
 //!
 //! That an answer left late cannot be written down with what it answers, and a
@@ -12,12 +12,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use foldhash::fast::FixedState;
 use tidegate_account::{Late, UserId};
 
-/// How long it is remembered: longer than anybody may ask again.
+/// How long it is remembered: longer than a caller may ask again.
 const KEPT_MS: u64 = 60_000;
 
 pub(crate) struct Lates {
     most: usize,
-    /// So that nobody takes the lock while nothing is late.
+    /// So that the lock is not taken while nothing is late.
     count: AtomicUsize,
     kept: Mutex<Kept>,
 }
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(lates.of(user(1), 63_000), None);
         assert_eq!(lates.of(user(2), 62_999), Some(late(100, 200)));
         assert_eq!(lates.of(user(3), 3_000), None);
-        // Whoever waits anew has nothing of the wait before.
+        // A person who waits anew has nothing of the wait before.
         lates.add(user(1), late(80_000, 90_000), 90_000);
         assert_eq!(lates.of(user(1), 90_000), Some(late(80_000, 90_000)));
         let kept = lates.kept();

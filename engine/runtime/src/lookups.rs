@@ -2,7 +2,7 @@
 //! while the store is out of reach.
 //!
 //! Two generations, each a map that is filled once: when the younger is full,
-//! it becomes the older, and what nobody asked for since is forgotten.
+//! it becomes the older, and what was not asked for since is forgotten.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub(crate) struct Lookups {
     generations: Mutex<Generations>,
 }
 
-/// By the first half of the keyed hash: nobody can make two of them meet.
+/// By the first half of the keyed hash: no attacker can make two of them meet.
 type Generation = HashMap<[u8; 16], UserId, FixedState>;
 
 fn key_of(hash: &IndexHash) -> [u8; 16] {

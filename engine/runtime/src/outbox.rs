@@ -12,51 +12,37 @@ mod in_hand;
 mod lanes;
 mod listing;
 mod loading;
+mod pauses;
 mod sending;
-
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+mod settling;
+mod tries;
 
 use bytes::Bytes;
-use tidegate_account::{Due, Outgoing, UserId};
-use tidegate_storage_api::{AgendaKey, Commit, Key as RowKey, Slot, StoreError};
+use tidegate_account::{Outgoing, UserId};
+use tidegate_storage_api::{AgendaKey, Key as RowKey, Slot, StoreError};
 
 pub use listing::{Undelivered, UndeliveredReason};
+pub(crate) use tries::{Outbox, row};
 
 use crate::agenda::{AGAIN_MS, NEWER_MS};
-use crate::breakers::{Breakers, Passage};
+use crate::breakers::Passage;
 use crate::date::Trust;
-use crate::engine::Engine;
-use crate::shared::Standing;
-use answered::{Answered, Verdict};
+use crate::people::People;
+use crate::placement::Standing;
+use answered::Verdict;
 use in_hand::{End, InHand, part_row};
-use lanes::{Lanes, Wait};
+use lanes::Wait;
 use loading::Found;
-use sending::{TRY_MS, Tried, back_off_ms, behind_breaker_ms};
+use pauses::{back_off_ms, behind_breaker_ms};
+use sending::{TRY_MS, Tried};
+use settling::{STALE_MS, give_up, put_off, remove, write_down};
+use tries::tries_of;
 
 /// Messages that are tried at once by a node.
 const TRIES_AT_ONCE: usize = 256;
-/// After so long a row that another pass has moved is looked for again.
-const STALE_MS: u64 = 1_000;
 /// So often is tried to open a message whose person's key does not open: for most of
 /// a day, in which this node may learn of a newer key of the tenant's.
 const LOCKED_TRIES_MAX: u16 = 32;
-/// For so long what could not be delivered stays listed.
-const LISTED_MS: u64 = 30 * 86_400_000;
-
-const ROW_VERSION: u8 = 1;
-
-/// What is being delivered, and to whom nothing can be at the moment.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    /// By person and number.
-    in_hand: Mutex<BTreeSet<([u8; 16], u64)>>,
-    answered: Answered,
-    lanes: Lanes,
-    breakers: Breakers,
-    /// Set once that there is something of a newer program was said.
-    newer: OnceLock<()>,
-}
 
 /// Whether a message was taken in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,31 +55,7 @@ pub(crate) enum Taken {
     Newer,
 }
 
-/// The value of the agenda's row of a message that was tried so often.
-pub(crate) fn row(tries: u16) -> Vec<u8> {
-    [&[ROW_VERSION], &tries.to_le_bytes()[..]].concat()
-}
-
-fn tries_of(row: &[u8]) -> Option<u16> {
-    match row {
-        [ROW_VERSION, low, high] => Some(u16::from_le_bytes([*low, *high])),
-        _ => None,
-    }
-}
-
-impl Outbox {
-    fn in_hand(&self) -> MutexGuard<'_, BTreeSet<([u8; 16], u64)>> {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Said once in a node's life: there may be many.
-    fn is_newer(&self) {
-        self.newer
-            .get_or_init(|| tracing::warn!(event = "outbox.newer"));
-    }
-}
-
-impl Engine {
+impl People {
     /// Begins to deliver a message that is due, unless that was begun before.
     pub(crate) fn begin_delivery(
         &self,
@@ -104,11 +66,11 @@ impl Engine {
     ) -> Taken {
         let shared = self.shared();
         let Some(tries) = tries_of(&value) else {
-            shared.outbox.is_newer();
+            shared.upkeep.outbox.is_newer();
             return Taken::Newer;
         };
         {
-            let mut in_hand = shared.outbox.in_hand();
+            let mut in_hand = shared.upkeep.outbox.in_hand();
             let message = (place.user, place.number);
             if in_hand.contains(&message) {
                 return Taken::InHand;
@@ -118,9 +80,9 @@ impl Engine {
             }
             in_hand.insert(message);
         }
-        let again_ms = shared.clock.unix_ms().saturating_add(AGAIN_MS);
+        let again_ms = shared.ports.clock.unix_ms().saturating_add(AGAIN_MS);
         let message = InHand {
-            engine: self.clone(),
+            people: self.clone(),
             slot,
             epoch,
             place,
@@ -136,7 +98,7 @@ impl Engine {
 
     /// The rows that go with a message that is listed no longer.
     pub(crate) fn discarded(&self, slot: Slot, place: AgendaKey) -> Vec<RowKey> {
-        let region = self.shared().ownership.region();
+        let region = self.shared().placement.ownership.region();
         vec![
             part_row(region, slot, place),
             RowKey::undelivered(region, slot, &place.user, place.number),
@@ -159,19 +121,20 @@ async fn try_once(message: &mut InHand) -> Result<(), StoreError> {
         message.lies(STALE_MS);
         return Ok(());
     }
-    let engine = message.engine.clone();
-    let shared = engine.shared();
+    let people = message.people.clone();
+    let shared = people.shared();
     let number = message.place.number;
-    let (found, key) = loading::load(shared, message.home(), number).await?;
+    let (ports, tenants) = (&shared.ports, &shared.settings.tenants);
+    let (found, key) = loading::load(ports, tenants, message.home(), number).await?;
     message.key = key;
     match found {
-        Found::Message(outgoing) => match shared.outbox.answered.of(message.message()) {
+        Found::Message(outgoing) => match shared.upkeep.outbox.answered.of(message.message()) {
             Some(verdict) => write_down(message, verdict).await,
             None => send(message, &outgoing).await,
         },
         Found::Gone => remove(message).await,
         Found::Newer => {
-            shared.outbox.is_newer();
+            shared.upkeep.outbox.is_newer();
             message.lies(NEWER_MS);
             Ok(())
         }
@@ -180,7 +143,7 @@ async fn try_once(message: &mut InHand) -> Result<(), StoreError> {
             give_up(message, UndeliveredReason::Unreadable).await
         }
         Found::Locked => {
-            let wait_ms = back_off_ms(message.tries, shared.entropy.seed());
+            let wait_ms = back_off_ms(message.tries, shared.ports.entropy.seed());
             put_off(message, u64::MAX, message.tries.saturating_add(1), wait_ms).await
         }
     }
@@ -188,26 +151,26 @@ async fn try_once(message: &mut InHand) -> Result<(), StoreError> {
 
 /// Sends a message, if its destination may be asked and it is not too late.
 async fn send(message: &mut InHand, outgoing: &Outgoing) -> Result<(), StoreError> {
-    let engine = message.engine.clone();
-    let shared = engine.shared();
+    let people = message.people.clone();
+    let shared = people.shared();
     let (until_ms, destination) = (outgoing.until_ms(), outgoing.destination());
-    if shared.clock.unix_ms() >= until_ms && message.trust == Trust::Believed {
+    if shared.ports.clock.unix_ms() >= until_ms && message.trust == Trust::Believed {
         return give_up(message, UndeliveredReason::Late).await;
     }
     may_send(message)?;
-    let seat = match shared.outbox.lanes.seat(destination) {
+    let seat = match shared.upkeep.outbox.lanes.seat(destination) {
         Ok(seat) => seat,
         Err(Wait(wait_ms)) => return put_off(message, until_ms, message.tries, wait_ms).await,
     };
-    let breakers = &shared.outbox.breakers;
-    let now_ms = shared.clock.monotonic_ms();
+    let breakers = &shared.upkeep.outbox.breakers;
+    let now_ms = shared.ports.clock.monotonic_ms();
     if let Passage::Open { for_ms, failing_ms } = breakers.pass(destination, now_ms, TRY_MS) {
         drop(seat);
-        let behind_ms = behind_breaker_ms(failing_ms, shared.entropy.seed());
+        let behind_ms = behind_breaker_ms(failing_ms, shared.ports.entropy.seed());
         let wait_ms = for_ms.saturating_add(behind_ms);
         return put_off(message, until_ms, message.tries, wait_ms).await;
     }
-    let tried = engine
+    let tried = people
         .send(message.user(), message.place.number, outgoing)
         .await;
     drop(seat);
@@ -215,128 +178,31 @@ async fn send(message: &mut InHand, outgoing: &Outgoing) -> Result<(), StoreErro
         Tried::Delivered => Verdict::Delivered,
         Tried::Refused => Verdict::Refused,
         Tried::Failed => {
-            breakers.failed(destination, shared.clock.monotonic_ms());
-            let wait_ms = back_off_ms(message.tries, shared.entropy.seed());
+            breakers.failed(destination, shared.ports.clock.monotonic_ms());
+            let wait_ms = back_off_ms(message.tries, shared.ports.entropy.seed());
             let tries = message.tries.saturating_add(1);
             return put_off(message, until_ms, tries, wait_ms).await;
         }
     };
     breakers.answered(destination);
-    let answered = &shared.outbox.answered;
+    let answered = &shared.upkeep.outbox.answered;
     answered.note(message.message(), message.epoch, verdict);
     write_down(message, verdict).await
 }
 
 /// Nothing is sent by a node that could not write it down.
 fn may_send(message: &InHand) -> Result<(), StoreError> {
-    let shared = message.engine.shared();
+    let shared = message.people.shared();
+    let placement = &shared.placement;
     let is_ours = |(user, _): ([u8; 16], u64), epoch| {
-        shared.ownership.epoch_of(UserId::from_bytes(user)) == Some(epoch)
+        placement.ownership.epoch_of(UserId::from_bytes(user)) == Some(epoch)
     };
-    match shared.standing_to_change(message.user(), message.epoch) {
+    match placement.standing_to_change(message.user(), message.epoch) {
         Standing::NotOwner => Err(StoreError::Fenced),
         Standing::CutOff { .. } => Err(StoreError::Unavailable),
-        Standing::Owner if shared.outbox.answered.is_full(is_ours) => Err(StoreError::Unavailable),
+        Standing::Owner if shared.upkeep.outbox.answered.is_full(is_ours) => {
+            Err(StoreError::Unavailable)
+        }
         Standing::Owner => Ok(()),
-    }
-}
-
-async fn write_down(message: &mut InHand, verdict: Verdict) -> Result<(), StoreError> {
-    match verdict {
-        Verdict::Delivered => remove(message).await,
-        Verdict::Refused => give_up(message, UndeliveredReason::Refused).await,
-    }
-}
-
-/// Nothing of it stays.
-async fn remove(message: &mut InHand) -> Result<(), StoreError> {
-    let commit = message.fenced();
-    let commit = commit.delete(message.row()).delete(message.part_row());
-    settle(message, commit, End::Gone).await
-}
-
-/// Moves the row to when the message is tried next; at the latest to when it is
-/// worth nothing any more.
-async fn put_off(
-    message: &mut InHand,
-    until_ms: u64,
-    tries: u16,
-    wait_ms: u64,
-) -> Result<(), StoreError> {
-    let now_ms = message.engine.shared().clock.unix_ms();
-    let again_ms = now_ms.saturating_add(wait_ms);
-    let due_ms = match until_ms {
-        until_ms if until_ms > now_ms => again_ms.min(until_ms),
-        _ => again_ms,
-    };
-    let next = AgendaKey {
-        due_ms,
-        ..message.place
-    };
-    let region = message.engine.shared().ownership.region();
-    let commit = message
-        .fenced()
-        .delete(message.row())
-        .put(next.key(region, message.slot), row(tries));
-    settle(message, commit, End::Moved { due_ms }).await
-}
-
-/// Lists the message as undelivered. It stays readable for as long as it is listed.
-async fn give_up(message: &mut InHand, reason: UndeliveredReason) -> Result<(), StoreError> {
-    let shared = message.engine.shared();
-    let (region, slot) = (shared.ownership.region(), message.slot);
-    let (now_ms, tries) = (shared.clock.unix_ms(), message.tries);
-    let due_ms = now_ms.saturating_add(LISTED_MS);
-    let AgendaKey { user, number, .. } = message.place;
-    let discard = AgendaKey {
-        due_ms,
-        what: Due::Discard.number(),
-        ..message.place
-    };
-    let listed = RowKey::undelivered(region, slot, &user, number);
-    let commit = message
-        .fenced()
-        .delete(message.row())
-        .put(listed, listing::encode(reason, tries, now_ms))
-        .put(discard.key(region, slot), crate::agenda::ROW);
-    let is_listed = End::Moved { due_ms };
-    settle(message, commit, is_listed).await?;
-    if message.end == is_listed {
-        let reason = reason.name();
-        tracing::warn!(event = "outbox.undelivered", user = %message.user(), tries, reason);
-    }
-    Ok(())
-}
-
-/// Writes down what came of it. Where the row or the person has changed since they
-/// were read, that counts for nothing, and the row is read again.
-async fn settle(message: &mut InHand, commit: Commit, end: End) -> Result<(), StoreError> {
-    let store = Arc::clone(&message.engine.shared().store);
-    match store.commit(commit).await {
-        Ok(_) => {
-            let shared = message.engine.shared();
-            shared.outbox.answered.forget(message.message());
-            message.end = end;
-            Ok(())
-        }
-        Err(StoreError::Conflict | StoreError::Overtaken) => {
-            message.lies(STALE_MS);
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_counts_tries_and_no_other_is_read() {
-        assert_eq!(row(0x0102), [1, 2, 1]);
-        assert_eq!(tries_of(&row(u16::MAX)), Some(u16::MAX));
-        for other in [&[][..], &[1], &[2, 0, 0], &[1, 0, 0, 0]] {
-            assert_eq!(tries_of(other), None);
-        }
     }
 }

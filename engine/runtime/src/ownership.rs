@@ -22,9 +22,9 @@ pub struct Ownership {
 /// How the lease stands under which we answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// Nobody else can own our slots.
+    /// No other node can own our slots.
     Held,
-    /// Somebody else may.
+    /// Another node may.
     Over {
         /// How long ago the slots were known to be ours, in milliseconds.
         age_ms: u64,
@@ -36,12 +36,12 @@ fn alone(epoch: u64) -> Vec<u8> {
     epoch.to_be_bytes().to_vec()
 }
 
-/// Where there is one node, nobody else waits for its silence.
+/// Where there is one node, no other waits for its silence.
 const FOR_EVER: u64 = u64::MAX;
 
 impl Ownership {
     /// Claims every slot of a region by raising its epoch: what the one node
-    /// of an embedded store does. Whoever owned them before is fenced.
+    /// of an embedded store does. An owner before it is fenced.
     ///
     /// # Errors
     /// As the store; `Conflict` when another claims at the same time.

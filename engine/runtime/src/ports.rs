@@ -3,14 +3,34 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tidegate_account::{Completion, Outgoing, Password, PasswordHash, PasswordPolicy, UserId};
+use tidegate_storage_api::Store;
 use zeroize::Zeroizing;
 
 use crate::seal::{Key, SealFault};
 
 /// A future of a port.
 pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The world, as the engine was given it.
+pub(crate) struct Ports {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) cpu: Arc<dyn Cpu>,
+    pub(crate) delivery: Arc<dyn Delivery>,
+}
+
+impl Ports {
+    /// So many fresh random bytes, at most 32.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut random = [0; N];
+        random.copy_from_slice(&self.entropy.seed()[..N]);
+        random
+    }
+}
 
 /// Time.
 pub trait Clock: Send + Sync + 'static {
@@ -92,7 +112,7 @@ pub enum Sent {
     Delivered,
     /// Its destination will never take it.
     Refused,
-    /// It was not sent, or nobody knows; try again.
+    /// It was not sent, or that is not known; try again.
     Failed,
 }
 
@@ -110,7 +130,7 @@ impl Delivery for NoDelivery {
 pub struct HashJob {
     /// What to do.
     pub work: HashWork,
-    /// When nobody waits for it any more ([`Clock::monotonic_ms`]).
+    /// When no request waits for it any more ([`Clock::monotonic_ms`]).
     pub deadline_ms: u64,
 }
 
@@ -133,7 +153,7 @@ pub enum HashWork {
         /// The stored hash.
         stored: PasswordHash,
     },
-    /// Do the same work as a comparison, for nobody.
+    /// Do the same work as a comparison, for a decoy account.
     Pretend {
         /// The password.
         password: Password,

@@ -2,8 +2,8 @@
 //! depend on, of a length that is bounded.
 //!
 //! One is woken at a time. It looks again, and when it leaves, with an answer or
-//! without, it wakes the next: nobody is woken who can do nothing, and nobody is
-//! left behind. One that looks in vain wakes nobody: what it depends on is still
+//! without, it wakes the next: none is woken that can do nothing, and none is left
+//! behind. One that looks in vain wakes none: what it depends on is still
 //! under way, and wakes one when it is known.
 
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl<K: Ord + Copy> Queues<K> {
 
     /// Waits for a turn to look again in this queue, and leaves any other. An
     /// attempt that comes anew looks once more before it waits: what was known
-    /// before it stood here has woken nobody for it.
+    /// before it stood here has woken none for it.
     pub(crate) async fn wait<'a>(
         &'a self,
         own: &mut Option<Waiting<'a, K>>,

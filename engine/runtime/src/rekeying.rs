@@ -1,4 +1,4 @@
-//! Renewing everybody after a key was rotated: a walk over all people, while
+//! Renewing every person after a key was rotated: a walk over all people, while
 //! they are served, that can begin anywhere and be repeated without harm.
 
 use futures_util::StreamExt;
@@ -8,9 +8,9 @@ use tidegate_account::{Status, UserId};
 use tidegate_storage_api::{KeyRange, PersonPart, Slot, StoreError};
 use tokio::sync::oneshot;
 
-use crate::answer::{Answer, Responder};
-use crate::engine::Engine;
-use crate::person::What;
+use crate::answer::Answer;
+use crate::job::What;
+use crate::people::People;
 
 const PAGE: usize = 1_024;
 
@@ -23,38 +23,36 @@ pub struct Rekeyed {
     pub failed: u64,
 }
 
-impl Engine {
-    /// Renews every person of a slot: index hashes, the password's encryption,
-    /// and the wrapping of the person's own key.
-    ///
-    /// # Errors
-    /// As the store, when it cannot be walked.
-    pub async fn rekey(&self, slot: Slot) -> Result<Rekeyed, StoreError> {
-        let shared = self.shared();
-        let mut range = KeyRange::people(shared.ownership.region(), slot);
-        let mut walk = Walk::default();
-        loop {
-            let rows = shared.store.range(range.clone(), PAGE).await?;
-            for (key, value) in &rows {
-                let Some((user, PersonPart::Record)) = PersonPart::of(key) else {
-                    continue;
-                };
-                match View::new(value).map(|view| view.status()) {
-                    Ok(Status::Decoy) => {}
-                    Ok(Status::Active | Status::Locked | Status::Suspended) => {
-                        walk.start(self, UserId::from_bytes(user)).await;
-                    }
-                    // A record that cannot be read is no reason to stop.
-                    Err(Corrupt) => walk.rekeyed.failed += 1,
-                }
-            }
-            let Some((last, _)) = rows.last() else {
-                break;
+/// Renews every person of a slot: index hashes, the password's encryption,
+/// and the wrapping of the person's own key.
+///
+/// # Errors
+/// As the store, when it cannot be walked.
+pub(crate) async fn rekey(people: &People, slot: Slot) -> Result<Rekeyed, StoreError> {
+    let shared = people.shared();
+    let mut range = KeyRange::people(shared.placement.ownership.region(), slot);
+    let mut walk = Walk::default();
+    loop {
+        let rows = shared.ports.store.range(range.clone(), PAGE).await?;
+        for (key, value) in &rows {
+            let Some((user, PersonPart::Record)) = PersonPart::of(key) else {
+                continue;
             };
-            range = range.after(last);
+            match View::new(value).map(|view| view.status()) {
+                Ok(Status::Decoy) => {}
+                Ok(Status::Active | Status::Locked | Status::Suspended) => {
+                    walk.start(people, UserId::from_bytes(user)).await;
+                }
+                // A record that cannot be read is no reason to stop.
+                Err(Corrupt) => walk.rekeyed.failed += 1,
+            }
         }
-        Ok(walk.finish().await)
+        let Some((last, _)) = rows.last() else {
+            break;
+        };
+        range = range.after(last);
     }
+    Ok(walk.finish().await)
 }
 
 #[derive(Default)]
@@ -64,14 +62,12 @@ struct Walk {
 }
 
 impl Walk {
-    async fn start(&mut self, engine: &Engine, user: UserId) {
-        while self.under_way.len() >= engine.shared().limits.rekeys_at_once.max(1) {
+    async fn start(&mut self, people: &People, user: UserId) {
+        let most = people.shared().bounds.limits.rekeys_at_once.max(1);
+        while self.under_way.len() >= most {
             self.next().await;
         }
-        let (told, done) = oneshot::channel();
-        let responder = Responder::new(move |answer, _| drop(told.send(answer)));
-        engine.seat(user, What::Rekey, u64::MAX, Some(responder));
-        self.under_way.push(done);
+        self.under_way.push(people.ask(user, What::Rekey));
     }
 
     async fn next(&mut self) {

@@ -75,7 +75,7 @@ pub(crate) enum Charge {
     Full,
 }
 
-/// What became of an attempt that was charged.
+/// The outcome of an attempt that was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concluded {
     /// It was right: nothing is owed, and the source is trusted for it.
@@ -145,7 +145,7 @@ impl Sources {
         }
     }
 
-    /// Says what became of an attempt that was charged; what to give back of its
+    /// Notes the outcome of an attempt that was charged; what to give back of its
     /// row, if anything.
     pub(crate) fn conclude(
         &self,

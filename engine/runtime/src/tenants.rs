@@ -35,8 +35,8 @@ impl Tenant {
         self.keys.first()
     }
 
-    /// The keys of somebody who does not exist, the newest first. They need no
-    /// row, because a row would tell somebody from nobody.
+    /// The keys of a decoy account, the newest first. They need no row, because a row
+    /// would tell an account from a decoy.
     pub(crate) fn decoy_keys(&self, user: &[u8; 16]) -> impl Iterator<Item = Key> + '_ {
         let user = *user;
         let derive = move |key: &Key| Key::new(tagged("tg-stand-in-1", &[key.expose(), &user]));
@@ -66,8 +66,8 @@ impl Costs {
         }
     }
 
-    /// The policy with the cost that most passwords have: what comparing with
-    /// nobody's password must cost.
+    /// The policy with the cost that most passwords have: what comparing for a
+    /// decoy account must cost.
     pub(crate) fn commonest(&self, policy: &PasswordPolicy) -> PasswordPolicy {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let most = seen.iter().max_by_key(|(_, count)| *count);
@@ -83,7 +83,7 @@ impl Costs {
     }
 }
 
-/// The work of comparing with nobody's password.
+/// The work of comparing a password for a decoy account.
 pub(crate) fn pretend(tenant: Option<&Tenant>, password: Password) -> HashWork {
     let policy = tenant.map_or_else(
         || Policy::default().password,

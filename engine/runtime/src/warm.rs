@@ -50,7 +50,7 @@ impl Touched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteBehind {
     NotDue,
-    /// Due, and nobody knew yet.
+    /// Due, and not asked for yet.
     Due,
 }
 
@@ -106,7 +106,7 @@ impl Warm {
         };
         match view.status() {
             Status::Active => {}
-            // It is nobody's, whatever sessions its record says it has.
+            // It is no account's, whatever sessions its record says it has.
             Status::Decoy => return (Outcome::No(Refusal::InvalidToken), WriteBehind::NotDue),
             Status::Locked => return (Outcome::No(Refusal::AccountLocked), WriteBehind::NotDue),
             Status::Suspended => {

@@ -7,7 +7,9 @@ mod rig;
 use rig::{Expect, Mood, PASSWORD, Rig, refresh, revoke, sign_in, sign_up};
 use tidegate_account::{Grant, Refusal, RevokeScope};
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{Answer, Class, Failure, Limit, Limits, Outcome, Request, Task};
+use tidegate_runtime::{
+    Answer, Class, Context, Failure, GatewayId, Limit, Limits, Outcome, Request, Task,
+};
 
 fn busy(answer: Answer) -> Limit {
     match answer {
@@ -150,13 +152,15 @@ async fn passwords_that_would_be_hashed_too_late_are_refused_before_they_begin()
     let rig = Rig::new().await;
     rig.signed_up("ada").await;
     let request = |remaining_ms| Request {
-        gateway: tidegate_runtime::GatewayId::default(),
-        max_age_ms: 0,
-        known_epoch: 0,
-        tenant: rig.tenant,
-        class: Class::Password,
-        idempotency: None,
-        deadline_ms: rig.clock.monotonic_ms() + remaining_ms,
+        context: Context {
+            gateway: GatewayId::default(),
+            max_age_ms: 0,
+            known_epoch: 0,
+            tenant: rig.tenant,
+            class: Class::Password,
+            idempotency: None,
+            deadline_ms: rig.clock.monotonic_ms() + remaining_ms,
+        },
         task: sign_in("ada", PASSWORD),
     };
     rig.cpu.hold();

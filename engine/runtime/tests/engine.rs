@@ -9,7 +9,9 @@ use tidegate_account::{
     SessionReply, TenantId,
 };
 use tidegate_runtime::ports::Clock;
-use tidegate_runtime::{Answer, Class, Failure, Limit, Limits, Outcome, Request, Task};
+use tidegate_runtime::{
+    Answer, Class, Context, Failure, GatewayId, Limit, Limits, Outcome, Request, Task,
+};
 use tidegate_storage_api::{Key as RowKey, PersonPart, Region, Slot, Store};
 
 const ADA: &str = "ada.example.com";
@@ -274,13 +276,15 @@ async fn work_that_nobody_waits_for_any_more_is_not_begun() {
         rig.cpu.hashes.load(std::sync::atomic::Ordering::SeqCst),
     );
     let answer = rig.submit_request(Request {
-        gateway: tidegate_runtime::GatewayId::default(),
-        max_age_ms: 0,
-        known_epoch: 0,
-        tenant: rig.tenant,
-        class: Class::Refresh,
-        idempotency: None,
-        deadline_ms: 9_999,
+        context: Context {
+            gateway: GatewayId::default(),
+            max_age_ms: 0,
+            known_epoch: 0,
+            tenant: rig.tenant,
+            class: Class::Refresh,
+            idempotency: None,
+            deadline_ms: 9_999,
+        },
         task: refresh(&grant),
     });
     assert_eq!(answer.await.unwrap().failed(), Failure::DeadlineExceeded);

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use super::authority::Authority;
 use super::family::{
-    Asked, Away, Command, CredentialCommand, CredentialReply, Reply, SessionCommand, SessionReply,
+    Away, Command, CredentialCommand, CredentialReply, Reply, SessionCommand, SessionReply,
 };
 use super::{Account, Pending, Step, Work};
 use crate::command::{
@@ -114,7 +114,7 @@ pub enum DegradedReply {
 #[derive(Debug)]
 pub enum DegradedInput {
     /// A command, which gets one reply under its ticket.
-    Command(Asked),
+    Command(Request, Command),
     /// Work done.
     Completion {
         /// The work's name.
@@ -195,10 +195,7 @@ impl DegradedAccount {
             output: super::Output::default(),
         };
         match input {
-            DegradedInput::Command(asked) => {
-                let (request, command) = asked.split();
-                self.command(request, command, &mut step)
-            }
+            DegradedInput::Command(request, command) => self.command(request, command, &mut step),
             DegradedInput::Completion {
                 pending,
                 completion,

@@ -15,8 +15,8 @@ pub use session::*;
 
 use super::authority::Authority;
 use super::{Account, Step};
-use crate::command::{Idempotency, Request, Ticket};
-use crate::id::{SessionId, TenantId, UserId};
+use crate::command::Request;
+use crate::id::{SessionId, UserId};
 use crate::record::v1::Outcome;
 use crate::reply::{Grant, Refusal};
 
@@ -48,19 +48,6 @@ pub enum Reply {
     No(Refusal),
 }
 
-/// A command with its surroundings.
-#[derive(Debug)]
-pub struct Asked {
-    /// The caller's name for it.
-    pub ticket: Ticket,
-    /// The tenant in whose name it comes.
-    pub tenant: TenantId,
-    /// What tells a repeat.
-    pub idempotency: Option<Idempotency>,
-    /// The command.
-    pub command: Command,
-}
-
 /// What can be done for a command while the store is out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Away {
@@ -85,17 +72,6 @@ pub enum HoldOutcome {
     GivenUp,
     /// The command was about none.
     Unrelated,
-}
-
-impl Asked {
-    pub(super) fn split(self) -> (Request, Command) {
-        let request = Request {
-            ticket: self.ticket,
-            tenant: self.tenant,
-            idempotency: self.idempotency,
-        };
-        (request, self.command)
-    }
 }
 
 impl Command {

@@ -177,12 +177,12 @@ impl World {
         idempotency: Option<Idempotency>,
         command: Command,
     ) -> Output {
-        let mut output = self.input(Input::Command(Asked {
+        let request = Request {
             ticket: Ticket(self.drawn),
             tenant: self.tenant,
             idempotency,
-            command,
-        }));
+        };
+        let mut output = self.input(Input::Command(request, command));
         self.waiting.append(&mut output.effects);
         output
     }

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use tidegate_account::TenantId;
-use tidegate_runtime::{Checks, Prepared, Task};
+use tidegate_runtime::{Checks, Prepared, Request as Submission, Task};
 use tidegate_wire::{
     Class, Code, Opcode, Request, RequestHead, Requested, correlation_of, decode_request,
 };
 
 use super::Service;
-use super::request::{Asked, Replies, submit, take};
+use super::request::{Replies, context_of, submit, take};
 use crate::answers::{self, frame};
 use crate::operation::NotTaken;
 use crate::operation::session::to_ask;
@@ -135,14 +135,13 @@ impl<'a> Batch<'a> {
                     frame::refuse(out, head.correlation, code, retry_after_ms, 0);
                 }
                 Ok(()) => {
-                    let asked = Asked {
-                        head,
-                        gateway: self.gateway.id(),
-                        opcode: Opcode::Check,
-                        idempotency: None,
+                    let (service, opcode) = (self.service, Opcode::Check);
+                    let submission = Submission {
+                        context: context_of(&head, opcode, service, self.gateway.id()),
                         task: Task::Check(waiting.prepared.ask().clone()),
                     };
-                    submit(asked, self.service, replies, arrived.at_us);
+                    let named = (head.correlation, opcode.class());
+                    submit(submission, named, service, replies, arrived.at_us);
                 }
             },
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Bytes, BytesMut};
 use tidegate_account::{Idempotency, TenantId, tagged};
 use tidegate_runtime::{
-    Answer, Class as EngineClass, Failure, GatewayId, Request as Submission, Responder, Task,
+    Answer, Class as EngineClass, Context, Failure, GatewayId, Request as Submission, Responder,
 };
 use tidegate_wire::{Class, Code, Opcode, Request, RequestHead, v1};
 
@@ -115,46 +115,55 @@ pub(super) fn take(
             operate_on(service, gateway, command, later);
         }
         Work::Task(task) => {
-            let asked = Asked {
-                head: request.head,
-                gateway: gateway.id(),
-                opcode: request.opcode,
+            let context = Context {
                 idempotency: idempotency_of(request),
-                task,
+                ..context_of(&request.head, request.opcode, service, gateway.id())
             };
-            submit(asked, service, replies, started_us);
+            let submission = Submission { context, task };
+            let class = request.opcode.class();
+            submit(
+                submission,
+                (correlation, class),
+                service,
+                replies,
+                started_us,
+            );
         }
     }
     Ok(())
 }
 
-/// What goes to the engine.
-pub(super) struct Asked {
-    pub(super) head: RequestHead,
-    pub(super) gateway: GatewayId,
-    pub(super) opcode: Opcode,
-    pub(super) idempotency: Option<Idempotency>,
-    pub(super) task: Task,
+/// The surroundings of a request, as its head says; it can have no repeat.
+pub(super) fn context_of(
+    head: &RequestHead,
+    opcode: Opcode,
+    service: &Service,
+    gateway: GatewayId,
+) -> Context {
+    let remaining_ms = u64::from(head.remaining_ms);
+    Context {
+        tenant: TenantId(head.tenant),
+        gateway,
+        class: class_of(opcode.class()),
+        idempotency: None,
+        deadline_ms: service.clock.monotonic_ms().saturating_add(remaining_ms),
+        max_age_ms: head.max_age_ms,
+        known_epoch: head.epoch,
+    }
 }
 
 /// Hands a request to the engine.
-pub(super) fn submit(asked: Asked, service: &Arc<Service>, replies: &mut Replies, started_us: u64) {
-    let class = asked.opcode.class();
-    let remaining_ms = u64::from(asked.head.remaining_ms);
-    let submission = Submission {
-        tenant: TenantId(asked.head.tenant),
-        gateway: asked.gateway,
-        class: class_of(class),
-        idempotency: asked.idempotency,
-        deadline_ms: service.clock.monotonic_ms().saturating_add(remaining_ms),
-        max_age_ms: asked.head.max_age_ms,
-        known_epoch: asked.head.epoch,
-        task: asked.task,
-    };
+pub(super) fn submit(
+    submission: Submission,
+    (correlation, class): (u64, Class),
+    service: &Arc<Service>,
+    replies: &mut Replies,
+    started_us: u64,
+) {
     let durations = service.meters.durations[class as usize].clone();
     let clock = Arc::clone(&service.clock);
     let engine = service.engine.clone();
-    let responder = replies.responder(asked.head.correlation, move || {
+    let responder = replies.responder(correlation, move || {
         durations.record_us(clock.monotonic_us().saturating_sub(started_us));
         engine.commits_ms()
     });

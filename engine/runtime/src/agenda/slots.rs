@@ -1,4 +1,5 @@
-//! When each slot's agenda is to be read next, and from where on.
+//! When each slot's agenda is to be read next, and from where on; and what its rows
+//! hold.
 //!
 //! A row that is due later is covered by the first place from which on rows are
 //! still to be read. One that was read and left where it lies is covered by when
@@ -9,8 +10,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidegate_storage_api::{AgendaKey, SLOTS, Slot};
 
-use super::TICK_MS;
+/// The version of the formats from which on rows are written: nodes of older
+/// programs do not move them.
+pub(crate) const AGENDA_SINCE: u16 = 3;
+/// What a row holds: its version.
+pub(crate) const ROW: &[u8] = &[1];
 
+/// How often is looked for what is due.
+pub(super) const TICK_MS: u64 = 1_000;
+/// After so long what could not be worked off is tried again.
+pub(crate) const AGAIN_MS: u64 = 60_000;
+/// The same for what a newer program wrote: until this one is replaced.
+pub(crate) const NEWER_MS: u64 = 60 * 60_000;
 /// How often the pause of a slot whose messages find no room is doubled at most.
 const DOUBLINGS_MAX: u32 = 3;
 
@@ -50,8 +61,8 @@ fn first(due_ms: u64) -> AgendaKey {
     }
 }
 
-impl Agenda {
-    pub(crate) fn new() -> Agenda {
+impl Default for Agenda {
+    fn default() -> Agenda {
         let unknown = Next {
             epoch: 0,
             from: first(0),
@@ -63,7 +74,9 @@ impl Agenda {
             begins_at: AtomicU16::new(0),
         }
     }
+}
 
+impl Agenda {
     /// Of what is due, in the order of slots, so many that the last round did not
     /// come to.
     pub(super) fn round(&self, mut due: Vec<(Slot, u64)>, most: usize) -> Vec<(Slot, u64)> {
@@ -176,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_read_when_it_is_due_or_was_owned_under_another_epoch() {
-        let agenda = Agenda::new();
+        let agenda = Agenda::default();
         assert!(agenda.is_due(slot(7), 1, 0));
         assert_eq!(agenda.begin(slot(7), 1, 0), Some(first(0)));
         assert!(!agenda.is_due(slot(7), 1, u64::MAX - 1));
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_was_left_behind_is_read_after_what_goes_on_and_not_before_its_time() {
-        let agenda = Agenda::new();
+        let agenda = Agenda::default();
         agenda.begin(slot(7), 1, 0);
         agenda.leave(slot(7), 80);
         agenda.leave(slot(7), 90);
@@ -212,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_slot_without_room_waits_longer_from_time_to_time() {
-        let agenda = Agenda::new();
+        let agenda = Agenda::default();
         agenda.begin(slot(7), 1, 0);
         for pause_ms in [1_000, 2_000, 4_000, 8_000, 8_000] {
             agenda.is_full(slot(7), 0);
@@ -226,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_agenda_that_was_not_read_to_its_end_is_read_again() {
-        let agenda = Agenda::new();
+        let agenda = Agenda::default();
         for again_ms in [Some(60), None] {
             agenda.begin(slot(7), 1, 1_000);
             drop(Reading {
@@ -241,7 +254,7 @@ mod tests {
 
     #[test]
     fn slots_that_are_always_due_keep_no_other_waiting() {
-        let agenda = Agenda::new();
+        let agenda = Agenda::default();
         let due = |numbers: &[u16]| {
             let slots = numbers.iter().map(|number| slot(*number));
             slots.map(|slot| (slot, 1)).collect::<Vec<_>>()

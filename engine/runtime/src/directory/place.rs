@@ -39,7 +39,7 @@ impl<A> Directory<A> {
 
     /// Where the control byte and the entry lie, most likely.
     fn likely(&self, place: &Place) -> Option<(*const u8, *const u8)> {
-        // Whoever writes there now brings it near anyway.
+        // A thread that writes there now brings it near anyway.
         let table = self.warm.shards()[place.shard].try_read()?;
         // The table's control bytes lie forwards from here, its entries
         // backwards; a key is looked for from its hash's place on.

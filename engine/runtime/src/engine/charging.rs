@@ -7,10 +7,11 @@ use tidegate_account::{CredentialReply, DegradedReply, Judged, Refusal, Reply, S
 use tidegate_storage_api::StoreError;
 
 use self::attempt::{Attempt, Kind};
-use super::{Engine, Errand};
+use super::Engine;
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure, Responder};
 use crate::crowd::Crowd;
+use crate::request::Context;
 use crate::sources::{Account, Charge, Concluded, Origin, Trust};
 
 /// What was charged.
@@ -29,23 +30,23 @@ impl Engine {
     /// takes no place among the sources.
     pub(super) async fn charge_guess(
         &self,
-        errand: &Errand,
+        context: &Context,
         origin: Option<Origin>,
     ) -> Result<Charged, Failure> {
-        let shared = &self.shared;
-        let Some(tenant) = shared.tenants.get(errand.tenant) else {
+        let shared = self.shared();
+        let Some(tenant) = shared.settings.tenants.get(context.tenant) else {
             return Ok(Charged::Nothing);
         };
-        let keys = &shared.index_keys;
-        let source = origin.map(|origin| keys.source(errand.tenant, &origin.to_bytes()));
-        let mut attempt = Attempt::new(self, &tenant, Kind::Guess);
-        let charge = self.charge_crowds(errand, source, &mut attempt).await;
+        let keys = &shared.settings.index_keys;
+        let source = origin.map(|origin| keys.source(context.tenant, &origin.to_bytes()));
+        let mut attempt = Attempt::new(&self.people, &tenant, Kind::Guess);
+        let charge = self.charge_crowds(context, source, &mut attempt).await;
         if let Some(held) = self.told(charge)? {
             return Ok(Charged::Held(held));
         }
         if let Some(hash) = &source {
             let policy = &tenant.policy.source;
-            if let Some(held) = self.charge_source(errand, hash, policy).await? {
+            if let Some(held) = self.charge_source(context, hash, policy).await? {
                 return Ok(Charged::Held(held));
             }
             attempt.source = source;
@@ -57,33 +58,36 @@ impl Engine {
     /// source answers for it.
     async fn charge_crowds(
         &self,
-        errand: &Errand,
+        context: &Context,
         source: Option<[u8; 32]>,
         attempt: &mut Attempt,
     ) -> Charge {
-        let shared = &self.shared;
-        let (clock, deadline_ms) = (&*shared.clock, errand.deadline_ms);
+        let shared = self.shared();
+        let (clock, deadline_ms) = (&*shared.ports.clock, context.deadline_ms);
         let now_ms = clock.unix_ms();
-        let trust = source
-            .as_ref()
-            .map_or(Trust::Missing, |hash| shared.sources.trust(hash, now_ms));
+        let trust = source.as_ref().map_or(Trust::Missing, |hash| {
+            shared.bounds.sources.trust(hash, now_ms)
+        });
         if trust == Trust::Given {
             attempt.trusted = source;
             return Charge::Charged;
         }
         let crowds = [
-            Crowd::Tenant(errand.tenant.0),
-            Crowd::Gateway(errand.gateway.0),
+            Crowd::Tenant(context.tenant.0),
+            Crowd::Gateway(context.gateway.0),
         ];
         let policy = &attempt.tenant.policy.crowd;
-        let charge = shared.crowds.charge(&crowds, policy, clock, deadline_ms);
+        let charge = shared
+            .bounds
+            .crowds
+            .charge(&crowds, policy, clock, deadline_ms);
         let charge = charge.await;
         let open = match trust {
             Trust::Open => source,
             Trust::Given | Trust::Missing => None,
         };
         if let (Charge::Held { retry_after_ms }, Some(hash)) = (charge, open) {
-            let sources = &shared.sources;
+            let sources = &shared.bounds.sources;
             let charge = sources.charge_trust(&hash, clock, deadline_ms, retry_after_ms);
             let charge = charge.await;
             if charge == Charge::Charged {
@@ -100,20 +104,21 @@ impl Engine {
     /// Charges a sign-up to its source, apart from guesses.
     pub(super) async fn charge_sign_up(
         &self,
-        errand: &Errand,
+        context: &Context,
         origin: Option<Origin>,
     ) -> Result<Charged, Failure> {
-        let shared = &self.shared;
-        let (Some(origin), Some(tenant)) = (origin, shared.tenants.get(errand.tenant)) else {
+        let shared = self.shared();
+        let (Some(origin), Some(tenant)) = (origin, shared.settings.tenants.get(context.tenant))
+        else {
             return Ok(Charged::Nothing);
         };
         let named = [&b"sign-up"[..], &origin.to_bytes()].concat();
-        let hash = shared.index_keys.source(errand.tenant, &named);
+        let hash = shared.settings.index_keys.source(context.tenant, &named);
         let policy = &tenant.policy.sign_ups;
-        if let Some(held) = self.charge_source(errand, &hash, policy).await? {
+        if let Some(held) = self.charge_source(context, &hash, policy).await? {
             return Ok(Charged::Held(held));
         }
-        let mut attempt = Attempt::new(self, &tenant, Kind::SignUp);
+        let mut attempt = Attempt::new(&self.people, &tenant, Kind::SignUp);
         attempt.source = Some(hash);
         Ok(Charged::Attempt(attempt))
     }
@@ -121,18 +126,20 @@ impl Engine {
     /// Charges a source; how long it must wait if it may not.
     async fn charge_source(
         &self,
-        errand: &Errand,
+        context: &Context,
         hash: &[u8; 32],
         policy: &SourcePolicy,
     ) -> Result<Option<u64>, Failure> {
-        let shared = &self.shared;
-        let region = shared.ownership.region();
-        let store = (!shared.is_cut_off()).then_some(&*shared.store);
+        let shared = self.shared();
+        let region = shared.placement.ownership.region();
+        let store = (!shared.placement.is_cut_off()).then_some(&*shared.ports.store);
         let account = Account { hash, policy };
-        let clock = &*shared.clock;
-        let charge = shared
-            .sources
-            .charge(account, clock, errand.deadline_ms, region, store);
+        let clock = &*shared.ports.clock;
+        let charge =
+            shared
+                .bounds
+                .sources
+                .charge(account, clock, context.deadline_ms, region, store);
         match charge.await {
             Ok(charge) => self.told(charge),
             Err(StoreError::Corrupt) => Err(Failure::Corrupt),
@@ -152,11 +159,11 @@ impl Engine {
         match charge {
             Charge::Charged => Ok(None),
             Charge::Held { retry_after_ms } => {
-                self.shared.meters.sources_held.increment(1);
+                self.shared().meters.sources_held.increment(1);
                 Ok(Some(retry_after_ms))
             }
             Charge::Late => Err(Failure::DeadlineExceeded),
-            Charge::Full => Err(self.shared.busy(Limit::Attempts)),
+            Charge::Full => Err(self.shared().busy(Limit::Attempts)),
         }
     }
 

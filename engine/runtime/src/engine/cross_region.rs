@@ -1,5 +1,5 @@
 //! Requests about people of other regions, and identifiers that become
-//! somebody's where there is more than one region.
+//! an account's where there is more than one region.
 
 use tidegate_account::{
     ClaimedIdentifier, DegradedReply, HoldOutcome, Identifier, Refusal, Reply, Reservation,
@@ -7,13 +7,14 @@ use tidegate_account::{
 };
 use tidegate_storage_api::{Region, StoreError};
 
-use super::{Engine, Task};
+use super::Engine;
 use crate::answer::{Answer, Failure, Responder};
 use crate::check::Outcome;
 use crate::regions::{Home, Reserved};
+use crate::request::Task;
 
 impl Engine {
-    /// The answer to a request about somebody who is not at home here; `Err` when
+    /// The answer to a request about a person who is not at home here; `Err` when
     /// the directory must be asked whether there is such a region.
     pub(super) fn abroad(&self, task: &Task) -> Option<Result<Answer, Stray>> {
         // Where there is no such region, there is no such account.
@@ -27,11 +28,11 @@ impl Engine {
             Task::Attest { user, .. } => (*user, refused(Refusal::UnknownAccount)),
             Task::Account { user, command } => (*user, refused(command.no_account())),
         };
-        if user.region() == self.shared.ownership.region().number() {
+        if user.region() == self.shared().placement.ownership.region().number() {
             return None;
         }
         let region = Region::new(user.region());
-        let (Some(region), Some(regions)) = (region, &self.shared.regions) else {
+        let (Some(region), Some(regions)) = (region, &self.shared().placement.regions) else {
             return Some(Ok(no));
         };
         Some(match regions.knows(region) {
@@ -40,11 +41,11 @@ impl Engine {
         })
     }
 
-    /// Asks the directory before it is said that nobody has a token: a region may
+    /// Asks the directory before it is said that no account has a token: a region may
     /// be newer than the list of regions.
     pub(super) async fn look_for(self, stray: Stray, responder: Responder) {
         let Stray { region, no } = stray;
-        let asked = match self.shared.border() {
+        let asked = match self.shared().border() {
             Some(border) => border.is_there(region).await,
             None => Ok(false),
         };
@@ -59,41 +60,41 @@ impl Engine {
     /// The region where a tenant's people must be registered, when it is
     /// another.
     pub(super) fn pinned_elsewhere(&self, tenant: TenantId) -> Option<Region> {
-        let tenant = self.shared.tenants.get(tenant)?;
-        let here = self.shared.ownership.region();
+        let tenant = self.shared().settings.tenants.get(tenant)?;
+        let here = self.shared().placement.ownership.region();
         tenant.home.filter(|home| *home != here)
     }
 
-    /// Where whoever has an identifier is at home that nobody here has. Whoever
-    /// owns the slot of its stand-in asks the directory: others send there first,
-    /// as for somebody who is known.
+    /// Where the account of an identifier is at home that has none here. The owner
+    /// of its decoy's slot asks the directory: other nodes send there first, as for
+    /// an account that is known.
     pub(super) async fn home_of_stranger(
         &self,
         tenant: TenantId,
         identifier: &Identifier,
         decoy: UserId,
     ) -> Result<Home, Failure> {
-        match self.shared.ownership.epoch_of(decoy) {
+        match self.shared().placement.ownership.epoch_of(decoy) {
             None => Err(Failure::NotOwner(decoy.slot())),
             Some(_) => Ok(self.home_of(tenant, identifier).await),
         }
     }
 
     async fn home_of(&self, tenant: TenantId, identifier: &Identifier) -> Home {
-        let Some(regions) = &self.shared.regions else {
+        let Some(regions) = &self.shared().placement.regions else {
             return Home::Here;
         };
         let hash = regions.hash(tenant, identifier);
-        let pinned = self.shared.tenants.get(tenant);
+        let pinned = self.shared().settings.tenants.get(tenant);
         let pinned = pinned.and_then(|tenant| tenant.home);
-        match self.shared.border() {
+        match self.shared().border() {
             Some(border) => border.home_of(&hash, pinned).await,
             None => Home::Here,
         }
     }
 
-    /// Asks the directory before somebody is refused, as is done for whoever is
-    /// not known here: neither the time that an answer takes nor what is said
+    /// Asks the directory before a known account is refused, as is done for one that
+    /// is not known here: neither the time that an answer takes nor what is said
     /// while the directory is away tells the two apart. Who signs in with the
     /// right password waits for nothing.
     pub(super) fn asking_first(
@@ -102,7 +103,7 @@ impl Engine {
         identifier: &Identifier,
         responder: Responder,
     ) -> Responder {
-        if self.shared.regions.is_none() {
+        if self.shared().placement.regions.is_none() {
             return responder;
         }
         let (engine, identifier) = (self.clone(), identifier.clone());
@@ -111,7 +112,7 @@ impl Engine {
                 return responder.answer(answer, epoch);
             }
             let asking = engine.clone();
-            engine.actors.spawn(async move {
+            engine.people.spawn(async move {
                 match asking.home_of(tenant, &identifier).await {
                     Home::Unknown => Engine::unsure(responder).answer(answer, epoch),
                     Home::Here | Home::There(_) => responder.answer(answer, epoch),
@@ -120,8 +121,8 @@ impl Engine {
         })
     }
 
-    /// Says no more than that nobody knows, where no would be said of somebody
-    /// who may be at home elsewhere.
+    /// Says no more than that it is not known, where no would be said of an account
+    /// that may be at home elsewhere.
     pub(super) fn unsure(responder: Responder) -> Responder {
         Responder::new(move |answer, epoch| {
             let answer = match is_wrong_guess(&answer) {
@@ -140,13 +141,13 @@ impl Engine {
         user: UserId,
         identifiers: impl Iterator<Item = &'a mut ClaimedIdentifier>,
     ) -> Result<Vec<Reservation>, Answer> {
-        let shared = &self.shared;
+        let shared = self.shared();
         let mut done = Vec::new();
-        let (Some(regions), Some(border)) = (&shared.regions, shared.border()) else {
+        let (Some(regions), Some(border)) = (&shared.placement.regions, shared.border()) else {
             return Ok(done);
         };
-        // Whoever owns the slot reserves.
-        if shared.ownership.epoch_of(user).is_none() {
+        // The slot's owner reserves.
+        if shared.placement.ownership.epoch_of(user).is_none() {
             return Err(Answer::Failed(Failure::NotOwner(user.slot())));
         }
         for claimed in identifiers {
@@ -193,8 +194,8 @@ impl Engine {
 
     fn conclude(&self, reserved: Vec<Reservation>, conclusion: Conclusion) {
         let engine = self.clone();
-        self.actors.spawn(async move {
-            let Some(border) = engine.shared.border() else {
+        self.people.spawn(async move {
+            let Some(border) = engine.shared().border() else {
                 return;
             };
             for Reservation { hash, attempt, .. } in &reserved {
@@ -210,7 +211,7 @@ impl Engine {
     }
 }
 
-/// A request about somebody of a region that is not known.
+/// A request about a person of a region that is not known.
 pub(super) struct Stray {
     region: Region,
     /// What is answered when there is no such region.

@@ -6,8 +6,8 @@ use super::HashingOptions;
 use super::turns::Turns;
 use crate::ports::{HashDone, HashJob, HashWork};
 
-/// A bounded line of work. Comparisons go first: whoever has an account comes
-/// before whoever makes one. Times are microseconds of one clock, that of
+/// A bounded line of work. Comparisons go first: a sign-in comes before a
+/// sign-up. Times are microseconds of one clock, that of
 /// [`Clock::monotonic_us`](crate::ports::Clock::monotonic_us).
 pub struct HashingLine {
     comparisons: VecDeque<(HashJob, HashDone)>,
@@ -95,7 +95,7 @@ impl HashingLine {
         self.comparisons.len() + self.others.len()
     }
 
-    /// Lets everybody go who waits.
+    /// Gives back all that waits.
     pub fn clear(&mut self) -> Vec<(HashJob, HashDone)> {
         let others = std::mem::take(&mut self.others);
         self.comparisons.drain(..).chain(others).collect()

@@ -1,8 +1,8 @@
-//! When whoever found no room comes again: one after the other, at the pace at
+//! When callers that found no room come again: one after the other, at the pace at
 //! which work is done, as if they stood in line. A crowd that was refused at
 //! once then does not return at once.
 
-/// The longest that anybody is told to wait. Beyond it turns begin anew at
+/// The longest that a caller is told to wait. Beyond it turns begin anew at
 /// half of it, so that a flood of guesses cannot keep people away for longer.
 const LONGEST_MS: u64 = 30_000;
 

@@ -8,13 +8,13 @@ use tidegate_storage_api::{
 };
 
 use crate::date::Trust;
-use crate::engine::Engine;
+use crate::people::People;
 use crate::person::load::Home;
 
-/// A message in hand. However the work on it ends, others may take it then, and its
-/// slot's agenda is read again when it is due.
+/// A message in hand. However the work on it ends, it is in hand no longer then, and
+/// its slot's agenda is read again when it is due.
 pub(super) struct InHand {
-    pub(super) engine: Engine,
+    pub(super) people: People,
     pub(super) slot: Slot,
     /// Under which epoch it was read.
     pub(super) epoch: u64,
@@ -43,11 +43,11 @@ pub(super) enum End {
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        let shared = self.engine.shared();
-        shared.outbox.in_hand().remove(&self.message());
+        let shared = self.people.shared();
+        shared.upkeep.outbox.in_hand().remove(&self.message());
         match self.end {
-            End::Lies { again_ms } => shared.agenda.leave(self.slot, again_ms),
-            End::Moved { due_ms } => shared.agenda.note(self.slot, due_ms),
+            End::Lies { again_ms } => shared.upkeep.agenda.leave(self.slot, again_ms),
+            End::Moved { due_ms } => shared.upkeep.agenda.note(self.slot, due_ms),
             End::Gone => {}
         }
     }
@@ -66,25 +66,25 @@ impl InHand {
     pub(super) fn home(&self) -> Home {
         Home {
             user: self.user(),
-            region: self.engine.shared().ownership.region(),
+            region: self.people.shared().placement.ownership.region(),
             slot: self.slot,
         }
     }
 
     /// Its row on the agenda.
     pub(super) fn row(&self) -> RowKey {
-        let region = self.engine.shared().ownership.region();
+        let region = self.people.shared().placement.ownership.region();
         self.place.key(region, self.slot)
     }
 
     pub(super) fn part_row(&self) -> RowKey {
-        let region = self.engine.shared().ownership.region();
+        let region = self.people.shared().placement.ownership.region();
         part_row(region, self.slot, self.place)
     }
 
     /// It stays where it is, and is looked at again after so long.
     pub(super) fn lies(&mut self, for_ms: u64) {
-        let now_ms = self.engine.shared().clock.unix_ms();
+        let now_ms = self.people.shared().ports.clock.unix_ms();
         let again_ms = now_ms.saturating_add(for_ms);
         self.end = End::Lies { again_ms };
     }
@@ -92,7 +92,7 @@ impl InHand {
     /// Whether its row is still as it was read. While it is in hand no other work of
     /// this node moves it.
     pub(super) async fn is_current(&self) -> Result<bool, StoreError> {
-        let store = &self.engine.shared().store;
+        let store = &self.people.shared().ports.store;
         Ok(store.get(self.row()).await?.as_ref() == Some(&self.value))
     }
 
@@ -100,7 +100,7 @@ impl InHand {
     /// was and the person still there.
     pub(super) fn fenced(&self) -> Commit {
         let fence = Check::Fence {
-            region: self.engine.shared().ownership.region(),
+            region: self.people.shared().placement.ownership.region(),
             slot: self.slot,
             epoch: self.epoch,
         };

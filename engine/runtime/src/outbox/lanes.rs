@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::sending::PAUSE_MAX_MS;
+use super::pauses::PAUSE_MAX_MS;
 
 /// Messages that are on their way to one destination at once.
 pub(super) const SEATS: u32 = 32;

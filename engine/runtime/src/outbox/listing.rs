@@ -5,7 +5,7 @@
 use tidegate_account::UserId;
 use tidegate_storage_api::{KeyRange, Slot, StoreError};
 
-use crate::engine::Engine;
+use crate::people::People;
 
 const VERSION: u8 = 1;
 const PAGE: usize = 512;
@@ -74,22 +74,22 @@ fn decode(row: &[u8]) -> Option<(UndeliveredReason, u16, u64)> {
     Some((UndeliveredReason::of(*reason)?, tries, at))
 }
 
-impl Engine {
+impl People {
     /// What could not be delivered to people of this node's slots, at most `limit`.
     ///
     /// # Errors
     /// As the store; `Corrupt` when a row cannot be read.
-    pub async fn undelivered(&self, limit: usize) -> Result<Vec<Undelivered>, StoreError> {
+    pub(crate) async fn undelivered(&self, limit: usize) -> Result<Vec<Undelivered>, StoreError> {
         let shared = self.shared();
         let mut all = Vec::new();
         for slot in Slot::all() {
-            if shared.ownership.epoch_of_slot(slot).is_none() {
+            if shared.placement.ownership.epoch_of_slot(slot).is_none() {
                 continue;
             }
-            let mut range = KeyRange::undelivered(shared.ownership.region(), slot);
+            let mut range = KeyRange::undelivered(shared.placement.ownership.region(), slot);
             while all.len() < limit {
                 let page = PAGE.min(limit - all.len());
-                let rows = shared.store.range(range.clone(), page).await?;
+                let rows = shared.ports.store.range(range.clone(), page).await?;
                 for (key, row) in &rows {
                     let message = key.undelivered_message().ok_or(StoreError::Corrupt)?;
                     let (reason, tries, at_ms) = decode(row).ok_or(StoreError::Corrupt)?;

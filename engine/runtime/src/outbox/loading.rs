@@ -9,10 +9,12 @@ use bytes::Bytes;
 use tidegate_account::{Outgoing, PartId, PartKind};
 use tidegate_storage_api::StoreError;
 
+use crate::job::Wanted;
 use crate::person::load::{self, Home, Loaded};
-use crate::person::parts::{self, Wanted};
+use crate::person::parts;
+use crate::ports::Ports;
 use crate::seal::{WRAPPED_BYTES, WrappedKey};
-use crate::shared::Shared;
+use crate::tenants::Tenants;
 
 /// What is stored of a message.
 pub(super) enum Found {
@@ -29,15 +31,15 @@ pub(super) enum Found {
 
 /// A message, and its person's key as it is stored.
 pub(super) async fn load(
-    shared: &Shared,
+    ports: &Ports,
+    tenants: &Tenants,
     home: Home,
     number: u64,
 ) -> Result<(Found, Option<Bytes>), StoreError> {
     let kind = PartKind::Outbox;
     let wanted = Wanted::One(PartId { kind, number });
     let (person, rows) =
-        futures_util::future::join(load::load(shared, home), parts::read(shared, home, wanted))
-            .await;
+        futures_util::future::join(load::load(ports, home), parts::read(ports, home, wanted)).await;
     let Loaded { record, key } = person?;
     let rows = match rows {
         Ok(rows) => Some(rows),
@@ -48,18 +50,19 @@ pub(super) async fn load(
         // In the place of an erased person's key stands when that was.
         return Ok((Found::Gone, None));
     };
+    let cpu = &*ports.cpu;
     let wrapped = key
         .as_deref()
         .and_then(|key| <[u8; WRAPPED_BYTES]>::try_from(key).ok());
     let opened = wrapped
-        .and_then(|wrapped| load::open(shared, home.user, &record, WrappedKey(wrapped)).ok())
+        .and_then(|wrapped| load::open(cpu, tenants, home.user, &record, WrappedKey(wrapped)).ok())
         .and_then(|opened| Some((opened.account.tenant()?, opened.key)));
     let found = match (opened, rows) {
         (_, Some(rows)) if rows.is_empty() => Found::Gone,
         (None, _) => Found::Locked,
         (Some(_), None) => Found::Unreadable,
         (Some((tenant, open)), Some(rows)) => {
-            match parts::open(shared, tenant, home.user, &open, &rows) {
+            match parts::open(cpu, tenant, home.user, &open, &rows) {
                 Ok(parts) => parts.first().map_or(Found::Gone, |part| read(&part.plain)),
                 Err(_) => Found::Unreadable,
             }

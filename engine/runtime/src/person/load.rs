@@ -1,6 +1,8 @@
 //! Reading a person: from the warm form, or from storage with one flight
 //! however many wait.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tidegate_account::record::{Corrupt, View};
 use tidegate_account::{Account, AgendaRow, PartId, PartKind, TenantId, UserId};
@@ -8,8 +10,9 @@ use tidegate_storage_api::{
     AgendaKey, Key as RowKey, KeyRange, PersonPart, Region, Slot, StoreError,
 };
 
+use crate::ports::{Cpu, Ports};
 use crate::seal::{Field, Key, SealContext, WrappedKey};
-use crate::shared::Shared;
+use crate::tenants::{Tenant, Tenants};
 
 /// What storage holds about a person.
 pub(crate) struct Loaded {
@@ -79,9 +82,9 @@ impl Home {
     }
 }
 
-pub(crate) async fn load(shared: &Shared, home: Home) -> Result<Loaded, StoreError> {
-    let record = shared.store.get(home.row(PersonPart::Record));
-    let key = shared.store.get(home.key_row());
+pub(crate) async fn load(ports: &Ports, home: Home) -> Result<Loaded, StoreError> {
+    let record = ports.store.get(home.row(PersonPart::Record));
+    let key = ports.store.get(home.key_row());
     let (record, key) = futures_util::future::try_join(record, key).await?;
     Ok(Loaded { record, key })
 }
@@ -89,25 +92,31 @@ pub(crate) async fn load(shared: &Shared, home: Home) -> Result<Loaded, StoreErr
 /// Opens a person's record, which must be theirs: with another's record its key
 /// could have been put here as well.
 pub(crate) fn open(
-    shared: &Shared,
+    cpu: &dyn Cpu,
+    tenants: &Tenants,
     user: UserId,
     record: &[u8],
     wrapped: WrappedKey,
 ) -> Result<Opened, Corrupt> {
     let view = view_of(user, record)?;
-    let key = unwrap(shared, view.tenant(), user, wrapped)?;
-    open_with(shared, view, key)
+    let key = unwrap(cpu, tenants.get(view.tenant()), user, wrapped)?;
+    open_with(cpu, view, key)
 }
 
-/// Opens the record of somebody who does not exist, under whichever of the
-/// tenant's keys it was made.
-pub(crate) fn open_decoy(shared: &Shared, user: UserId, record: &[u8]) -> Result<Opened, Corrupt> {
+/// Opens the record of a decoy account, under whichever of the tenant's keys it was
+/// made.
+pub(crate) fn open_decoy(
+    cpu: &dyn Cpu,
+    tenants: &Tenants,
+    user: UserId,
+    record: &[u8],
+) -> Result<Opened, Corrupt> {
     let view = view_of(user, record)?;
-    let tenant = shared.tenants.get(view.tenant()).ok_or(Corrupt)?;
+    let tenant = tenants.get(view.tenant()).ok_or(Corrupt)?;
     let keys = tenant.decoy_keys(user.as_bytes());
     let opened = keys.map(|open| {
         let wrapped = WrappedKey::NONE;
-        open_with(shared, view, PersonKey { open, wrapped })
+        open_with(cpu, view, PersonKey { open, wrapped })
     });
     opened.flatten().next().ok_or(Corrupt)
 }
@@ -121,14 +130,14 @@ fn view_of(user: UserId, record: &[u8]) -> Result<View<'_>, Corrupt> {
 }
 
 /// Here everything in clear is authenticated, where the format does that.
-fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, Corrupt> {
+fn open_with(cpu: &dyn Cpu, view: View<'_>, key: PersonKey) -> Result<Opened, Corrupt> {
     let context = SealContext {
         tenant: view.tenant(),
         user: view.user(),
         field: Field::Record,
         revision: view.revision(),
     };
-    let plain = context.open_bound(&*shared.cpu, &key.open, view.bound(), view.sealed());
+    let plain = context.open_bound(cpu, &key.open, view.bound(), view.sealed());
     let (check, sealed) = view.read(&plain.map_err(|_| Corrupt)?)?;
     Ok(Opened {
         account: Account::load(check, sealed),
@@ -137,18 +146,18 @@ fn open_with(shared: &Shared, view: View<'_>, key: PersonKey) -> Result<Opened, 
 }
 
 fn unwrap(
-    shared: &Shared,
-    tenant: TenantId,
+    cpu: &dyn Cpu,
+    tenant: Option<Arc<Tenant>>,
     user: UserId,
     wrapped: WrappedKey,
 ) -> Result<PersonKey, Corrupt> {
-    let context = key_context(tenant, user);
-    let tenant = shared.tenants.get(tenant).ok_or(Corrupt)?;
+    let tenant = tenant.ok_or(Corrupt)?;
+    let context = key_context(tenant.id, user);
     // While the tenant's key rotates, either may have wrapped it.
     let opened = tenant
         .keys
         .iter()
-        .map(|key| context.unwrap(&*shared.cpu, key, &wrapped));
+        .map(|key| context.unwrap(cpu, key, &wrapped));
     Ok(PersonKey {
         open: opened.flatten().next().ok_or(Corrupt)?,
         wrapped,

@@ -7,8 +7,9 @@ use tidegate_account::{Part, PartId, PartKind, TenantId, UserId};
 use tidegate_storage_api::{PersonPart, StoreError};
 
 use super::load::{Home, PersonKey};
+use crate::job::Wanted;
+use crate::ports::{Cpu, Ports};
 use crate::seal::{Field, SealContext};
-use crate::shared::Shared;
 
 /// Rows of one read.
 const PAGE: usize = 512;
@@ -28,34 +29,25 @@ pub(crate) fn part_context(tenant: TenantId, user: UserId, id: PartId) -> SealCo
     }
 }
 
-/// Which parts are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// All of a kind, by number.
-    All(PartKind),
-    /// This one, if it is there.
-    One(PartId),
-}
-
 pub(crate) async fn read(
-    shared: &Shared,
+    ports: &Ports,
     home: Home,
     wanted: Wanted,
 ) -> Result<Vec<PartRow>, StoreError> {
     match wanted {
-        Wanted::All(kind) => read_all(shared, home, kind).await,
+        Wanted::All(kind) => read_all(ports, home, kind).await,
         Wanted::One(id) => {
-            let row = shared.store.get(home.part_row(id)).await?;
+            let row = ports.store.get(home.part_row(id)).await?;
             Ok(row.map(|row| (id, row)).into_iter().collect())
         }
     }
 }
 
-async fn read_all(shared: &Shared, home: Home, kind: PartKind) -> Result<Vec<PartRow>, StoreError> {
+async fn read_all(ports: &Ports, home: Home, kind: PartKind) -> Result<Vec<PartRow>, StoreError> {
     let mut rows = Vec::new();
     let mut range = home.parts(kind);
     loop {
-        let page = shared.store.range(range.clone(), PAGE).await?;
+        let page = ports.store.range(range.clone(), PAGE).await?;
         let Some((last, _)) = page.last() else {
             return Ok(rows);
         };
@@ -73,7 +65,7 @@ async fn read_all(shared: &Shared, home: Home, kind: PartKind) -> Result<Vec<Par
 
 /// Opens parts. One that does not open is damage, and none is given then.
 pub(crate) fn open(
-    shared: &Shared,
+    cpu: &dyn Cpu,
     tenant: TenantId,
     user: UserId,
     key: &PersonKey,
@@ -83,7 +75,7 @@ pub(crate) fn open(
     for (id, row) in rows {
         let context = part_context(tenant, user, *id);
         let sealed = id.kind.sealed_of(row)?;
-        let plain = context.open(&*shared.cpu, &key.open, sealed);
+        let plain = context.open(cpu, &key.open, sealed);
         parts.push(Part {
             id: *id,
             plain: plain.map_err(|_| Corrupt)?,

@@ -1,124 +1,69 @@
-//! The actor's desk: what it holds while its person is hot. The order is
-//! always commit, publish, reply.
+//! What an actor holds while its person is hot, each part in a file of its own. The
+//! order is always commit, publish, reply.
 
+mod account;
+mod adopting;
+mod commits;
 mod degraded;
+mod failing;
 mod fetching;
 mod opening;
+mod phase;
 mod rekeying;
+mod replies;
 mod settling;
+mod subject;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ractor::ActorRef;
 use tidegate_account::record::Corrupt;
-use tidegate_account::{
-    Account, AgendaRow, Asked, Completion, Effect, Entropy, Input, Output, Part, PasswordWork,
-    PendingId, Policy, Refusal, SecretHash, Ticket, UserId,
-};
+use tidegate_account::{Input, Part, Refusal, SecretHash, UserId};
 
-use super::commit::{Draft, Prepared};
-use super::load::{Home, PersonKey};
-use super::{Job, Message, What};
+use super::Message;
 use crate::admission::Counted;
-use crate::answer::{Answer, Failure, Responder};
-use crate::check::Outcome;
-use crate::directory::Waiting;
-use crate::ports::{HashDone, HashJob, HashWork};
-use crate::shared::{Shared, Standing};
-use crate::tenants::{Tenant, pretend};
-use crate::warm::{Warm, WriteBehind};
-use degraded::{Settling, Shadow, goes_on_with};
-use fetching::Fetching;
+use crate::answer::{Answer, Failure};
+use crate::check::{Ask, Outcome};
+use crate::job::{Job, What};
+use crate::placement::Standing;
+use crate::shared::Shared;
+use crate::warm::WriteBehind;
+use adopting::Adopting;
+use commits::Commits;
+use degraded::Shadows;
+use fetching::Fetches;
+use phase::Phase;
+use replies::{Held, Replies, Requests};
+use subject::Subject;
 
 /// What an actor holds.
 pub(crate) struct PersonState {
-    shared: Arc<Shared>,
-    home: Option<Home>,
-    user: UserId,
-    epoch: u64,
+    subject: Subject,
     /// The room among those being read, until the person is.
     activation: Option<Counted>,
-    myself: ActorRef<Message>,
     phase: Phase,
     queue: VecDeque<Job>,
     /// The job that waits for parts; those in the queue come after it.
-    fetching: Option<Fetching>,
-    /// How often parts were read.
-    fetches: u64,
-    /// Commands whose reply is still to come from the account.
-    open: BTreeMap<Ticket, Held>,
-    next_ticket: u64,
-    /// Replies that wait until a revision is durable.
-    replies: Vec<(u64, Held, Answer)>,
-    durable: u64,
-    draft: Draft,
-    under_way: Option<UnderWay>,
-    soundness: Soundness,
+    fetches: Fetches,
+    requests: Requests,
+    replies: Replies,
+    commits: Commits,
     /// The account while the store is out of reach.
-    shadow: Option<Shadow>,
-    /// How many there were.
-    shadows: u64,
-    settling: Option<Settling>,
+    shadows: Shadows,
+    /// What the account takes over from such a time.
+    adopting: Option<Adopting>,
+    soundness: Soundness,
     /// How often the state was thrown away: work begun before that is not
     /// this account's any more.
     life: u64,
 }
 
-/// A commit on its way.
-struct UnderWay {
-    prepared: Prepared,
-    /// When the first of it was decided, in Unix milliseconds.
-    decided_ms: Option<u64>,
-}
-
-enum Phase {
-    Loading,
-    Ready {
-        account: Box<Account>,
-        key: Option<PersonKey>,
-    },
-    /// A commit's fate is being looked up.
-    Resolving,
-    /// It could not be: nothing is built on what may yet change.
-    Unresolved,
-    /// The person could not be read: everybody who waits is told why, and
-    /// whoever comes after the actor has left finds a new one.
-    Refused(Failure),
-}
-
-impl Phase {
-    fn is_absent(&self) -> bool {
-        matches!(self, Phase::Ready { account, .. } if account.parts().is_none())
-    }
-
-    fn refusal(&self) -> Option<Failure> {
-        match self {
-            Phase::Refused(failure) => Some(*failure),
-            Phase::Loading | Phase::Resolving | Phase::Unresolved | Phase::Ready { .. } => None,
-        }
-    }
-}
-
-/// A panic in the middle of a message leaves a desk that is not sound.
+/// A panic in the middle of a message leaves a state that is not sound.
 #[derive(PartialEq, Eq)]
 enum Soundness {
     Sound,
     InTheMiddle,
-}
-
-struct Held {
-    responder: Option<Responder>,
-    deadline_ms: u64,
-    _waiting: Waiting,
-}
-
-impl Held {
-    fn answer(self, answer: Answer, epoch: u64) {
-        if let Some(responder) = self.responder {
-            responder.answer(answer, epoch);
-        }
-    }
 }
 
 impl PersonState {
@@ -130,26 +75,17 @@ impl PersonState {
         myself: ActorRef<Message>,
     ) -> PersonState {
         let mut state = PersonState {
-            shared,
-            home: Home::of(user),
-            user,
-            epoch,
+            subject: Subject::new(shared, user, epoch, myself),
             activation,
-            myself,
             phase: Phase::Loading,
             queue: VecDeque::new(),
-            fetching: None,
-            fetches: 0,
-            open: BTreeMap::new(),
-            next_ticket: 0,
-            replies: Vec::new(),
-            durable: 0,
-            draft: Draft::default(),
-            under_way: None,
+            fetches: Fetches::default(),
+            requests: Requests::default(),
+            replies: Replies::default(),
+            commits: Commits::default(),
+            shadows: Shadows::default(),
+            adopting: None,
             soundness: Soundness::Sound,
-            shadow: None,
-            shadows: 0,
-            settling: None,
             life: 0,
         };
         state.load();
@@ -159,7 +95,7 @@ impl PersonState {
     pub(super) fn take(&mut self, message: Message) {
         self.soundness = Soundness::InTheMiddle;
         if !matches!(message, Message::Compared { .. }) {
-            self.leave_shadow();
+            self.shadows.leave(&self.subject);
         }
         match message {
             Message::Job(job) => self.receive(job),
@@ -170,13 +106,18 @@ impl PersonState {
                 life,
                 pending,
                 completion,
-            } if life == self.life => self.hashed(pending, completion),
+            } if life == self.life => self.input(Input::Completion {
+                pending,
+                completion,
+            }),
             Message::Hashed { .. } => {}
             Message::Compared {
                 shadow,
                 pending,
                 completion,
-            } => self.compared(shadow, pending, completion),
+            } => self
+                .shadows
+                .compared(&self.subject, shadow, pending, completion),
             Message::Committed(outcome) => self.committed(outcome),
             Message::Resolved(fate) => self.resolved(fate),
         }
@@ -186,37 +127,27 @@ impl PersonState {
 
     /// Whether the actor may end: nothing waits, and the directory agrees.
     pub(super) fn leaves(&self) -> bool {
-        let idle = match &self.phase {
-            Phase::Ready { account, .. } => !account.is_waiting(),
-            Phase::Refused(_) => true,
-            Phase::Loading | Phase::Resolving | Phase::Unresolved => false,
-        };
-        let waits = !self.queue.is_empty() || self.fetching.is_some();
-        let quiet = idle && !waits && self.open.is_empty();
-        let settled = self.replies.is_empty() && self.under_way.is_none() && self.draft.is_empty();
-        let nobody = self.shadow.is_none();
-        quiet && settled && nobody && self.shared.directory.leave(self.user)
+        let waits = !self.queue.is_empty() || self.fetches.is_waiting();
+        let quiet = self.phase.is_idle() && !waits && self.requests.is_empty();
+        let settled = self.replies.is_empty() && self.commits.is_settled();
+        let directory = &self.subject.shared.memory.directory;
+        quiet && settled && self.shadows.is_empty() && directory.leave(self.subject.user)
     }
 
     fn work(&mut self) {
         if let Some(failure) = self.phase.refusal() {
-            self.fetch_failed(failure);
+            self.fetches.refuse(failure, self.subject.epoch);
         }
-        while matches!(self.phase, Phase::Ready { .. } | Phase::Refused(_))
-            && self.fetching.is_none()
+        while matches!(self.phase, Phase::Ready(_) | Phase::Refused(_))
+            && !self.fetches.is_waiting()
         {
             let Some(job) = self.queue.pop_front() else {
                 break;
             };
-            match (self.phase.refusal(), job) {
-                (None, job) if job.what.wanted().is_some() => {
-                    self.fetching = Some(Fetching::new(job));
-                }
-                (None, job) => self.job(job, &[]),
-                (Some(failure), Job { responder, .. }) => match responder {
-                    Some(responder) => responder.answer(Answer::Failed(failure), self.epoch),
-                    None => self.shared.not_written(self.user),
-                },
+            match self.phase.refusal() {
+                None if job.what.wanted().is_some() => self.fetches.wait(job),
+                None => self.job(job, &[]),
+                Some(failure) => self.subject.refuse(job, failure),
             }
         }
         self.commit();
@@ -225,10 +156,9 @@ impl PersonState {
 
     /// A job that cannot be made durable waits for nothing.
     fn receive(&mut self, job: Job) {
-        let shared = Arc::clone(&self.shared);
         let standing = match job.what {
             // What is read need not be written.
-            What::Check(_) => shared.standing(self.user, self.epoch),
+            What::Check(_) => self.subject.standing(),
             What::Command { .. }
             | What::WriteBehind
             | What::Settle
@@ -236,7 +166,7 @@ impl PersonState {
             | What::Due(_)
             | What::Post(_)
             | What::Parts { .. }
-            | What::Rekey => shared.standing_to_change(self.user, self.epoch),
+            | What::Rekey => self.subject.standing_to_change(),
         };
         match standing {
             Standing::CutOff { age_ms } => self.job_degraded(job, age_ms),
@@ -247,51 +177,38 @@ impl PersonState {
         }
     }
 
+    /// Answers a job while the store is out of reach.
+    fn job_degraded(&mut self, job: Job, age_ms: u64) {
+        let undurable = (&self.replies, &self.commits);
+        self.shadows.job(&self.subject, undurable, job, age_ms);
+    }
+
     /// Does a job, for which these parts were loaded.
     fn job(&mut self, job: Job, parts: &[Part]) {
-        let standing = self.shared.standing(self.user, self.epoch);
+        let standing = self.subject.standing();
         if let Standing::CutOff { age_ms } = standing {
             return self.job_degraded(job, age_ms);
         }
-        let Some((what, held)) = self.in_time(job) else {
+        let epoch = self.subject.epoch;
+        let Some((what, held)) = self.subject.in_time(job) else {
             return;
         };
         if standing == Standing::NotOwner {
             // What is known here may not be so any more.
-            let failure = Failure::NotOwner(self.user.slot());
-            return held.answer(Answer::Failed(failure), self.epoch);
+            let failure = self.subject.not_owner();
+            return held.answer(Answer::Failed(failure), epoch);
         }
-        let refreshed = goes_on_with(&what);
+        let refreshed = what.goes_on_with();
         self.adopt(refreshed);
         if refreshed.is_some() {
             self.late_so_far();
         }
         match what {
-            What::Check(ask) => {
-                let now_ms = self.shared.clock.unix_ms();
-                let secret = SecretHash::of_session(&ask.secret);
-                let answer = match self.shared.look_up(&ask, &secret, now_ms) {
-                    Some(found) if !self.shared.owns(self.user, found.epoch) => {
-                        Answer::Failed(Failure::NotOwner(self.user.slot()))
-                    }
-                    Some(found) => {
-                        if found.write_behind == WriteBehind::Due {
-                            self.shared.write_behind(self.user);
-                        }
-                        Answer::Checked(found.outcome)
-                    }
-                    None if self.phase.is_absent() => {
-                        Answer::Checked(Outcome::No(Refusal::InvalidToken))
-                    }
-                    // There is somebody, whom the slot's loss made cold.
-                    None => Answer::Failed(Failure::Unknown),
-                };
-                held.answer(answer, self.epoch);
-            }
+            What::Check(ask) => held.answer(self.check(&ask), epoch),
             What::WriteBehind => {
                 self.touch();
                 self.input(Input::WriteBehind);
-                self.shared.meters.write_behind.increment(1);
+                self.subject.shared.meters.write_behind.increment(1);
             }
             What::Settle => {}
             What::Sweep => {
@@ -302,9 +219,9 @@ impl PersonState {
             What::Due(row) => {
                 self.touch();
                 self.input(Input::Sweep);
-                match self.is_on_agenda(row) {
+                match self.phase.is_on_agenda(&self.subject, row) {
                     // Something of the person is under way, or the date went back.
-                    true => held.answer(Answer::Failed(Failure::Unavailable), self.epoch),
+                    true => held.answer(Answer::Failed(Failure::Unavailable), epoch),
                     false => self.done(held),
                 }
             }
@@ -315,206 +232,57 @@ impl PersonState {
             }
             What::Rekey => match self.rekey(parts) {
                 Ok(()) => self.done(held),
-                Err(Corrupt) => held.answer(Answer::Failed(Failure::Corrupt), self.epoch),
+                Err(Corrupt) => held.answer(Answer::Failed(Failure::Corrupt), epoch),
             },
             What::Parts { told, .. } => {
-                // Whoever asked may be gone.
+                // The receiver may have been dropped.
                 let _ = told.send(parts.to_vec());
                 self.done(held);
             }
-            What::Command {
-                tenant,
-                idempotency,
-                max_age_ms: _,
-                command,
-            } => {
+            What::Command { context, command } => {
                 self.touch();
-                let ticket = Ticket(self.next_ticket);
-                self.next_ticket += 1;
-                self.open.insert(ticket, held);
-                self.input(Input::Command(Asked {
-                    ticket,
-                    tenant,
-                    idempotency,
-                    command,
-                }));
+                let request = self.requests.enter(held, context);
+                self.input(Input::Command(request, command));
             }
         }
     }
 
-    /// What is asked and who waits for it; whoever waits no longer is told.
-    fn in_time(&self, job: Job) -> Option<(What, Held)> {
-        let held = Held {
-            responder: job.responder,
-            deadline_ms: job.deadline_ms,
-            _waiting: job.waiting,
-        };
-        if self.shared.clock.monotonic_ms() > held.deadline_ms {
-            held.answer(Answer::Failed(Failure::DeadlineExceeded), self.epoch);
-            return None;
+    /// Answers a check that found the person cold.
+    fn check(&self, ask: &Ask) -> Answer {
+        let Subject { shared, user, .. } = &self.subject;
+        let now_ms = self.subject.now_ms();
+        let secret = SecretHash::of_session(&ask.secret);
+        match shared.memory.look_up(ask, &secret, now_ms) {
+            Some(found) if !shared.placement.owns(*user, found.epoch) => {
+                Answer::Failed(self.subject.not_owner())
+            }
+            Some(found) => {
+                if found.write_behind == WriteBehind::Due {
+                    shared.memory.write_behind(*user);
+                }
+                Answer::Checked(found.outcome)
+            }
+            None if self.phase.is_absent() => Answer::Checked(Outcome::No(Refusal::InvalidToken)),
+            // There is an account, which the slot's loss made cold.
+            None => Answer::Failed(Failure::Unknown),
         }
-        Some((job.what, held))
     }
 
     /// Answers work of the engine's own when what it changed is durable.
     fn done(&mut self, held: Held) {
-        self.replies.push((self.revision(), held, Answer::Done));
-        self.release();
-    }
-
-    /// Whether the account's state gives this row of the agenda.
-    fn is_on_agenda(&self, row: AgendaRow) -> bool {
-        let Phase::Ready { account, .. } = &self.phase else {
-            return false;
-        };
-        let tenant = account.tenant().and_then(|id| self.shared.tenants.get(id));
-        let policy = tenant.map_or_else(Policy::default, |tenant| tenant.policy.clone());
-        account.agenda(&policy).contains(&row)
-    }
-
-    fn revision(&self) -> u64 {
-        match &self.phase {
-            Phase::Ready { account, .. } => account.revision(),
-            _ => 0,
-        }
-    }
-
-    /// Tells the account of the uses that were answered from memory.
-    fn touch(&mut self) {
-        let uses = self.shared.directory.with_warm(self.user, Warm::uses);
-        if let Some(uses) = uses.filter(|uses| !uses.is_empty()) {
-            self.input(Input::Touched(uses));
-        }
-    }
-
-    fn input(&mut self, input: Input) {
-        let Phase::Ready { account, .. } = &mut self.phase else {
-            return;
-        };
-        let tenant = tenant_of(&self.shared, account, &input);
-        let policy = tenant
-            .as_ref()
-            .map_or_else(Policy::default, |tenant| tenant.policy.clone());
-        let entropy = Entropy::new(self.shared.entropy.seed());
-        let now_ms = self.shared.clock.unix_ms();
-        let mut output = account.handle(now_ms, entropy, &policy, input);
-        let revision = account.revision();
-        if let Some(changes) = output.changes.take() {
-            self.draft.add(changes, now_ms);
-        }
-        self.output(output, revision, tenant.as_deref());
-    }
-
-    fn output(&mut self, output: Output, revision: u64, tenant: Option<&Tenant>) {
-        for effect in output.effects {
-            self.effect(effect, tenant);
-        }
-        for (ticket, reply) in output.replies {
-            if let Some(held) = self.open.remove(&ticket) {
-                self.replies.push((revision, held, Answer::Reply(reply)));
-            }
-        }
-        self.release();
-    }
-
-    /// Hands work to the port of its kind.
-    fn effect(&mut self, effect: Effect, tenant: Option<&Tenant>) {
-        match effect {
-            Effect::Hash { pending, work } => self.hash_for(pending, work, tenant),
-        }
-    }
-
-    fn hash_for(&mut self, pending: PendingId, work: PasswordWork, tenant: Option<&Tenant>) {
-        let life = self.life;
-        let deadlines = self.open.values().map(|held| held.deadline_ms);
-        let deadline_ms = deadlines.max();
-        let work = hash_work(work, tenant);
-        self.hash(work, deadline_ms, move |completion| Message::Hashed {
-            life,
-            pending,
-            completion,
-        });
-    }
-
-    fn hash(
-        &self,
-        work: HashWork,
-        deadline_ms: Option<u64>,
-        message: impl FnOnce(Completion) -> Message + Send + 'static,
-    ) {
-        let myself = self.myself.clone();
-        let done = HashDone::new(move |completion| {
-            // An actor that ended has answered everybody already.
-            let _ = myself.send_message(message(completion));
-        });
-        let deadline_ms = deadline_ms.unwrap_or(u64::MAX);
-        self.shared.cpu.hash(HashJob { work, deadline_ms }, done);
-    }
-
-    fn hashed(&mut self, pending: PendingId, completion: Completion) {
-        self.input(Input::Completion {
-            pending,
-            completion,
-        });
-    }
-
-    /// Answers what is durable.
-    fn release(&mut self) {
-        let durable = self.durable;
-        for (_, held, answer) in self
-            .replies
-            .extract_if(.., |(needs, _, _)| *needs <= durable)
-        {
-            held.answer(answer, self.epoch);
-        }
+        self.replies.hold(self.phase.revision(), held, Answer::Done);
+        self.replies.release(self.subject.epoch);
     }
 }
 
 impl Drop for PersonState {
     fn drop(&mut self) {
         if self.soundness == Soundness::InTheMiddle {
-            tracing::error!(event = "person.broken", user = %self.user);
-            self.shared.meters.broken.increment(1);
-            self.shared.directory.mark_broken(self.user);
-            self.shared.directory.unseat(self.user);
+            let Subject { shared, user, .. } = &self.subject;
+            tracing::error!(event = "person.broken", user = %user);
+            shared.meters.broken.increment(1);
+            shared.memory.directory.mark_broken(*user);
+            shared.memory.directory.unseat(*user);
         }
     }
-}
-
-/// A password's work as the pool does it.
-fn hash_work(work: PasswordWork, tenant: Option<&Tenant>) -> HashWork {
-    match work {
-        PasswordWork::New {
-            password,
-            salt,
-            policy,
-        } => HashWork::Hash {
-            password,
-            salt,
-            policy,
-        },
-        PasswordWork::Compare {
-            password,
-            stored: Some(stored),
-        } => {
-            if let Some(tenant) = tenant {
-                tenant.costs.saw(&stored);
-            }
-            HashWork::Verify { password, stored }
-        }
-        PasswordWork::Compare {
-            password,
-            stored: None,
-        } => pretend(tenant, password),
-    }
-}
-
-/// The tenant in whose name the input comes or whose person it is.
-fn tenant_of(shared: &Shared, account: &Account, input: &Input) -> Option<Arc<Tenant>> {
-    let tenant = match (account.tenant(), input) {
-        (Some(tenant), _) => Some(tenant),
-        (None, Input::Command(asked)) => Some(asked.tenant),
-        (None, _) => None,
-    };
-    tenant.and_then(|id| shared.tenants.get(id))
 }

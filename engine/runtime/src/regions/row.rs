@@ -1,4 +1,4 @@
-//! The rows by which an identifier becomes somebody's across two databases.
+//! The rows by which an identifier becomes an account's across two databases.
 //!
 //! Entry in the directory, format 1: version u8 | state u8 (1 reserved, 2
 //! confirmed) | region u8 | 0 | attempt 16.
@@ -13,19 +13,21 @@ use bytes::Bytes;
 use tidegate_account::{Reservation, UserId};
 use tidegate_storage_api::Region;
 
+use crate::ports::Ports;
+
 const VERSION: u8 = 1;
 const ENTRY_BYTES: usize = 20;
 const PENDING_BYTES: usize = 44;
 
-/// For how long an intention is left alone. What becomes of it afterwards is
-/// decided by what home holds.
+/// For how long an intention is left alone. Its outcome afterwards
+/// is decided by what home holds.
 const FRESH_MS: u64 = 30_000;
 
 /// What the directory says of an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) state: State,
-    /// Where whoever has it is at home.
+    /// Where the account that has it is at home.
     pub(crate) region: Region,
     pub(crate) attempt: [u8; 16],
 }
@@ -33,7 +35,7 @@ pub(crate) struct Entry {
 /// How sure an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Only the region knows whether somebody has it.
+    /// Only the region knows whether an account has it.
     Reserved,
     Confirmed,
 }
@@ -80,17 +82,27 @@ pub(crate) struct Pending {
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nobody has it yet.
+    /// No account has it yet.
     Intended,
     /// It is the person's; the directory is to be told.
     Held,
-    /// It was somebody's and is nobody's; the directory is to be told.
+    /// It was an account's and is free; the directory is to be told.
     Released,
     /// The attempt was given up; its reservation goes, and nothing else.
     Withdrawn,
 }
 
 impl Pending {
+    /// The row of an attempt that no other has been.
+    pub(crate) fn begun(step: Step, user: UserId, ports: &Ports) -> Pending {
+        Pending {
+            step,
+            at_ms: ports.clock.unix_ms(),
+            attempt: ports.random(),
+            user,
+        }
+    }
+
     /// The row that a reservation rests on.
     pub(crate) fn intended(reserved: &Reservation, user: UserId) -> Pending {
         Pending {
@@ -114,7 +126,7 @@ impl Pending {
         Pending { step, ..*self }
     }
 
-    /// Whether somebody may still be about to carry the intention out.
+    /// Whether the intention may still be about to be carried out.
     pub(crate) fn is_fresh(&self, now_ms: u64) -> bool {
         self.step == Step::Intended && now_ms < self.at_ms.saturating_add(FRESH_MS)
     }

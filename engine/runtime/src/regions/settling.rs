@@ -3,24 +3,11 @@
 
 use tidegate_storage_api::{Commit, Key as RowKey, KeyRange, Partition, StoreError};
 
-use super::{Border, Entry, State, Step, TRIES};
-use crate::engine::WeakEngine;
-use crate::shared::Shared;
+use super::border::{Border, Settled, TRIES};
+use super::row::{Entry, State, Step};
 
-/// How often a directory that is away is asked whether it is back.
-const TRY_EVERY_MS: u64 = 1_000;
-/// How often is looked for what was left.
-const SETTLE_EVERY_MS: u64 = 5_000;
 /// How much of it is taken at once.
 const AT_ONCE: usize = 1_000;
-
-/// What a look came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
-    Done,
-    /// Somebody may still carry it out.
-    UnderWay,
-}
 
 impl Border<'_> {
     /// Finishes what is pending of an identifier.
@@ -31,7 +18,7 @@ impl Border<'_> {
         for _ in 0..TRIES {
             match self.settle_once(hash).await {
                 Ok(Some(settled)) => return Ok(settled),
-                // One step further, or somebody got between: look again.
+                // One step further, or another got between: look again.
                 Ok(None) | Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
                 Err(error) => return Err(error),
             }
@@ -83,7 +70,7 @@ impl Border<'_> {
                     self.enter(hash, Some(&entry), None).await?;
                 }
             }
-            // Somebody else here may have it.
+            // Another account here may have it.
             Step::Withdrawn => {
                 let reserved = Entry {
                     state: State::Reserved,
@@ -99,9 +86,17 @@ impl Border<'_> {
         Ok(Some(Settled::Done))
     }
 
+    /// Whether the directory is away, asking it once more when it was.
+    pub(crate) async fn is_away_still(&self) -> bool {
+        if self.regions.is_away() {
+            self.regions.look(self.clock()).await;
+        }
+        self.regions.is_away()
+    }
+
     /// Settles everything that this node looks after.
-    async fn settle_all(&self) -> Result<(), StoreError> {
-        let ownership = &self.shared.ownership;
+    pub(crate) async fn settle_all(&self) -> Result<(), StoreError> {
+        let ownership = self.ownership;
         let first = |slot: tidegate_storage_api::Slot| slot.first_of_partition();
         let partitions: Vec<Partition> = tidegate_storage_api::Slot::all()
             .filter(|slot| ownership.epoch_of_slot(*slot).is_some())
@@ -113,20 +108,20 @@ impl Border<'_> {
         let mut left = 0;
         for partition in &partitions {
             let range = KeyRange::pending(self.here(), *partition);
-            for (key, _) in self.shared.store.range(range, AT_ONCE).await? {
+            for (key, _) in self.ports.store.range(range, AT_ONCE).await? {
                 let hash = key.directory_hash().ok_or(StoreError::Corrupt)?;
-                // Whoever is away is not waited for once for each of them.
+                // A directory that is away is not waited for once for each of them.
                 if self.regions.is_away() || self.settle(&hash).await != Ok(Settled::Done) {
                     left += 1;
                 }
             }
         }
         let left = u32::try_from(left).unwrap_or(u32::MAX);
-        self.shared.meters.directory_pending.set(f64::from(left));
+        self.meters.directory_pending.set(f64::from(left));
         Ok(())
     }
 
-    /// Other regions wait for what became of entries of ours.
+    /// Other regions wait until entries of ours are settled.
     async fn answer_questions(&self) -> Result<(), StoreError> {
         let range = KeyRange::questions(self.here());
         let asked = self.regions.directory.range(range, AT_ONCE);
@@ -141,32 +136,5 @@ impl Border<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Looks now and then for what was left in the middle.
-pub(crate) async fn settle(engine: WeakEngine) {
-    let mut settled_ms = engine.clock.monotonic_ms();
-    loop {
-        engine.clock.sleep(TRY_EVERY_MS).await;
-        let Some(engine) = engine.upgrade() else {
-            return;
-        };
-        let shared: &Shared = engine.shared();
-        let Some(border) = shared.border() else {
-            return;
-        };
-        if border.regions.is_away() {
-            border.regions.look(&*shared.clock).await;
-        }
-        let away = f64::from(u8::from(border.regions.is_away()));
-        shared.meters.directory_away.set(away);
-        let now_ms = shared.clock.monotonic_ms();
-        if now_ms >= settled_ms + SETTLE_EVERY_MS && !shared.is_cut_off() {
-            settled_ms = now_ms;
-            if let Err(error) = border.settle_all().await {
-                tracing::debug!(event = "directory.unsettled", %error);
-            }
-        }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub(super) due_ms: u64,
     /// What the durable row says; 0 before it was read.
     pub(super) settled_ms: u64,
-    /// When somebody last signed in from there; 0: not that it is remembered.
+    /// When a sign-in from there last succeeded; 0: not that it is remembered.
     pub(super) right_ms: u64,
     /// What has failed since, or may, of what that success answers for.
     pub(super) failures: u8,
@@ -42,7 +42,7 @@ impl Place {
         self.due_ms = self.due_ms.saturating_sub(policy.refill_ms);
     }
 
-    /// Whether somebody will come back to it.
+    /// Whether an attempt will come back to it.
     fn is_in_use(&self) -> bool {
         self.under_way > 0 || self.trusted > 0 || self.settling
     }

@@ -16,8 +16,8 @@ pub(super) struct Settled {
 }
 
 /// Brings a source's row to `ahead_ms`, or beyond what it says already. It is
-/// written in any case: whoever relies on a row has written it last, so that
-/// another node takes back only what nobody relies on.
+/// written in any case: a node that relies on a row has written it last, so that
+/// another takes back only what no node relies on.
 pub(super) async fn settle(
     store: &dyn Store,
     key: RowKey,
@@ -41,7 +41,7 @@ pub(super) async fn settle(
                     after_ms,
                 });
             }
-            // Another attempt of this source has settled, or the fate is not
+            // Another attempt of this source has settled, or the outcome is not
             // known: read again.
             Err(StoreError::Conflict | StoreError::CommitUnknown) => {}
             Err(error) => return Err(error),
@@ -60,7 +60,7 @@ pub(crate) struct Lead {
 }
 
 impl Lead {
-    /// Takes the row back, unless somebody has written it since. Where that
+    /// Takes the row back, unless another node has written it since. Where that
     /// fails, it goes on saying more than is owed, which time mends.
     pub(crate) async fn give_back(self, store: &dyn Store, region: Region) {
         let key = RowKey::throttle(region, &self.hash);

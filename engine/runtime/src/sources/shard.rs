@@ -49,7 +49,7 @@ impl Shard {
         let mut table = self.table();
         let place = table.place(hash);
         let most_ms = u64::from(policy.free) * policy.refill_ms;
-        // Nobody owes more than everything: a clock that went back far makes
+        // No source owes more than everything: a clock that went back far makes
         // it look so.
         place.due_ms = place.due_ms.clamp(now_ms, now_ms + most_ms);
         let due_ms = place.due_ms + policy.refill_ms;
@@ -78,7 +78,7 @@ impl Shard {
             return Standing::Charged;
         }
         place.settling = true;
-        // The busier it is, the further ahead: one row for many attempts. Nobody
+        // The busier it is, the further ahead: one row for many attempts. None
         // comes to owe more than everything.
         let ahead_ms = local_ms.max(place.under_way_ms(policy));
         Standing::Unsettled(Settling {
@@ -112,7 +112,7 @@ impl Shard {
 
 /// An attempt whose source's row is being brought ahead. If it ends without an
 /// outcome, as when the store panics, the attempt is taken back and another may
-/// settle the source: nobody waits for it for ever.
+/// settle the source: none waits for it for ever.
 pub(super) struct Settling<'a> {
     shard: &'a Shard,
     /// None when its outcome was taken over.

@@ -28,7 +28,7 @@ impl Clock for At {
     }
 
     fn sleep(&self, _: u64) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-        // Nobody is late here.
+        // No attempt is late here.
         Box::pin(std::future::pending())
     }
 }
@@ -285,7 +285,7 @@ async fn a_store_that_panics_strands_nobody_who_waits_for_the_row_and_charges_no
         let broken = AssertUnwindSafe(charge(&sources, &Broken, 1, START));
         assert!(broken.catch_unwind().await.is_err());
     }
-    // It waits for nobody: a store that works answers it at once.
+    // It waits for no other: a store that works answers it at once.
     let (hash, clock) = (hash(1), At(START));
     let account = Account {
         hash: &hash,

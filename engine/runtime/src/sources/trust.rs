@@ -53,7 +53,7 @@ impl Sources {
         }
     }
 
-    /// Says what became of an attempt that a success has answered for.
+    /// Notes the outcome of an attempt that a success has answered for.
     pub(crate) fn conclude_trusted(&self, hash: &[u8; 32], outcome: Concluded) {
         let shard = self.shard(hash);
         if let Some(place) = shard.table().find(hash) {

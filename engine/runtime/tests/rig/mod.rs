@@ -21,9 +21,9 @@ use tidegate_account::{
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{
-    Answer, Ask, Class, Costs, DegradedStates, Engine, Failure, Formats, HashingOptions,
-    HashingPool, IndexKey, IndexKeys, Key, Limits, Origin, Outcome, Ownership, Parts, Peppers,
-    Regions, Request, Responder, Retention, SealFault, Task, Tenant, Tenants,
+    Answer, Ask, Class, Context, Costs, DegradedStates, Engine, Failure, Formats, GatewayId,
+    HashingOptions, HashingPool, IndexKey, IndexKeys, Key, Limits, Origin, Outcome, Ownership,
+    Parts, Peppers, Regions, Request, Responder, Retention, SealFault, Task, Tenant, Tenants,
 };
 use tidegate_storage_api::{
     Commit, Key as RowKey, KeyRange, MemoryStore, Region, Stamp, Store, StoreError, StoreFuture,
@@ -565,17 +565,16 @@ impl Rig {
             key: [key; 16],
             request: [0; 32],
         });
-        let request = Request {
-            gateway: tidegate_runtime::GatewayId::default(),
+        let context = Context {
+            gateway: GatewayId::default(),
             tenant: self.tenant,
             class: class_of(&task),
             idempotency,
             deadline_ms: self.clock.monotonic_ms() + 60_000,
             max_age_ms: self.max_age_ms,
             known_epoch: 0,
-            task,
         };
-        self.submit_request(request)
+        self.submit_request(Request { context, task })
     }
 
     pub(crate) fn submit_request(&self, request: Request) -> oneshot::Receiver<Answer> {

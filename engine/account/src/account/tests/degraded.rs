@@ -53,12 +53,12 @@ impl CutOff {
     }
 
     fn send(&mut self, key: Option<u8>, command: Command) -> DegradedOutput {
-        self.input(DegradedInput::Command(Asked {
+        let request = Request {
             ticket: Ticket(self.drawn),
             tenant: TENANT,
             idempotency: key.map(idempotency),
-            command,
-        }))
+        };
+        self.input(DegradedInput::Command(request, command))
     }
 
     /// Does the oldest work that waits.

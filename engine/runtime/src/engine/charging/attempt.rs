@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::crowd::Crowd;
-use crate::engine::Engine;
+use crate::people::People;
 use crate::sources::{Account, Concluded, Lead};
 use crate::tenants::Tenant;
 
 /// An attempt that was charged. To drop it before it is known takes it back.
 pub(in crate::engine) struct Attempt {
-    engine: Engine,
+    people: People,
     pub(super) tenant: Arc<Tenant>,
     kind: Kind,
     /// The source, by its keyed hash.
@@ -29,9 +29,9 @@ pub(super) enum Kind {
 
 impl Attempt {
     /// One that is charged to nothing yet.
-    pub(super) fn new(engine: &Engine, tenant: &Arc<Tenant>, kind: Kind) -> Attempt {
+    pub(super) fn new(people: &People, tenant: &Arc<Tenant>, kind: Kind) -> Attempt {
         Attempt {
-            engine: engine.clone(),
+            people: people.clone(),
             tenant: Arc::clone(tenant),
             kind,
             source: None,
@@ -42,11 +42,11 @@ impl Attempt {
 
     /// Says what it was, once, to its source and to its crowds.
     pub(super) fn conclude(&mut self, source: Concluded, crowd: Concluded) {
-        let shared = &self.engine.shared;
+        let shared = self.people.shared();
         let policy = &self.tenant.policy;
         if let Some(hash) = &self.trusted.take() {
             // It stands in for the crowds.
-            shared.sources.conclude_trusted(hash, crowd);
+            shared.bounds.sources.conclude_trusted(hash, crowd);
         }
         if let Some(hash) = &self.source.take() {
             let policy = match self.kind {
@@ -54,26 +54,27 @@ impl Attempt {
                 Kind::SignUp => &policy.sign_ups,
             };
             let account = Account { hash, policy };
-            let now_ms = shared.clock.unix_ms();
-            if let Some(lead) = shared.sources.conclude(account, now_ms, source) {
+            let now_ms = shared.ports.clock.unix_ms();
+            if let Some(lead) = shared.bounds.sources.conclude(account, now_ms, source) {
                 self.give_back(lead);
             }
         }
         let crowds = std::mem::take(&mut self.crowds);
-        let now_ms = shared.clock.monotonic_ms();
+        let now_ms = shared.ports.clock.monotonic_ms();
         shared
+            .bounds
             .crowds
             .conclude(&crowds, &policy.crowd, now_ms, crowd);
     }
 
-    /// Nobody waits for it: what it says is on the safe side until it is done.
+    /// No request waits for it: what it says is on the safe side until it is done.
     fn give_back(&self, lead: Lead) {
-        if self.engine.shared.is_cut_off() {
+        if self.people.shared().placement.is_cut_off() {
             return;
         }
-        let shared = Arc::clone(&self.engine.shared);
-        self.engine.actors.spawn(async move {
-            lead.give_back(&*shared.store, shared.ownership.region())
+        let shared = Arc::clone(self.people.shared());
+        self.people.spawn(async move {
+            lead.give_back(&*shared.ports.store, shared.placement.ownership.region())
                 .await;
         });
     }

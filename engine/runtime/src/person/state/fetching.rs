@@ -4,16 +4,27 @@
 
 use std::sync::Arc;
 
-use tidegate_account::TenantId;
+use tidegate_account::{Part, TenantId};
 use tidegate_storage_api::StoreError;
 
-use super::{PersonState, Phase};
+use super::PersonState;
+use super::phase::{Phase, Ready};
+use super::subject::Subject;
 use crate::answer::{Answer, Failure};
+use crate::job::Job;
+use crate::person::Message;
 use crate::person::parts::{self, PartRow};
-use crate::person::{Job, Message};
+
+/// The job that waits for parts, if one does.
+#[derive(Default)]
+pub(super) struct Fetches {
+    waiting: Option<Fetching>,
+    /// How often parts were read.
+    reads: u64,
+}
 
 /// A job that waits for its parts.
-pub(super) struct Fetching {
+struct Fetching {
     job: Job,
     reading: Reading,
 }
@@ -26,12 +37,62 @@ enum Reading {
     Since { read: u64, revision: u64 },
 }
 
-impl Fetching {
-    pub(super) fn new(job: Job) -> Fetching {
-        Fetching {
-            job,
-            reading: Reading::Not,
+impl Fetches {
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    pub(super) fn wait(&mut self, job: Job) {
+        let reading = Reading::Not;
+        self.waiting = Some(Fetching { job, reading });
+    }
+
+    /// The job that waits for parts cannot have them.
+    pub(super) fn refuse(&mut self, failure: Failure, epoch: u64) {
+        if let Some(Fetching { job, .. }) = self.waiting.take() {
+            refuse(job, failure, epoch);
         }
+    }
+
+    /// Reads the parts that the job waits for, of an account at this revision.
+    fn begin(&mut self, subject: &Subject, revision: u64) {
+        let (Some(fetching), Some(home)) = (&mut self.waiting, subject.home) else {
+            return;
+        };
+        if fetching.reading != Reading::Not {
+            return;
+        }
+        let Some(wanted) = fetching.job.what.wanted() else {
+            return;
+        };
+        self.reads += 1;
+        let read = self.reads;
+        fetching.reading = Reading::Since { read, revision };
+        let shared = Arc::clone(&subject.shared);
+        subject.begin(async move {
+            let rows = parts::read(&shared.ports, home, wanted).await;
+            Message::Parts { read, rows }
+        });
+    }
+
+    /// The job whose parts were read, if the account is still at the revision that
+    /// it was at then; otherwise they are read again.
+    fn take(&mut self, read: u64, revision: Option<u64>) -> Option<Job> {
+        let Fetching { job, reading } = self.waiting.take()?;
+        let known = match reading {
+            Reading::Since { read: mine, .. } if mine != read => {
+                // One that was given up; the newer one is still to come.
+                self.waiting = Some(Fetching { job, reading });
+                return None;
+            }
+            Reading::Since { revision, .. } => Some(revision),
+            Reading::Not => None,
+        };
+        if revision.is_none() || known != revision {
+            self.wait(job);
+            return None;
+        }
+        Some(job)
     }
 }
 
@@ -39,87 +100,54 @@ impl PersonState {
     /// Reads the parts that the job in front waits for, once nothing of the
     /// person waits to be durable.
     pub(super) fn fetch(&mut self) {
-        let revision = self.revision();
-        let settled = self.under_way.is_none() && self.draft.is_empty();
-        let (Some(fetching), Some(home)) = (&mut self.fetching, self.home) else {
-            return;
-        };
-        let ready = matches!(self.phase, Phase::Ready { .. }) && settled;
-        if !ready || fetching.reading != Reading::Not {
-            return;
+        if matches!(self.phase, Phase::Ready(_)) && self.commits.is_settled() {
+            self.fetches.begin(&self.subject, self.phase.revision());
         }
-        let Some(wanted) = fetching.job.what.wanted() else {
-            return;
-        };
-        self.fetches += 1;
-        let read = self.fetches;
-        fetching.reading = Reading::Since { read, revision };
-        let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
-        tokio::spawn(async move {
-            let rows = parts::read(&shared, home, wanted).await;
-            let _ = myself.send_message(Message::Parts { read, rows });
-        });
     }
 
     pub(super) fn fetched(&mut self, read: u64, rows: Result<Vec<PartRow>, StoreError>) {
-        let Some(Fetching { job, reading }) = self.fetching.take() else {
+        let opened = self.phase.opened();
+        let revision = opened.map(|ready| ready.account.revision());
+        let Some(job) = self.fetches.take(read, revision) else {
             return;
         };
-        let known = match reading {
-            Reading::Since { read: mine, .. } if mine != read => {
-                // One that was given up; the newer one is still to come.
-                self.fetching = Some(Fetching { job, reading });
-                return;
-            }
-            Reading::Since { revision, .. } => Some(revision),
-            Reading::Not => None,
-        };
-        let ready = matches!(self.phase, Phase::Ready { .. });
-        if !ready || known != Some(self.revision()) {
-            self.fetching = Some(Fetching::new(job));
-            return;
-        }
-        let opened = rows.and_then(|rows| self.open_parts(&rows));
+        let opened = rows.and_then(|rows| open(&self.subject, &self.phase, &rows));
         match opened {
             Ok(parts) => self.job(job, &parts),
             Err(error) => {
-                self.fetching = Some(Fetching::new(job));
-                self.fetch_failed(match error {
+                let failure = match error {
                     StoreError::Corrupt => Failure::Corrupt,
-                    StoreError::Fenced => Failure::NotOwner(self.user.slot()),
+                    StoreError::Fenced => self.subject.not_owner(),
                     StoreError::Conflict
                     | StoreError::Overtaken
                     | StoreError::Unavailable
                     | StoreError::CommitUnknown
                     | StoreError::TooLarge => Failure::Unavailable,
-                });
+                };
+                refuse(job, failure, self.subject.epoch);
             }
         }
     }
+}
 
-    /// Nobody's parts are none.
-    fn open_parts(&self, rows: &[PartRow]) -> Result<Vec<tidegate_account::Part>, StoreError> {
-        let Phase::Ready { account, key } = &self.phase else {
-            return Ok(Vec::new());
-        };
-        let (Some((check, _)), Some(key)) = (account.parts(), key) else {
-            return Ok(Vec::new());
-        };
-        let tenant = TenantId(check.tenant);
-        let opened = parts::open(&self.shared, tenant, self.user, key, rows);
-        opened.map_err(|_| {
-            tracing::error!(event = "person.corrupt", user = %self.user);
-            StoreError::Corrupt
-        })
-    }
+/// Opens what was read. Where there is no account there are no parts.
+fn open(subject: &Subject, phase: &Phase, rows: &[PartRow]) -> Result<Vec<Part>, StoreError> {
+    let Some(Ready { account, key }) = phase.opened() else {
+        return Ok(Vec::new());
+    };
+    let (Some((check, _)), Some(key)) = (account.parts(), key) else {
+        return Ok(Vec::new());
+    };
+    let (cpu, tenant) = (&*subject.shared.ports.cpu, TenantId(check.tenant));
+    let opened = parts::open(cpu, tenant, subject.user, key, rows);
+    opened.map_err(|_| {
+        tracing::error!(event = "person.corrupt", user = %subject.user);
+        StoreError::Corrupt
+    })
+}
 
-    /// The job that waits for parts cannot have them.
-    pub(super) fn fetch_failed(&mut self, failure: Failure) {
-        let Some(Fetching { job, .. }) = self.fetching.take() else {
-            return;
-        };
-        if let Some(responder) = job.responder {
-            responder.answer(Answer::Failed(failure), self.epoch);
-        }
+fn refuse(job: Job, failure: Failure, epoch: u64) {
+    if let Some(responder) = job.responder {
+        responder.answer(Answer::Failed(failure), epoch);
     }
 }

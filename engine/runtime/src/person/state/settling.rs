@@ -1,24 +1,14 @@
-//! Settling changes: commit, publish, reply; and what happens when the commit
-//! does not come back well.
-
-use std::sync::Arc;
+//! Settling changes: commit, publish, reply.
 
 use tidegate_account::record::Unwritable;
-use tidegate_account::{Command, DegradedReply, HoldOutcome, Input, Judged, Late, Refusal, Reply};
+use tidegate_account::{Input, Late};
 use tidegate_storage_api::{Stamp, StoreError};
 
-use super::{PersonState, Phase, UnderWay};
-use crate::admission::{Counted, Limit};
-use crate::answer::{Answer, Failure};
-use crate::person::commit::{self, Entering, Fate};
-use crate::person::{Message, What};
-use crate::seal::WrappedKey;
-use crate::shared::Standing;
-use crate::warm::{Warm, WarmParts};
-
-/// How long the store is left alone before it is asked again for the fate of a
-/// commit, unless somebody asks for the person before.
-const LOOK_AGAIN_MS: u64 = 1_000;
+use super::PersonState;
+use super::commits::UnderWay;
+use super::subject::Subject;
+use crate::admission::Limit;
+use crate::answer::Failure;
 
 /// What takes longer to become durable counts from then on where a person was
 /// given a time to ask again in (30 s for a refresh).
@@ -26,84 +16,43 @@ const LATE_MS: u64 = 5_000;
 
 impl PersonState {
     pub(super) fn commit(&mut self) {
-        if self.under_way.is_some() {
+        if self.commits.under_way().is_some() {
             return;
         }
-        if self.draft.is_older_than(self.shared.index_keys.version()) {
-            return self.start_over(self.shared.busy(Limit::Commits));
+        let Subject {
+            shared, user, home, ..
+        } = &self.subject;
+        let key_version = shared.settings.index_keys.version();
+        if self.commits.draft.is_older_than(key_version) {
+            let busy = shared.busy(Limit::Commits);
+            return self.start_over(busy);
         }
-        let (Phase::Ready { account, key }, Some(home)) = (&self.phase, self.home) else {
+        let (Some(ready), Some(home)) = (self.phase.opened(), *home) else {
             return;
         };
-        let decided_ms = self.draft.since_ms();
-        let Some(draft) = self.draft.take() else {
-            return;
-        };
-        let prepared = commit::prepare(&self.shared, home, self.epoch, account, key.clone(), draft);
-        let mut prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(Unwritable::TooLarge) => return self.over_limit(),
+        match self.commits.begin(&self.subject, home, ready) {
+            Ok(()) => {}
+            Err(Unwritable::TooLarge) => self.over_limit(),
             Err(Unwritable::Corrupt) => {
                 // A key that is gone: nothing was written.
-                tracing::error!(event = "commit.impossible", user = %self.user);
-                return self.start_over(Failure::Corrupt);
+                tracing::error!(event = "commit.impossible", user = %user);
+                self.start_over(Failure::Corrupt);
             }
-        };
-        let answer = self
-            .shared
-            .store
-            .commit(std::mem::take(&mut prepared.commit));
-        self.under_way = Some(UnderWay {
-            prepared,
-            decided_ms,
-        });
-        let myself = self.myself.clone();
-        let counted = Counted::count(&self.shared.admission.commits);
-        let shared = Arc::clone(&self.shared);
-        let begun_us = shared.clock.monotonic_us();
-        tokio::spawn(async move {
-            let outcome = answer.await;
-            drop(counted);
-            let took_us = shared.clock.monotonic_us().saturating_sub(begun_us);
-            shared.meters.commit_durations.record_us(took_us);
-            let now_ms = shared.clock.monotonic_ms();
-            shared.pace.took(took_us / 1_000, now_ms);
-            let _ = myself.send_message(Message::Committed(outcome));
-        });
-    }
-
-    /// The record would be over its limit: nothing was written, and every command
-    /// that was to be is told so. What is stored stays, and takes whatever makes
-    /// it smaller.
-    fn over_limit(&mut self) {
-        tracing::warn!(event = "commit.over_limit", user = %self.user);
-        self.none_told();
-        let busy = self.shared.busy(Limit::Commits);
-        for (_, held, answer) in std::mem::take(&mut self.replies) {
-            let answer = match answer {
-                Answer::Reply(reply) => over_limit(&reply),
-                Answer::Done => Answer::Failed(busy),
-                answer @ (Answer::Checked(_)
-                | Answer::DegradedDecision { .. }
-                | Answer::Failed(_)) => answer,
-            };
-            held.answer(answer, self.epoch);
         }
-        // Whatever else is under way was not judged yet and can be asked again.
-        self.start_over(busy);
     }
 
     pub(super) fn committed(&mut self, outcome: Result<Stamp, StoreError>) {
+        let shared = &self.subject.shared;
         match outcome {
             Ok(_) => {
-                self.shared.found();
+                shared.placement.found();
                 self.durable();
             }
             Err(error) => {
                 if error == StoreError::Unavailable {
-                    self.shared.lost();
+                    shared.placement.lost();
                 }
-                self.shared.meters.commits_failed.increment(1);
+                shared.meters.commits_failed.increment(1);
                 self.not_committed(error);
             }
         }
@@ -111,277 +60,53 @@ impl PersonState {
 
     /// The commit under way is on disk: checks read it from now on, and only
     /// then do its replies leave.
-    fn durable(&mut self) {
+    pub(super) fn durable(&mut self) {
         let Some(UnderWay {
             prepared,
             decided_ms,
-        }) = self.under_way.take()
+        }) = self.commits.take()
         else {
             return;
         };
-        self.shared.meters.commits.increment(1);
-        self.durable = prepared.revision;
-        if let (Some(home), Some(due_ms)) = (self.home, prepared.due_ms) {
-            self.shared.agenda.note(home.slot, due_ms);
+        let Subject { shared, home, .. } = &self.subject;
+        shared.meters.commits.increment(1);
+        self.replies.set_durable(prepared.revision);
+        if let (Some(home), Some(due_ms)) = (home, prepared.due_ms) {
+            shared.upkeep.agenda.note(home.slot, due_ms);
         }
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
-        if let Phase::Ready { key, .. } = &mut self.phase {
-            *key = made;
+        if let Some(ready) = self.phase.opened_mut() {
+            ready.key = made;
         }
         match prepared.written {
-            Some((record, key)) => self.publish(record, key.wrapped),
-            None => self.shared.directory.forget(self.user),
+            Some((record, key)) => self.subject.publish(record, key.wrapped),
+            None => self.subject.forget(),
         }
-        self.settled();
+        self.adopted();
         if let Some(since) = decided_ms.filter(|decided_ms| self.is_late(*decided_ms)) {
-            let landed = self.shared.clock.unix_ms();
+            let landed = self.subject.now_ms();
             self.late(Late { since, landed });
         }
-        self.release();
+        self.replies.release(self.subject.epoch);
     }
 
-    /// Nobody could be answered for a while: whoever opens the account is told,
-    /// since nothing that is committed says so.
+    /// The person could not be answered for a while: the account is told whenever
+    /// it is opened, since nothing that is committed says so.
     fn late(&mut self, late: Late) {
-        self.shared.late(self.user, late);
+        self.subject.late(late);
         self.input(Input::Late(late));
-    }
-
-    pub(super) fn publish(&mut self, record: Vec<u8>, key: WrappedKey) {
-        // Past its lease a node still serves whom it knows.
-        if self.shared.standing(self.user, self.epoch) == Standing::NotOwner {
-            return self.shared.directory.forget(self.user);
-        }
-        let now_ms = self.shared.clock.unix_ms();
-        let parts = WarmParts {
-            record,
-            key,
-            epoch: self.epoch,
-        };
-        #[cfg(tidegate_planted)]
-        if tidegate_account::planted::is(tidegate_account::planted::Bug::PublishedLate) {
-            return self.publish_late(parts);
-        }
-        match Warm::new(parts, now_ms) {
-            Ok(warm) => self.shared.directory.publish(self.user, warm),
-            Err(_) => self.shared.directory.forget(self.user),
-        }
-    }
-
-    #[cfg(tidegate_planted)]
-    fn publish_late(&self, parts: WarmParts) {
-        let (shared, user) = (std::sync::Arc::clone(&self.shared), self.user);
-        tokio::spawn(async move {
-            shared.clock.sleep(100).await;
-            if let Ok(warm) = Warm::new(parts, shared.clock.unix_ms()) {
-                shared.directory.publish(user, warm);
-            }
-        });
     }
 
     /// What is not durable yet is late already when it was decided long ago.
     pub(super) fn late_so_far(&mut self) {
-        let landed = self.shared.clock.unix_ms();
-        if let Some(since) = self.undurable_since_ms().filter(|ms| self.is_late(*ms)) {
+        let landed = self.subject.now_ms();
+        let since = self.commits.since_ms();
+        if let Some(since) = since.filter(|decided_ms| self.is_late(*decided_ms)) {
             self.input(Input::Late(Late { since, landed }));
         }
     }
 
-    /// When the first of what is not durable yet was decided.
-    fn undurable_since_ms(&self) -> Option<u64> {
-        let under_way = self.under_way.as_ref().and_then(|one| one.decided_ms);
-        under_way.into_iter().chain(self.draft.since_ms()).min()
-    }
-
-    /// Whoever asked for a refresh in time and is not told may ask again.
-    pub(super) fn not_told(&self, command: &Command) {
-        let is_known = || self.shared.directory.with_warm(self.user, |_| ()).is_some();
-        if command.refreshes().is_some() && is_known() {
-            let now_ms = self.shared.clock.unix_ms();
-            let late = Late {
-                since: now_ms,
-                landed: now_ms,
-            };
-            self.shared.late(self.user, late);
-        }
-    }
-
-    /// The same for those whose refresh waits for what will not be.
-    fn none_told(&self) {
-        let refreshed = |(_, _, answer): &(_, _, Answer)| match answer {
-            Answer::Reply(reply) => reply.refreshed().is_some(),
-            Answer::Checked(_)
-            | Answer::DegradedDecision { .. }
-            | Answer::Done
-            | Answer::Failed(_) => false,
-        };
-        if self.replies.iter().any(refreshed) {
-            let landed = self.shared.clock.unix_ms();
-            let since = self.undurable_since_ms().unwrap_or(landed);
-            self.shared.late(self.user, Late { since, landed });
-        }
-    }
-
     fn is_late(&self, decided_ms: u64) -> bool {
-        let now_ms = self.shared.clock.unix_ms();
-        now_ms.saturating_sub(decided_ms) > LATE_MS
+        self.subject.now_ms().saturating_sub(decided_ms) > LATE_MS
     }
-
-    fn not_committed(&mut self, error: StoreError) {
-        match error {
-            StoreError::CommitUnknown => self.look_up(),
-            StoreError::Conflict => self.conflict(),
-            // Nothing of this was written; what was is read anew.
-            StoreError::Overtaken => {
-                self.shared.directory.forget(self.user);
-                self.start_over(Failure::Unavailable);
-            }
-            StoreError::Fenced => self.fenced(Failure::NotOwner(self.user.slot())),
-            StoreError::Unavailable => self.start_over(Failure::Unavailable),
-            StoreError::Corrupt | StoreError::TooLarge => {
-                tracing::error!(event = "commit.refused", user = %self.user, %error);
-                self.start_over(Failure::Corrupt);
-            }
-        }
-    }
-
-    /// Another owns the slot.
-    fn fenced(&mut self, failure: Failure) {
-        tracing::warn!(event = "slot.fenced", slot = self.user.slot());
-        self.shared.ownership.step_down(self.user, self.epoch);
-        self.shared.directory.forget(self.user);
-        self.start_over(failure);
-    }
-
-    /// Only the rows of identifiers are conditional: somebody has one of them.
-    fn conflict(&mut self) {
-        self.none_told();
-        let entering = self.under_way.take().map(|one| one.prepared.entering);
-        for (_, held, answer) in std::mem::take(&mut self.replies) {
-            let answer = match answer {
-                Answer::Reply(reply) => match (reply.hold(), entering) {
-                    (HoldOutcome::Held, Some(Entering::Reserved)) => {
-                        Answer::Failed(Failure::Unavailable)
-                    }
-                    (HoldOutcome::Held, _) => Answer::Reply(Reply::No(Refusal::IdentifierTaken)),
-                    (HoldOutcome::GivenUp | HoldOutcome::Unrelated, _) => {
-                        Answer::Failed(Failure::Unknown)
-                    }
-                },
-                Answer::Checked(_)
-                | Answer::DegradedDecision { .. }
-                | Answer::Done
-                | Answer::Failed(_) => Answer::Failed(Failure::Unknown),
-            };
-            held.answer(answer, self.epoch);
-        }
-        self.start_over(Failure::Unknown);
-    }
-
-    /// What is warm is still what was durable before, and nobody was told
-    /// anything newer: checks may be answered from it.
-    fn look_up(&mut self) {
-        let (Some(home), Some(UnderWay { prepared, .. })) = (self.home, &self.under_way) else {
-            return self.start_over(Failure::Unknown);
-        };
-        self.phase = Phase::Resolving;
-        let (shared, myself) = (Arc::clone(&self.shared), self.myself.clone());
-        let epoch = self.epoch;
-        let attempted = prepared.written.as_ref();
-        let attempted = attempted.map(|(record, _)| record.clone());
-        tokio::spawn(async move {
-            let fate = commit::resolve(&shared, home, epoch, attempted.as_deref()).await;
-            let _ = myself.send_message(Message::Resolved(fate));
-        });
-    }
-
-    pub(super) fn resolved(&mut self, fate: Result<Fate, StoreError>) {
-        match fate {
-            Ok(Fate::Happened) => {
-                self.durable();
-                self.start_over(Failure::Unknown);
-            }
-            Ok(Fate::DidNot) | Err(StoreError::Corrupt | StoreError::TooLarge) => {
-                self.shared.directory.forget(self.user);
-                self.start_over(Failure::Unknown);
-            }
-            Err(StoreError::Fenced) => self.fenced(Failure::Unknown),
-            Err(_) => {
-                self.shared.lost();
-                self.unresolved();
-            }
-        }
-    }
-
-    /// The store does not say. Everybody who waits is told; nothing is built on
-    /// a state that may yet change.
-    fn unresolved(&mut self) {
-        self.phase = Phase::Unresolved;
-        self.dismiss(Failure::Unknown);
-        self.fetch_failed(Failure::Unavailable);
-        for job in std::mem::take(&mut self.queue) {
-            if let What::Command { command, .. } = &job.what {
-                self.not_told(command);
-            }
-            match job.responder {
-                Some(responder) => {
-                    responder.answer(Answer::Failed(Failure::Unavailable), self.epoch);
-                }
-                None => self.shared.not_written(self.user),
-            }
-        }
-        let (myself, clock) = (self.myself.clone(), Arc::clone(&self.shared.clock));
-        tokio::spawn(async move {
-            clock.sleep(LOOK_AGAIN_MS).await;
-            let _ = myself.send_message(Message::LookAgain);
-        });
-    }
-
-    pub(super) fn look_again(&mut self) {
-        if matches!(self.phase, Phase::Unresolved) {
-            self.look_up();
-        }
-    }
-
-    /// Throws the state away: everybody who waits is told, and whoever comes
-    /// next is answered from what storage holds.
-    fn start_over(&mut self, failure: Failure) {
-        self.dismiss(failure);
-        self.under_way = None;
-        self.settling = None;
-        self.durable = 0;
-        self.load();
-    }
-
-    /// Throws away what was decided and not committed, and tells everybody who
-    /// waits for it. Of whom nothing was decided yet nothing is in any commit,
-    /// whatever became of those.
-    fn dismiss(&mut self, failure: Failure) {
-        let epoch = self.epoch;
-        self.none_told();
-        self.life += 1;
-        self.draft.take();
-        for (_, held, _) in std::mem::take(&mut self.replies) {
-            held.answer(Answer::Failed(failure), epoch);
-        }
-        let undecided = match failure == Failure::Unknown {
-            true => Failure::Unavailable,
-            false => failure,
-        };
-        for held in std::mem::take(&mut self.open).into_values() {
-            held.answer(Answer::Failed(undecided), epoch);
-        }
-        self.shared.not_written(self.user);
-    }
-}
-
-/// What is said in the place of a reply whose change is over the limit. The charge
-/// of a guess was in what is not written, so nothing is said of one.
-fn over_limit(reply: &Reply) -> Answer {
-    let guessed = |refusal: &Refusal| refusal.judged() == Judged::Wrong;
-    if matches!(reply, Reply::No(refusal) if guessed(refusal)) {
-        let reply = DegradedReply::Unsaid;
-        return Answer::DegradedDecision { reply, age_ms: 0 };
-    }
-    Answer::Reply(Reply::No(Refusal::LimitReached))
 }
