@@ -24,7 +24,13 @@ pub(super) struct UnderWay {
     pub(super) prepared: Prepared,
     /// When the first of it was decided, in Unix milliseconds.
     pub(super) decided_ms: Option<u64>,
+    /// How often it was sent.
+    sent: u8,
 }
+
+/// A commit that is found not to have happened is sent so often before those who
+/// wait are told.
+const SENT_MAX: u8 = 4;
 
 impl Commits {
     pub(super) fn under_way(&self) -> Option<&UnderWay> {
@@ -77,13 +83,42 @@ impl Commits {
         };
         let shared = Arc::clone(&subject.shared);
         let (account, key) = (&ready.account, ready.key.clone());
-        let mut prepared = commit::prepare(&shared, home, subject.epoch, account, key, draft)?;
-        let commit = std::mem::take(&mut prepared.commit);
-        let answer = shared.ports.store.commit(commit);
-        self.under_way = Some(UnderWay {
+        let prepared = commit::prepare(&shared, home, subject.epoch, account, key, draft)?;
+        let under_way = UnderWay {
             prepared,
             decided_ms,
-        });
+            sent: 1,
+        };
+        under_way.send(subject);
+        self.under_way = Some(under_way);
+        Ok(())
+    }
+
+    /// Sends the commit under way once more, which is known not to have happened
+    /// and not to be able to; whether it was, and not too often before.
+    pub(super) fn begin_again(&mut self, subject: &Subject) -> Again {
+        match &mut self.under_way {
+            Some(under_way) if under_way.sent < SENT_MAX => {
+                under_way.sent += 1;
+                under_way.send(subject);
+                Again::Sent
+            }
+            Some(_) | None => Again::GivenUp,
+        }
+    }
+}
+
+/// Whether a commit was sent once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    Sent,
+    GivenUp,
+}
+
+impl UnderWay {
+    fn send(&self, subject: &Subject) {
+        let shared = Arc::clone(&subject.shared);
+        let answer = shared.ports.store.commit(self.prepared.commit.clone());
         let counted = Counted::count(&shared.bounds.admission.commits);
         let begun_us = shared.ports.clock.monotonic_us();
         subject.begin(async move {
@@ -95,6 +130,5 @@ impl Commits {
             shared.bounds.pace.took(took_us / 1_000, now_ms);
             Message::Committed(outcome)
         });
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use tidegate_account::{DegradedReply, HoldOutcome, Judged, Late, Refusal, Reply}
 use tidegate_storage_api::StoreError;
 
 use super::PersonState;
-use super::commits::UnderWay;
+use super::commits::{Again, UnderWay};
 use super::phase::Phase;
 use crate::admission::Limit;
 use crate::answer::{Answer, Failure};
@@ -104,11 +104,13 @@ impl PersonState {
 
     pub(super) fn resolved(&mut self, fate: Result<Fate, StoreError>) {
         match fate {
+            // What was decided after it was never sent.
             Ok(Fate::Happened) => {
                 self.durable();
-                self.start_over(Failure::Unknown);
+                self.start_over(Failure::Unavailable);
             }
-            Ok(Fate::DidNot) | Err(StoreError::Corrupt | StoreError::TooLarge) => {
+            Ok(Fate::DidNot) => self.commit_again(),
+            Err(StoreError::Corrupt | StoreError::TooLarge) => {
                 self.subject.forget();
                 self.start_over(Failure::Unknown);
             }
@@ -117,6 +119,20 @@ impl PersonState {
                 self.subject.shared.placement.lost();
                 self.unresolved();
             }
+        }
+    }
+
+    /// What was decided stands and can still be written: it is, so that no caller is
+    /// told that an outcome is not known which the node knows. Where every caller has
+    /// been told already, nothing is written behind their backs.
+    fn commit_again(&mut self) {
+        let again = match self.replies.is_empty() {
+            true => Again::GivenUp,
+            false => self.commits.begin_again(&self.subject),
+        };
+        if again == Again::GivenUp {
+            self.subject.forget();
+            self.start_over(Failure::Unavailable);
         }
     }
 

@@ -6,6 +6,7 @@ use tidegate_storage_api::{Stamp, StoreError};
 
 use super::PersonState;
 use super::commits::UnderWay;
+use super::phase::Phase;
 use super::subject::Subject;
 use crate::admission::Limit;
 use crate::answer::Failure;
@@ -47,6 +48,11 @@ impl PersonState {
             Ok(_) => {
                 shared.placement.found();
                 self.durable();
+                // It was sent again after it was looked up: the account that decided
+                // it is not in memory any more.
+                if matches!(self.phase, Phase::Resolving) {
+                    self.start_over(Failure::Unavailable);
+                }
             }
             Err(error) => {
                 if error == StoreError::Unavailable {
@@ -64,6 +70,7 @@ impl PersonState {
         let Some(UnderWay {
             prepared,
             decided_ms,
+            ..
         }) = self.commits.take()
         else {
             return;
