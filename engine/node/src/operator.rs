@@ -17,7 +17,7 @@ mod upgrade;
 #[cfg(test)]
 pub(crate) use cluster::NodeStatus;
 pub(crate) use cluster::{Old, Status};
-pub(crate) use order::Order;
+pub(crate) use order::{Order, OutboxList};
 
 use std::sync::Arc;
 
@@ -148,7 +148,7 @@ impl Operator {
             Order::Backup { rows, keys } => self.backup(by, rows, keys).await,
             Order::Audit { limit } => self.audits(limit).await,
             Order::PersonAudit { user, limit } => self.person_audits(by, &user, limit).await,
-            Order::Outbox { limit } => self.outbox(limit).await,
+            Order::Outbox { list, limit } => self.outbox(list, limit).await,
             Order::Status => self.status().await,
             Order::UpgradeStatus => self.upgrade_status().await,
             Order::UpgradeFinish => self.upgrade_finish(by).await,

@@ -60,7 +60,7 @@ pub use hashing::{HashingLine, HashingOptions, HashingPool, Peppers};
 pub use histogram::{Histogram, render as render_histograms};
 pub use identifiers::{IndexKey, IndexKeys, IndexRow};
 pub use limits::{Limits, Retention};
-pub use outbox::{Undelivered, UndeliveredReason};
+pub use outbox::{ToLeave, Undelivered, UndeliveredReason};
 pub use ownership::{Lease, Ownership};
 pub use regions::{DirectoryKey, Regions};
 pub use rekeying::Rekeyed;

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use tidegate_account::{Outgoing, UserId};
 use tidegate_storage_api::{AgendaKey, Key as RowKey, Slot, StoreError};
 
-pub use listing::{Undelivered, UndeliveredReason};
+pub use listing::{ToLeave, Undelivered, UndeliveredReason};
 pub(crate) use tries::{Outbox, row};
 
 use crate::agenda::{AGAIN_MS, NEWER_MS};

@@ -18,7 +18,7 @@ use crate::deployment::{GatewayRow, KeyKind, ROWS_MAX, TenantPolicy};
 use crate::folder::Folder;
 use crate::init::DEFAULT_TENANT;
 use crate::issuing::{Put, file_name, issue_to, read_ca};
-use crate::operator::Order;
+use crate::operator::{Order, OutboxList};
 use crate::rights::{RATE_MAX_PER_S, Right};
 
 #[derive(Subcommand)]
@@ -149,7 +149,7 @@ pub(super) struct AuditArgs {
 
 #[derive(Args)]
 pub(super) struct OutboxArgs {
-    /// Show those that were given up; without it too, as nothing else is listed.
+    /// Only those that were given up; without it those that are to leave too.
     #[arg(long)]
     undelivered: bool,
     /// How many messages.
@@ -324,8 +324,12 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
 }
 
 pub(super) fn outbox(args: &OutboxArgs) -> anyhow::Result<u8> {
+    let list = match args.undelivered {
+        true => OutboxList::Undelivered,
+        false => OutboxList::All,
+    };
     let limit = args.limit;
-    args.at.order(&Order::Outbox { limit })
+    args.at.order(&Order::Outbox { list, limit })
 }
 
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<u8> {

@@ -36,8 +36,8 @@ pub(crate) enum Order {
     Audit { limit: usize },
     /// The newest administrative acts on a person.
     PersonAudit { user: String, limit: usize },
-    /// What could not be delivered to people of this node's slots.
-    Outbox { limit: usize },
+    /// What leaves, or could not, to people of this node's slots.
+    Outbox { list: OutboxList, limit: usize },
     /// How the nodes stand and who owns what.
     Status,
     /// Which version is written, and which every node reads.
@@ -46,6 +46,16 @@ pub(crate) enum Order {
     UpgradeFinish,
     /// Give every slot of this node away, and take none until it starts again.
     Drain,
+}
+
+/// Which messages are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OutboxList {
+    /// Those that are to leave and those that could not.
+    All,
+    /// Those that could not.
+    Undelivered,
 }
 
 /// What an order has to itself while it is carried out.

@@ -9,7 +9,7 @@ use tidegate_storage_api::{Slot, StoreError};
 use super::Engine;
 use crate::admission::Limit;
 use crate::answer::Failure;
-use crate::outbox::Undelivered;
+use crate::outbox::{ToLeave, Undelivered};
 use crate::reading;
 use crate::rekeying::{self, Rekeyed};
 use crate::sweeping::{self, Swept};
@@ -94,6 +94,15 @@ impl Engine {
     /// As the store, when it cannot be walked.
     pub async fn rekey(&self, slot: Slot) -> Result<Rekeyed, StoreError> {
         rekeying::rekey(&self.people, slot).await
+    }
+
+    /// What is to leave to people of this node's slots, at most `limit`; of each slot
+    /// what lies within the first page of its agenda.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn to_leave(&self, limit: usize) -> Result<Vec<ToLeave>, StoreError> {
+        self.people.to_leave(limit).await
     }
 
     /// What could not be delivered to people of this node's slots, at most `limit`.

@@ -2,9 +2,10 @@
 //!
 //! Row, format 1: version u8 | reason u8 | tries u16 LE | at u64 LE, Unix milliseconds.
 
-use tidegate_account::UserId;
-use tidegate_storage_api::{KeyRange, Slot, StoreError};
+use tidegate_account::{Due, UserId};
+use tidegate_storage_api::{AgendaKey, KeyRange, Slot, StoreError};
 
+use super::tries::tries_of;
 use crate::people::People;
 
 const VERSION: u8 = 1;
@@ -43,6 +44,19 @@ impl UndeliveredReason {
     }
 }
 
+/// Something that is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToLeave {
+    /// To whom.
+    pub user: UserId,
+    /// Its number.
+    pub number: u64,
+    /// How often it was tried in vain.
+    pub tries: u16,
+    /// When it is tried next, in Unix milliseconds.
+    pub due_ms: u64,
+}
+
 /// Something that could not be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undelivered {
@@ -75,6 +89,39 @@ fn decode(row: &[u8]) -> Option<(UndeliveredReason, u16, u64)> {
 }
 
 impl People {
+    /// What is to leave to people of this node's slots, at most `limit`; of each
+    /// slot what is due within its first page of the agenda.
+    ///
+    /// # Errors
+    /// As the store.
+    pub(crate) async fn to_leave(&self, limit: usize) -> Result<Vec<ToLeave>, StoreError> {
+        let shared = self.shared();
+        let mut all = Vec::new();
+        for slot in Slot::all() {
+            if all.len() >= limit {
+                break;
+            }
+            if shared.placement.ownership.epoch_of_slot(slot).is_none() {
+                continue;
+            }
+            let range = KeyRange::agenda(shared.placement.ownership.region(), slot);
+            let rows = shared.ports.store.range(range, PAGE).await?;
+            let messages = rows.iter().filter_map(|(key, row)| {
+                let place = AgendaKey::of(key)?;
+                let tries = tries_of(row)?;
+                (place.what == Due::Delivery.number()).then_some(ToLeave {
+                    user: UserId::from_bytes(place.user),
+                    number: place.number,
+                    tries,
+                    due_ms: place.due_ms,
+                })
+            });
+            all.extend(messages);
+        }
+        all.truncate(limit);
+        Ok(all)
+    }
+
     /// What could not be delivered to people of this node's slots, at most `limit`.
     ///
     /// # Errors
