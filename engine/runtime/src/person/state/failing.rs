@@ -85,8 +85,9 @@ impl PersonState {
         self.start_over(Failure::Unknown);
     }
 
-    /// Looks the commit up. What is warm is still what was durable before, and
-    /// nothing newer was told to any request: checks may be answered from it.
+    /// Looks the commit up. Meanwhile it is one that takes long: the account goes on
+    /// from what it decided, and nothing of that is told before it is durable. What
+    /// is warm is still what was durable before: checks may be answered from it.
     fn look_up(&mut self) {
         let (home, under_way) = (self.subject.home, self.commits.under_way());
         let (Some(home), Some(UnderWay { prepared, .. })) = (home, under_way) else {
@@ -94,7 +95,6 @@ impl PersonState {
         };
         let attempted = prepared.written.as_ref();
         let attempted = attempted.map(|(record, _)| record.clone());
-        self.phase = Phase::Resolving;
         let (shared, epoch) = (Arc::clone(&self.subject.shared), self.subject.epoch);
         self.subject.begin(async move {
             let fate = commit::resolve(&shared.ports, home, epoch, attempted.as_deref());
@@ -104,10 +104,11 @@ impl PersonState {
 
     pub(super) fn resolved(&mut self, fate: Result<Fate, StoreError>) {
         match fate {
-            // What was decided after it was never sent.
             Ok(Fate::Happened) => {
                 self.durable();
-                self.start_over(Failure::Unavailable);
+                if matches!(self.phase, Phase::Unresolved) {
+                    self.start_over(Failure::Unavailable);
+                }
             }
             Ok(Fate::DidNot) => self.commit_again(),
             Err(StoreError::Corrupt | StoreError::TooLarge) => {
@@ -126,9 +127,9 @@ impl PersonState {
     /// told that an outcome is not known which the node knows. Where every caller has
     /// been told already, nothing is written behind their backs.
     fn commit_again(&mut self) {
-        let again = match self.replies.is_empty() {
-            true => Again::GivenUp,
-            false => self.commits.begin_again(&self.subject),
+        let again = match self.phase {
+            Phase::Ready(_) => self.commits.begin_again(&self.subject),
+            Phase::Loading | Phase::Unresolved | Phase::Refused(_) => Again::GivenUp,
         };
         if again == Again::GivenUp {
             self.subject.forget();

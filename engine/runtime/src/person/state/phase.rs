@@ -9,9 +9,8 @@ use crate::person::load::PersonKey;
 pub(super) enum Phase {
     Loading,
     Ready(Ready),
-    /// An indeterminate commit is being looked up.
-    Resolving,
-    /// It could not be: nothing is built on what may yet change.
+    /// An indeterminate commit could not be looked up: nothing is built on what may
+    /// yet change.
     Unresolved,
     /// The person could not be read: each request that waits is told why, and
     /// the next after the actor has left finds a new one.
@@ -34,21 +33,21 @@ impl Phase {
     pub(super) fn opened(&self) -> Option<&Ready> {
         match self {
             Phase::Ready(ready) => Some(ready),
-            Phase::Loading | Phase::Resolving | Phase::Unresolved | Phase::Refused(_) => None,
+            Phase::Loading | Phase::Unresolved | Phase::Refused(_) => None,
         }
     }
 
     pub(super) fn opened_mut(&mut self) -> Option<&mut Ready> {
         match self {
             Phase::Ready(ready) => Some(ready),
-            Phase::Loading | Phase::Resolving | Phase::Unresolved | Phase::Refused(_) => None,
+            Phase::Loading | Phase::Unresolved | Phase::Refused(_) => None,
         }
     }
 
     pub(super) fn refusal(&self) -> Option<Failure> {
         match self {
             Phase::Refused(failure) => Some(*failure),
-            Phase::Loading | Phase::Resolving | Phase::Unresolved | Phase::Ready(_) => None,
+            Phase::Loading | Phase::Unresolved | Phase::Ready(_) => None,
         }
     }
 
@@ -57,7 +56,7 @@ impl Phase {
         match self {
             Phase::Ready(ready) => !ready.account.is_waiting(),
             Phase::Refused(_) => true,
-            Phase::Loading | Phase::Resolving | Phase::Unresolved => false,
+            Phase::Loading | Phase::Unresolved => false,
         }
     }
 

@@ -6,7 +6,6 @@ use tidegate_storage_api::{Stamp, StoreError};
 
 use super::PersonState;
 use super::commits::UnderWay;
-use super::phase::Phase;
 use super::subject::Subject;
 use crate::admission::Limit;
 use crate::answer::Failure;
@@ -48,11 +47,6 @@ impl PersonState {
             Ok(_) => {
                 shared.placement.found();
                 self.durable();
-                // It was sent again after it was looked up: the account that decided
-                // it is not in memory any more.
-                if matches!(self.phase, Phase::Resolving) {
-                    self.start_over(Failure::Unavailable);
-                }
             }
             Err(error) => {
                 if error == StoreError::Unavailable {
