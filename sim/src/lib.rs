@@ -28,6 +28,7 @@ mod gateway;
 mod inputs;
 mod invariants;
 mod machine;
+mod mailbox;
 mod network;
 mod node;
 mod people;

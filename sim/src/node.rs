@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
-use tidegate_account::{Policy, TenantId};
+use tidegate_account::{Outgoing, Policy, TenantId, UserId};
 use tidegate_cluster::{Identity, Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
 use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
 use tidegate_runtime::{
-    Costs as TenantCosts, DegradedStates, Engine, Formats, HashingOptions, IndexKeys, Limits,
-    Ownership, Parts, Retention, Tenant, Tenants,
+    Costs as TenantCosts, DegradedStates, Engine, Failure, Formats, HashingOptions, IndexKeys,
+    Limits, Ownership, Parts, Retention, Tenant, Tenants,
 };
 use tidegate_storage_api::{MemoryStore, Region, StoreError};
 use tidegate_storage_simulated::Cluster;
@@ -23,6 +23,7 @@ use crate::agenda::{Agenda, Call};
 use crate::calibration::{Costs, POOLS};
 use crate::gateway::Gateway;
 use crate::machine::{Machine, Pool, Shape, Used};
+use crate::mailbox::{Mailbox, NodeDelivery};
 use crate::network::{Line, Network};
 use crate::people::{Keys, TENANT};
 use crate::plant::Plant;
@@ -71,6 +72,7 @@ pub(crate) struct Making {
     pub(crate) network: Arc<Network>,
     pub(crate) gateways: Vec<String>,
     pub(crate) journals: Journals,
+    pub(crate) mailbox: Arc<Mailbox>,
     /// Where frames go over QUIC.
     pub(crate) wires: Option<Arc<Wires>>,
 }
@@ -105,6 +107,9 @@ fn written(number: u64, life: u64) -> u16 {
     let turn = (number + life) % u64::from(FORMATS);
     u16::try_from(turn).map_or(FORMATS, |turn| turn + 1)
 }
+
+/// The nodes that were started last, one of each number.
+pub(crate) type Running = Arc<Mutex<Vec<Arc<Node>>>>;
 
 /// One life of a node, from its start to its end.
 pub(crate) struct Node {
@@ -254,7 +259,12 @@ impl Node {
             formats: Arc::new(Formats::new(written(number, life))),
             regions: None,
             degraded_states: DegradedStates::open(making.journals.of(number)).await?,
-            delivery: Arc::new(tidegate_runtime::ports::NoDelivery),
+            delivery: Arc::new(NodeDelivery {
+                node: number,
+                agenda: agenda.clone(),
+                machine: Arc::clone(&machine),
+                mailbox: Arc::clone(&making.mailbox),
+            }),
             retention: Retention::default(),
             limits,
             clock: clock.clone(),
@@ -489,6 +499,25 @@ impl Node {
                 gateway.deliver(place, bytes);
             }
         });
+    }
+
+    /// Lets something leave that is about a person. A node that ends meanwhile never
+    /// says what came of it.
+    pub(crate) async fn post(&self, user: UserId, outgoing: Outgoing) -> Result<(), Failure> {
+        let (hand_over, handed_over) = tokio::sync::oneshot::channel();
+        let hand_over_ns = self.making.costs.hand_over_ns;
+        self.machine.spend(Pool::Actors, hand_over_ns, move || {
+            // Its node can be gone.
+            let _ = hand_over.send(());
+        });
+        if handed_over.await.is_err() {
+            return Err(Failure::Unavailable);
+        }
+        let posted = self.engine.post(user, outgoing).await;
+        match self.machine.is_off() {
+            true => Err(Failure::Unknown),
+            false => posted,
+        }
     }
 
     /// Gives its slots away.

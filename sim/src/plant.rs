@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 #[cfg(tidegate_planted)]
 use tidegate_account::planted::Bug;
+use tidegate_account::{Due, PartKind};
 use tidegate_storage_api::{AgendaKey, Check, Commit, Key, PersonPart, Put, StoreError};
 
 /// Which bug, if any.
@@ -45,6 +46,10 @@ pub enum Plant {
     ErasureForgotten,
     /// What must happen to a person at a time is put on no agenda.
     AgendaForgotten,
+    /// What must leave is put on no agenda.
+    OutboxForgotten,
+    /// What must leave becomes durable, now and then, and its change does not.
+    UncommittedLeaves,
     /// Inside the engine.
     #[cfg(tidegate_planted)]
     Engine(Bug),
@@ -67,6 +72,8 @@ impl Plant {
         Plant::AcknowledgedAndLost,
         Plant::ErasureForgotten,
         Plant::AgendaForgotten,
+        Plant::OutboxForgotten,
+        Plant::UncommittedLeaves,
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::ReuseUndetected),
         #[cfg(tidegate_planted)]
@@ -115,6 +122,8 @@ impl Plant {
             Plant::AcknowledgedAndLost => "acknowledged-and-lost",
             Plant::ErasureForgotten => "erasure-forgotten",
             Plant::AgendaForgotten => "agenda-forgotten",
+            Plant::OutboxForgotten => "outbox-forgotten",
+            Plant::UncommittedLeaves => "uncommitted-leaves",
             #[cfg(tidegate_planted)]
             Plant::Engine(bug) => match bug {
                 Bug::ReuseUndetected => "reuse-undetected",
@@ -139,8 +148,8 @@ impl Plant {
             .find(|plant| plant.name() == name)
     }
 
-    /// What is done to a commit on its way to the store.
-    pub(crate) fn bend(self, mut commit: Commit) -> Commit {
+    /// What is done to a commit on its way to the store: `number` of this node's.
+    pub(crate) fn bend(self, mut commit: Commit, number: u64) -> Commit {
         let of_person = commit
             .puts
             .iter()
@@ -173,6 +182,11 @@ impl Plant {
             Plant::AgendaForgotten => {
                 commit.puts.retain(|put| AgendaKey::of(&put.key).is_none());
             }
+            Plant::OutboxForgotten => commit.puts.retain(|put| !leaves(put)),
+            Plant::UncommittedLeaves if self.tears(&commit, number) => {
+                commit.deletes.clear();
+                commit.puts.retain(|put| leaves(put) || is_message(put));
+            }
             Plant::RenewsAnyway if commit.puts.len() == 1 && is_node(&commit.puts[0].key) => {
                 commit.checks.clear();
             }
@@ -199,6 +213,13 @@ impl Plant {
         }
     }
 
+    /// Whether only what must leave is made durable, and the commit answered as not
+    /// made: `number` of this node's.
+    pub(crate) fn tears(self, commit: &Commit, number: u64) -> bool {
+        let posts = commit.puts.iter().any(is_message);
+        self == Plant::UncommittedLeaves && posts && number.is_multiple_of(4)
+    }
+
     /// What is done to a commit's outcome on its way back.
     pub(crate) fn bend_outcome<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match (self, outcome) {
@@ -208,6 +229,18 @@ impl Plant {
             (_, outcome) => outcome,
         }
     }
+}
+
+/// Whether it is the agenda's row of something that must leave.
+fn leaves(put: &Put) -> bool {
+    AgendaKey::of(&put.key).is_some_and(|row| row.what == Due::Delivery.number())
+}
+
+/// Whether it is what must leave.
+fn is_message(put: &Put) -> bool {
+    let outbox = PartKind::Outbox.number();
+    let part = PersonPart::of(&put.key);
+    part.is_some_and(|(_, part)| matches!(part, PersonPart::Cold { kind, .. } if kind == outbox))
 }
 
 fn is_node(key: &Key) -> bool {

@@ -91,7 +91,7 @@ impl Clock for NodeClock {
 }
 
 /// Waits while the machine stands still; for ever once it is off.
-async fn go_on(agenda: &Agenda, machine: &Machine) {
+pub(crate) async fn go_on(agenda: &Agenda, machine: &Machine) {
     while let Some(until_ns) = machine.paused_until_ns() {
         agenda.sleep_until(until_ns).await;
     }
@@ -454,13 +454,19 @@ impl Store for NodeStore {
         if plant.swallows(&commit, number) {
             return Box::pin(std::future::ready(Ok(Stamp(0))));
         }
-        let commit = plant.bend(commit);
+        let torn = plant.tears(&commit, number);
+        let commit = plant.bend(commit, number);
         let answer = self.ask(spend, |store| store.commit(commit), note);
         if early {
             // What was asked goes on by itself.
             return Box::pin(std::future::ready(Ok(Stamp(0))));
         }
-        Box::pin(async move { plant.bend_outcome(answer.await) })
+        Box::pin(async move {
+            match torn {
+                true => answer.await.and(Err(StoreError::Unavailable)),
+                false => plant.bend_outcome(answer.await),
+            }
+        })
     }
 }
 

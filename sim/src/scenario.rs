@@ -238,6 +238,8 @@ pub(crate) struct Parts {
     pub(crate) stolen_session: Part,
     /// A person signs up and in, adds an address, and signs in by it.
     pub(crate) add_address: Part,
+    /// Something is posted that must leave, about a person.
+    pub(crate) message: Part,
 }
 
 /// One kind of visit.
@@ -262,10 +264,11 @@ pub(crate) enum Visit {
     SameAccount,
     StolenSession,
     AddAddress,
+    Message,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u64); 19] {
+    pub(crate) fn all(&self) -> [(Visit, u64); 20] {
         [
             (Visit::Check, self.check.0),
             (Visit::ForgedCheck, self.forged_check.0),
@@ -286,6 +289,7 @@ impl Parts {
             (Visit::SameAccount, self.same_account.0),
             (Visit::StolenSession, self.stolen_session.0),
             (Visit::AddAddress, self.add_address.0),
+            (Visit::Message, self.message.0),
         ]
     }
 
@@ -588,6 +592,8 @@ pub(crate) enum What {
     NetworkSlow { times: f64 },
     /// A node's date is wrong.
     Date { node: u32, by_s: i64 },
+    /// What messages leave for takes none.
+    DestinationDown,
 }
 
 #[derive(Deserialize)]
@@ -615,6 +621,7 @@ enum FaultKind {
     Unreachable,
     NetworkSlow,
     Date,
+    DestinationDown,
 }
 
 impl TryFrom<FaultRow> for Fault {
@@ -632,6 +639,7 @@ impl TryFrom<FaultRow> for Fault {
             (FaultKind::StoreSlow, node, Some(times), None) if (1.0..=1e4).contains(&times) => {
                 What::StoreSlow { times, node }
             }
+            (FaultKind::DestinationDown, None, None, None) => What::DestinationDown,
             (FaultKind::Unreachable, Some(node), None, None) => What::Unreachable { node },
             (FaultKind::NetworkSlow, None, Some(times), None) if (1.0..=1e4).contains(&times) => {
                 What::NetworkSlow { times }
@@ -676,6 +684,7 @@ impl What {
             What::Unreachable { node } => format!("no gateway reaches node {node}"),
             What::NetworkSlow { times } => format!("the network takes {times} times as long"),
             What::Date { node, by_s } => format!("node {node}'s date is off by {by_s} s"),
+            What::DestinationDown => "the destination of messages is away".to_owned(),
         }
     }
 }
@@ -850,7 +859,8 @@ impl Scenario {
             | What::StoreSlow { .. }
             | What::StoreRecovery
             | What::Unreachable { .. }
-            | What::NetworkSlow { .. } => 0,
+            | What::NetworkSlow { .. }
+            | What::DestinationDown => 0,
         });
         off.sum()
     }
@@ -867,7 +877,8 @@ impl Scenario {
             | What::StoreSlow { .. }
             | What::StoreRecovery
             | What::NetworkSlow { .. }
-            | What::Date { .. } => 0,
+            | What::Date { .. }
+            | What::DestinationDown => 0,
         });
         silent.sum()
     }

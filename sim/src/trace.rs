@@ -26,6 +26,8 @@ pub(crate) enum Happened {
     Fault = 8,
     /// A person's visit ended.
     Visited = 9,
+    /// A node handed a letter over.
+    Sent = 10,
 }
 
 #[derive(Default)]

@@ -5,6 +5,7 @@ mod addresses;
 mod checks;
 mod entries;
 mod erasures;
+mod messages;
 mod refreshes;
 mod rushes;
 mod sprays;
@@ -24,6 +25,8 @@ use self::entries::Typing;
 use crate::agenda::Agenda;
 use crate::book::{Book, Called};
 use crate::diary::Who;
+use crate::mailbox::Mailbox;
+use crate::node::Running;
 use crate::people::People;
 use crate::ports::BEGINS_AT_MS;
 use crate::random::Stream;
@@ -79,6 +82,11 @@ pub(crate) struct Crowd {
     /// How long another node may still answer from memory for one that lost its
     /// slots; none where there is no other.
     pub(crate) stale_ns: u64,
+    /// Where messages are posted.
+    pub(crate) running: Running,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// At which node, and what.
+    pub(crate) messages: Stream,
 }
 
 /// What a person holds.
@@ -301,6 +309,7 @@ impl Crowd {
             Visit::SameAccount => self.same_account().await,
             Visit::StolenSession => self.stolen_session().await,
             Visit::AddAddress => self.add_address().await,
+            Visit::Message => self.message().await,
         }
         let now_ns = self.agenda.now_ns();
         let values = [visit as u64, now_ns - began_ns];

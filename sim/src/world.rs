@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
-use tidegate_account::{Policy, SessionPolicy};
+use tidegate_account::{Policy, SessionPolicy, UserId};
+use tidegate_storage_api::StoreError;
 use tidegate_storage_simulated::{Cluster, Genesis, Load, Slowness, Whom};
 use tokio::runtime::{Builder, RngSeed, Runtime};
 
@@ -16,8 +17,9 @@ use crate::calibration::{Calibration, POOLS};
 use crate::gateway::{Gateway, Why};
 use crate::invariants::Invariants;
 use crate::machine::{Machine, Shape};
+use crate::mailbox::{Mailbox, Usage, listed};
 use crate::network::{IDLE_NS, Network};
-use crate::node::{Glance, Journals, Making, Node, StartError};
+use crate::node::{Glance, Journals, Making, Node, Running, StartError};
 use crate::people::{Keys, People};
 use crate::plant::Plant;
 use crate::ports::{NodeCpu, StoreSide};
@@ -32,6 +34,11 @@ const READY_NS: u64 = 10_000_000_000;
 /// So many people a second are made warm before the night begins.
 const WARMED_PER_S: u64 = 20_000;
 const SECOND_NS: u64 = 1_000_000_000;
+
+/// After the night messages have so long to leave.
+const SETTLED_NS: u64 = 300 * SECOND_NS;
+/// So long a node may take to list what is undelivered.
+const LISTED_NS: u64 = 60 * SECOND_NS;
 
 /// Why a world could not be played.
 #[derive(Debug, Error)]
@@ -80,7 +87,7 @@ pub struct Played {
 
 struct World {
     making: Making,
-    nodes: Mutex<Vec<Arc<Node>>>,
+    nodes: Running,
     gateways: Vec<Arc<Gateway>>,
     crowd: Arc<Crowd>,
     lives: AtomicU64,
@@ -180,6 +187,14 @@ impl World {
             calm_ns,
             scenario.people.0,
         ));
+        let mailbox = Mailbox::new(
+            seed,
+            agenda.clone(),
+            Arc::clone(&trace),
+            Arc::clone(&book),
+            usage(scenario),
+        );
+        let running = Running::default();
         let invariants = Invariants::new(Arc::clone(&book), agenda.clone(), Arc::clone(&people));
         cluster.show(Arc::new(invariants));
         let count = scenario.gateways.count.0;
@@ -249,6 +264,9 @@ impl World {
                 false => calm_ns,
             },
             places: scenario.gateways.places(),
+            running: Arc::clone(&running),
+            mailbox: Arc::clone(&mailbox),
+            messages: stream("messages"),
             stale_ns: match scenario.nodes.count.0 + scenario.added() {
                 1 => 0,
                 _ => scenario.nodes.lease_ms.0 * 1_000_000,
@@ -269,9 +287,10 @@ impl World {
                 network,
                 gateways: names,
                 journals: Journals::default(),
+                mailbox,
                 wires,
             },
-            nodes: Mutex::default(),
+            nodes: running,
             gateways,
             crowd,
             lives: AtomicU64::new(0),
@@ -367,6 +386,9 @@ impl World {
             }
         }
         self.crowd.book.close(agenda.now_ns());
+        if self.making.mailbox.is_in_use() {
+            self.settle_messages().await;
+        }
         let (trace_hash, trace_length) = self.making.trace.hash();
         Ok(Played {
             trace_hash,
@@ -376,6 +398,52 @@ impl World {
             samples,
             virtual_s: second as f64,
         })
+    }
+
+    /// Waits until everything that was posted has left or is listed, and judges it.
+    async fn settle_messages(&self) {
+        let (agenda, mailbox) = (&self.making.agenda, &self.making.mailbox);
+        let until_ns = agenda.now_ns() + SETTLED_NS;
+        loop {
+            let listed = self.undelivered().await;
+            let over = agenda.now_ns() >= until_ns;
+            match listed {
+                Ok(listed) if over || mailbox.is_settled(&listed) => {
+                    return mailbox.judge(&listed);
+                }
+                Err(error) if over => {
+                    let what = format!("what is undelivered cannot be listed: {error}");
+                    return self.crowd.book.wrong(what);
+                }
+                Ok(_) | Err(_) => agenda.run(agenda.now_ns() + 10 * SECOND_NS).await,
+            }
+        }
+    }
+
+    /// What all nodes list as undelivered.
+    async fn undelivered(&self) -> Result<BTreeSet<(UserId, u64)>, StoreError> {
+        let agenda = &self.making.agenda;
+        let mut nodes = self.nodes().clone();
+        nodes.retain(|node| !node.machine.is_off());
+        let lists = nodes.into_iter().map(|node| {
+            let engine = node.engine.clone();
+            tokio::spawn(async move { engine.undelivered(usize::MAX).await })
+        });
+        let lists: Vec<_> = lists.collect();
+        let mut all = BTreeSet::new();
+        for list in lists {
+            let until_ns = agenda.now_ns() + LISTED_NS;
+            while !list.is_finished() && agenda.now_ns() < until_ns {
+                agenda.run(agenda.now_ns() + SECOND_NS).await;
+            }
+            if !list.is_finished() {
+                list.abort();
+                return Err(StoreError::Unavailable);
+            }
+            let rows = list.await.map_err(|_| StoreError::Unavailable)??;
+            all.extend(listed(&rows));
+        }
+        Ok(all)
     }
 
     fn sample(&self) -> Sample {
@@ -525,6 +593,7 @@ impl World {
                     node.clock.jump(by_s.saturating_mul(1_000));
                 }
             }
+            What::DestinationDown => self.making.mailbox.goes_away(),
         }
     }
 
@@ -566,6 +635,7 @@ impl World {
             }
             What::NetworkSlow { times } => self.making.network.clear(to_u64(times * 100.0)),
             What::StoreDown => cluster.start(),
+            What::DestinationDown => self.making.mailbox.comes_back(),
             What::StoreSlow { times, node } => cluster.speed_up(slowness(times, node)),
             What::Date { node, by_s } => {
                 if let Some(node) = self.node(node) {
@@ -586,6 +656,21 @@ fn slowness(times: f64, node: Option<u32>) -> Slowness {
 /// How many people are warm when the night begins.
 fn warm_people(scenario: &Scenario) -> u64 {
     to_u64(scenario.active().0 as f64 * scenario.warm_percent.0 / 100.0)
+}
+
+/// Whether messages are posted, and until when their letters go wrong.
+fn usage(scenario: &Scenario) -> Usage {
+    let origin_ns = origin_ns(scenario);
+    match (scenario.ask.message.0, scenario.calm_from_s) {
+        (0, _) => Usage::Unused,
+        (_, Some(calm)) => Usage::Used {
+            well_from_ns: origin_ns + calm.ns(),
+        },
+        (_, None) if scenario.is_well() => Usage::Used { well_from_ns: 0 },
+        (_, None) => Usage::Used {
+            well_from_ns: origin_ns + to_u64(scenario.length_s() * 1e9),
+        },
+    }
 }
 
 /// When the night begins.

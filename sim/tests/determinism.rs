@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use tidegate_sim::{Calibration, Given, Report, play};
+use tidegate_sim::{Calibration, Given, Plant, Report, given_of, play};
 
 const SMOKE: &str = "smoke";
 
@@ -31,6 +31,28 @@ fn the_same_seed_gives_the_same_trace_in_this_process_and_in_another() {
     std::fs::remove_file(&folder).unwrap();
     assert_eq!(report.trace_hash, format!("{:016x}", first.0));
     assert_ne!(trace(2), first);
+}
+
+/// Messages are posted in it, and it is short.
+const WITH_MESSAGES: u64 = 7;
+
+#[test]
+fn a_drawn_night_with_messages_has_the_same_trace_in_this_process_and_in_another() {
+    let given = given_of(WITH_MESSAGES, Plant::None).unwrap();
+    let calibration = Calibration::shipped().unwrap();
+    let hash = || {
+        let played = play(&given, &calibration, WITH_MESSAGES, &|_| {}).unwrap();
+        format!("{:016x}", played.trace_hash)
+    };
+    let first = hash();
+    assert_eq!(hash(), first);
+    let replayed = Command::new(env!("CARGO_BIN_EXE_tidegate-sim"))
+        .args(["replay", "7"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(replayed.stdout).unwrap();
+    assert!(said.contains("\nmessage = "), "{said}");
+    assert!(said.contains(&first), "{first} is not in {said}");
 }
 
 /// Real QUIC, with datagrams that are lost and doubled, and a node that dies.

@@ -65,6 +65,8 @@ planted! {
     a_change_that_is_acknowledged_and_lost_is_found: "acknowledged-and-lost" lately by 1,
     an_erasure_that_leaves_nothing_is_found: "erasure-forgotten" lately by 1,
     an_agenda_row_that_is_forgotten_is_found: "agenda-forgotten" lately by 1,
+    what_must_leave_and_is_forgotten_is_found: "outbox-forgotten" lately by 3,
+    what_leaves_without_its_change_is_found: "uncommitted-leaves" lately by 3,
 }
 
 #[cfg(not(tidegate_planted))]

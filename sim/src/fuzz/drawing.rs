@@ -153,6 +153,20 @@ fn addresses(seed: u64) -> u64 {
     }
 }
 
+/// In every third world messages are posted that must leave; in every other of these
+/// their destination is away for a while. By this name none of the seeds that found
+/// something once is one of them.
+fn messages(seed: u64) -> (u64, Option<Fault>) {
+    let stream = Stream::new(seed, "fuzz-letter", 0);
+    if stream.below(3) > 0 {
+        return (0, None);
+    }
+    let part = 1 + stream.below(6);
+    let when = (2 + stream.below(20), 1 + stream.below(15));
+    let away = stream.below(2) == 0;
+    (part, away.then(|| during(when, What::DestinationDown)))
+}
+
 /// In every other world sessions end within the night when they are not used.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
@@ -174,6 +188,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
     let lease_ms = 1_000 + stream.below(3) * 1_000;
     let part = |most: u64| stream.below(most + 1);
     let more = more_people(seed, people);
+    let (message, destination_away) = messages(seed);
     let [same_source, same_account, stolen_session] = rushes(seed);
     // Drawn in the order in which they stand here.
     let ask = Parts {
@@ -186,6 +201,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
         stolen_session: Whole(stolen_session),
         be_erased: Whole(erasures(seed)),
         add_address: Whole(addresses(seed)),
+        message: Whole(message),
         forged_check: Whole(part(5)),
         refresh: Whole(part(60)),
         two_tabs: Whole(part(30)),
@@ -213,6 +229,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
     let mut fault: Vec<Fault> = (0..faults).map(|_| fault(&stream, count)).collect();
     fault.extend(network_fault(seed, count));
     fault.extend(slowness(seed, count));
+    fault.extend(destination_away);
     Scenario {
         active: (more.dormant > 0).then(|| Whole(people - more.dormant)),
         remember_percent: Share(more.remember_percent),

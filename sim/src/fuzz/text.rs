@@ -28,6 +28,7 @@ impl Display for Said<'_> {
                 }
             }
             What::StoreRecovery => writeln!(f, "what = \"store-recovery\""),
+            What::DestinationDown => writeln!(f, "what = \"destination-down\""),
             What::Unreachable { node } => writeln!(f, "what = \"unreachable\"\nnode = {node}"),
             What::NetworkSlow { times } => {
                 writeln!(f, "what = \"network-slow\"\ntimes = {times}")
@@ -90,6 +91,7 @@ impl Written<'_> {
             ("stolen_session", ask.stolen_session),
             ("be_erased", ask.be_erased),
             ("add_address", ask.add_address),
+            ("message", ask.message),
         ] {
             if part.0 > 0 {
                 writeln!(f, "{name} = {}", part.0)?;

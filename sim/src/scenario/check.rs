@@ -132,7 +132,8 @@ impl Scenario {
             | What::StoreSlow { .. }
             | What::StoreRecovery
             | What::NetworkSlow { .. }
-            | What::Date { .. } => false,
+            | What::Date { .. }
+            | What::DestinationDown => false,
         });
         match self.spray.is_empty() || (nodes == 1 && !ends) {
             true => Ok(()),

@@ -15,7 +15,10 @@ impl What {
             | What::Unreachable { node }
             | What::Date { node, .. } => Some(node),
             What::StoreSlow { node, .. } => node,
-            What::StoreDown | What::StoreRecovery | What::NetworkSlow { .. } => None,
+            What::StoreDown
+            | What::StoreRecovery
+            | What::NetworkSlow { .. }
+            | What::DestinationDown => None,
         }
     }
 
@@ -30,7 +33,8 @@ impl What {
             | What::StoreSlow { .. }
             | What::StoreDown
             | What::StoreRecovery
-            | What::NetworkSlow { .. } => false,
+            | What::NetworkSlow { .. }
+            | What::DestinationDown => false,
         }
     }
 }

@@ -28,6 +28,11 @@ impl Crowd {
         let Some(granted) = current(entered.await) else {
             return;
         };
+        if self.mailbox.is_in_use() {
+            let user = tidegate_account::UserId::from_bytes(user.0);
+            self.post(who, user).await;
+            self.mailbox.is_erased(user);
+        }
         let Some(at_ms) = self.erased(who, user).await else {
             return;
         };
