@@ -1,8 +1,13 @@
 //! What leaves a real node: a notice by mail, and what becomes of one that its
 //! server refuses.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test program, on the real clock"
+)]
 
-#[allow(dead_code, reason = "shared by several programs")]
 mod rig;
 
 use std::io::{BufRead, BufReader, Write};
