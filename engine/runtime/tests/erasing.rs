@@ -12,7 +12,7 @@ use tidegate_account::{
     Command, CredentialReply, LifecycleCommand, LifecycleReply, PartKind, Refusal, Reply, UserId,
 };
 use tidegate_runtime::{Answer, Failure, Outcome, Task};
-use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store};
+use tidegate_storage_api::{Commit, Key as RowKey, PersonPart, Region, Slot, Store, StoreError};
 
 const ADA: &str = "ada.example.com";
 const MAIL: &str = "ada@example.com";
@@ -128,12 +128,25 @@ async fn rows_of_an_older_copy_open_nothing_once_the_newest_keys_are_there() {
 async fn nobody_is_told_erased_before_they_are() {
     let rig = Rig::new().await;
     let user = rig.ask(Some(1), sign_up(ADA)).await.signed_up();
-    rig.store.set(Mood::UnknownLost);
-    let answer = rig.ask(Some(2), erase(user)).await;
-    assert_eq!(answer.failed(), Failure::Unknown);
-    rig.store.set(Mood::Well);
+    rig.store.set(Mood::Held);
+    let asked = rig.submit(Some(2), erase(user));
+    rig.until(|| rig.store.held() == 1).await;
+    for (_, answer) in rig.store.take_held() {
+        answer.send(Err(StoreError::Overtaken)).unwrap();
+    }
+    assert_eq!(asked.await.unwrap().failed(), Failure::Unavailable);
     rig.ask(None, sign_in(ADA, PASSWORD)).await.granted();
     rig.store.set(Mood::UnknownHappened);
+    erased(&rig.ask(Some(2), erase(user)).await);
+    rig.store.set(Mood::Well);
+    assert_eq!(rows_of(&rig, user).await, [key_of(user)]);
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_found_not_to_have_happened_is_made_again() {
+    let rig = Rig::new().await;
+    let user = rig.ask(Some(1), sign_up(ADA)).await.signed_up();
+    rig.store.set(Mood::UnknownLost);
     erased(&rig.ask(Some(2), erase(user)).await);
     rig.store.set(Mood::Well);
     assert_eq!(rows_of(&rig, user).await, [key_of(user)]);
