@@ -38,8 +38,6 @@ pub enum Plant {
     ClaimWithoutExpulsion,
     /// A node's clock stands still while the node does.
     ClockSleeps,
-    /// An indeterminate commit is taken for lost without being written over.
-    SettlingSkipped,
     /// A change, now and then, is acknowledged and never made.
     AcknowledgedAndLost,
     /// An erasure leaves no tombstone.
@@ -68,7 +66,6 @@ impl Plant {
         Plant::RenewsAnyway,
         Plant::ClaimWithoutExpulsion,
         Plant::ClockSleeps,
-        Plant::SettlingSkipped,
         Plant::AcknowledgedAndLost,
         Plant::ErasureForgotten,
         Plant::AgendaForgotten,
@@ -118,7 +115,6 @@ impl Plant {
             Plant::RenewsAnyway => "renews-anyway",
             Plant::ClaimWithoutExpulsion => "claim-without-expulsion",
             Plant::ClockSleeps => "clock-sleeps",
-            Plant::SettlingSkipped => "settling-skipped",
             Plant::AcknowledgedAndLost => "acknowledged-and-lost",
             Plant::ErasureForgotten => "erasure-forgotten",
             Plant::AgendaForgotten => "agenda-forgotten",
@@ -202,13 +198,8 @@ impl Plant {
             .puts
             .iter()
             .any(|put| PersonPart::of(&put.key).is_some());
-        let as_it_is = commit.puts.iter().any(|put| {
-            let same = Check::Value(put.key.clone(), put.value.clone());
-            commit.checks.contains(&same)
-        });
         match self {
             Plant::AcknowledgedAndLost => of_person && number % 40 == 39,
-            Plant::SettlingSkipped => of_person && as_it_is,
             _ => false,
         }
     }
