@@ -340,8 +340,6 @@ pub(crate) struct NodeStore {
 
 /// One in so many reads goes wrong where that is planted.
 const PLANTED_READS: u64 = 40;
-/// Of so many reads one is stale where that is planted: an account is seldom read.
-const STALE_READS: u64 = 3;
 
 impl NodeStore {
     /// Spends time of a pool, then asks the store.
@@ -403,11 +401,7 @@ impl Store for NodeStore {
                 Box::pin(async move {
                     let read = read.await?;
                     let first = remembered.first(&wanted, read.clone());
-                    Ok(if number % STALE_READS == STALE_READS - 1 {
-                        first
-                    } else {
-                        read
-                    })
+                    Ok(if planted { first } else { read })
                 })
             }
             _ => self.ask(spend, |store| store.get(key), note),
