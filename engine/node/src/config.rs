@@ -253,9 +253,20 @@ fn goes_back(path: &Path) -> bool {
     path.components().any(|part| part == Component::ParentDir)
 }
 
+/// The same without any URL of the file that it shows: a password may have been
+/// written into one, and goes into no error.
+fn without_urls(text: &str) -> String {
+    let shown = |line: &str| match line.split_once('=') {
+        Some((key, value)) if value.contains("://") => format!("{key}= ..."),
+        Some(_) | None => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(shown).collect();
+    lines.join("\n")
+}
+
 /// What is wrong with a file, in words of people who write configurations.
 pub(crate) fn plainly(error: &toml::de::Error) -> String {
-    let mut text = error.to_string().trim_end().to_owned();
+    let mut text = without_urls(error.to_string().trim_end());
     for kind in ["u64", "u32", "u16", "u8", "usize"] {
         let number = "expected a whole number that is not negative";
         text = match kind {
@@ -540,6 +551,23 @@ mod tests {
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_not_repeated() {
+        let written = "[delivery.mail]\nfrom = \"a@b.example\"\nsmtp=\"smtps://u:hunter2@relay\"\n";
+        for text in [
+            written,
+            &written.replace("smtp=", "smtp = "),
+            &written.replace("p=\"", "p = "),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap_err();
+            let told = plainly(&error);
+            assert!(
+                told.contains("line 3") && !told.contains("hunter2"),
+                "{told}"
+            );
         }
     }
 }
