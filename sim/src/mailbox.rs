@@ -1,17 +1,20 @@
 //! Where messages leave for: a destination that takes letters late, twice, never, or
 //! is away. What was posted and what arrived is held against each other in `ledger`.
 
+mod inbox;
 mod ledger;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tidegate_account::{Outgoing, OutgoingKind, UserId};
+use tidegate_account::{Message, Outgoing, OutgoingKind, UserId};
 use tidegate_runtime::ports::{Delivery, Letter, PortFuture, Sent};
 use tidegate_runtime::{Failure, Undelivered};
 use zeroize::Zeroizing;
 
+use self::inbox::Inbox;
+pub(crate) use self::inbox::Read;
 use self::ledger::{Ledger, Post, Posted};
 use crate::agenda::Agenda;
 use crate::book::Book;
@@ -46,6 +49,8 @@ pub(crate) struct Mailbox {
     outages: AtomicU32,
     posts: AtomicU64,
     ledger: Mutex<Ledger>,
+    /// What came for the people who read mail.
+    inbox: Mutex<Inbox>,
     myself: Weak<Mailbox>,
 }
 
@@ -83,6 +88,7 @@ impl Mailbox {
             outages: AtomicU32::new(0),
             posts: AtomicU64::new(0),
             ledger: Mutex::default(),
+            inbox: Mutex::default(),
             myself: Weak::clone(myself),
         })
     }
@@ -179,6 +185,9 @@ impl Mailbox {
         let id = letter.id.first_chunk();
         let id = id.map_or(0, |first| u64::from_le_bytes(*first));
         self.trace.note(now_ns, Happened::Sent, &[node, id]);
+        if let Ok(message) = Message::decode(letter.outgoing.body()) {
+            return self.take_mail(now_ns, letter, message);
+        }
         let number = match self.ledger().handed_over(letter) {
             Ok(number) => number,
             Err((Some(who), what)) => {
@@ -200,6 +209,31 @@ impl Mailbox {
             });
         }
         fate
+    }
+
+    /// A node hands over what an account writes to its person.
+    fn take_mail(&self, now_ns: u64, letter: &Letter, message: Message) -> Fate {
+        let fate = self.fate(now_ns);
+        let until_ms = letter.outgoing.until_ms();
+        if let Some(after_ns) = fate.arrives_ns {
+            let mailbox = Weak::clone(&self.myself);
+            self.agenda.quietly_at(now_ns + after_ns, move || {
+                if let Some(mailbox) = mailbox.upgrade() {
+                    mailbox.inbox().arrived(until_ms, message);
+                }
+            });
+        }
+        fate
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest code that came for an address but one that was read, of those that
+    /// were written from then on, in Unix milliseconds.
+    pub(crate) fn code(&self, address: &str, from_ms: u64, but: Option<&Read>) -> Option<Read> {
+        self.inbox().code(address, from_ms, but)
     }
 
     fn fate(&self, now_ns: u64) -> Fate {

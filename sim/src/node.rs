@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
-use tidegate_account::{Outgoing, Policy, TenantId, UserId};
+use tidegate_account::{NoticePolicy, Outgoing, Policy, TenantId, UserId};
 use tidegate_cluster::{Identity, Lease, NodeId};
 use tidegate_node::config::LimitsConfig;
 use tidegate_node::{Frames, Front, Member, Nowhere, Whereabouts};
@@ -97,13 +97,19 @@ impl Journals {
     }
 }
 
-/// How many versions of the formats there are.
+/// How many versions of the formats a night goes through.
 const FORMATS: u16 = 3;
 
 /// In which version a node writes in this life. Nodes of all programs serve side
 /// by side, and each comes back now as the one and now as another: an upgrade
 /// that goes forward and back at any moment.
-fn written(number: u64, life: u64) -> u16 {
+///
+/// Flows begin when no node of an older program serves any more: where there are
+/// any, that was before the night.
+fn written(making: &Making, number: u64, life: u64) -> u16 {
+    if making.policy.notices != NoticePolicy::None {
+        return u16::MAX;
+    }
     let turn = (number + life) % u64::from(FORMATS);
     u16::try_from(turn).map_or(FORMATS, |turn| turn + 1)
 }
@@ -256,7 +262,7 @@ impl Node {
             ownership,
             tenants: Arc::new(tenants),
             index_keys: Arc::new(IndexKeys::new(making.keys.index.clone())),
-            formats: Arc::new(Formats::new(written(number, life))),
+            formats: Arc::new(Formats::new(written(&making, number, life))),
             regions: None,
             degraded_states: DegradedStates::open(making.journals.of(number)).await?,
             delivery: Arc::new(NodeDelivery {

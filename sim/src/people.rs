@@ -259,6 +259,7 @@ impl People {
             unknown_device: Guesses::default(),
             devices: Vec::new(),
             outcomes: Vec::new(),
+            attempts: tidegate_account::flow::Attempts::default(),
         };
         let written = record::write(Format::NEWEST, &check, &sealed)?;
         let context = People::context(user, Field::Record, 1);

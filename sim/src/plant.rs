@@ -89,6 +89,10 @@ impl Plant {
         Plant::Engine(Bug::SessionsOutlive),
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::RushHeld),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::CodeUncharged),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::CodeTwice),
     ];
 
     /// Plants what is inside the engine, in all that this thread plays.
@@ -131,6 +135,8 @@ impl Plant {
                 Bug::PlantedOutlives => "planted-outlives",
                 Bug::SessionsOutlive => "sessions-outlive",
                 Bug::RushHeld => "rush-held",
+                Bug::CodeUncharged => "code-uncharged",
+                Bug::CodeTwice => "code-twice",
             },
         }
     }

@@ -240,6 +240,8 @@ pub(crate) struct Parts {
     pub(crate) add_address: Part,
     /// Something is posted that must leave, about a person.
     pub(crate) message: Part,
+    /// A person signs up and in by codes that are mailed; attackers try theirs.
+    pub(crate) mailed_code: Part,
 }
 
 /// One kind of visit.
@@ -265,10 +267,11 @@ pub(crate) enum Visit {
     StolenSession,
     AddAddress,
     Message,
+    MailedCode,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u64); 20] {
+    pub(crate) fn all(&self) -> [(Visit, u64); 21] {
         [
             (Visit::Check, self.check.0),
             (Visit::ForgedCheck, self.forged_check.0),
@@ -290,6 +293,7 @@ impl Parts {
             (Visit::StolenSession, self.stolen_session.0),
             (Visit::AddAddress, self.add_address.0),
             (Visit::Message, self.message.0),
+            (Visit::MailedCode, self.mailed_code.0),
         ]
     }
 

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod checks;
+mod codes;
 mod entries;
 mod erasures;
 mod messages;
@@ -310,6 +311,7 @@ impl Crowd {
             Visit::StolenSession => self.stolen_session().await,
             Visit::AddAddress => self.add_address().await,
             Visit::Message => self.message().await,
+            Visit::MailedCode => self.mailed_code().await,
         }
         let now_ns = self.agenda.now_ns();
         let values = [visit as u64, now_ns - began_ns];

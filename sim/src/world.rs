@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
-use tidegate_account::{Policy, SessionPolicy, UserId};
+use tidegate_account::{NoticePolicy, Policy, SessionPolicy, UserId};
 use tidegate_storage_api::StoreError;
 use tidegate_storage_simulated::{Cluster, Genesis, Load, Slowness, Whom};
 use tokio::runtime::{Builder, RngSeed, Runtime};
@@ -148,6 +148,12 @@ impl World {
             session: SessionPolicy {
                 idle_ms: scenario.nodes.session_idle_s.ms(),
                 ..Policy::default().session
+            },
+            notices: match scenario.ask.mailed_code.0 {
+                0 => NoticePolicy::None,
+                _ => NoticePolicy::Mail {
+                    app: "Night".into(),
+                },
             },
             ..Policy::default()
         };
@@ -661,7 +667,8 @@ fn warm_people(scenario: &Scenario) -> u64 {
 /// Whether messages are posted, and until when their letters go wrong.
 fn usage(scenario: &Scenario) -> Usage {
     let origin_ns = origin_ns(scenario);
-    match (scenario.ask.message.0, scenario.calm_from_s) {
+    let parts = scenario.ask.message.0 + scenario.ask.mailed_code.0;
+    match (parts, scenario.calm_from_s) {
         (0, _) => Usage::Unused,
         (_, Some(calm)) => Usage::Used {
             well_from_ns: origin_ns + calm.ns(),

@@ -63,6 +63,8 @@ planted! {
     a_planted_address_that_outlives_a_recovery_is_found: "planted-outlives" lately by 1,
     sessions_that_outlive_a_recovery_are_found: "sessions-outlive" lately by 1,
     a_rush_that_is_held_is_found: "rush-held" lately by 1,
+    an_uncharged_code_is_found: "code-uncharged" lately by 2,
+    a_code_that_counts_twice_is_found: "code-twice" lately by 2,
 }
 
 /// It has a world of its own, [`AWAY`].

@@ -42,6 +42,7 @@ impl Refreshing {
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
+            flow: None,
         };
         let mut granted = None;
         for (step, command) in [

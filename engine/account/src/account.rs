@@ -7,8 +7,10 @@ mod changes;
 mod claim;
 mod decoy;
 mod degraded;
+mod entering;
 mod erase;
 pub(crate) mod family;
+mod flow;
 mod post;
 mod refresh;
 mod rekey;
@@ -150,6 +152,8 @@ enum Work {
     Attest(attest::Attempt),
     /// The password of the person who takes the account over.
     TakeOver(attest::Attempt),
+    /// The password of a person who recovers the account.
+    Recover(Box<flow::Recovering>),
 }
 
 /// The surroundings of one input and what it led to so far.
@@ -254,6 +258,14 @@ impl Account {
             .map(|row| IndexHash(row.hash))
     }
 
+    /// Whether it is the decoy of an identifier that no account holds.
+    fn is_decoy(&self) -> Presence {
+        match &self.person {
+            Some(person) if person.check.status == Status::Decoy => Presence::Decoy,
+            Some(_) | None => Presence::Account,
+        }
+    }
+
     /// Whether a command waits for work.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -353,7 +365,7 @@ impl Account {
         match outcome::recall(rows, key, step.now_ms) {
             Earlier::None => return Some(command),
             Earlier::Same(outcome) => {
-                let reply = Reply::from_outcome(outcome, self.user);
+                let reply = Reply::from_outcome(outcome, self.user, self.is_decoy());
                 step.reply(request.ticket, reply);
             }
             Earlier::Different => {
@@ -405,6 +417,7 @@ impl Account {
                 }
             },
             Work::TakeOver(attempt) => self.replaced(&attempt, completion, &request, step),
+            Work::Recover(recovering) => self.recovered(&recovering, completion, &request, step),
         };
         if step.output.changes.is_some() {
             self.keep(&request, &reply, step);
@@ -426,7 +439,8 @@ impl Account {
                 | Work::SignIn(_)
                 | Work::Queued(_)
                 | Work::Attest(_)
-                | Work::TakeOver(_) => [request.ticket].into(),
+                | Work::TakeOver(_)
+                | Work::Recover(_) => [request.ticket].into(),
             },
             request,
             work,

@@ -17,6 +17,8 @@ pub enum Due {
     Delivery = 4,
     /// A message that could not be delivered is kept no longer.
     Discard = 5,
+    /// Flows are over, and what was sent for them counts no more.
+    Attempts = 6,
 }
 
 impl Due {
@@ -29,6 +31,7 @@ impl Due {
             3 => Some(Due::Guesses),
             4 => Some(Due::Delivery),
             5 => Some(Due::Discard),
+            6 => Some(Due::Attempts),
             _ => None,
         }
     }

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use rkyv::rancor::Error as RkyvError;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::corrupt::Corrupt;
 use crate::identifier::IdentifierKind;
-use crate::record::Corrupt;
 use crate::reply::Verification;
 use crate::status::Status;
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::digest::IndexHash;
+use crate::flow::FlowPlace;
 use crate::id::{DeviceId, SessionId, TenantId};
 use crate::identifier::Identifier;
 use crate::password::{Password, PasswordHash};
@@ -105,6 +106,8 @@ pub struct SignIn {
     pub source: Source,
     /// What led to the account.
     pub led_by: LedBy,
+    /// The flow of which it is a step.
+    pub flow: Option<FlowPlace>,
 }
 
 /// What led a sign-in to its account.

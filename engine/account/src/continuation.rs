@@ -49,7 +49,7 @@ pub struct BrowserHash([u8; 32]);
 impl BrowserHash {
     /// The hash of a browser's secret.
     #[must_use]
-    pub fn of(secret: &Secret<32>) -> BrowserHash {
+    pub fn of(secret: &Secret) -> BrowserHash {
         BrowserHash(tagged("tg-browser-1", &[secret.expose()]))
     }
 
@@ -126,7 +126,7 @@ pub struct Presenter<'a> {
     /// The tenant at whose pages.
     pub tenant: TenantId,
     /// The secret of the browser.
-    pub browser: &'a Secret<32>,
+    pub browser: &'a Secret,
     /// The time, in Unix milliseconds.
     pub now_ms: u64,
 }

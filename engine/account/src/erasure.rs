@@ -9,8 +9,8 @@
 use alloc::borrow::ToOwned;
 
 use crate::command::Administrator;
+use crate::corrupt::Corrupt;
 use crate::id::TenantId;
-use crate::record::Corrupt;
 
 /// How many bytes it takes.
 pub const ERASURE_BYTES: usize = 96;

@@ -2,7 +2,6 @@
 //! thousand parallel guesses meet the same judge as one after another.
 
 use crate::policy::GuessPolicy;
-use crate::record::Guesses;
 
 /// Whether an attempt may be verified now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +13,15 @@ pub(crate) enum Admission {
     Hold {
         retry_after_ms: u64,
     },
+}
+
+/// Failed guesses of one lane.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Guesses {
+    /// How many.
+    pub failures: u16,
+    /// When the last one failed.
+    pub failed_at: u64,
 }
 
 impl Guesses {

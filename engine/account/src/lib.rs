@@ -16,6 +16,7 @@ extern crate std;
 pub mod assurance;
 pub mod continuation;
 pub mod credential;
+pub mod flow;
 #[cfg(tidegate_planted)]
 pub mod planted;
 pub mod record;
@@ -25,6 +26,7 @@ mod account;
 mod agenda;
 mod audit;
 mod command;
+mod corrupt;
 mod device;
 mod digest;
 mod entropy;

@@ -13,7 +13,7 @@ use core::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::record::Corrupt;
+use crate::corrupt::Corrupt;
 
 const VERSION: u8 = 1;
 /// The longest language tag, in bytes (RFC 5646, section 4.4.1).
@@ -54,6 +54,19 @@ macro_rules! templates {
                 }
             }
 
+            /// Whether a value may stand in its text. One that may not is there so
+            /// that the message is as long as another.
+            #[must_use]
+            pub const fn shows(self, kind: ValueKind) -> bool {
+                match (self, kind) {
+                    (
+                        Template::NoAccount,
+                        ValueKind::Code | ValueKind::Link | ValueKind::Minutes,
+                    ) => false,
+                    _ => true,
+                }
+            }
+
             fn of(number: u8) -> Option<Template> {
                 match number {
                     $($number => Some(Template::$variant),)*
@@ -85,6 +98,8 @@ templates! {
     AccountProtected = 9, "account_protected", [App, When];
     /// Tells that support has begun a recovery, and when it may be finished.
     SupportRecovery = 10, "support_recovery", [App, When];
+    /// Tells that no account has this address, where a code was asked for.
+    NoAccount = 11, "no_account", [App];
 }
 
 /// What a value is. The numbers are for ever.

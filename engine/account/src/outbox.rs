@@ -12,9 +12,9 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::corrupt::Corrupt;
 use crate::digest::tagged;
 use crate::id::{TenantId, UserId};
-use crate::record::Corrupt;
 
 const VERSION: u8 = 1;
 /// The longest name of a destination, in bytes.

@@ -24,7 +24,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::record::Corrupt;
+use crate::corrupt::Corrupt;
 
 pub use change::PartChange;
 pub use text::read_text;

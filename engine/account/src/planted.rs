@@ -33,6 +33,10 @@ pub enum Bug {
     /// An attempt that is one too many only because of others under way is held
     /// off.
     RushHeld,
+    /// A wrong code costs its attempt no try.
+    CodeUncharged,
+    /// A code, and the step that it takes, count again.
+    CodeTwice,
 }
 
 // A world is played by one thread, so worlds with other bugs can be played beside

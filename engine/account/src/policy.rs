@@ -1,6 +1,12 @@
 //! What a tenant decides: costs, lifetimes, bounds and which names it takes.
 
+mod flow;
+mod guess;
+
 use alloc::string::String;
+
+pub use flow::{FlowPolicy, Reach};
+pub use guess::GuessPolicy;
 
 use crate::identifier::Identifier;
 
@@ -20,6 +26,8 @@ pub struct Policy {
     /// Guessing from sources that are not named, or from which no sign-in
     /// succeeded: for each gateway and for each tenant.
     pub crowd: SourcePolicy,
+    /// Messages that one source asks for.
+    pub sends: SourcePolicy,
     /// For this long a claimed identifier can be verified.
     pub claim_ms: u64,
     /// For this long answers are given while the store is out of reach; 0
@@ -29,6 +37,8 @@ pub struct Policy {
     pub usernames: UsernamePolicy,
     /// Whether people are told of what changed about their account.
     pub notices: NoticePolicy,
+    /// Flows: methods, codes and their bounds.
+    pub flow: FlowPolicy,
 }
 
 /// Whether people are told of what changed about their account.
@@ -42,6 +52,17 @@ pub enum NoticePolicy {
         /// What people know the application by.
         app: String,
     },
+}
+
+impl NoticePolicy {
+    /// What carries messages to people.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        match self {
+            NoticePolicy::None => Reach::Nothing,
+            NoticePolicy::Mail { .. } => Reach::Mail,
+        }
+    }
 }
 
 /// Which user names a tenant takes when they are new. An account that has
@@ -97,23 +118,6 @@ pub struct SessionPolicy {
     pub refresh_retry_ms: u64,
 }
 
-/// The bound on guesses: `free` failures at once, then waits that double from
-/// `base_ms` to `cap_ms`, forgotten after `forget_ms` without a failure. In
-/// any time `T` one lane thus allows at most
-/// `free + ceil(log2(cap_ms / base_ms)) + 1 + T / cap_ms` guesses, as long as
-/// `forget_ms / cap_ms` is no less than the terms before the last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuessPolicy {
-    /// Failures, counting those under way, that cost no wait.
-    pub free: u16,
-    /// The first wait.
-    pub base_ms: u64,
-    /// The longest wait.
-    pub cap_ms: u64,
-    /// Silence after which failures are forgotten.
-    pub forget_ms: u64,
-}
-
 /// The bound on what one source (an address, or what a gateway calls one) may
 /// try: `free` attempts at once, and one more every `refill_ms`. A success costs
 /// nothing. In any time `T` one source thus fails at most `free + T / refill_ms`
@@ -124,17 +128,6 @@ pub struct SourcePolicy {
     pub free: u32,
     /// How long until one more.
     pub refill_ms: u64,
-}
-
-impl GuessPolicy {
-    /// The guesses at once that the bound allows; `forget_ms` must be at
-    /// least this many times `cap_ms`, or pausing would pay for an attacker.
-    #[must_use]
-    pub fn burst(&self) -> u64 {
-        let steps = self.cap_ms.div_ceil(self.base_ms.max(1));
-        let doublings = steps.next_power_of_two().trailing_zeros();
-        u64::from(self.free) + u64::from(doublings) + 1
-    }
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -174,10 +167,15 @@ impl Default for Policy {
                 free: 300,
                 refill_ms: 200,
             },
+            sends: SourcePolicy {
+                free: 100,
+                refill_ms: 10_000,
+            },
             claim_ms: 3 * DAY_MS,
             grace_ms: 5 * MINUTE_MS,
             usernames: UsernamePolicy::default(),
             notices: NoticePolicy::default(),
+            flow: FlowPolicy::default(),
         }
     }
 }

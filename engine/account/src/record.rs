@@ -30,6 +30,7 @@ use alloc::vec::Vec;
 use rkyv::rancor::Error as RkyvError;
 use zeroize::Zeroizing;
 
+pub use crate::corrupt::Corrupt;
 pub use parts::{
     CheckPart, Device, Guesses, Hold, IdentifierRow, OutcomeRow, PasswordRow, Rotated, SealedPart,
     Session,
@@ -80,10 +81,6 @@ impl Format {
         }
     }
 }
-
-/// Stored bytes that are no record of a version that this code reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Corrupt;
 
 /// Why an account's state cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

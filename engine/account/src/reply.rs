@@ -74,6 +74,10 @@ pub enum Refusal {
     LimitReached,
     /// The session's sign-in is too long ago for this: a fresh one is asked for.
     StaleSignIn,
+    /// The code is not the one that was sent.
+    InvalidCode,
+    /// The flow has ended, or this step of it was taken.
+    FlowOver,
     /// Not now: there is no room in the hashing pool or for one more successor of
     /// a refresh token, or the identifier must be looked up anew. Nothing was
     /// verified, charged or changed.
@@ -99,9 +103,10 @@ impl Refusal {
     #[must_use]
     pub fn judged(self) -> Judged {
         match self {
-            Refusal::InvalidCredentials | Refusal::InvalidToken | Refusal::RefreshReused => {
-                Judged::Wrong
-            }
+            Refusal::InvalidCredentials
+            | Refusal::InvalidToken
+            | Refusal::RefreshReused
+            | Refusal::InvalidCode => Judged::Wrong,
             Refusal::Throttled { .. } => Judged::Held,
             Refusal::SessionExpired
             | Refusal::AccountLocked
@@ -115,6 +120,7 @@ impl Refusal {
             | Refusal::ClaimExpired
             | Refusal::LimitReached
             | Refusal::StaleSignIn
+            | Refusal::FlowOver
             | Refusal::Busy { .. } => Judged::Nothing,
         }
     }
@@ -123,7 +129,8 @@ impl Refusal {
     /// repeat of any other is judged anew.
     pub(crate) fn outcome(self) -> Option<Outcome> {
         match self {
-            Refusal::InvalidCredentials => Some(Outcome::InvalidCredentials),
+            // The caller knows what it answered with.
+            Refusal::InvalidCredentials | Refusal::InvalidCode => Some(Outcome::InvalidCredentials),
             Refusal::InvalidToken
             | Refusal::SessionExpired
             | Refusal::RefreshReused
@@ -139,6 +146,7 @@ impl Refusal {
             | Refusal::ClaimExpired
             | Refusal::LimitReached
             | Refusal::StaleSignIn
+            | Refusal::FlowOver
             | Refusal::Busy { .. } => None,
         }
     }

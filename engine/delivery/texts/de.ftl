@@ -48,6 +48,11 @@ support_recovery =
     .lead = Der Kundendienst von { $app } hat auf Anfrage begonnen, Ihr Konto wiederherzustellen. Abgeschlossen werden kann das ab der unten genannten Zeit.
     .note = Wenn Sie das nicht verlangt haben, widersprechen Sie jetzt: Bis dahin ändert sich nichts.
     .sms = { $app }: Die Wiederherstellung Ihres Kontos wurde verlangt und ist ab { $when } möglich. Nicht Sie? Widersprechen Sie jetzt.
+no_account =
+    .subject = Kein Konto mit dieser Adresse bei { $app }
+    .lead = Jemand, vielleicht Sie, wollte sich mit dieser Adresse bei { $app } anmelden, aber kein Konto hat sie.
+    .note = Wenn Sie das waren, versuchen Sie eine andere Adresse oder registrieren Sie sich. Sonst brauchen Sie nichts zu tun.
+    .sms = { $app }: Kein Konto hat diese Nummer. Registrieren Sie sich oder nehmen Sie eine andere.
 
 valid = { $minutes ->
     [one] Gültig für eine Minute.

@@ -51,6 +51,11 @@ support_recovery =
     .lead = The support of { $app } has begun to recover your account on request. It can be finished from the time below on.
     .note = If you did not ask for it, object now: until then nothing changes.
     .sms = { $app }: a recovery of your account was asked for and can be finished from { $when }. Not you? Object now.
+no_account =
+    .subject = No account with this address at { $app }
+    .lead = Someone, perhaps you, wanted to sign in to { $app } with this address, but no account has it.
+    .note = If it was you, try another address or sign up. Otherwise you need do nothing.
+    .sms = { $app }: no account has this number. Sign up, or use another one.
 
 valid = { $minutes ->
     [one] Valid for one minute.

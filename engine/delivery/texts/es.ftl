@@ -48,6 +48,11 @@ support_recovery =
     .lead = La asistencia de { $app } ha comenzado, a petición, a recuperar su cuenta. Podrá terminarse a partir de la hora indicada abajo.
     .note = Si no lo ha pedido, opóngase ahora: hasta entonces no cambia nada.
     .sms = { $app }: se ha pedido recuperar su cuenta y será posible a partir de { $when }. ¿No ha sido usted? Opóngase ahora.
+no_account =
+    .subject = No hay ninguna cuenta con esta dirección en { $app }
+    .lead = Alguien, quizá tú, quiso iniciar sesión en { $app } con esta dirección, pero ninguna cuenta la tiene.
+    .note = Si fuiste tú, prueba otra dirección o regístrate. Si no, no tienes que hacer nada.
+    .sms = { $app }: ninguna cuenta tiene este número. Regístrate o usa otro.
 
 valid = { $minutes ->
     [one] Válido durante un minuto.

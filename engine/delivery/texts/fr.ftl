@@ -48,6 +48,11 @@ support_recovery =
     .lead = L’assistance de { $app } a commencé, sur demande, à récupérer votre compte. L’opération pourra être achevée à partir de l’heure indiquée ci-dessous.
     .note = Si vous ne l’avez pas demandé, opposez-vous dès maintenant : d’ici là, rien ne change.
     .sms = { $app } : la récupération de votre compte a été demandée et sera possible à partir de { $when }. Ce n’était pas vous ? Opposez-vous dès maintenant.
+no_account =
+    .subject = Aucun compte avec cette adresse chez { $app }
+    .lead = Quelqu’un, peut-être vous, a voulu se connecter à { $app } avec cette adresse, mais aucun compte ne la porte.
+    .note = Si c’était vous, essayez une autre adresse ou inscrivez-vous. Sinon, vous n’avez rien à faire.
+    .sms = { $app } : aucun compte n’a ce numéro. Inscrivez-vous ou utilisez-en un autre.
 
 valid = { $minutes ->
     [one] Valable { $minutes } minute.

@@ -8,7 +8,7 @@ use tidegate_runtime::{Answer, Failure, Outcome};
 use tidegate_storage_api::Region;
 use tidegate_wire::{Code, ReplyHead, Text, encode_refusal, encode_reply, v1};
 
-use crate::operation::{credential, identifier, lifecycle, session};
+use crate::operation::{credential, flow, identifier, lifecycle, session};
 use crate::operator::{OperatorError, OrderOutcome};
 use frame::{aged, head, refuse, refuse_until, say, spread, yes};
 
@@ -112,6 +112,7 @@ fn write_account(
     let head = &head;
     match reply {
         Reply::Credential(reply) => credential::write(out, head, &reply),
+        Reply::Flow(reply) => flow::write(out, head, &reply),
         Reply::Identifier(reply) => identifier::write(out, head, reply),
         Reply::Lifecycle(reply) => lifecycle::write(out, head, reply),
         Reply::Session(reply) => session::write(out, head, &reply),
@@ -192,6 +193,8 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::ClaimExpired => (Code::ClaimExpired, 0),
         Refusal::LimitReached => (Code::LimitReached, 0),
         Refusal::StaleSignIn => (Code::StaleSignIn, 0),
+        Refusal::InvalidCode => (Code::InvalidCode, 0),
+        Refusal::FlowOver => (Code::FlowOver, 0),
         Refusal::Busy { retry_after_ms } => (Code::Busy, retry_after_ms.max(RETRY_AFTER_MS)),
     }
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod connection;
 mod device;
 mod doctor;
+mod flow;
 mod input;
 mod logging;
 mod lost;
@@ -65,6 +66,10 @@ enum Command {
     /// List a person's sessions. The session token is read from the terminal
     /// or standard input.
     Sessions(person::SessionsArgs),
+    /// Sign up, in or recover an account step by step: by codes sent by mail, by
+    /// password.
+    #[command(subcommand)]
+    Flow(flow::FlowCommand),
     /// List the devices that a person's account remembers. The session token is
     /// read from the terminal or standard input.
     Devices(device::DevicesArgs),
@@ -149,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Refresh(args) => person::refresh(&args),
         Command::Revoke(args) => person::revoke(&args),
         Command::Sessions(args) => person::sessions(&args),
+        Command::Flow(command) => flow::run(&command),
         Command::Devices(args) => device::devices(&args),
         Command::ForgetDevice(args) => device::forget(&args),
         Command::Verify(args) => person::verify(&args),

@@ -1,12 +1,14 @@
 //! The node's configuration file.
 
 mod bounds;
+mod flow;
 mod overrides;
 mod policy;
 mod ranges;
 mod storage;
 
-pub use bounds::{CrowdConfig, SignUpsConfig, SourcesConfig};
+pub use bounds::{CrowdConfig, SendsConfig, SignUpsConfig, SourcesConfig};
+pub use flow::FlowConfig;
 pub use overrides::Overrides;
 pub use policy::{DegradedConfig, GuessingConfig, SessionsConfig};
 pub(crate) use ranges::{broken_in, line_of};
@@ -48,6 +50,10 @@ pub struct Config {
     pub sign_ups: SignUpsConfig,
     /// The bound on attempts from sources that are not named or not trusted.
     pub crowd: CrowdConfig,
+    /// The bound on the messages that one source asks for.
+    pub sends: SendsConfig,
+    /// How people sign in step by step.
+    pub flow: FlowConfig,
     /// What is answered while the store is out of reach.
     pub degraded: DegradedConfig,
     /// How long things are kept.
@@ -331,6 +337,9 @@ impl Config {
         if let Some(sources) = &policy.sources {
             config.sources = sources.clone();
         }
+        if let Some(flow) = &policy.flow {
+            config.flow = flow.clone();
+        }
         if let Some(degraded) = &policy.degraded {
             config.degraded = degraded.clone();
         }
@@ -382,6 +391,11 @@ impl Config {
                 "crowd.refill_ms",
                 "so short that crowd.free of it are no more than a century",
             ),
+            (
+                self.flow.is_sound(),
+                "flow.methods",
+                "one or more of email_code and password, each once",
+            ),
         ];
         let broken = relations.into_iter().find(|(held, _, _)| !held);
         broken.map(|(_, key, expected)| (key.to_owned(), expected.to_owned()))
@@ -413,6 +427,8 @@ impl Config {
             source: self.sources.policy(),
             sign_ups: self.sign_ups.policy(),
             crowd: self.crowd.policy(),
+            sends: self.sends.policy(),
+            flow: self.flow.policy(),
             claim_ms: self.retention.claims_ms,
             notices: match &self.delivery.mail {
                 None => NoticePolicy::None,

@@ -29,7 +29,7 @@ use crate::regions::{Bordered, RegionError};
 use crate::rights::Gateways;
 
 /// The newest formats that this program reads.
-pub(crate) const READS: u16 = 3;
+pub(crate) const READS: u16 = 4;
 /// Tenants and gateways read at once; far more than a deployment has.
 pub(crate) const ROWS_MAX: usize = 100_000;
 

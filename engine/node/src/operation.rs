@@ -2,6 +2,7 @@
 //! bodies its answers have. A family's file has both, side by side.
 
 pub(crate) mod credential;
+pub(crate) mod flow;
 pub(crate) mod identifier;
 pub(crate) mod lifecycle;
 mod operator;
@@ -32,8 +33,8 @@ pub(crate) fn to_work<'a>(
 mod tests {
     use bytes::BytesMut;
     use tidegate_account::{
-        Authority as Word, Away as Possible, CredentialReply, Grant, IdentifierReply,
-        LifecycleReply, Reply, Secret, SessionId, SessionReply, Status, UserId,
+        Authority as Word, Away as Possible, CredentialReply, FlowReply, FlowStep, Grant,
+        IdentifierReply, LifecycleReply, Reply, Secret, SessionId, SessionReply, Status, UserId,
         Verification as Shown,
     };
     use tidegate_runtime::Task;
@@ -83,7 +84,12 @@ mod tests {
                 Work::Echo => Authority::Nobody,
                 Work::Order(_) => Authority::Operator,
                 Work::Task(Task::Check(_)) => Authority::Session,
-                Work::Task(Task::SignIn { .. } | Task::SignUp { .. }) => Authority::Nobody,
+                Work::Task(
+                    Task::SignIn { .. }
+                    | Task::SignUp { .. }
+                    | Task::BeginFlow(_)
+                    | Task::AnswerFlow(_),
+                ) => Authority::Nobody,
                 Work::Task(Task::Claim { .. }) => Authority::FreshSession,
                 Work::Task(Task::Attest { .. }) => Authority::Administrator,
                 Work::Task(Task::Account { command, .. }) => match command.authority() {
@@ -126,9 +132,13 @@ mod tests {
                 Work::Echo | Work::Order(_) => Away::Answers,
                 Work::Task(Task::Check(_)) => Away::Degraded,
                 Work::Task(Task::SignIn { .. }) => Away::Provisional,
-                Work::Task(Task::SignUp { .. } | Task::Claim { .. } | Task::Attest { .. }) => {
-                    Away::Unavailable
-                }
+                Work::Task(
+                    Task::SignUp { .. }
+                    | Task::Claim { .. }
+                    | Task::Attest { .. }
+                    | Task::BeginFlow(_)
+                    | Task::AnswerFlow(_),
+                ) => Away::Unavailable,
                 Work::Task(Task::Account { command, .. }) => match command.away() {
                     Possible::Ends => Away::NotDurable,
                     Possible::Keeps(_) => Away::Degraded,
@@ -177,6 +187,11 @@ mod tests {
             Opcode::Claim => Reply::Identifier(IdentifierReply::Claimed(1)),
             Opcode::Verify => Reply::Identifier(IdentifierReply::Verified(Shown::Confirmed)),
             Opcode::Erase => Reply::Lifecycle(LifecycleReply::Erased(1)),
+            Opcode::BeginFlow => Reply::Flow(FlowReply::Step(FlowStep {
+                continuation: String::new().into(),
+                next: Vec::new(),
+            })),
+            Opcode::AnswerFlow => Reply::Flow(FlowReply::Granted(grant())),
             Opcode::Devices => Reply::Session(SessionReply::Devices(Vec::new())),
             Opcode::ForgetDevice => Reply::Session(SessionReply::Forgotten(1)),
         })

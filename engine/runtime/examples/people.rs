@@ -98,6 +98,7 @@ impl Template {
                 remember: Remember::Nothing,
                 source: Source::Clear,
                 led_by: LedBy::Id,
+                flow: None,
             })));
         }
         for (step, command) in (0..).zip(commands) {
@@ -343,6 +344,7 @@ fn hot(people: u64) {
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
+            flow: None,
         };
         engine.submit(
             Request {

@@ -9,6 +9,8 @@
 
 mod slots;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tidegate_account::{AgendaRow, Due, UserId};
 use tidegate_storage_api::{AgendaKey, Key as RowKey, KeyRange, SLOTS, Slot, StoreError};
@@ -20,7 +22,7 @@ use crate::job::What;
 use crate::outbox::Taken;
 use crate::people::{People, WeakPeople};
 use crate::sweeping::drop_rows;
-use slots::{Reading, TICK_MS};
+use slots::{HURRY_MS, Reading, TICK_MS};
 
 pub(crate) use slots::{AGAIN_MS, AGENDA_SINCE, Agenda, NEWER_MS, ROW};
 
@@ -63,18 +65,47 @@ struct Page {
 
 /// Works off what is due for as long as the engine lives.
 pub(crate) async fn work(people: WeakPeople) {
+    let clock = Arc::clone(&people.clock);
+    let woken = people.upgrade();
+    let Some(woken) = woken.map(|people| people.shared().upkeep.agenda.woken()) else {
+        return;
+    };
+    let mut tick = clock.sleep(TICK_MS);
     loop {
-        people.clock.sleep(TICK_MS).await;
+        let turn = tokio::select! {
+            biased;
+            () = &mut tick => Turn::Tick,
+            () = woken.notified() => Turn::Hurried,
+        };
+        if turn == Turn::Hurried {
+            // What comes in the same moment goes with it.
+            clock.sleep(HURRY_MS).await;
+        }
         let Some(people) = people.upgrade() else {
             return;
         };
+        if turn == Turn::Tick {
+            tick = clock.sleep(TICK_MS);
+        }
         if people.shared().placement.is_cut_off() {
             continue;
         }
-        if let Err(error) = people.work_off_some(SLOTS_AT_ONCE).await {
+        let worked = match turn {
+            Turn::Tick => people.work_off_some(SLOTS_AT_ONCE).await,
+            Turn::Hurried => people.work_off_hurried().await,
+        };
+        if let Err(error) = worked {
             tracing::warn!(event = "agenda.failed", %error);
         }
     }
+}
+
+/// Why the agenda is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Tick,
+    /// Something became due when it became durable.
+    Hurried,
 }
 
 impl People {
@@ -97,6 +128,34 @@ impl People {
             due.then_some((slot, epoch))
         });
         let round = shared.upkeep.agenda.round(owned.collect(), slots);
+        self.work_off_slots(round, now_ms).await
+    }
+
+    /// Works off what became due just now, in however many slots.
+    async fn work_off_hurried(&self) -> Result<u64, StoreError> {
+        let shared = self.shared();
+        let mut worked = 0;
+        loop {
+            let hurried = shared.upkeep.agenda.hurried(SLOTS_AT_ONCE).into_iter();
+            let owned = hurried.filter_map(|slot| {
+                let epoch = shared.placement.ownership.epoch_of_slot(slot)?;
+                Some((slot, epoch))
+            });
+            let round: Vec<_> = owned.collect();
+            if round.is_empty() {
+                return Ok(worked);
+            }
+            let now_ms = shared.ports.clock.unix_ms();
+            worked += self.work_off_slots(round, now_ms).await?;
+        }
+    }
+
+    async fn work_off_slots(
+        &self,
+        round: Vec<(Slot, u64)>,
+        now_ms: u64,
+    ) -> Result<u64, StoreError> {
+        let shared = self.shared();
         if round.is_empty() {
             return Ok(0);
         }
@@ -244,7 +303,7 @@ impl People {
             }
             Some(_) if trust != Trust::Believed => later(HELD_MS),
             Some(Due::Discard) => Begun::Known(Worked::Off(self.discarded(slot, place))),
-            Some(what @ (Due::Claim | Due::Abandoned | Due::Guesses)) => {
+            Some(what @ (Due::Claim | Due::Abandoned | Due::Guesses | Due::Attempts)) => {
                 self.begin_with_person(place, what)
             }
         }

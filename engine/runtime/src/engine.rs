@@ -3,6 +3,7 @@
 mod charging;
 mod checks;
 mod cross_region;
+mod flow;
 mod registration;
 mod sign_in;
 mod upkeep;
@@ -175,6 +176,7 @@ impl Engine {
                     remember,
                     source: Source::Clear,
                     led_by: LedBy::Id,
+                    flow: None,
                 };
                 let engine = self.clone();
                 self.people
@@ -193,6 +195,16 @@ impl Engine {
                     origin,
                     responder,
                 ));
+            }
+            Task::BeginFlow(beginning) => {
+                let engine = self.clone();
+                self.people
+                    .spawn(engine.begin_flow(context, *beginning, responder));
+            }
+            Task::AnswerFlow(answering) => {
+                let engine = self.clone();
+                self.people
+                    .spawn(engine.answer_flow(context, *answering, responder));
             }
             Task::Claim {
                 user,

@@ -64,7 +64,7 @@ pub use outbox::{ToLeave, Undelivered, UndeliveredReason};
 pub use ownership::{Lease, Ownership};
 pub use regions::{DirectoryKey, Regions};
 pub use rekeying::Rekeyed;
-pub use request::{Context, GatewayId, Request, Task, Verification};
+pub use request::{Answering, Beginning, Context, GatewayId, Given, Request, Task, Verification};
 pub use seal::{Field, Key, LocalMaster, Master, SealContext, SealFault, WrappedKey};
 pub use sources::{LOCAL_ALLOWANCE, Origin};
 pub use sweeping::Swept;

@@ -1,9 +1,12 @@
 //! A request as it travels: who asks for what, and until when.
 
+use tidegate_account::continuation::Purpose;
+use tidegate_account::credential::code::Code;
 use tidegate_account::{
-    Administrator, Command, DeviceProof, Idempotency, Identifier, Password, Remember, SessionProof,
-    TenantId, UserId,
+    Administrator, Command, DeviceProof, Idempotency, Identifier, Password, Remember, Secret,
+    SessionProof, TenantId, UserId,
 };
+use zeroize::Zeroizing;
 
 use crate::admission::Class;
 use crate::check::Ask;
@@ -19,7 +22,7 @@ pub struct Request {
 }
 
 /// The surroundings of a request, which go with it to the person's actor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// The tenant in whose name it comes.
     pub tenant: TenantId,
@@ -64,6 +67,10 @@ pub enum Task {
         /// Where it comes from.
         origin: Option<Origin>,
     },
+    /// Begin a flow.
+    BeginFlow(Box<Beginning>),
+    /// Answer in a flow.
+    AnswerFlow(Box<Answering>),
     /// Claim one more identifier.
     Claim {
         /// Whose account.
@@ -89,6 +96,51 @@ pub enum Task {
     },
     /// A check that [`Engine::check`] could not answer.
     Check(Ask),
+}
+
+/// The beginning of a flow.
+#[derive(Debug)]
+pub struct Beginning {
+    /// What for.
+    pub purpose: Purpose,
+    /// Who.
+    pub identifier: Identifier,
+    /// The secret of the browser that it is bound to.
+    pub browser: Secret,
+    /// The language of what is sent: a tag (RFC 5646), or empty.
+    pub language: String,
+    /// Where it comes from.
+    pub origin: Option<Origin>,
+}
+
+/// An answer in a flow.
+#[derive(Debug)]
+pub struct Answering {
+    /// The flow's sealed state.
+    pub continuation: Zeroizing<String>,
+    /// The secret of the browser.
+    pub browser: Secret,
+    /// What is answered.
+    pub given: Given,
+    /// The language of what is sent: a tag (RFC 5646), or empty.
+    pub language: String,
+    /// The device token.
+    pub device: Option<DeviceProof>,
+    /// Whether to make one.
+    pub remember: Remember,
+    /// Where it comes from.
+    pub origin: Option<Origin>,
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub enum Given {
+    /// A password.
+    Password(Password),
+    /// A code that was sent by mail.
+    EmailCode(Code),
+    /// Send a code by mail, or another.
+    SendEmailCode,
 }
 
 /// A verification, before its identifier is hashed.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tidegate_account::{Password, PasswordHash, PasswordPolicy, Policy, TenantId, tagged};
+use tidegate_account::{
+    FlowKeys, Password, PasswordHash, PasswordPolicy, Policy, Secret, TenantId, tagged,
+};
 use tidegate_storage_api::Region;
 
 use crate::ports::HashWork;
@@ -33,6 +35,16 @@ impl Tenant {
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
         self.keys.first()
+    }
+
+    /// The keys of flows, the newest first: what a flow began with answers it, also
+    /// when the tenant's key rotates meanwhile.
+    pub(crate) fn flow_keys(&self) -> impl Iterator<Item = FlowKeys> + '_ {
+        let derive = |tag, key: &Key| Secret::new(tagged(tag, &[key.expose()]));
+        self.keys.iter().map(move |key| FlowKeys {
+            seal: derive("tg-flow-seal-1", key),
+            codes: derive("tg-flow-codes-1", key),
+        })
     }
 
     /// The keys of a decoy account, the newest first. They need no row, because a row

@@ -452,6 +452,7 @@ fn direct_sign_in(grant: &tidegate_account::Grant, password: &str) -> Task {
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
+            flow: None,
         })),
     }
 }

@@ -287,6 +287,9 @@ async fn where_there_is_no_room_the_agenda_is_read_less_and_less_often() {
     for number in 0..9 {
         post(&rig, user, &format!("to-{number}"), 30).await;
     }
+    // What was posted is looked at once, at once.
+    rig.clock.advance(10);
+    rig.settle().await;
     work_off(&rig).await;
     assert_eq!(letters(&rig), 256);
     let before = seen.agendas();

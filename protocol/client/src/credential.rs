@@ -67,20 +67,7 @@ impl SignIn {
     /// devices are bounded per source.
     #[must_use]
     pub fn from_address(mut self, address: IpAddr) -> SignIn {
-        let mut bytes = [0; 16];
-        // An IPv4 address that came over IPv6 is the same subscriber.
-        let kind = match address.to_canonical() {
-            IpAddr::V4(address) => {
-                bytes[..4].copy_from_slice(&address.octets());
-                SourceKind::V4
-            }
-            IpAddr::V6(address) => {
-                bytes[..8].copy_from_slice(&address.octets()[..8]);
-                SourceKind::V6
-            }
-        };
-        let kind = kind.number();
-        self.source = Some(v1::Source { kind, bytes });
+        self.source = Some(source_of(address));
         self
     }
 
@@ -98,6 +85,24 @@ impl SignIn {
         self.remember = Remember::Device.number();
         self
     }
+}
+
+/// A person's address, as a source of attempts.
+pub(crate) fn source_of(address: IpAddr) -> v1::Source {
+    let mut bytes = [0; 16];
+    // An IPv4 address that came over IPv6 is the same subscriber.
+    let kind = match address.to_canonical() {
+        IpAddr::V4(address) => {
+            bytes[..4].copy_from_slice(&address.octets());
+            SourceKind::V4
+        }
+        IpAddr::V6(address) => {
+            bytes[..8].copy_from_slice(&address.octets()[..8]);
+            SourceKind::V6
+        }
+    };
+    let kind = kind.number();
+    v1::Source { kind, bytes }
 }
 
 impl Client {

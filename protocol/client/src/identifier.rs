@@ -22,6 +22,16 @@ impl Identifier {
     pub fn phone(number: &str) -> Identifier {
         Identifier(v1::Identifier::new(IdentifierKind::Phone, number))
     }
+
+    /// A user name.
+    #[must_use]
+    pub fn username(name: &str) -> Identifier {
+        Identifier(v1::Identifier::new(IdentifierKind::Username, name))
+    }
+
+    pub(crate) fn to_message(&self) -> v1::Identifier {
+        self.0.clone()
+    }
 }
 
 /// An attestation: an identifier was shown to be the caller's, and what shows

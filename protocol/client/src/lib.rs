@@ -13,6 +13,7 @@ mod client;
 mod connection;
 mod credential;
 mod decision;
+mod flow;
 mod identifier;
 mod lifecycle;
 mod operator;
@@ -29,12 +30,14 @@ pub use credential::SignIn;
 pub use decision::{
     CallError, Checked, Decision, Granted, Knowledge, Operated, Over, Refusal, Session,
 };
+pub use flow::{Begin, Flow, FlowNext, FlowSaid, Shown};
 pub use identifier::{Identifier, Verify};
 pub use options::{Options, SetupError, quic_config, quic_config_by};
 pub use routes::{Reach, Seed};
 pub use surroundings::{NoRandomness, Surroundings};
-pub use tidegate_wire::v1::{RevokeScope, StatusChange, Verification};
+pub use tidegate_wire::v1::{Method, NextState, Purpose, RevokeScope, StatusChange, Verification};
 pub use tidegate_wire::{
-    Close, Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken, TokenFault, UserId,
+    BrowserToken, Close, Code, DeviceToken, IdempotencyKey, Kind, RefreshToken, SessionToken,
+    TokenFault, UserId,
 };
 pub use transport::{Asked, Gone, Refused, Transport};

@@ -83,6 +83,10 @@ codes! {
     LimitReached = 110, "limit_reached", No, "The account has as many of these as it can have.";
     /// The session's sign-in is too long ago for this.
     StaleSignIn = 111, "stale_sign_in", No, "The sign-in is too long ago for this; sign in again first.";
+    /// The code is not the one that was sent.
+    InvalidCode = 112, "invalid_code", No, "The code is not the one that was sent.";
+    /// The flow has ended, or this step of it was taken.
+    FlowOver = 113, "flow_over", No, "The flow has ended; begin another.";
 
     /// The frame or message cannot be read.
     Malformed = 200, "malformed", Fault, "The message cannot be read.";

@@ -7,6 +7,7 @@
 //! Everything that arrives is validated in place: decoding neither copies nor
 //! allocates, and never panics.
 
+mod browser;
 mod close;
 mod code;
 mod decode;
@@ -28,12 +29,14 @@ mod token;
 pub mod v1 {
     pub use crate::elsewhere::*;
     pub use crate::operation::credential::*;
+    pub use crate::operation::flow::*;
     pub use crate::operation::identifier::*;
     pub use crate::operation::lifecycle::*;
     pub use crate::operation::operator::*;
     pub use crate::operation::session::*;
 }
 
+pub use browser::BrowserToken;
 pub use close::Close;
 pub use code::{Code, Kind};
 pub use decode::{Reply, Request, decode_reply, decode_request};
@@ -70,5 +73,13 @@ pub const MAX_IDENTIFIER_BYTES: usize = 320;
 pub const MAX_IDENTIFIERS: usize = 8;
 /// The longest password, in bytes.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
+/// The longest continuation of a flow, in bytes.
+pub const MAX_CONTINUATION_BYTES: usize = 1024;
+/// The longest answer in a flow, in bytes.
+pub const MAX_SHOWN_BYTES: usize = 6 * 1024;
+/// The longest language tag, in bytes (RFC 5646, section 4.4.1).
+pub const MAX_LANGUAGE_BYTES: usize = 35;
+/// The most that may be shown next.
+pub const MAX_NEXT: usize = 8;
 /// The most sessions in one list.
 pub const MAX_SESSIONS: usize = 50;

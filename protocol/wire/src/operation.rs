@@ -7,6 +7,7 @@
 
 mod column;
 pub(crate) mod credential;
+pub(crate) mod flow;
 pub(crate) mod identifier;
 pub(crate) mod lifecycle;
 mod message;
@@ -20,6 +21,7 @@ pub use message::{Addressed, InPlace, Message, Operation};
 
 use crate::fault::Fault;
 use credential::{Granted, SignIn, SignUp, SignedUp};
+use flow::{AnswerFlow, BeginFlow, FlowStep};
 use identifier::{Claim, Claimed, Verified, Verify};
 use lifecycle::{Erase, Erased, SetStatus, StatusSet};
 use operator::{Operate, Operated, Ping};
@@ -208,6 +210,12 @@ operations! { $
     /// Forget a remembered device, and end the sessions that it made.
     ForgetDevice = 14, "forget_device", Session, Protection, Auth,
         Session, Changes, Unavailable, Anew, Forgotten;
+    /// Begin a flow: what may be shown.
+    BeginFlow = 15, "begin_flow", Flow, Password, Auth,
+        Nobody, Changes, Unavailable, Anew, FlowStep;
+    /// Answer in a flow: what may be shown next, or a session.
+    AnswerFlow = 16, "answer_flow", Flow, Password, Auth,
+        Nobody, Changes, Unavailable, Kept, FlowStep;
 }
 
 impl Opcode {

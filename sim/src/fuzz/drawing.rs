@@ -167,6 +167,20 @@ fn messages(seed: u64) -> (u64, Option<Fault>) {
     (part, away.then(|| during(when, What::DestinationDown)))
 }
 
+/// In every third world people sign up and in by codes that are mailed; in some of
+/// these the mail is away for a while. By this name none of the seeds that found
+/// something once is one of them.
+fn codes(seed: u64) -> (u64, Option<Fault>) {
+    let stream = Stream::new(seed, "fuzz-by-mail", 0);
+    if stream.below(3) > 0 {
+        return (0, None);
+    }
+    let part = 1 + stream.below(6);
+    let when = (2 + stream.below(20), 1 + stream.below(15));
+    let away = stream.below(3) == 0;
+    (part, away.then(|| during(when, What::DestinationDown)))
+}
+
 /// In every other world sessions end within the night when they are not used.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
@@ -189,6 +203,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
     let part = |most: u64| stream.below(most + 1);
     let more = more_people(seed, people);
     let (message, destination_away) = messages(seed);
+    let (mailed_code, mail_away) = codes(seed);
     let [same_source, same_account, stolen_session] = rushes(seed);
     // Drawn in the order in which they stand here.
     let ask = Parts {
@@ -202,6 +217,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
         be_erased: Whole(erasures(seed)),
         add_address: Whole(addresses(seed)),
         message: Whole(message),
+        mailed_code: Whole(mailed_code),
         forged_check: Whole(part(5)),
         refresh: Whole(part(60)),
         two_tabs: Whole(part(30)),
@@ -230,6 +246,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
     fault.extend(network_fault(seed, count));
     fault.extend(slowness(seed, count));
     fault.extend(destination_away);
+    fault.extend(mail_away);
     Scenario {
         active: (more.dormant > 0).then(|| Whole(people - more.dormant)),
         remember_percent: Share(more.remember_percent),

@@ -92,6 +92,7 @@ impl Written<'_> {
             ("be_erased", ask.be_erased),
             ("add_address", ask.add_address),
             ("message", ask.message),
+            ("mailed_code", ask.mailed_code),
         ] {
             if part.0 > 0 {
                 writeln!(f, "{name} = {}", part.0)?;

@@ -221,6 +221,7 @@ impl Parts {
                 self.same_account,
                 self.stolen_session,
                 self.add_address,
+                self.mailed_code,
             ],
             Class::Registration => &[
                 self.same_name,

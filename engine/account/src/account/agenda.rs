@@ -57,8 +57,12 @@ impl Person {
     fn agenda(&self, policy: &Policy) -> Vec<AgendaRow> {
         let mut rows = Vec::new();
         let forgotten = self.forgotten_at(policy);
-        if self.check.status == Status::Decoy {
+        let attempts = self.sealed.attempts.over_at(&policy.flow.code_guesses);
+        rows.extend(attempts.map(|due_ms| AgendaRow::only(due_ms, Due::Attempts)));
+        if self.sealed.unknown_device.failures > 0 {
             rows.push(AgendaRow::only(forgotten, Due::Guesses));
+        }
+        if self.check.status == Status::Decoy {
             return rows;
         }
         let ends = self.sealed.identifiers.iter();
@@ -72,9 +76,6 @@ impl Person {
         }
         if let Some(due_ms) = abandoned {
             rows.push(AgendaRow::only(due_ms, Due::Abandoned));
-        }
-        if self.sealed.unknown_device.failures > 0 {
-            rows.push(AgendaRow::only(forgotten, Due::Guesses));
         }
         rows
     }

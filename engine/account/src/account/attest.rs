@@ -243,6 +243,19 @@ impl Account {
         }
     }
 
+    /// What began under the old password must not end in a session.
+    pub(super) fn discard_work(&mut self, step: &mut Step<'_>) {
+        let old = |pending: &mut Pending| match pending.work {
+            Work::SignIn(_) | Work::Queued(_) | Work::Upgrade | Work::Attest(_) => true,
+            Work::SignUp(_) | Work::TakeOver(_) | Work::Recover(_) => false,
+        };
+        for pending in self.pending.extract_if(.., old) {
+            for ticket in pending.tickets {
+                step.reply(ticket, Reply::No(Refusal::InvalidCredentials));
+            }
+        }
+    }
+
     /// The account changes hands: what was set up before is dropped.
     fn take_over(
         &mut self,
@@ -252,16 +265,7 @@ impl Account {
         hash: Option<PasswordHash>,
         step: &mut Step<'_>,
     ) -> Reply {
-        // What began under the old password must not end in a session.
-        let old = |pending: &mut Pending| match pending.work {
-            Work::SignIn(_) | Work::Queued(_) | Work::Upgrade | Work::Attest(_) => true,
-            Work::SignUp(_) | Work::TakeOver(_) => false,
-        };
-        for pending in self.pending.extract_if(.., old) {
-            for ticket in pending.tickets {
-                step.reply(ticket, Reply::No(Refusal::InvalidCredentials));
-            }
-        }
+        self.discard_work(step);
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::UnknownAccount);
         };
@@ -339,7 +343,7 @@ impl Person {
 
     /// Turns what was added after the identifier that recovers the account back
     /// into claims, which open nothing until they are shown again.
-    fn fall_back(&mut self, identifier: &ClaimedIdentifier, step: &mut Step<'_>) {
+    pub(super) fn fall_back(&mut self, identifier: &ClaimedIdentifier, step: &mut Step<'_>) {
         #[cfg(tidegate_planted)]
         if crate::planted::is(crate::planted::Bug::PlantedOutlives) {
             return;

@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Person, Step};
+use crate::flow::Attempts;
 use crate::id::UserId;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::{PASSWORD_RULE_VERSION, PasswordHash};
@@ -56,17 +57,24 @@ impl Person {
                 unknown_device: Guesses::default(),
                 devices: Vec::new(),
                 outcomes: Vec::new(),
+                attempts: Attempts::default(),
             },
         }
     }
 
     /// When this record expires; 0: never. A decoy goes when its guesses are
-    /// forgotten, an account when nothing of it was verified while its claims
+    /// forgotten and its flows are over, an account when nothing of it was verified while its claims
     /// lived.
     pub(super) fn abandoned_at(&self, policy: &Policy) -> u64 {
         if self.check.status == Status::Decoy {
-            let failed_at = self.sealed.unknown_device.failed_at;
-            return failed_at.saturating_add(policy.guess.forget_ms);
+            let guesses = &self.sealed.unknown_device;
+            let forgotten = match guesses.failures {
+                0 => 0,
+                _ => guesses.failed_at.saturating_add(policy.guess.forget_ms),
+            };
+            let attempts = self.sealed.attempts.over_at(&policy.flow.code_guesses);
+            // One of which nothing counts any more goes at the next sweep.
+            return attempts.map_or(forgotten, |at| at.max(forgotten)).max(1);
         }
         let until = |row: &IdentifierRow| match row.hold {
             Hold::Held { .. } => 0,

@@ -245,6 +245,7 @@ impl DegradedAccount {
             (
                 Away::Keeps(_) | Away::Ends | Away::Provisional | Away::Unavailable,
                 Command::Credential(_)
+                | Command::Flow(_)
                 | Command::Identifier(_)
                 | Command::Lifecycle(_)
                 | Command::Session(_),
@@ -280,6 +281,7 @@ impl DegradedAccount {
             Ok(
                 Reply::Session(_)
                 | Reply::Credential(_)
+                | Reply::Flow(_)
                 | Reply::Lifecycle(_)
                 | Reply::Identifier(_)
                 | Reply::No(_),
@@ -391,6 +393,7 @@ impl DegradedAccount {
                 Reply::No(refusal) if known => DegradedReply::No(refusal),
                 Reply::No(_)
                 | Reply::Credential(_)
+                | Reply::Flow(_)
                 | Reply::Identifier(_)
                 | Reply::Lifecycle(_)
                 | Reply::Session(_) => DegradedReply::Unsaid,
@@ -484,9 +487,12 @@ impl DegradedAccount {
                     | Refusal::ClaimExpired
                     | Refusal::LimitReached
                     | Refusal::StaleSignIn
+                    | Refusal::InvalidCode
+                    | Refusal::FlowOver
                     | Refusal::Busy { .. }),
                 ) => DegradedReply::No(refusal),
                 Reply::Credential(CredentialReply::SignedUp(_))
+                | Reply::Flow(_)
                 | Reply::Identifier(_)
                 | Reply::Lifecycle(_)
                 | Reply::Session(_) => DegradedReply::Unavailable,
@@ -507,7 +513,8 @@ impl DegradedAccount {
             | Work::SignIn(_)
             | Work::Upgrade
             | Work::Attest(_)
-            | Work::TakeOver(_) => false,
+            | Work::TakeOver(_)
+            | Work::Recover(_) => false,
         });
         unknown_device
             .flat_map(|pending| pending.tickets.iter().copied())

@@ -34,6 +34,7 @@ impl Account {
                     Refusal::InvalidCredentials
                 }
                 Work::Attest(_) | Work::TakeOver(_) => Refusal::UnknownAccount,
+                Work::Recover(_) => Refusal::FlowOver,
             };
             for ticket in tickets {
                 step.reply(ticket, Reply::No(refusal));

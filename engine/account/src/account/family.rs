@@ -4,11 +4,13 @@
 //! its rule.
 
 mod credential;
+mod flow;
 mod identifier;
 mod lifecycle;
 mod session;
 
 pub use credential::*;
+pub use flow::*;
 pub use identifier::*;
 pub use lifecycle::*;
 pub use session::*;
@@ -25,6 +27,8 @@ use crate::reply::{Grant, Refusal};
 pub enum Command {
     /// What people sign up and in with.
     Credential(CredentialCommand),
+    /// What they do so with step by step.
+    Flow(FlowCommand),
     /// Identifiers.
     Identifier(IdentifierCommand),
     /// The account's status, and its end.
@@ -38,6 +42,8 @@ pub enum Command {
 pub enum Reply {
     /// To what people sign up and in with.
     Credential(CredentialReply),
+    /// To a step of a flow.
+    Flow(FlowReply),
     /// To a command about identifiers.
     Identifier(IdentifierReply),
     /// To one about the account's status, or its end.
@@ -74,12 +80,22 @@ pub enum HoldOutcome {
     Unrelated,
 }
 
+/// What an outcome was kept by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// An account.
+    Account,
+    /// The decoy in the place of one.
+    Decoy,
+}
+
 impl Command {
     /// By whose authority it is to be carried out.
     #[must_use]
     pub fn authority(&self) -> Authority<'_> {
         match self {
             Command::Credential(command) => command.authority(),
+            Command::Flow(command) => command.authority(),
             Command::Identifier(command) => command.authority(),
             Command::Lifecycle(command) => command.authority(),
             Command::Session(command) => command.authority(),
@@ -91,6 +107,7 @@ impl Command {
     pub fn away(&self) -> Away {
         match self {
             Command::Credential(command) => command.away(),
+            Command::Flow(command) => command.away(),
             Command::Identifier(_) | Command::Lifecycle(_) => Away::Unavailable,
             Command::Session(command) => command.away(),
         }
@@ -124,6 +141,7 @@ impl Reply {
     pub fn grant(&self) -> Option<&Grant> {
         match self {
             Reply::Credential(reply) => reply.grant(),
+            Reply::Flow(reply) => reply.grant(),
             Reply::Session(reply) => reply.grant(),
             Reply::Identifier(_) | Reply::Lifecycle(_) | Reply::No(_) => None,
         }
@@ -134,9 +152,11 @@ impl Reply {
     pub fn refreshed(&self) -> Option<&Grant> {
         match self {
             Reply::Session(reply) => reply.grant(),
-            Reply::Credential(_) | Reply::Identifier(_) | Reply::Lifecycle(_) | Reply::No(_) => {
-                None
-            }
+            Reply::Credential(_)
+            | Reply::Flow(_)
+            | Reply::Identifier(_)
+            | Reply::Lifecycle(_)
+            | Reply::No(_) => None,
         }
     }
 
@@ -147,6 +167,7 @@ impl Reply {
         match self {
             Reply::Credential(reply) => reply.hold(),
             Reply::Identifier(reply) => reply.hold(),
+            Reply::Flow(reply) => reply.hold(),
             Reply::Lifecycle(_) | Reply::Session(_) => HoldOutcome::Unrelated,
             Reply::No(_) => HoldOutcome::GivenUp,
         }
@@ -156,9 +177,11 @@ impl Reply {
     pub(super) fn tells_deadlines(&self) -> bool {
         match self {
             Reply::Session(reply) => reply.tells_deadlines(),
-            Reply::Credential(_) | Reply::Identifier(_) | Reply::Lifecycle(_) | Reply::No(_) => {
-                false
-            }
+            Reply::Credential(_)
+            | Reply::Flow(_)
+            | Reply::Identifier(_)
+            | Reply::Lifecycle(_)
+            | Reply::No(_) => false,
         }
     }
 
@@ -172,6 +195,7 @@ impl Reply {
     pub(super) fn outcome(&self) -> Option<Outcome> {
         match self {
             Reply::Credential(reply) => Some(reply.outcome()),
+            Reply::Flow(reply) => reply.outcome(),
             Reply::Identifier(reply) => Some(reply.outcome()),
             Reply::Lifecycle(reply) => reply.outcome(),
             Reply::Session(reply) => reply.outcome(),
@@ -180,8 +204,9 @@ impl Reply {
     }
 
     /// The reply of which this was kept.
-    pub(super) fn from_outcome(outcome: Outcome, user: UserId) -> Reply {
+    pub(super) fn from_outcome(outcome: Outcome, user: UserId, at: Presence) -> Reply {
         match outcome {
+            Outcome::SignedUp if at == Presence::Decoy => Reply::Flow(FlowReply::Proven),
             Outcome::SignedUp => Reply::Credential(CredentialReply::SignedUp(user)),
             Outcome::SignedIn(row) => {
                 Reply::Credential(CredentialReply::SignedIn(Grant::from_row(row, user)))
@@ -204,6 +229,7 @@ impl Account {
     pub(super) fn carry_out(&mut self, request: Request, command: Command, step: &mut Step<'_>) {
         match command {
             Command::Credential(command) => self.credential(request, command, step),
+            Command::Flow(command) => self.flow(request, command, step),
             Command::Identifier(command) => self.identifier(request, command, step),
             Command::Lifecycle(command) => self.lifecycle(request, command, step),
             Command::Session(command) => self.session(request, command, step),

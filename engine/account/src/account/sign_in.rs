@@ -4,26 +4,20 @@
 
 use alloc::string::ToString;
 
+use super::entering::Entering;
 use super::family::{CredentialReply, Reply};
 use super::{Account, Person, Step, Work, busy};
 use crate::command::{
     Completion, Effect, LedBy, PasswordCheck, PasswordWork, Remember, Request, SignIn, Source,
 };
-use crate::device::{self, Lane};
-use crate::digest::SecretHash;
-use crate::event::{EndReason, EventKind};
+use crate::device::Lane;
+use crate::event::EventKind;
+use crate::flow::{FlowPlace, Over};
 use crate::guess::Admission;
-use crate::id::{DeviceId, SessionId};
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
-use crate::record::{Guesses, PasswordRow, SESSIONS_MAX, Session};
-use crate::refresh::{refresh_secret, session_secret};
-use crate::reply::{Grant, Refusal};
-use crate::secret::Secret;
-use crate::session::Liveness;
+use crate::record::{Guesses, PasswordRow};
+use crate::reply::Refusal;
 use crate::status::Status;
-
-const METHOD_PASSWORD: u8 = 1;
-const ASSURANCE_PASSWORD: u8 = 1;
 
 /// A sign-in whose password is being verified.
 #[derive(Debug)]
@@ -31,6 +25,8 @@ pub(super) struct Attempt {
     lane: Lane,
     password: Password,
     remember: Remember,
+    /// The flow of which it is a step.
+    flow: Option<FlowPlace>,
 }
 
 impl Attempt {
@@ -39,6 +35,7 @@ impl Attempt {
             lane,
             password: sign_in.password.clone(),
             remember: sign_in.remember,
+            flow: sign_in.flow,
         };
         (attempt, sign_in.password)
     }
@@ -87,6 +84,9 @@ impl Account {
         if person.is_some_and(|person| !person.is_led_to(&sign_in.led_by)) {
             let refusal = Refusal::Busy { retry_after_ms: 0 };
             return step.reply(request.ticket, Reply::No(refusal));
+        }
+        if !self.goes_on(sign_in.flow) {
+            return step.reply(request.ticket, Reply::No(Refusal::FlowOver));
         }
         let lane = self.lane(&sign_in);
         let stored = person.and_then(Person::stored_hash);
@@ -154,6 +154,15 @@ impl Account {
         });
     }
 
+    /// Whether the flow of which something is a step is not over.
+    fn goes_on(&self, flow: Option<FlowPlace>) -> bool {
+        let attempts = self.person.as_ref().map(|person| &person.sealed.attempts);
+        match (flow, attempts) {
+            (Some(place), Some(attempts)) => attempts.admit(place).is_ok(),
+            (None, _) | (_, None) => true,
+        }
+    }
+
     pub(super) fn lane(&self, sign_in: &SignIn) -> Lane {
         self.person.as_ref().map_or(Lane::UnknownDevice, |person| {
             person.sealed.lane(sign_in.device.as_ref())
@@ -175,7 +184,11 @@ impl Account {
         let of_lane = |pending: &&super::Pending| match &pending.work {
             Work::SignIn(other) => other.lane == lane,
             Work::Attest(_) => lane == Lane::UnknownDevice,
-            Work::SignUp(_) | Work::Queued(_) | Work::Upgrade | Work::TakeOver(_) => false,
+            Work::SignUp(_)
+            | Work::Queued(_)
+            | Work::Upgrade
+            | Work::TakeOver(_)
+            | Work::Recover(_) => false,
         };
         let under_way = self.pending.iter().filter(of_lane).count();
         u16::try_from(under_way).unwrap_or(u16::MAX)
@@ -216,9 +229,16 @@ impl Account {
                 Reply::No(Refusal::InvalidCredentials)
             }
             Decision::Establish => {
-                let reply = person.establish_session(&attempt, step);
+                let taken = attempt.flow.map_or(Ok(()), |place| {
+                    person.sealed.attempts.advance(place, step.now_ms)
+                });
+                if let Err(Over) = taken {
+                    return Reply::No(Refusal::FlowOver);
+                }
+                let entering = Entering::by_password(attempt.lane, attempt.remember);
+                let grant = person.establish_session(&entering, step);
                 self.upgrade(attempt.password, step);
-                reply
+                Reply::Credential(CredentialReply::SignedIn(grant))
             }
         }
     }
@@ -272,7 +292,7 @@ impl Person {
 
     /// Whether the account may be signed in to by what led to it. A decoy holds
     /// nothing, and grants no access.
-    fn is_led_to(&self, led_by: &LedBy) -> bool {
+    pub(super) fn is_led_to(&self, led_by: &LedBy) -> bool {
         match (led_by, self.check.status) {
             (LedBy::Id, _) | (LedBy::Identifier(_), Status::Decoy) => true,
             (LedBy::Identifier(hashes), Status::Active | Status::Locked | Status::Suspended) => {
@@ -280,93 +300,6 @@ impl Person {
                 let mut held = rows.filter(|row| row.is_held());
                 held.any(|row| hashes.iter().any(|hash| hash.0 == row.hash))
             }
-        }
-    }
-
-    fn establish_session(&mut self, attempt: &Attempt, step: &mut Step<'_>) -> Reply {
-        self.prune(step);
-        self.make_room(step);
-        let device = self.device(attempt, step);
-        let family = Secret::new(step.entropy.bytes());
-        let id = step.entropy.number();
-        let refresh = refresh_secret(&family, id, step.now_ms, step.entropy.bytes());
-        let policy = &step.policy.session;
-        let expires_at = step.now_ms.saturating_add(policy.lifetime_ms);
-        let session = Session {
-            id,
-            secret_hash: SecretHash::of_session(&session_secret(&family)).0,
-            created_at: step.now_ms,
-            used_at: step.now_ms,
-            idle_ms: policy.idle_ms,
-            expires_at,
-            assurance: ASSURANCE_PASSWORD,
-            methods: METHOD_PASSWORD,
-            device: match (&device, attempt.lane) {
-                (Some(device), _) => device.id.0,
-                (None, Lane::Device(DeviceId(id))) => id,
-                (None, Lane::UnknownDevice) => 0,
-            },
-            refresh_hash: SecretHash::of_refresh(&refresh).0,
-            rotated: None,
-        };
-        let idle_expires_at = session.idle_expires_at(step.now_ms);
-        let grant = Grant {
-            user: crate::id::UserId::from_bytes(self.check.user),
-            session: SessionId(session.id),
-            family,
-            refresh,
-            idle_expires_at,
-            expires_at,
-            assurance: session.assurance,
-            methods: session.methods,
-            device,
-        };
-        step.event(EventKind::SignedIn(session.id, session.methods));
-        self.check.sessions.push(session);
-        Reply::Credential(CredentialReply::SignedIn(grant))
-    }
-
-    /// At the limit the least recently used session ends.
-    pub(super) fn make_room(&mut self, step: &mut Step<'_>) {
-        while self.check.sessions.len() >= SESSIONS_MAX {
-            let sessions = self.check.sessions.iter().enumerate();
-            let Some((oldest, _)) = sessions.min_by_key(|(_, session)| session.used_at) else {
-                return;
-            };
-            let session = self.check.sessions.remove(oldest);
-            step.event(EventKind::SessionEnded(session.id, EndReason::Evicted));
-        }
-    }
-
-    /// A known device starts afresh; an unknown one is remembered if it asks.
-    fn device(
-        &mut self,
-        attempt: &Attempt,
-        step: &mut Step<'_>,
-    ) -> Option<crate::command::DeviceProof> {
-        match (attempt.lane, attempt.remember) {
-            (Lane::Device(id), _) => {
-                self.sealed.guesses_mut(attempt.lane).forget();
-                self.sealed.use_device(id, step.now_ms);
-                None
-            }
-            (Lane::UnknownDevice, Remember::Nothing) => None,
-            (Lane::UnknownDevice, Remember::Device) => {
-                let devices = &mut self.sealed.devices;
-                let device = device::remember(devices, step.now_ms, &mut step.entropy)?;
-                step.event(EventKind::DeviceAdded(device.id.0));
-                Some(device)
-            }
-        }
-    }
-}
-
-impl Session {
-    /// The reply's idle deadline for a session used now.
-    pub(super) fn idle_expires_at(&self, now_ms: u64) -> u64 {
-        match self.expiry().liveness(now_ms) {
-            Liveness::Active { idle_expires_at } => idle_expires_at,
-            Liveness::IdleOver | Liveness::Expired => now_ms,
         }
     }
 }

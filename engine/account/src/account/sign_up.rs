@@ -7,6 +7,7 @@ use super::family::{CredentialReply, Reply};
 use super::{Account, Held, Person, Step, Work, busy};
 use crate::command::{ClaimedIdentifier, Completion, Effect, PasswordWork, Request, SignUp};
 use crate::event::EventKind;
+use crate::flow::Attempts;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
 use crate::password::PASSWORD_RULE_VERSION;
 use crate::record::{CheckPart, Guesses, Hold, IdentifierRow, PasswordRow, SealedPart};
@@ -68,6 +69,7 @@ impl Account {
             unknown_device: Guesses::default(),
             devices: Vec::new(),
             outcomes: Vec::new(),
+            attempts: Attempts::default(),
         };
         let check = CheckPart {
             tenant: request.tenant.0,

@@ -32,11 +32,16 @@ impl Account {
         person.prune(step);
         let now_ms = step.now_ms;
         person.drop_claims(step, |row| row.is_over(now_ms));
-        let somebody = person.check.status != Status::Decoy;
         let unknown_device = &mut person.sealed.unknown_device;
         let forgotten = unknown_device.are_forgotten(now_ms, &step.policy.guess);
-        if somebody && unknown_device.failures > 0 && forgotten {
+        if unknown_device.failures > 0 && forgotten {
             *unknown_device = Guesses::default();
+            step.change();
+        }
+        let identifiers = &person.sealed.identifiers;
+        let known = |number| identifiers.iter().any(|row| row.number == number);
+        let policy = &step.policy.flow.code_guesses;
+        if person.sealed.attempts.prune(known, now_ms, policy) {
             step.change();
         }
         let outcomes = &mut person.sealed.outcomes;

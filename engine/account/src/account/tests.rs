@@ -4,6 +4,7 @@
 mod decoys;
 mod degraded;
 mod erasing;
+mod flows;
 mod guessing;
 mod lifecycle;
 mod properties;
@@ -27,6 +28,7 @@ use crate::command::{
 };
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
+use crate::message::Message;
 use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
 use crate::record::{Format, View, assemble, write};
@@ -46,6 +48,8 @@ pub(super) struct World {
     pub(super) events: Vec<EventKind>,
     pub(super) waiting: Vec<Effect>,
     pub(super) verified: usize,
+    /// What was written to people.
+    pub(super) mails: Vec<Message>,
     /// What is not written yet of rows in the index.
     pub(super) draft: Changes,
     /// The rows in the index.
@@ -96,6 +100,7 @@ impl World {
             events: Vec::new(),
             waiting: Vec::new(),
             verified: 0,
+            mails: Vec::new(),
             draft: Changes::default(),
             index: BTreeSet::new(),
             drawn: 0,
@@ -157,6 +162,9 @@ impl World {
         let changes = output.changes.iter();
         self.events
             .extend(changes.flat_map(|changes| changes.events.iter().cloned()));
+        let outbox = output.changes.iter().flat_map(|changes| &changes.outbox);
+        let mails = outbox.map(|outgoing| Message::decode(outgoing.body()).unwrap());
+        self.mails.extend(mails);
         if let Some(changes) = &output.changes {
             self.draft.extend(rows_of(changes));
         }
@@ -271,6 +279,7 @@ impl Reply {
     pub(super) fn granted(self) -> Grant {
         match self {
             Reply::Credential(CredentialReply::SignedIn(grant))
+            | Reply::Flow(FlowReply::Granted(grant))
             | Reply::Session(SessionReply::Refreshed(grant)) => grant,
             other => panic!("no grant: {other:?}"),
         }
@@ -306,6 +315,7 @@ pub(super) fn sign_in(password: &str, device: Option<DeviceProof>, remember: Rem
         remember,
         source: Source::Clear,
         led_by: LedBy::Id,
+        flow: None,
     }))
 }
 

@@ -6,7 +6,7 @@
 //! a new version.
 
 use super::{KeyStorage, Method, Proof, Shown, UserVerification};
-use crate::record::Corrupt;
+use crate::corrupt::Corrupt;
 
 const VERSION: u8 = 1;
 /// How many proofs a list has at most.

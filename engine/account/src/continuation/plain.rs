@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use super::{AttemptId, BrowserHash, Continuation, Purpose, TooLong};
 use crate::assurance::{PROOFS_BYTES, Proofs};
+use crate::corrupt::Corrupt;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::identifier::{Identifier, IdentifierKind};
-use crate::record::Corrupt;
 
 const VERSION: u8 = 1;
 /// The longest identifier, in bytes: more than a mail address may have.

@@ -14,8 +14,8 @@ fn key() -> Secret<32> {
     Secret::new([9; 32])
 }
 
-fn browser() -> Secret<32> {
-    Secret::new([8; 32])
+fn browser() -> Secret {
+    Secret::new([8; 24])
 }
 
 fn smallest() -> Continuation {
@@ -151,7 +151,7 @@ fn each_fault_is_told_from_the_others() {
     ] {
         assert_eq!(fault(other, TENANT, 1_500), malformed, "{other}");
     }
-    let browser = Secret::new([7; 32]);
+    let browser = Secret::new([7; 24]);
     for now_ms in [1_500, 2_000] {
         let presenter = Presenter {
             tenant: TENANT,

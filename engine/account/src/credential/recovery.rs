@@ -18,10 +18,10 @@ use core::fmt;
 
 use constant_time_eq::constant_time_eq_16;
 
+use crate::corrupt::Corrupt;
 use crate::digest::tagged;
 use crate::entropy::Entropy;
 use crate::id::UserId;
-use crate::record::Corrupt;
 
 const VERSION: u8 = 1;
 /// How many codes a list has.

@@ -18,7 +18,7 @@ use totp_rs::{Algorithm, Builder};
 use zeroize::Zeroizing;
 
 use super::code::Code;
-use crate::record::Corrupt;
+use crate::corrupt::Corrupt;
 
 const VERSION: u8 = 1;
 /// The bytes of a secret: as many as the hash has (RFC 4226, 4, R6).

@@ -26,7 +26,7 @@ fn it_reads_back_as_it_was_written_and_nothing_else_does() {
     let others = [
         (0, 2),
         (1, 0),
-        (1, 11),
+        (1, 12),
         (1, 5),
         (3, 0xff),
         (8, 0xff),
@@ -77,6 +77,7 @@ fn numbers_and_names_of_templates_are_what_they_were() {
         "password_changed",
         "account_protected",
         "support_recovery",
+        "no_account",
     ];
     assert!(all.eq((1..).zip(names)));
     for template in Template::ALL {

@@ -9,8 +9,8 @@ use super::{Part, PartId, PartKind};
 use crate::account::Changes;
 use crate::agenda::{AgendaRow, Due};
 use crate::audit::encode_audits;
+use crate::corrupt::Corrupt;
 use crate::outbox::{self, Outgoing};
-use crate::record::Corrupt;
 
 /// What a commit does to a part.
 #[derive(Clone, Debug, PartialEq, Eq)]

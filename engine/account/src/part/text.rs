@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+use crate::corrupt::Corrupt;
 use crate::identifier::{Identifier, IdentifierKind};
-use crate::record::Corrupt;
 
 const VERSION: u8 = 1;
 

@@ -12,9 +12,6 @@ const PASSKEYS_BYTES: usize = section::HEAD_BYTES + 18 + 10 * 56;
 const TOTP_BYTES: usize = section::HEAD_BYTES + 96;
 /// Hashes of 10 recovery codes, when each was used, a lane.
 const RECOVERY_CODES_BYTES: usize = section::HEAD_BYTES + 18 + 10 * 24;
-/// 8 live challenges: id, purpose, end, attempts, a hash of what was sent, and
-/// what binds it to a browser.
-const CHALLENGES_BYTES: usize = section::HEAD_BYTES + 8 + 8 * 74;
 /// What is remembered of where and how the person signed in.
 const RISK_BYTES: usize = section::HEAD_BYTES + 1_536;
 /// 16 memberships: the organization, up to 4 roles, since when.
@@ -27,7 +24,6 @@ const CONSENTS_BYTES: usize = section::HEAD_BYTES + 8 + 8 * 54;
 const RESERVED_BYTES: usize = PASSKEYS_BYTES
     + TOTP_BYTES
     + RECOVERY_CODES_BYTES
-    + CHALLENGES_BYTES
     + RISK_BYTES
     + MEMBERSHIPS_BYTES
     + CONSENTS_BYTES;

@@ -10,6 +10,7 @@ use super::parts::{
     Session,
 };
 use super::{Corrupt, Format, v1, v2};
+use crate::flow::Attempts;
 use crate::identifier::IdentifierKind;
 use crate::status::Status;
 
@@ -27,6 +28,10 @@ pub(super) fn check(check: &CheckPart) -> Result<Vec<u8>, Corrupt> {
 /// # Errors
 /// [`Corrupt`] when the format cannot say what the account holds.
 pub(super) fn sealed(format: Format, sealed: &SealedPart) -> Result<Zeroizing<Vec<u8>>, Corrupt> {
+    // Flows are not begun before format 3 may hold them.
+    if !sealed.attempts.is_empty() {
+        return Err(Corrupt);
+    }
     let sealed = v2::SealedPart::from(sealed);
     let bytes = match format {
         Format::V1 => rkyv::to_bytes::<RkyvError>(&sealed.to_v1()?),
@@ -161,6 +166,7 @@ impl From<v2::SealedPart> for SealedPart {
             unknown_device: stored.unknown_device.into(),
             devices: stored.devices.into_iter().map(Into::into).collect(),
             outcomes: stored.outcomes.into_iter().map(Into::into).collect(),
+            attempts: Attempts::default(),
         }
     }
 }

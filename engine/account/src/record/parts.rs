@@ -6,6 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::flow::Attempts;
+pub use crate::guess::Guesses;
 use crate::id::{DeviceId, SessionId};
 use crate::identifier::IdentifierKind;
 use crate::session::Expiry;
@@ -83,6 +85,8 @@ pub struct SealedPart {
     pub devices: Vec<Device>,
     /// At most [`super::OUTCOMES_MAX`].
     pub outcomes: Vec<OutcomeRow>,
+    /// Flows under way, and what was sent for them.
+    pub attempts: Attempts,
 }
 
 /// An identifier, by its keyed hash. Its text lies in a row of its own, under
@@ -129,15 +133,6 @@ pub struct PasswordRow {
     pub rule: u16,
     /// When it was set.
     pub set_at: u64,
-}
-
-/// Failed guesses of one lane.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Guesses {
-    /// How many.
-    pub failures: u16,
-    /// When the last one failed.
-    pub failed_at: u64,
 }
 
 /// A remembered device.

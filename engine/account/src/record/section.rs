@@ -8,6 +8,7 @@
 //! pass over it would forget what it holds when the record is written next.
 //! The seal says that sections are whole and all there; nothing here does.
 
+mod attempts_v1;
 mod devices_v1;
 mod identifiers_v1;
 mod outcomes_v1;
@@ -67,6 +68,7 @@ sections! {
     Sessions = 4, 1, sessions_v1;
     Devices = 5, 1, devices_v1;
     Outcomes = 6, 1, outcomes_v1;
+    Attempts = 7, 1, attempts_v1;
 }
 
 /// The plaintext of a sealed part.
@@ -93,6 +95,7 @@ pub(super) fn write(
         (Kind::Sessions, sessions_v1::write(&check.sessions)?),
         (Kind::Devices, devices_v1::write(&sealed.devices)?),
         (Kind::Outcomes, outcomes_v1::write(&sealed.outcomes)?),
+        (Kind::Attempts, attempts_v1::write(&sealed.attempts)?),
     ];
     let sections = sections.map(|(kind, bytes)| (kind, Zeroizing::new(bytes)));
     let lengths = sections.iter().map(|(_, bytes)| HEAD_BYTES + bytes.len());
@@ -134,6 +137,7 @@ pub(super) fn read(check: &mut CheckPart, plain: &[u8]) -> Result<SealedPart, Co
             Kind::Sessions => sessions = Some(bytes),
             Kind::Devices => sealed.devices = devices_v1::read(bytes)?,
             Kind::Outcomes => sealed.outcomes = outcomes_v1::read(bytes)?,
+            Kind::Attempts => sealed.attempts = attempts_v1::read(bytes)?,
         }
     }
     match (sessions, check.sessions.is_empty()) {

@@ -7,6 +7,9 @@ use std::vec::Vec;
 use rkyv::Archived;
 
 use super::*;
+use crate::continuation::AttemptId;
+use crate::credential::code::{LIVE_CODE_BYTES, LiveCode, SendLog};
+use crate::flow::{Attempt, Attempts, SendLogRow};
 use crate::identifier::IdentifierKind;
 use crate::status::Status;
 use crate::table::assert_table;
@@ -110,6 +113,8 @@ fn record() -> Record {
         },
         devices: (1..3).map(device).collect(),
         outcomes: (1..3).map(|n| outcome(n, usize::from(n) + 2)).collect(),
+        // They came after the bytes that are written down.
+        attempts: Attempts::default(),
     };
     (check, sealed)
 }
@@ -127,18 +132,66 @@ fn largest() -> Record {
     let sealed_bytes = 12 + size_of::<Archived<v1::Outcome>>() + 16;
     sealed.devices = (0..20).map(device).collect();
     sealed.outcomes = (0..8).map(|n| outcome(n, sealed_bytes)).collect();
+    sealed.attempts = attempts(6, 4);
     (check, sealed)
+}
+
+/// So many attempts, every other with a code, and sends.
+fn attempts(rows: u8, sends: u16) -> Attempts {
+    let attempt = |n: u8| {
+        let id = AttemptId::from_bytes([n; 16]);
+        let mut stored = [0; LIVE_CODE_BYTES];
+        stored[..7].copy_from_slice(&[1, 1, 1, 0, n, 2, 42]);
+        stored[23..].fill(n);
+        Attempt {
+            id,
+            step: n.into(),
+            expires_ms: 100 + u64::from(n),
+            code: n
+                .is_multiple_of(2)
+                .then(|| LiveCode::decode(id, &stored).unwrap()),
+        }
+    };
+    let row = |number: u16| {
+        let mut log = SendLog::default();
+        log.note(1_000 * u64::from(number) + 1);
+        SendLogRow { number, log }
+    };
+    Attempts {
+        rows: (0..rows).map(attempt).collect(),
+        horizon_ms: 7,
+        sends: (0..sends).map(row).collect(),
+        failures: Guesses {
+            failures: 8,
+            failed_at: 9,
+        },
+    }
+}
+
+#[test]
+fn flows_have_the_bytes_that_are_written_down_and_no_older_format_forgets_them() {
+    let (check, mut sealed) = record();
+    let without = write(Format::V3, &check, &sealed).unwrap().plain.len();
+    sealed.attempts = attempts(2, 1);
+    let written = write(Format::V3, &check, &sealed).unwrap();
+    assert_table("record_flows", &hex(&written.plain[without..]));
+    for format in [Format::V1, Format::V2] {
+        let refused = write(format, &check, &sealed).err();
+        assert_eq!(refused, Some(Unwritable::Corrupt));
+    }
 }
 
 /// What a format can say of a record.
 fn as_in(format: Format, (check, mut sealed): Record) -> Record {
     match format {
         Format::V1 => {
+            sealed.attempts = Attempts::default();
             for row in &mut sealed.identifiers {
                 row.directory = None;
             }
         }
-        Format::V2 | Format::V3 => {}
+        Format::V2 => sealed.attempts = Attempts::default(),
+        Format::V3 => {}
     }
     (check, sealed)
 }

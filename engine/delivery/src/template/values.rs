@@ -20,7 +20,8 @@ pub(super) struct Values {
 impl Values {
     pub(super) fn of(message: &Message) -> Values {
         let mut values = Values::default();
-        for value in message.values() {
+        let shown = |value: &&Value| message.template().shows(value.kind());
+        for value in message.values().iter().filter(shown) {
             match value {
                 Value::Code(code) => values.code.clone_from(code),
                 Value::Link(link) => values.link.clone_from(link),

@@ -19,6 +19,28 @@ pub(super) fn secret(what: &str) -> anyhow::Result<Zeroizing<String>> {
     line(what, &mut input.lock())
 }
 
+/// The most that is read of an answer, in bytes.
+const OBJECT_MAX_BYTES: usize = 16 * 1024;
+
+/// Reads one JSON object, which may hold secrets.
+pub(super) fn object(what: &str) -> anyhow::Result<Zeroizing<String>> {
+    whole(what, io::stdin().lock())
+}
+
+fn whole(what: &str, input: impl io::Read) -> anyhow::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(OBJECT_MAX_BYTES + 1));
+    let limit = u64::try_from(OBJECT_MAX_BYTES + 1)?;
+    let mut input = input.take(limit);
+    io::Read::read_to_end(&mut input, &mut bytes).context("standard input cannot be read")?;
+    if bytes.len() > OBJECT_MAX_BYTES {
+        bail!("the {what} is longer than {OBJECT_MAX_BYTES} bytes");
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => bail!("the {what} is not UTF-8"),
+    }
+}
+
 fn line(what: &str, input: &mut impl BufRead) -> anyhow::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(LINE_MAX_BYTES));
     let limit = u64::try_from(LINE_MAX_BYTES)?;
@@ -62,6 +84,10 @@ mod tests {
         let error = |bytes: &[u8]| line("token", &mut &*bytes).unwrap_err().to_string();
         assert_eq!(error(b""), "standard input holds no token");
         assert_eq!(error(b"\xFF\xFE\n"), "the token is not UTF-8");
+        let error_of = |bytes: &[u8]| whole("answer", bytes).unwrap_err().to_string();
+        assert_eq!(error_of(b"\xFF"), "the answer is not UTF-8");
+        let long = [b' '; OBJECT_MAX_BYTES + 1];
+        assert_eq!(error_of(&long), "the answer is longer than 16384 bytes");
         assert_eq!(error(&[b'a'; 5_000]), "the token is longer than 4096 bytes");
     }
 }

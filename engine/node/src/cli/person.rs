@@ -18,7 +18,7 @@ use crate::folder::write_private;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("person").required(true))]
-struct Person {
+pub(super) struct Person {
     /// The person's mail address.
     #[arg(long, value_name = "ADDRESS", group = "person")]
     email: Option<String>,
@@ -273,6 +273,15 @@ impl Shown {
 }
 
 impl Person {
+    pub(super) fn identifier(&self) -> anyhow::Result<Identifier> {
+        match (&self.email, &self.phone, &self.username) {
+            (Some(email), _, _) => Ok(Identifier::email(email)),
+            (_, Some(phone), _) => Ok(Identifier::phone(phone)),
+            (_, _, Some(name)) => Ok(Identifier::username(name)),
+            (None, None, None) => bail!("--email, --phone or --username must name the person"),
+        }
+    }
+
     fn with(&self, password: &str) -> anyhow::Result<SignIn> {
         match (&self.email, &self.phone, &self.username) {
             (Some(email), _, _) => Ok(SignIn::email(email, password)),
@@ -283,7 +292,7 @@ impl Person {
     }
 }
 
-fn grant_fields(granted: &Granted) -> Fields {
+pub(super) fn grant_fields(granted: &Granted) -> Fields {
     let granted_fields = fields(json!({
         "user": granted.user.to_string(),
         "session": *granted.session.to_text(),
@@ -353,7 +362,7 @@ pub(super) fn with_token<T: std::str::FromStr>(
     ask(connection, async |client| call(client, token).await)
 }
 
-fn ask(
+pub(super) fn ask(
     connection: &Connection,
     call: impl AsyncFnOnce(Client) -> Result<Decision<Fields>, CallError>,
 ) -> anyhow::Result<u8> {

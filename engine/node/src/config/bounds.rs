@@ -34,6 +34,35 @@ pub struct CrowdConfig {
     pub refill_ms: u64,
 }
 
+/// The bound on the messages that one source asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SendsConfig {
+    /// Messages at once; 0 for no bound.
+    pub free: u32,
+    /// How long until one more.
+    pub refill_ms: u64,
+}
+
+impl Default for SendsConfig {
+    fn default() -> SendsConfig {
+        let policy = Policy::default().sends;
+        SendsConfig {
+            free: policy.free,
+            refill_ms: policy.refill_ms,
+        }
+    }
+}
+
+impl SendsConfig {
+    pub(super) fn policy(&self) -> SourcePolicy {
+        SourcePolicy {
+            free: self.free,
+            refill_ms: self.refill_ms,
+        }
+    }
+}
+
 impl Default for SourcesConfig {
     fn default() -> SourcesConfig {
         let policy = Policy::default().source;

@@ -67,6 +67,17 @@ pub(crate) const RANGES: &[Range] = &[
     }),
     range("crowd.free", 0, 1_000_000, |c| u64::from(c.crowd.free)),
     range("crowd.refill_ms", 1, CENTURY_MS, |c| c.crowd.refill_ms),
+    range("sends.free", 0, 1_000_000, |c| u64::from(c.sends.free)),
+    range("sends.refill_ms", 1, CENTURY_MS, |c| c.sends.refill_ms),
+    range("flow.lifetime_ms", 60_000, 3_600_000, |c| {
+        c.flow.lifetime_ms
+    }),
+    // SP 800-63B-4, 3.1.3.2: ten minutes at most.
+    range("flow.code_ms", 60_000, 600_000, |c| c.flow.code_ms),
+    range("flow.tries", 1, 10, |c| u64::from(c.flow.tries)),
+    range("flow.sends_per_hour", 1, 8, |c| {
+        u64::from(c.flow.sends_per_hour)
+    }),
     range("degraded.grace_ms", 0, DAY_MS, |c| c.degraded.grace_ms),
     range("retention.events_ms", 0, CENTURY_MS, |c| {
         c.retention.events_ms

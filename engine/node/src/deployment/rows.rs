@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_account::UsernamePolicy;
 use tidegate_storage_api::Region;
 
-use crate::config::{DegradedConfig, GuessingConfig, SessionsConfig, SourcesConfig};
+use crate::config::{DegradedConfig, FlowConfig, GuessingConfig, SessionsConfig, SourcesConfig};
 use crate::rights::Right;
 
 /// The format of the rows here.
@@ -172,6 +172,9 @@ pub(crate) struct TenantPolicy {
     /// What is answered while the store is out of reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) degraded: Option<DegradedConfig>,
+    /// How its people sign up, in and recover step by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<FlowConfig>,
     /// The region where its people are registered, by its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) home_region: Option<u8>,

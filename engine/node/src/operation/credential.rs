@@ -49,7 +49,7 @@ impl ToWork for v1::ArchivedSignUp {
 }
 
 /// The source that a gateway names, which some must.
-fn to_origin(
+pub(super) fn to_origin(
     source: Option<&v1::ArchivedSource>,
     gateway: &Gateway,
 ) -> Result<Option<Origin>, NotTaken> {

@@ -5,10 +5,12 @@
 //! still to be read. One that was read and left where it lies is covered by when
 //! what lies behind that place is looked at again.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_storage_api::{AgendaKey, SLOTS, Slot};
+use tokio::sync::Notify;
 
 /// The version of the formats from which on rows are written: nodes of older
 /// programs do not move them.
@@ -18,6 +20,8 @@ pub(crate) const ROW: &[u8] = &[1];
 
 /// How often is looked for what is due.
 pub(super) const TICK_MS: u64 = 1_000;
+/// How long what became due just now waits for more of the kind.
+pub(super) const HURRY_MS: u64 = 5;
 /// After so long what could not be worked off is tried again.
 pub(crate) const AGAIN_MS: u64 = 60_000;
 /// The same for what a newer program wrote: until this one is replaced.
@@ -31,6 +35,9 @@ pub(crate) struct Agenda {
     /// Where the next round begins: behind the last one, so that no slot waits
     /// for others that are due again and again.
     begins_at: AtomicU16,
+    /// Slots with a row that became due when it became durable.
+    hurried: Mutex<BTreeSet<u16>>,
+    woken: Arc<Notify>,
 }
 
 #[derive(Clone, Copy)]
@@ -72,6 +79,8 @@ impl Default for Agenda {
         Agenda {
             slots: Mutex::new(vec![unknown; usize::from(SLOTS)].into_boxed_slice()),
             begins_at: AtomicU16::new(0),
+            hurried: Mutex::default(),
+            woken: Arc::default(),
         }
     }
 }
@@ -93,6 +102,31 @@ impl Agenda {
     /// A row is durable that is due then.
     pub(crate) fn note(&self, slot: Slot, due_ms: u64) {
         self.go_on(slot, first(due_ms));
+    }
+
+    /// A row is durable that is due now, and a person may wait for what it says: the
+    /// slot is read before the others, and before the next tick.
+    pub(crate) fn hurry(&self, slot: Slot) {
+        let mut hurried = self.hurried.lock().unwrap_or_else(PoisonError::into_inner);
+        hurried.insert(slot.number());
+        self.woken.notify_one();
+    }
+
+    /// The slots that are to be read at once, in their order, at most so many.
+    pub(super) fn hurried(&self, most: usize) -> Vec<Slot> {
+        let mut hurried = self.hurried.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = Vec::new();
+        while slots.len() < most
+            && let Some(number) = hurried.pop_first()
+        {
+            slots.extend(Slot::new(number));
+        }
+        slots
+    }
+
+    /// Tells when a slot is to be read at once.
+    pub(super) fn woken(&self) -> Arc<Notify> {
+        Arc::clone(&self.woken)
     }
 
     /// Rows from this place on were not read.
@@ -250,6 +284,17 @@ mod tests {
             assert!(!agenda.is_due(slot(7), 1, 59));
             assert_eq!(agenda.is_due(slot(7), 1, 60), again_ms.is_some());
         }
+    }
+
+    #[test]
+    fn what_became_due_just_now_is_read_at_once_each_slot_once() {
+        let agenda = Agenda::default();
+        for number in [9, 3, 9] {
+            agenda.hurry(slot(number));
+        }
+        assert_eq!(agenda.hurried(1), [slot(3)]);
+        assert_eq!(agenda.hurried(9), [slot(9)]);
+        assert_eq!(agenda.hurried(9), []);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 mod attempt;
 
-use tidegate_account::{CredentialReply, DegradedReply, Judged, Refusal, Reply, SourcePolicy};
+use tidegate_account::{
+    CredentialReply, DegradedReply, FlowReply, Judged, Refusal, Reply, Source, SourcePolicy,
+};
 use tidegate_storage_api::StoreError;
 
 use self::attempt::{Attempt, Kind};
@@ -123,6 +125,33 @@ impl Engine {
         Ok(Charged::Attempt(attempt))
     }
 
+    /// Charges a message to its source, apart from guesses: whether one may be sent.
+    pub(super) async fn charge_send(
+        &self,
+        context: &Context,
+        origin: Option<Origin>,
+    ) -> Result<Source, Failure> {
+        let shared = self.shared();
+        let (Some(origin), Some(tenant)) = (origin, shared.settings.tenants.get(context.tenant))
+        else {
+            return Ok(Source::Clear);
+        };
+        let named = [&b"send"[..], &origin.to_bytes()].concat();
+        let hash = shared.settings.index_keys.source(context.tenant, &named);
+        let charged = self.charge_source(context, &hash, &tenant.policy.sends);
+        match charged.await {
+            Ok(None) => {
+                // Whatever becomes of the message, it was asked for.
+                let mut attempt = Attempt::new(&self.people, &tenant, Kind::Send);
+                attempt.source = Some(hash);
+                attempt.conclude(Concluded::Kept, Concluded::Returned);
+                Ok(Source::Clear)
+            }
+            Ok(Some(retry_after_ms)) => Ok(Source::Held { retry_after_ms }),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Charges a source; how long it must wait if it may not.
     async fn charge_source(
         &self,
@@ -216,8 +245,10 @@ fn guessed(answer: &Answer) -> (Concluded, Concluded) {
     };
     match reply {
         Reply::No(refusal) => judged(*refusal),
-        Reply::Credential(CredentialReply::SignedIn(_)) => (Right, Right),
+        Reply::Credential(CredentialReply::SignedIn(_))
+        | Reply::Flow(FlowReply::Granted(_) | FlowReply::Proven) => (Right, Right),
         Reply::Credential(CredentialReply::SignedUp(_))
+        | Reply::Flow(FlowReply::Step(_))
         | Reply::Session(_)
         | Reply::Lifecycle(_)
         | Reply::Identifier(_) => (Returned, Returned),

@@ -19,7 +19,10 @@ impl Engine {
     pub(super) fn abroad(&self, task: &Task) -> Option<Result<Answer, Stray>> {
         // Where there is no such region, there is no such account.
         let (user, no) = match task {
-            Task::SignUp { .. } | Task::SignIn { .. } => return None,
+            Task::SignUp { .. }
+            | Task::SignIn { .. }
+            | Task::BeginFlow(_)
+            | Task::AnswerFlow(_) => return None,
             Task::Check(ask) => (
                 ask.user,
                 Answer::Checked(Outcome::No(Refusal::InvalidToken)),

@@ -140,7 +140,7 @@ impl Engine {
 
     /// The id of the decoy account of an identifier that no account has, in the slot
     /// of its hash.
-    fn decoy(&self, hash: IndexHash) -> UserId {
+    pub(super) fn decoy(&self, hash: IndexHash) -> UserId {
         let region = self.shared().placement.ownership.region().number();
         let slot = Slot::of_hash(&hash.0).number();
         UserId::new(region, slot, id_of("tg-stand-in-id-1", &[&hash.0]))

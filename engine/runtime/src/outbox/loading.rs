@@ -54,9 +54,15 @@ pub(super) async fn load(
     let wrapped = key
         .as_deref()
         .and_then(|key| <[u8; WRAPPED_BYTES]>::try_from(key).ok());
-    let opened = wrapped
-        .and_then(|wrapped| load::open(cpu, tenants, home.user, &record, WrappedKey(wrapped)).ok())
-        .and_then(|opened| Some((opened.account.tenant()?, opened.key)));
+    let opened = match (&key, wrapped) {
+        // A decoy's key has no row.
+        (None, _) => load::open_decoy(cpu, tenants, home.user, &record).ok(),
+        (Some(_), Some(wrapped)) => {
+            load::open(cpu, tenants, home.user, &record, WrappedKey(wrapped)).ok()
+        }
+        (Some(_), None) => None,
+    };
+    let opened = opened.and_then(|opened| Some((opened.account.tenant()?, opened.key)));
     let found = match (opened, rows) {
         (_, Some(rows)) if rows.is_empty() => Found::Gone,
         (None, _) => Found::Locked,

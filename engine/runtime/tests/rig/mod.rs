@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tidegate_account::{
-    Administrator, Command, CredentialCommand, CredentialReply, Grant, Idempotency, Identifier,
-    IdentifierKind, IdentifierReply, Password, PasswordHash, Policy, Refusal, Remember, Reply,
-    RevokeScope, SessionCommand, SessionProof, SessionReply, TenantId, UserId, Verification,
+    Administrator, Command, CredentialCommand, CredentialReply, FlowReply, Grant, Idempotency,
+    Identifier, IdentifierKind, IdentifierReply, Password, PasswordHash, Policy, Refusal, Remember,
+    Reply, RevokeScope, SessionCommand, SessionProof, SessionReply, TenantId, UserId, Verification,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{
@@ -747,6 +747,7 @@ impl Expect for Answer {
         match self {
             Answer::Reply(
                 Reply::Credential(CredentialReply::SignedIn(grant))
+                | Reply::Flow(FlowReply::Granted(grant))
                 | Reply::Session(SessionReply::Refreshed(grant)),
             ) => grant,
             other => panic!("{other:?}"),
@@ -788,7 +789,7 @@ impl Expect for Answer {
 fn class_of(task: &Task) -> Class {
     match task {
         Task::SignUp { .. } => Class::Registration,
-        Task::SignIn { .. } => Class::Password,
+        Task::SignIn { .. } | Task::BeginFlow(_) | Task::AnswerFlow(_) => Class::Password,
         Task::Check(_) => Class::Check,
         Task::Claim { .. } | Task::Attest { .. } => Class::Protection,
         Task::Account { command, .. } => match command {

@@ -8,6 +8,8 @@ pub enum Family {
     Session,
     /// What people sign up and in with.
     Credential,
+    /// What they do so with step by step.
+    Flow,
     /// Mail addresses, phone numbers and user names.
     Identifier,
     /// Status and erasure of accounts.

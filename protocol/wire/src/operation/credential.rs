@@ -162,7 +162,7 @@ impl Message for SignedUp {
     }
 }
 
-fn known(source: Option<&ArchivedSource>) -> Result<(), Fault> {
+pub(super) fn known(source: Option<&ArchivedSource>) -> Result<(), Fault> {
     source.map_or(Ok(()), |source| {
         SourceKind::from_number(source.kind).map(|_| ())
     })

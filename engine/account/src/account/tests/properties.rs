@@ -1,8 +1,12 @@
 //! Random lives: whatever happens in whatever order, the invariants hold.
 
+use super::flows::{a_code, answer, begin, code_of, has_code, shown_at, with_mail};
 use super::verifying::{MAIL, claim, identifier, mail, set_up, verify};
 use super::*;
+use crate::continuation::Purpose;
+use crate::flow::{ATTEMPTS_MAX, SENT_TO_MAX};
 use crate::record::{DEVICES_MAX, IDENTIFIERS_MAX, OUTCOMES_MAX, SESSIONS_MAX, SUCCESSORS_MAX};
+use crate::{Answered, FlowCommand, FlowJoin, FlowReply};
 use crate::{CredentialCommand, DeviceId, IdentifierCommand, LifecycleCommand, SessionCommand};
 use crate::{CredentialReply, SessionReply};
 use proptest::prelude::*;
@@ -51,7 +55,15 @@ enum Drawn {
     VerifyBySession(usize, u8),
     /// With this password, or with none.
     Attest(Option<&'static str>, u8),
+    Begin(Purpose, u8),
+    /// With the code of the last mail but so many.
+    Code(Purpose, u8, usize),
+    SendCode(Purpose, u8),
+    NewPassword(u8),
+    Join,
 }
+
+const PURPOSES: &[Purpose] = &[Purpose::SignIn, Purpose::SignUp, Purpose::Recover];
 
 fn grant() -> impl Strategy<Value = usize> {
     any::<prop::sample::Index>().prop_map(|index| index.index(1000))
@@ -72,6 +84,15 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         (prop::sample::select(PASSWORDS), address())
             .prop_map(|(password, fill)| Drawn::Attest(password, fill)),
     ];
+    let attempt = || (prop::sample::select(PURPOSES), 0u8..8);
+    let flows = prop_oneof![
+        4 => attempt().prop_map(|(purpose, attempt)| Drawn::Begin(purpose, attempt)),
+        6 => (attempt(), 0usize..3)
+            .prop_map(|((purpose, attempt), back)| Drawn::Code(purpose, attempt, back)),
+        1 => attempt().prop_map(|(purpose, attempt)| Drawn::SendCode(purpose, attempt)),
+        1 => (0u8..8).prop_map(Drawn::NewPassword),
+        1 => Just(Drawn::Join),
+    ];
     let lists = prop_oneof![
         2 => grant().prop_map(Drawn::Sessions),
         1 => grant().prop_map(Drawn::Devices),
@@ -87,6 +108,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         1 => Just(Drawn::Erase),
         6 => (grant(), address()).prop_map(|(grant, fill)| Drawn::Claim(grant, fill)),
         8 => verifications,
+        16 => flows,
     ]
 }
 
@@ -102,7 +124,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// The commands by their names. A new one is drawn as the others are.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 14] = [
     "sign up",
     "sign in",
     "refresh",
@@ -114,6 +136,9 @@ const COMMANDS: [&str; 11] = [
     "erase",
     "claim",
     "verify",
+    "begin",
+    "answer",
+    "join",
 ];
 
 fn name(command: &Command) -> &'static str {
@@ -129,12 +154,19 @@ fn name(command: &Command) -> &'static str {
         Command::Lifecycle(LifecycleCommand::Erase { .. }) => "erase",
         Command::Identifier(IdentifierCommand::Claim { .. }) => "claim",
         Command::Identifier(IdentifierCommand::Attest(_)) => "verify",
+        Command::Flow(FlowCommand::Begin(_)) => "begin",
+        Command::Flow(FlowCommand::Answer(_)) => "answer",
+        Command::Flow(FlowCommand::Join(_)) => "join",
     }
 }
 
 /// The command, and what tells its repeats; none while no tokens were handed
 /// out that it could carry.
-fn command(drawn: &Drawn, grants: &[Grant]) -> Option<(Option<Idempotency>, Command)> {
+fn command(
+    drawn: &Drawn,
+    world: &World,
+    grants: &[Grant],
+) -> Option<(Option<Idempotency>, Command)> {
     let pick = |n: usize| (!grants.is_empty()).then(|| &grants[n % grants.len().max(1)]);
     let command = match drawn {
         Drawn::SignUp => Command::Credential(CredentialCommand::SignUp(SignUp {
@@ -196,6 +228,31 @@ fn command(drawn: &Drawn, grants: &[Grant]) -> Option<(Option<Idempotency>, Comm
         Drawn::Claim(n, fill) => claim(pick(*n)?, mail(*fill)),
         Drawn::VerifyBySession(n, fill) => verify(*fill, Some(pick(*n)?), None),
         Drawn::Attest(password, fill) => verify(*fill, None, *password),
+        Drawn::Begin(purpose, attempt) => begin(world.beginning(*purpose, *attempt)),
+        Drawn::Code(purpose, attempt, back) => {
+            let mut mails = world.mails.iter().rev().filter(|mail| has_code(mail));
+            let code = mails.nth(*back).map(code_of)?;
+            answer(world.beginning(*purpose, *attempt), Answered::Code(code))
+        }
+        Drawn::SendCode(purpose, attempt) => {
+            let context = world.beginning(*purpose, *attempt);
+            answer(context, Answered::SendCode(Source::Clear))
+        }
+        Drawn::NewPassword(attempt) => {
+            let mut context = world.beginning(Purpose::Recover, *attempt);
+            context.continuation.step = 1;
+            context.continuation.proofs = shown_at(world.now);
+            let password = Password::parse(PASSWORD).unwrap();
+            answer(context, Answered::NewPassword(password))
+        }
+        Drawn::Join => Command::Flow(FlowCommand::Join(
+            FlowJoin {
+                identifier: mail(MAIL),
+                proofs: shown_at(world.now),
+                remember: Remember::Device,
+            }
+            .into(),
+        )),
     };
     Some((None, command))
 }
@@ -203,7 +260,7 @@ fn command(drawn: &Drawn, grants: &[Grant]) -> Option<(Option<Idempotency>, Comm
 /// Plays one act; the grants given out by it.
 fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
     let output = match act {
-        Act::Ask(drawn) => match command(drawn, grants) {
+        Act::Ask(drawn) => match command(drawn, world, grants) {
             Some((idempotency, command)) => world.send_with(idempotency, command),
             None => Output::default(),
         },
@@ -240,6 +297,7 @@ fn play(world: &mut World, act: &Act, grants: &[Grant]) -> Vec<Grant> {
         .into_iter()
         .filter_map(|(_, reply)| match reply {
             Reply::Credential(CredentialReply::SignedIn(grant))
+            | Reply::Flow(FlowReply::Granted(grant))
             | Reply::Session(SessionReply::Refreshed(grant)) => Some(grant),
             _ => None,
         });
@@ -253,7 +311,12 @@ fn is_told_by_every_format(world: &World) -> Result<(), TestCaseError> {
     let Some((check, sealed)) = world.account.parts() else {
         return Ok(());
     };
-    for format in [Format::V1, Format::V2, Format::V3] {
+    let formats: &[Format] = match sealed.attempts.is_empty() {
+        true => &[Format::V1, Format::V2, Format::V3],
+        // Flows are not begun before format 3 may hold them.
+        false => &[Format::V3],
+    };
+    for format in formats.iter().copied() {
         let bytes = unsealed(format, check, sealed);
         let view = View::new(&bytes).unwrap();
         let read = view.read(view.sealed());
@@ -275,6 +338,8 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     prop_assert!(successors <= SUCCESSORS_MAX);
     prop_assert!(sealed.devices.len() <= DEVICES_MAX);
     prop_assert!(sealed.outcomes.len() <= OUTCOMES_MAX);
+    prop_assert!(sealed.attempts.rows.len() <= ATTEMPTS_MAX);
+    prop_assert!(sealed.attempts.sends.len() <= SENT_TO_MAX);
     for lane in sealed
         .devices
         .iter()
@@ -292,10 +357,10 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
 
 fn begun(start: Start) -> (World, Vec<Grant>) {
     match start {
-        Start::Nobody => (World::empty(), Vec::new()),
+        Start::Nobody => (with_mail(World::empty()), Vec::new()),
         Start::SignedIn => {
             let (world, grant) = set_up(PASSWORD, MAIL);
-            (world, std::vec![grant])
+            (with_mail(world), std::vec![grant])
         }
     }
 }
@@ -304,11 +369,15 @@ fn begun(start: Start) -> (World, Vec<Grant>) {
 fn lives_are_drawn_from_every_command() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (_, grants) = begun(Start::SignedIn);
+    let (mut world, grants) = begun(Start::SignedIn);
+    world.mails.push(a_code());
     let mut seen = BTreeSet::new();
     for _ in 0..1_000 {
         let drawn = drawn().new_tree(&mut runner).unwrap().current();
-        let (_, command) = command(&drawn, &grants).unwrap();
+        if matches!(drawn, Drawn::Code(_, _, 1..)) {
+            continue;
+        }
+        let (_, command) = command(&drawn, &world, &grants).unwrap();
         seen.insert(name(&command));
     }
     assert_eq!(seen, BTreeSet::from(COMMANDS));
@@ -331,7 +400,10 @@ proptest! {
             // No caller gets in by anything but a verified password or a token
             // given out.
             let honest = match act {
-                Act::Work | Act::Ask(Drawn::Refresh(_) | Drawn::SignIn { .. }) => true,
+                Act::Work
+                | Act::Ask(
+                    Drawn::Refresh(_) | Drawn::SignIn { .. } | Drawn::Code(..) | Drawn::Join,
+                ) => true,
                 Act::Ask(_) | Act::Lose | Act::Wait(_) | Act::Late(_) | Act::Crash => false,
             };
             prop_assert!(given.is_empty() || honest && world.account.parts().is_some());

@@ -475,6 +475,7 @@ fn the_table_of_operations_by_status_is_as_written_down() {
                 Reply::Lifecycle(LifecycleReply::StatusSet(status)) => std::format!("{status:?}"),
                 Reply::Lifecycle(LifecycleReply::Erased(_)) => "erased".into(),
                 Reply::Credential(CredentialReply::SignedUp(_)) => "signed up".into(),
+                Reply::Flow(_) => "a step of a flow".into(),
             };
             writeln!(table, "{status:?}: {name} = {reply}").unwrap();
         }

@@ -6,7 +6,7 @@
 //! is as it was. A charge is made, and becomes durable, before anything is
 //! compared.
 
-use constant_time_eq::constant_time_eq_32;
+use constant_time_eq::constant_time_eq_n;
 
 use super::digits::{Code, CodeDigits};
 use super::link::{LinkSecret, MatchNumber};
@@ -16,6 +16,9 @@ use crate::digest::{IndexHash, tagged};
 use crate::entropy::Entropy;
 use crate::id::{TenantId, UserId};
 use crate::secret::Secret;
+
+pub(super) const CODE_HASH_BYTES: usize = 16;
+type CodeHash = [u8; CODE_HASH_BYTES];
 
 /// By which way a code is sent. The numbers are for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,8 @@ pub struct Bound {
 }
 
 impl Bound {
-    fn hash(&self, tag: &str, key: &Secret<32>, secret: [&[u8]; 2]) -> [u8; 32] {
+    /// Half of SHA-256: a code has far fewer bits, and the key is not stored.
+    fn hash(&self, tag: &str, key: &Secret<32>, secret: [&[u8]; 2]) -> CodeHash {
         let [first, second] = secret;
         let parts: [&[u8]; 8] = [
             key.expose(),
@@ -95,14 +99,17 @@ impl Bound {
             first,
             second,
         ];
-        tagged(tag, &parts)
+        let whole = tagged(tag, &parts);
+        let mut hash = [0; CODE_HASH_BYTES];
+        hash.copy_from_slice(&whole[..CODE_HASH_BYTES]);
+        hash
     }
 
-    fn code_hash(&self, key: &Secret<32>, code: &Code) -> [u8; 32] {
+    fn code_hash(&self, key: &Secret<32>, code: &Code) -> CodeHash {
         self.hash("tg-code-1", key, code.hashed())
     }
 
-    fn link_hash(&self, key: &Secret<32>, link: &LinkSecret) -> [u8; 32] {
+    fn link_hash(&self, key: &Secret<32>, link: &LinkSecret) -> CodeHash {
         self.hash("tg-link-1", key, [link.hashed(), &[]])
     }
 }
@@ -169,8 +176,8 @@ pub struct LiveCode {
     pub(super) number: MatchNumber,
     pub(super) issued_ms: u64,
     pub(super) expires_ms: u64,
-    pub(super) code_hash: [u8; 32],
-    pub(super) link_hash: [u8; 32],
+    pub(super) code_hash: CodeHash,
+    pub(super) link_hash: CodeHash,
 }
 
 /// What is presented.
@@ -304,6 +311,10 @@ impl LiveCode {
         if self.is_expired(now_ms) {
             return Charge::Expired;
         }
+        #[cfg(tidegate_planted)]
+        if crate::planted::is(crate::planted::Bug::CodeUncharged) {
+            return Charge::Made(Charged(()));
+        }
         self.tries_left -= 1;
         Charge::Made(Charged(()))
     }
@@ -323,16 +334,18 @@ impl LiveCode {
         if self.used == Use::Used {
             return Judged::Spent;
         }
-        let is_link = |link| constant_time_eq_32(&bound.link_hash(key, link), &self.link_hash);
+        let is_link = |link| constant_time_eq_n(&bound.link_hash(key, link), &self.link_hash);
         let is_right = match presented {
             Presented::Code(code) => {
-                constant_time_eq_32(&bound.code_hash(key, code), &self.code_hash)
+                constant_time_eq_n(&bound.code_hash(key, code), &self.code_hash)
             }
             Presented::Link(link) => is_link(link),
             // Both are always compared.
             Presented::LinkElsewhere(link, number) => is_link(link) & number.matches(self.number),
         };
         match is_right {
+            #[cfg(tidegate_planted)]
+            true if crate::planted::is(crate::planted::Bug::CodeTwice) => Judged::Right,
             true => {
                 self.used = Use::Used;
                 Judged::Right
@@ -358,6 +371,12 @@ impl LiveCode {
             Charge::Spent => Judged::Spent,
             Charge::OtherAttempt => Judged::OtherAttempt,
         }
+    }
+
+    /// Whether an answer may still be right.
+    #[must_use]
+    pub fn is_waited_for(&self, now_ms: u64) -> bool {
+        !self.is_spent() && !self.is_expired(now_ms)
     }
 
     /// By which way it was sent.

@@ -1,18 +1,25 @@
 //! The stored form of a code that is waited for.
 //!
 //! Version 1: version u8 | purpose u8 | channel u8 | used u8 | tries left u8 |
-//! sends u8 | number u8 | attempt 16 | issued u64 LE | expires u64 LE, Unix
-//! milliseconds | code's hash 32 | link's hash 32. Frozen: a change of any field
-//! is a new version.
+//! sends u8 | number u8 | issued u64 LE | expires u64 LE, Unix milliseconds |
+//! code's hash 16 | link's hash 16. Its attempt stands beside it. Frozen: a change
+//! of any field is a new version.
 
 use super::link::MatchNumber;
-use super::live::{Channel, LiveCode, Use};
+use super::live::{CODE_HASH_BYTES, Channel, LiveCode, Use};
 use crate::continuation::{AttemptId, Purpose};
-use crate::record::Corrupt;
+use crate::corrupt::Corrupt;
 
 const VERSION: u8 = 1;
 /// The stored form's length.
-pub const LIVE_CODE_BYTES: usize = 7 + 16 + 2 * 8 + 2 * 32;
+pub const LIVE_CODE_BYTES: usize = 7 + 2 * 8 + 2 * CODE_HASH_BYTES;
+
+/// As stored: of two that are kept beside one another, and no answer to a guess.
+impl PartialEq for LiveCode {
+    fn eq(&self, other: &LiveCode) -> bool {
+        self.attempt == other.attempt && self.encode() == other.encode()
+    }
+}
 
 impl LiveCode {
     /// What is stored.
@@ -28,30 +35,28 @@ impl LiveCode {
             self.sends,
             self.number.value(),
         ]);
-        bytes[7..23].copy_from_slice(self.attempt.as_bytes());
-        bytes[23..31].copy_from_slice(&self.issued_ms.to_le_bytes());
-        bytes[31..39].copy_from_slice(&self.expires_ms.to_le_bytes());
-        bytes[39..71].copy_from_slice(&self.code_hash);
-        bytes[71..].copy_from_slice(&self.link_hash);
+        bytes[7..15].copy_from_slice(&self.issued_ms.to_le_bytes());
+        bytes[15..23].copy_from_slice(&self.expires_ms.to_le_bytes());
+        bytes[23..39].copy_from_slice(&self.code_hash);
+        bytes[39..].copy_from_slice(&self.link_hash);
         bytes
     }
 
-    /// Reads what was stored.
+    /// Reads what was stored of an attempt.
     ///
     /// # Errors
     /// [`Corrupt`] when it is none of a version that this code reads.
-    pub fn decode(bytes: &[u8]) -> Result<LiveCode, Corrupt> {
+    pub fn decode(attempt: AttemptId, bytes: &[u8]) -> Result<LiveCode, Corrupt> {
         let (head, rest) = bytes.split_first_chunk::<7>().ok_or(Corrupt)?;
-        let (attempt, rest) = rest.split_first_chunk::<16>().ok_or(Corrupt)?;
         let (issued, rest) = rest.split_first_chunk::<8>().ok_or(Corrupt)?;
         let (expires, rest) = rest.split_first_chunk::<8>().ok_or(Corrupt)?;
-        let (code_hash, link_hash) = rest.split_first_chunk::<32>().ok_or(Corrupt)?;
+        let (code_hash, link_hash) = rest.split_first_chunk::<CODE_HASH_BYTES>().ok_or(Corrupt)?;
         let [VERSION, purpose, channel, used, tries_left, sends, number] = *head else {
             return Err(Corrupt);
         };
         Ok(LiveCode {
             purpose: Purpose::of(purpose).ok_or(Corrupt)?,
-            attempt: AttemptId::from_bytes(*attempt),
+            attempt,
             channel: Channel::of(channel).ok_or(Corrupt)?,
             used: match used {
                 0 => Use::Unused,
@@ -84,8 +89,8 @@ mod tests {
             number: MatchNumber::new(42).unwrap(),
             issued_ms: 0x0102,
             expires_ms: 0x0304,
-            code_hash: [0xC0; 32],
-            link_hash: [0x11; 32],
+            code_hash: [0xC0; 16],
+            link_hash: [0x11; 16],
         }
     }
 
@@ -94,14 +99,16 @@ mod tests {
         let bytes = live().encode();
         let golden = [
             &[1, 4, 2, 1, 3, 2, 42][..],
-            &[0xA1; 16],
             &[2, 1, 0, 0, 0, 0, 0, 0],
             &[4, 3, 0, 0, 0, 0, 0, 0],
-            &[0xC0; 32],
-            &[0x11; 32],
+            &[0xC0; 16],
+            &[0x11; 16],
         ];
         assert_eq!(bytes[..], golden.concat());
-        assert_eq!(LiveCode::decode(&bytes).unwrap().encode(), bytes);
+        assert_eq!(
+            LiveCode::decode(live().attempt, &bytes).unwrap().encode(),
+            bytes
+        );
         let faults = [
             (0, 0),
             (0, 2),
@@ -115,13 +122,19 @@ mod tests {
         for (at, value) in faults {
             let mut other = bytes;
             other[at] = value;
-            let read = LiveCode::decode(&other);
+            let read = LiveCode::decode(live().attempt, &other);
             assert_eq!(read.err(), Some(Corrupt), "{at} {value}");
         }
         for length in 0..LIVE_CODE_BYTES {
-            assert_eq!(LiveCode::decode(&bytes[..length]).err(), Some(Corrupt));
+            assert_eq!(
+                LiveCode::decode(live().attempt, &bytes[..length]).err(),
+                Some(Corrupt)
+            );
         }
         let longer = [&bytes[..], &[0]].concat();
-        assert_eq!(LiveCode::decode(&longer).err(), Some(Corrupt));
+        assert_eq!(
+            LiveCode::decode(live().attempt, &longer).err(),
+            Some(Corrupt)
+        );
     }
 }

@@ -25,6 +25,7 @@ pub(in crate::engine) struct Attempt {
 pub(super) enum Kind {
     Guess,
     SignUp,
+    Send,
 }
 
 impl Attempt {
@@ -52,6 +53,7 @@ impl Attempt {
             let policy = match self.kind {
                 Kind::Guess => &policy.source,
                 Kind::SignUp => &policy.sign_ups,
+                Kind::Send => &policy.sends,
             };
             let account = Account { hash, policy };
             let now_ms = shared.ports.clock.unix_ms();

@@ -74,6 +74,9 @@ impl PersonState {
         self.replies.set_durable(prepared.revision);
         if let (Some(home), Some(due_ms)) = (home, prepared.due_ms) {
             shared.upkeep.agenda.note(home.slot, due_ms);
+            if due_ms <= self.subject.now_ms() {
+                shared.upkeep.agenda.hurry(home.slot);
+            }
         }
         let made = prepared.written.as_ref().map(|(_, key)| key.clone());
         if let Some(ready) = self.phase.opened_mut() {

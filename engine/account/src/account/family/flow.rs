@@ -1,0 +1,215 @@
+//! Signing up, in and recovering step by step.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Away, HoldOutcome};
+use crate::account::authority::Authority;
+use crate::account::{Account, Step};
+use crate::assurance::{Method, Proofs};
+use crate::command::{ClaimedIdentifier, DeviceProof, Remember, Request, Source};
+use crate::continuation::Continuation;
+use crate::credential::code::Code;
+use crate::password::Password;
+use crate::record::v1::Outcome;
+use crate::reply::Grant;
+use crate::secret::Secret;
+
+/// Signing up, in and recovering step by step.
+#[derive(Clone, Debug)]
+pub enum FlowCommand {
+    /// Say what may be shown.
+    Begin(Box<FlowBegin>),
+    /// Take what was shown.
+    Answer(Box<FlowAnswer>),
+    /// Make the account of an address that a flow proved.
+    Join(Box<FlowJoin>),
+}
+
+/// The keys of a tenant's flows, which all of its nodes have.
+#[derive(Clone, Debug)]
+pub struct FlowKeys {
+    /// That of continuations.
+    pub seal: Secret<32>,
+    /// That of the hashes of codes.
+    pub codes: Secret<32>,
+}
+
+/// What every step of a flow has.
+#[derive(Clone, Debug)]
+pub struct FlowContext {
+    /// Where the flow is.
+    pub continuation: Continuation,
+    /// The identifier that it began with.
+    pub identifier: ClaimedIdentifier,
+    /// The language of what is sent: a tag (RFC 5646), or empty.
+    pub language: String,
+    /// The keys.
+    pub keys: FlowKeys,
+}
+
+/// The beginning of a flow.
+#[derive(Clone, Debug)]
+pub struct FlowBegin {
+    /// Its state, of which nothing is proven.
+    pub context: FlowContext,
+    /// What is held against where it comes from, when something is to be sent.
+    pub source: Source,
+}
+
+/// An answer in a flow.
+#[derive(Clone, Debug)]
+pub struct FlowAnswer {
+    /// Where the flow is.
+    pub context: FlowContext,
+    /// What is answered.
+    pub answered: Answered,
+    /// The device token, when the device has one.
+    pub device: Option<DeviceProof>,
+    /// Whether to make one when it has none.
+    pub remember: Remember,
+}
+
+/// What is answered in a flow. A password that signs in is a command of its own.
+#[derive(Clone, Debug)]
+pub enum Answered {
+    /// Nothing yet: send a code, or another.
+    SendCode(Source),
+    /// The code that was sent.
+    Code(Code),
+    /// The password that becomes the account's.
+    NewPassword(Password),
+}
+
+/// An account for an address that a flow proved.
+#[derive(Clone, Debug)]
+pub struct FlowJoin {
+    /// The address, which becomes the account's alone.
+    pub identifier: ClaimedIdentifier,
+    /// What was proven.
+    pub proofs: Proofs,
+    /// Whether to make a device token.
+    pub remember: Remember,
+}
+
+/// The answer to a step of a flow.
+#[derive(Clone, Debug)]
+pub enum FlowReply {
+    /// It goes on.
+    Step(FlowStep),
+    /// It is over, and the person is in.
+    Granted(Grant),
+    /// The address was shown, and no account holds it: one can be made.
+    Proven,
+}
+
+/// What may be shown next.
+#[derive(Clone)]
+pub struct FlowStep {
+    /// The sealed state of the flow.
+    pub continuation: Zeroizing<String>,
+    /// What may be answered, in the order in which it is offered.
+    pub next: Vec<Next>,
+}
+
+impl fmt::Debug for FlowStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowStep({:?})", self.next)
+    }
+}
+
+/// One thing that may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A secret of this method.
+    Secret(Method),
+    /// A code that is sent.
+    Code {
+        /// By which method.
+        method: Method,
+        /// Whether it was.
+        sent: CodeSent,
+    },
+    /// The password that becomes the account's.
+    NewPassword,
+}
+
+/// Whether a code was sent, and for how long none is sent again, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeSent {
+    /// One was, and is waited for.
+    Sent {
+        /// Until another is sent.
+        again_ms: u64,
+    },
+    /// None was that is good for anything.
+    NotYet {
+        /// Until one is sent.
+        wait_ms: u64,
+    },
+}
+
+impl FlowCommand {
+    pub(super) fn authority(&self) -> Authority<'_> {
+        match self {
+            FlowCommand::Begin(_) | FlowCommand::Answer(_) | FlowCommand::Join(_) => {
+                Authority::Nobody
+            }
+        }
+    }
+
+    pub(super) fn away(&self) -> Away {
+        match self {
+            FlowCommand::Begin(_) | FlowCommand::Answer(_) | FlowCommand::Join(_) => {
+                Away::Unavailable
+            }
+        }
+    }
+}
+
+impl FlowReply {
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        match self {
+            FlowReply::Granted(grant) => Some(grant),
+            FlowReply::Step(_) | FlowReply::Proven => None,
+        }
+    }
+
+    pub(super) fn hold(&self) -> HoldOutcome {
+        match self {
+            // Where the flow was to make an account, it is made.
+            FlowReply::Granted(_) => HoldOutcome::Held,
+            FlowReply::Step(_) | FlowReply::Proven => HoldOutcome::Unrelated,
+        }
+    }
+
+    /// A step is made anew, unless it was taken.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match self {
+            FlowReply::Granted(grant) => Some(Outcome::SignedIn(grant.to_row())),
+            // Only a decoy says so, and no account is made there.
+            FlowReply::Proven => Some(Outcome::SignedUp),
+            FlowReply::Step(_) => None,
+        }
+    }
+}
+
+impl Account {
+    pub(super) fn flow(&mut self, request: Request, command: FlowCommand, step: &mut Step<'_>) {
+        match command {
+            FlowCommand::Begin(begin) => {
+                let reply = self.begin_flow(&request, &begin, step);
+                self.settle(&request, reply, step);
+            }
+            FlowCommand::Answer(answer) => self.answer_flow(request, *answer, step),
+            FlowCommand::Join(join) => {
+                let reply = self.join(&request, *join, step);
+                self.settle(&request, reply, step);
+            }
+        }
+    }
+}

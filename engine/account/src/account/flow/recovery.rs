@@ -1,0 +1,117 @@
+//! A new password for a person who has shown an address of the account. What an
+//! attacker may have set up does not outlive it, and the session that follows
+//! says that it is one of recovery (SP 800-63B-4, 4.2).
+
+use alloc::string::ToString;
+
+use crate::account::entering::Entering;
+use crate::account::family::{FlowAnswer, FlowReply, Reply};
+use crate::account::{Account, Step, Work, busy};
+use crate::assurance::Entry;
+use crate::command::{Completion, Effect, PasswordWork, Request};
+use crate::event::{EndReason, EventKind};
+use crate::message::Template;
+use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
+use crate::record::{Guesses, PasswordRow};
+use crate::reply::Refusal;
+
+/// A recovery whose password is being hashed.
+#[derive(Debug)]
+pub(in crate::account) struct Recovering(FlowAnswer);
+
+impl Account {
+    pub(super) fn replace_password(
+        &mut self,
+        request: Request,
+        answer: FlowAnswer,
+        password: Password,
+        step: &mut Step<'_>,
+    ) {
+        let policy = step.policy.password.clone();
+        if password.chars() < policy.min_chars {
+            return step.reply(request.ticket, Reply::No(Refusal::PasswordTooShort));
+        }
+        let salt = step.entropy.bytes();
+        let pending = self.start(request, Work::Recover(Recovering(answer).into()));
+        step.output.effects.push(Effect::Hash {
+            pending,
+            work: PasswordWork::New {
+                password,
+                salt,
+                policy,
+            },
+        });
+    }
+
+    pub(in crate::account) fn recovered(
+        &mut self,
+        recovering: &Recovering,
+        completion: Completion,
+        request: &Request,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let Completion::Hashed(hash) = completion else {
+            return busy(&completion);
+        };
+        let context = &recovering.0.context;
+        if let Err(refusal) = self.is_of_flow(request, context) {
+            return Reply::No(refusal);
+        }
+        let place = context.continuation.place();
+        let now_ms = step.now_ms;
+        let Some(person) = self.person_of(request) else {
+            return Reply::No(Refusal::FlowOver);
+        };
+        if let Err(refusal) = person.is_open() {
+            return Reply::No(refusal);
+        }
+        if person.sealed.attempts.advance(place, now_ms).is_err() {
+            return Reply::No(Refusal::FlowOver);
+        }
+        self.discard_work(step);
+        self.put_in_order(recovering, hash, request, step)
+    }
+
+    /// Ends what others may have, and lets the person in.
+    fn put_in_order(
+        &mut self,
+        recovering: &Recovering,
+        hash: PasswordHash,
+        request: &Request,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let context = &recovering.0.context;
+        let lifetime_ms = step.policy.flow.lifetime_ms;
+        let Some(person) = self.person_of(request) else {
+            return Reply::No(Refusal::FlowOver);
+        };
+        let identifier = &context.identifier;
+        person.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
+        person.fall_back(identifier, step);
+        for session in person.check.sessions.drain(..) {
+            step.event(EventKind::SessionEnded(session.id, EndReason::Revoked));
+        }
+        person.sealed.devices.clear();
+        person.sealed.outcomes.clear();
+        person.sealed.unknown_device = Guesses::default();
+        // Flows that were begun before go on no more.
+        let attempts = &mut person.sealed.attempts;
+        let own = context.continuation.attempt;
+        attempts.rows.retain(|row| row.id == own);
+        let last_ms = step.now_ms.saturating_add(lifetime_ms).saturating_sub(1);
+        attempts.horizon_ms = attempts.horizon_ms.max(last_ms);
+        person.sealed.password = Some(PasswordRow {
+            phc: hash.to_string(),
+            rule: PASSWORD_RULE_VERSION,
+            set_at: step.now_ms,
+        });
+        step.event(EventKind::PasswordReplaced);
+        let lane = person.sealed.lane(None);
+        let lane = (lane, recovering.0.remember);
+        let proofs = &context.continuation.proofs;
+        let entering = Entering::by_flow(proofs, Entry::Recovery, lane);
+        let grant = person.establish_session(&entering, step);
+        self.notify(Template::PasswordChanged, identifier, step);
+        Reply::Flow(FlowReply::Granted(grant))
+    }
+}

@@ -1,0 +1,142 @@
+//! Signing up, in and recovering step by step.
+
+use bytes::BytesMut;
+use tidegate_account::assurance::Method as Shows;
+use tidegate_account::continuation::Purpose as For;
+use tidegate_account::credential::code::{Code as OneTimeCode, CodeFault};
+use tidegate_account::{
+    CodeSent, DeviceId, DeviceProof, FlowReply, FlowStep, Identifier, Next, Remember,
+};
+use tidegate_runtime::{Answering, Beginning, Given, Task};
+use tidegate_wire::v1::{self, Method, NextState, Purpose};
+use tidegate_wire::{Code, ReplyHead, RequestHead, Text};
+use zeroize::Zeroizing;
+
+use super::credential::{granted, to_origin};
+use super::text::{to_identifier, to_password};
+use super::token::secret;
+use super::work::{NotTaken, ToWork, Work};
+use crate::answers::frame::{refuse, say};
+use crate::rights::Gateway;
+
+impl ToWork for v1::ArchivedBeginFlow {
+    fn to_work(&self, _: &RequestHead, gateway: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let purpose = match Purpose::from_number(self.purpose)? {
+            Purpose::SignIn => For::SignIn,
+            Purpose::SignUp => For::SignUp,
+            Purpose::Recover => For::Recover,
+            // Not yet.
+            Purpose::StepUp | Purpose::Add | Purpose::Change => {
+                return Err(Code::NotPermitted.into());
+            }
+        };
+        let identifier = self.identifier.as_ref().ok_or(Code::InvalidIdentifier)?;
+        let identifier = match purpose {
+            For::SignUp => to_identifier(identifier, Identifier::parse)?,
+            // An account of an earlier rule may have what is refused today.
+            For::SignIn | For::Recover | For::StepUp | For::Add | For::Change => {
+                to_identifier(identifier, Identifier::find)?
+            }
+        };
+        Ok(Work::Task(Task::BeginFlow(Box::new(Beginning {
+            purpose,
+            identifier,
+            browser: secret(&self.browser),
+            language: self.language.as_str().to_owned(),
+            origin: to_origin(self.source.as_ref(), gateway)?,
+        }))))
+    }
+}
+
+impl ToWork for v1::ArchivedAnswerFlow {
+    fn to_work(&self, _: &RequestHead, gateway: &Gateway) -> Result<Work<'_>, NotTaken> {
+        Ok(Work::Task(Task::AnswerFlow(Box::new(Answering {
+            continuation: Zeroizing::new(self.continuation.as_str().to_owned()),
+            browser: secret(&self.browser),
+            given: to_given(Method::from_number(self.method)?, self.shown.as_str())?,
+            language: self.language.as_str().to_owned(),
+            device: self.device.as_ref().map(|device| DeviceProof {
+                id: DeviceId(device.id.to_native()),
+                secret: secret(&device.secret),
+            }),
+            remember: match v1::Remember::from_number(self.remember)? {
+                v1::Remember::Nothing => Remember::Nothing,
+                v1::Remember::Device => Remember::Device,
+            },
+            origin: to_origin(self.source.as_ref(), gateway)?,
+        }))))
+    }
+}
+
+fn to_given(method: Method, shown: &str) -> Result<Given, NotTaken> {
+    match method {
+        Method::Password => Ok(Given::Password(to_password(shown)?)),
+        Method::EmailCode if shown.is_empty() => Ok(Given::SendEmailCode),
+        Method::EmailCode => match OneTimeCode::parse(shown) {
+            Ok(code) => Ok(Given::EmailCode(code)),
+            // What has not the form of a code is none that was sent.
+            Err(CodeFault::TooShort | CodeFault::TooLong | CodeFault::NotDigits) => {
+                Err(Code::InvalidCode.into())
+            }
+        },
+        // Not yet.
+        Method::Passkey | Method::SmsCode | Method::Link | Method::Totp | Method::RecoveryCode => {
+            Err(Code::NotPermitted.into())
+        }
+    }
+}
+
+/// Appends the frame of a yes.
+pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: &FlowReply) {
+    match reply {
+        FlowReply::Step(step) => say(out, head, &to_step(step)),
+        FlowReply::Granted(grant) => {
+            let step = v1::FlowStep {
+                continuation: Text(String::new()),
+                next: Vec::new(),
+                granted: Some(granted(grant)),
+            };
+            say(out, head, &step);
+        }
+        // The engine goes on with it, and answers when the account is made.
+        FlowReply::Proven => refuse(out, head.correlation, Code::Unknown, 0, head.epoch),
+    }
+}
+
+fn to_step(step: &FlowStep) -> v1::FlowStep {
+    v1::FlowStep {
+        continuation: Text(step.continuation.to_string()),
+        next: step.next.iter().map(to_next).collect(),
+        granted: None,
+    }
+}
+
+fn to_next(next: &Next) -> v1::Next {
+    let (method, state, wait_ms) = match next {
+        Next::Secret(method) => (to_method(*method), NextState::Open, 0),
+        Next::NewPassword => (Method::Password, NextState::New, 0),
+        Next::Code { method, sent } => match sent {
+            CodeSent::Sent { again_ms } => (to_method(*method), NextState::Sent, *again_ms),
+            CodeSent::NotYet { wait_ms } => (to_method(*method), NextState::NotSent, *wait_ms),
+        },
+    };
+    v1::Next {
+        method: method.number(),
+        state: state.number(),
+        wait_ms: u32::try_from(wait_ms).unwrap_or(u32::MAX),
+        number: v1::NO_NUMBER,
+        options: Text(String::new()),
+    }
+}
+
+fn to_method(method: Shows) -> Method {
+    match method {
+        Shows::Password => Method::Password,
+        Shows::Passkey => Method::Passkey,
+        Shows::EmailCode => Method::EmailCode,
+        Shows::SmsCode => Method::SmsCode,
+        Shows::Link => Method::Link,
+        Shows::Totp => Method::Totp,
+        Shows::RecoveryCode => Method::RecoveryCode,
+    }
+}
