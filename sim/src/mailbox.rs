@@ -5,7 +5,7 @@ mod inbox;
 mod ledger;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tidegate_account::{Message, Outgoing, OutgoingKind, UserId};
@@ -48,6 +48,9 @@ pub(crate) struct Mailbox {
     /// Outages that last.
     outages: AtomicU32,
     posts: AtomicU64,
+    /// Whether a letter ever went wrong: a node then leaves the destination alone
+    /// for a while, and what waits for it for longer.
+    troubled: AtomicBool,
     ledger: Mutex<Ledger>,
     /// What came for the people who read mail.
     inbox: Mutex<Inbox>,
@@ -87,6 +90,7 @@ impl Mailbox {
             usage,
             outages: AtomicU32::new(0),
             posts: AtomicU64::new(0),
+            troubled: AtomicBool::new(false),
             ledger: Mutex::default(),
             inbox: Mutex::default(),
             myself: Weak::clone(myself),
@@ -244,7 +248,10 @@ impl Mailbox {
                 _ => (None, None),
             }
         } else if !self.may_go_wrong(now_ns) || self.fates.below(100) >= TROUBLED_PERCENT {
-            (Some(soon_ns), Some((soon_ns, Sent::Delivered)))
+            return Fate {
+                arrives_ns: Some(soon_ns),
+                answer: Some((soon_ns, Sent::Delivered)),
+            };
         } else {
             let slow_ns = self.fates.below(SLOW_NS);
             match self.fates.below(5) {
@@ -255,7 +262,13 @@ impl Mailbox {
                 _ => (Some(soon_ns), None),
             }
         };
+        self.troubled.store(true, Ordering::Relaxed);
         Fate { arrives_ns, answer }
+    }
+
+    /// Whether no letter ever went wrong.
+    pub(crate) fn was_always_well(&self) -> bool {
+        !self.troubled.load(Ordering::Relaxed)
     }
 
     fn may_go_wrong(&self, now_ns: u64) -> bool {

@@ -166,7 +166,8 @@ async fn send(message: &mut InHand, outgoing: &Outgoing) -> Result<(), StoreErro
     let now_ms = shared.ports.clock.monotonic_ms();
     if let Passage::Open { for_ms, failing_ms } = breakers.pass(destination, now_ms, TRY_MS) {
         drop(seat);
-        let behind_ms = behind_breaker_ms(failing_ms, shared.ports.entropy.seed());
+        let worth_ms = until_ms.saturating_sub(shared.ports.clock.unix_ms());
+        let behind_ms = behind_breaker_ms(failing_ms, worth_ms, shared.ports.entropy.seed());
         let wait_ms = for_ms.saturating_add(behind_ms);
         return put_off(message, until_ms, message.tries, wait_ms).await;
     }

@@ -102,7 +102,8 @@ impl Crowd {
             }
             self.agenda.sleep_ns(LOOK_NS).await;
         }
-        if self.is_quiet(asked_ns) {
+        // A destination that failed is left alone, and what waits for it waits longer.
+        if self.is_quiet(asked_ns) && self.mailbox.was_always_well() {
             self.wrong_of(reader.who, "a code was told as sent and did not come");
         }
         None

@@ -6,6 +6,10 @@ pub(super) const PAUSE_MAX_MS: u64 = 60 * 60 * 1000;
 /// How long what waits for a destination that fails is left alone at most: of
 /// 100,000 messages then some 75 a second are looked at.
 const FAILING_MAX_MS: u64 = 30 * 60 * 1000;
+/// What is worth nothing any more after so long is a code that its person waits for.
+const SHORT_WORTH_MS: u64 = 15 * 60 * 1000;
+/// How long that is left alone at most, behind the breaker.
+const SOON_MS: u64 = 5_000;
 
 /// How long to wait after so many tries that failed: between half of the pause and
 /// all of it, so that what failed together does not come back together.
@@ -18,8 +22,15 @@ pub(super) fn back_off_ms(tries: u16, seed: [u8; 32]) -> u64 {
 /// How long to wait for a destination that has not answered for so long: as long
 /// again, at least and at most as above. So what waits for it is looked at ever less
 /// often, and however much that is, of none of it is anything remembered.
-pub(super) fn behind_breaker_ms(failing_ms: u64, seed: [u8; 32]) -> u64 {
-    spread_ms(failing_ms.clamp(PAUSE_MS, FAILING_MAX_MS), seed)
+///
+/// What is worth something for a short while only waits for no longer than that the
+/// destination may be tried again, and a moment.
+pub(super) fn behind_breaker_ms(failing_ms: u64, worth_ms: u64, seed: [u8; 32]) -> u64 {
+    let most_ms = match worth_ms <= SHORT_WORTH_MS {
+        true => SOON_MS,
+        false => FAILING_MAX_MS,
+    };
+    spread_ms(failing_ms.clamp(PAUSE_MS, most_ms), seed)
 }
 
 fn spread_ms(pause_ms: u64, seed: [u8; 32]) -> u64 {
@@ -51,7 +62,7 @@ mod tests {
     fn what_waits_for_a_destination_waits_as_long_again_as_that_has_failed() {
         let pauses = |fill| {
             let failing = [0, 5_000, 600_000, u64::MAX];
-            failing.map(|failing_ms| behind_breaker_ms(failing_ms, [fill; 32]))
+            failing.map(|failing_ms| behind_breaker_ms(failing_ms, u64::MAX, [fill; 32]))
         };
         assert_eq!(pauses(0), [1_000, 2_500, 300_000, 900_000]);
         let most = [2_000, 5_000, 600_000, 1_800_000];
@@ -62,6 +73,18 @@ mod tests {
                     .zip(most)
                     .all(|(pause, most)| *pause <= most)
             );
+        }
+    }
+
+    #[test]
+    fn a_code_that_its_person_waits_for_is_looked_at_again_soon() {
+        for (worth_ms, most) in [
+            (0, 5_000),
+            (SHORT_WORTH_MS, 5_000),
+            (SHORT_WORTH_MS + 1, 600_000),
+        ] {
+            let pause_ms = behind_breaker_ms(600_000, worth_ms, [0; 32]);
+            assert_eq!(pause_ms, most / 2, "{worth_ms}");
         }
     }
 }
