@@ -43,9 +43,22 @@ impl Fault {
     }
 }
 
+pub(crate) const EMPTY: &str = "its journal is empty";
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Commits.
+    Commits,
+    /// Which format it is, and nothing else: no key can be of it.
+    FormatAlone,
+}
+
 /// What was found to be whole.
 #[derive(Debug)]
 pub(crate) struct Whole {
+    /// What it holds.
+    pub(crate) held: Held,
     /// How far commits were acknowledged, where that is known.
     pub(crate) mark: Option<Mark>,
     /// Whether there is a file for the mark: stores of older programs have none.
@@ -105,10 +118,15 @@ pub(crate) fn verify(rows: &Path, mark_path: &Path, verify: Verify) -> Result<Wh
         // The last one holds what is known of the rows.
         tables = tables::verify(&keyspaces.join(keyspace), &mut read)?;
     }
-    if journals.sequence.is_none() && tables == 0 {
-        return Err(Fault::new(rows, "its journal is empty"));
-    }
+    let held = match (journals.sequence, tables) {
+        // An older program wrote which format it is when it made the store, and a
+        // commit only when there was one: journals of nodes often have none.
+        (None, 0) if journals.last_seqno.is_some() && !marked => Held::FormatAlone,
+        (None, 0) => return Err(Fault::new(rows, EMPTY)),
+        (Some(_), _) | (None, _) => Held::Commits,
+    };
     Ok(Whole {
+        held,
         mark,
         marked,
         before: journals.before,

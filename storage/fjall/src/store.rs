@@ -524,6 +524,26 @@ mod tests {
         }
     }
 
+    /// A journal of a node whose store was never out of reach.
+    #[tokio::test]
+    async fn a_store_of_an_older_program_without_a_commit_opens_unless_there_are_keys() {
+        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/folders/unused");
+        let opened = |keys: &[u8]| {
+            let folder = tempfile::tempdir().unwrap();
+            let store = folder.path().join("store");
+            copy(&old, &store);
+            std::fs::write(store.join("keys/person.keys"), keys).unwrap();
+            FjallStore::open(&store, &Options::default()).map(|store| (folder, store))
+        };
+        let (_folder, store) = opened(&[]).unwrap();
+        store.commit(row(1)).await.unwrap();
+        let refused = opened(&[7; 384]).map(|_| ()).unwrap_err();
+        assert!(
+            refused.to_string().contains("its journal is empty"),
+            "{refused}"
+        );
+    }
+
     fn copy(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
         for entry in std::fs::read_dir(from).unwrap() {

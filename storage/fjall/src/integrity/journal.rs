@@ -62,6 +62,8 @@ impl Chain {
 pub(super) struct Journals {
     /// The newest sequence, where any journal names one.
     pub(super) sequence: Option<u64>,
+    /// The number of the last group, where there is any.
+    pub(super) last_seqno: Option<u64>,
     pub(super) before: Option<u64>,
     pub(super) unfinished: Option<(PathBuf, u64)>,
 }
@@ -100,6 +102,7 @@ pub(super) fn read_all(rows: &Path, acknowledged: Option<u64>) -> Result<Journal
     };
     Ok(Journals {
         sequence: walk.sequence,
+        last_seqno: walk.last_seqno,
         before: walk.before,
         unfinished,
     })

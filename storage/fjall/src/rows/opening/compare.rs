@@ -4,7 +4,7 @@ use fjall::AbstractTree;
 use tidegate_storage_api::Key;
 
 use super::{Layout, Tie};
-use crate::integrity::{Fault, Verify, Whole};
+use crate::integrity::{EMPTY, Fault, Held, Verify, Whole};
 use crate::key_file::{FILE, Header, KeyFile, Place};
 use crate::rows::{KEYS_SEQUENCE, MetaError, NEWEST, PLACES, Rows, STORE_ID};
 
@@ -142,6 +142,9 @@ pub(super) fn check_keys(layout: &Layout, whole: &Whole) -> Result<(), MetaError
         std::io::ErrorKind::NotFound => Fault::new(&path, "it is missing").into(),
         _ => MetaError::Io(error),
     })?;
+    if whole.held == Held::FormatAlone && keys.places() > 0 {
+        return Err(Fault::new(&layout.rows, EMPTY).into());
+    }
     if let Some(mark) = whole.mark
         && let Some(header) = keys.header(mark.header)?
         && header.id != mark.id
