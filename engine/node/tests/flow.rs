@@ -22,7 +22,10 @@ use tidegate_client::{
 };
 
 fn configured(mail: &str) -> Dir {
-    let dir = Dir::new();
+    with_mail(Dir::new(), mail)
+}
+
+fn with_mail(dir: Dir, mail: &str) -> Dir {
     let path = dir.path().join("config.toml");
     let mut config = std::fs::read_to_string(&path).unwrap();
     config.push_str("\n[delivery.mail]\nfrom = \"Example Shop <login@shop.example>\"\n");
@@ -220,6 +223,20 @@ fn bad_input_gets_a_clear_error_and_repeats_no_secret() {
         let step = begin(&dir, purpose, "ada@example.com");
         assert_eq!(step["code"], "not_permitted");
     }
+}
+
+#[test]
+fn flows_begin_when_no_node_of_an_older_program_is_to_come_back() {
+    let made = Dir::made(&["--formats", "3"]);
+    let dir = with_mail(made, "to = \"folder\"\n");
+    let _node = Node::start(&dir);
+    let early = begin(&dir, "sign-up", "ada@example.com");
+    assert_eq!(early["code"], "unavailable");
+    let finish = ["upgrade", "finish", "--json", "--dir", dir.text()];
+    let raised = json(&tidegate(&finish).output().unwrap());
+    assert_eq!(raised, json!({ "active": 4, "was": 3 }));
+    let step = begin(&dir, "sign-up", "ada@example.com");
+    assert_eq!(step["next"][0]["sent"], true);
 }
 
 /// A mail server that takes everything, and hands on what it was given.

@@ -36,6 +36,8 @@ impl Operator {
         let raised = settle(self.store(), raising, &reads, record).await?;
         Ok(match raised {
             Raised::To { active, was } => {
+                // Other nodes hear of it.
+                self.deployment.formats.raise(active);
                 OrderOutcome::Done(json!({ "active": active, "was": was }))
             }
             Raised::Behind { node, reads } => {
