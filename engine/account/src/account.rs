@@ -258,8 +258,8 @@ impl Account {
             .map(|row| IndexHash(row.hash))
     }
 
-    /// Whether it is the decoy of an identifier that no account holds.
-    fn is_decoy(&self) -> Presence {
+    /// Whether an account is here, or the decoy in the place of one.
+    fn presence(&self) -> Presence {
         match &self.person {
             Some(person) if person.check.status == Status::Decoy => Presence::Decoy,
             Some(_) | None => Presence::Account,
@@ -365,7 +365,7 @@ impl Account {
         match outcome::recall(rows, key, step.now_ms) {
             Earlier::None => return Some(command),
             Earlier::Same(outcome) => {
-                let reply = Reply::from_outcome(outcome, self.user, self.is_decoy());
+                let reply = Reply::from_outcome(outcome, self.user, self.presence());
                 step.reply(request.ticket, reply);
             }
             Earlier::Different => {

@@ -1,5 +1,7 @@
 //! A request as it travels: who asks for what, and until when.
 
+use std::fmt;
+
 use tidegate_account::continuation::Purpose;
 use tidegate_account::credential::code::Code;
 use tidegate_account::{
@@ -114,7 +116,6 @@ pub struct Beginning {
 }
 
 /// An answer in a flow.
-#[derive(Debug)]
 pub struct Answering {
     /// The flow's sealed state.
     pub continuation: Zeroizing<String>,
@@ -130,6 +131,13 @@ pub struct Answering {
     pub remember: Remember,
     /// Where it comes from.
     pub origin: Option<Origin>,
+}
+
+/// The continuation is a token.
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answering({:?})", self.given)
+    }
 }
 
 /// What is answered.

@@ -5,6 +5,7 @@
 //! the continuation and the browser's secret ([`Flow::continuation`],
 //! [`Flow::browser`]), from which any gateway goes on ([`Flow::resume`]).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use tidegate_wire::v1::{self, Method, NO_NUMBER, NextState, Purpose, Remember};
@@ -27,7 +28,7 @@ pub struct Begin {
 }
 
 /// A flow that goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Flow {
     /// Its sealed state.
     pub continuation: Zeroizing<String>,
@@ -35,6 +36,13 @@ pub struct Flow {
     pub browser: BrowserToken,
     /// What may be shown next, in the order in which to offer it.
     pub next: Vec<FlowNext>,
+}
+
+/// The continuation is a token.
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flow({:?})", self.next)
+    }
 }
 
 /// One thing that may be shown next.

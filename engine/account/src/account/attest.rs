@@ -269,18 +269,8 @@ impl Account {
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::UnknownAccount);
         };
-        person.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
-        person.fall_back(identifier, step);
-        let sessions = &mut person.check.sessions;
-        let over = 0..sessions.len();
-        #[cfg(tidegate_planted)]
-        let over = crate::planted::over(over);
-        for session in sessions.drain(over) {
-            step.event(EventKind::SessionEnded(session.id, EndReason::TakenOver));
-        }
-        person.sealed.devices.clear();
-        person.sealed.outcomes.clear();
-        person.sealed.unknown_device = Guesses::default();
+        person.shut_others_out(identifier, EndReason::TakenOver, step);
+        person.sealed.attempts.end(None);
         person.sealed.password = hash.map(|hash| PasswordRow {
             phc: hash.to_string(),
             rule: PASSWORD_RULE_VERSION,
@@ -341,9 +331,31 @@ impl Person {
         since.fold(now_ms, u64::max)
     }
 
+    /// Ends what others may have of the account that its owner recovers by this
+    /// identifier. Flows are ended by the caller, who may be in one.
+    pub(super) fn shut_others_out(
+        &mut self,
+        identifier: &ClaimedIdentifier,
+        reason: EndReason,
+        step: &mut Step<'_>,
+    ) {
+        self.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
+        self.fall_back(identifier, step);
+        let sessions = &mut self.check.sessions;
+        let over = 0..sessions.len();
+        #[cfg(tidegate_planted)]
+        let over = crate::planted::over(over);
+        for session in sessions.drain(over) {
+            step.event(EventKind::SessionEnded(session.id, reason));
+        }
+        self.sealed.devices.clear();
+        self.sealed.outcomes.clear();
+        self.sealed.unknown_device = Guesses::default();
+    }
+
     /// Turns what was added after the identifier that recovers the account back
     /// into claims, which open nothing until they are shown again.
-    pub(super) fn fall_back(&mut self, identifier: &ClaimedIdentifier, step: &mut Step<'_>) {
+    fn fall_back(&mut self, identifier: &ClaimedIdentifier, step: &mut Step<'_>) {
         #[cfg(tidegate_planted)]
         if crate::planted::is(crate::planted::Bug::PlantedOutlives) {
             return;

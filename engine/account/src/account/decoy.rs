@@ -63,8 +63,8 @@ impl Person {
     }
 
     /// When this record expires; 0: never. A decoy goes when its guesses are
-    /// forgotten and its flows are over, an account when nothing of it was verified while its claims
-    /// lived.
+    /// forgotten and its flows are over, an account when nothing of it was verified
+    /// while its claims lived.
     pub(super) fn abandoned_at(&self, policy: &Policy) -> u64 {
         if self.check.status == Status::Decoy {
             let guesses = &self.sealed.unknown_device;

@@ -95,7 +95,7 @@ impl Account {
                 next_step(context, &context.continuation, &stage, sent, step)
             }
             (Answered::Code(code), stage @ Stage::Prove(_)) if asks_code(&stage) => {
-                self.answer_code(&request, &answer, &code, step)
+                self.answer_code(&answer, &code, step)
             }
             (Answered::NewPassword(password), Stage::NewPassword) => {
                 return self.replace_password(request, answer, password, step);

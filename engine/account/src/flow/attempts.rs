@@ -156,6 +156,15 @@ impl Attempts {
         }
     }
 
+    /// Ends every attempt of which something is known but this one: none in which a
+    /// code was sent or a step taken goes on.
+    pub(crate) fn end(&mut self, but: Option<AttemptId>) {
+        let others = |row: &mut Attempt| Some(row.id) != but;
+        for row in self.rows.extract_if(.., others) {
+            self.horizon_ms = self.horizon_ms.max(row.expires_ms);
+        }
+    }
+
     /// Drops what is over; whether anything was. What identifiers the account
     /// has no more were sent goes with them.
     pub(crate) fn prune(

@@ -93,7 +93,6 @@ impl Account {
     /// account, both before it is answered.
     pub(super) fn answer_code(
         &mut self,
-        request: &Request,
         answer: &FlowAnswer,
         code: &Code,
         step: &mut Step<'_>,
@@ -116,7 +115,7 @@ impl Account {
         let key = &context.keys.codes;
         let bound = bound(user, context);
         match live.judge(&bound, key, Presented::Code(code), step.now_ms) {
-            Judged::Right if opens => self.shown(request, answer, step),
+            Judged::Right if opens => self.shown(answer, step),
             Judged::Right | Judged::Wrong { .. } => {
                 attempts.failures.fail(step.now_ms, policy);
                 step.event(match person.check.status {
@@ -130,7 +129,7 @@ impl Account {
     }
 
     /// The address was shown.
-    fn shown(&mut self, _: &Request, answer: &FlowAnswer, step: &mut Step<'_>) -> Reply {
+    fn shown(&mut self, answer: &FlowAnswer, step: &mut Step<'_>) -> Reply {
         let context = &answer.context;
         let Some(person) = &mut self.person else {
             return Reply::No(Refusal::FlowOver);
@@ -187,11 +186,25 @@ impl Person {
     fn template(&self, purpose: Purpose) -> Template {
         match (self.check.status, purpose) {
             (Status::Decoy, Purpose::SignUp) => Template::SignUpCode,
-            (Status::Decoy, _) => Template::NoAccount,
+            (
+                Status::Decoy,
+                Purpose::SignIn
+                | Purpose::StepUp
+                | Purpose::Recover
+                | Purpose::Add
+                | Purpose::Change,
+            ) => Template::NoAccount,
             (Status::Active | Status::Locked | Status::Suspended, Purpose::Recover) => {
                 Template::RecoveryCodeMail
             }
-            (Status::Active | Status::Locked | Status::Suspended, _) => Template::SignInCode,
+            (
+                Status::Active | Status::Locked | Status::Suspended,
+                Purpose::SignIn
+                | Purpose::SignUp
+                | Purpose::StepUp
+                | Purpose::Add
+                | Purpose::Change,
+            ) => Template::SignInCode,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::command::{Completion, Effect, PasswordWork, Request};
 use crate::event::{EndReason, EventKind};
 use crate::message::Template;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
-use crate::record::{Guesses, PasswordRow};
+use crate::record::PasswordRow;
 use crate::reply::Refusal;
 
 /// A recovery whose password is being hashed.
@@ -81,25 +81,13 @@ impl Account {
         step: &mut Step<'_>,
     ) -> Reply {
         let context = &recovering.0.context;
-        let lifetime_ms = step.policy.flow.lifetime_ms;
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::FlowOver);
         };
         let identifier = &context.identifier;
-        person.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
-        person.fall_back(identifier, step);
-        for session in person.check.sessions.drain(..) {
-            step.event(EventKind::SessionEnded(session.id, EndReason::Revoked));
-        }
-        person.sealed.devices.clear();
-        person.sealed.outcomes.clear();
-        person.sealed.unknown_device = Guesses::default();
-        // Flows that were begun before go on no more.
-        let attempts = &mut person.sealed.attempts;
+        person.shut_others_out(identifier, EndReason::Revoked, step);
         let own = context.continuation.attempt;
-        attempts.rows.retain(|row| row.id == own);
-        let last_ms = step.now_ms.saturating_add(lifetime_ms).saturating_sub(1);
-        attempts.horizon_ms = attempts.horizon_ms.max(last_ms);
+        person.sealed.attempts.end(Some(own));
         person.sealed.password = Some(PasswordRow {
             phc: hash.to_string(),
             rule: PASSWORD_RULE_VERSION,

@@ -477,6 +477,19 @@ fn recovery_ends_everything_that_was_there_and_claims_no_more_than_it_is() {
     world.answer(&after, Answered::Code(code)).granted();
 }
 
+#[test]
+fn a_flow_under_way_does_not_outlive_a_recovery_by_attestation() {
+    let (mut world, _) = holder();
+    let step = world.begin(Purpose::Recover, 1);
+    let code = world.code();
+    let shown = stepped(world.answer(&step, Answered::Code(code)));
+    let attested = verify(MAIL, None, Some("the owner's password"));
+    assert!(matches!(world.ask(attested), Reply::Identifier(_)));
+    let new = Answered::NewPassword(password("the thief's password"));
+    assert_eq!(world.answer(&shown, new).refused(), Refusal::FlowOver);
+    world.sign_in("the owner's password").granted();
+}
+
 fn in_flow(world: &World, text: &str, place: FlowPlace) -> Command {
     let hashes = world.account.held().collect();
     Command::Credential(CredentialCommand::SignIn(SignIn {

@@ -2,6 +2,7 @@
 //! the account is asked.
 
 use tidegate_account::assurance::Method;
+use tidegate_account::continuation::Purpose;
 use tidegate_account::flow::Stage;
 use tidegate_account::{
     Answered, Command, CredentialCommand, FlowAnswer, FlowCommand, FlowContext, LedBy, Refusal,
@@ -35,7 +36,8 @@ impl Engine {
         };
         let subject = opened.continuation.subject;
         let follows = Follows {
-            joining: Some(Joining::of(&self, &context, &opened, answering.remember)),
+            joining: (opened.continuation.purpose == Purpose::SignUp)
+                .then(|| Joining::of(&self, &context, &opened, answering.remember)),
             shown: answering.given.secret(),
         };
         let (charged, responder) = match self.charge(&context, &answering, responder).await {
