@@ -19,6 +19,7 @@ compile_error!(
 
 mod again;
 mod agenda;
+mod authenticator;
 mod book;
 mod calibration;
 mod compare;

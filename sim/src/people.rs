@@ -260,6 +260,7 @@ impl People {
             devices: Vec::new(),
             outcomes: Vec::new(),
             attempts: tidegate_account::flow::Attempts::default(),
+            factors: tidegate_account::credential::held::HeldFactors::default(),
         };
         let written = record::write(Format::NEWEST, &check, &sealed)?;
         let context = People::context(user, Field::Record, 1);

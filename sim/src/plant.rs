@@ -93,6 +93,10 @@ impl Plant {
         Plant::Engine(Bug::CodeUncharged),
         #[cfg(tidegate_planted)]
         Plant::Engine(Bug::CodeTwice),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::SignatureUnchecked),
+        #[cfg(tidegate_planted)]
+        Plant::Engine(Bug::ChallengeConstant),
     ];
 
     /// Plants what is inside the engine, in all that this thread plays.
@@ -137,6 +141,8 @@ impl Plant {
                 Bug::RushHeld => "rush-held",
                 Bug::CodeUncharged => "code-uncharged",
                 Bug::CodeTwice => "code-twice",
+                Bug::SignatureUnchecked => "signature-unchecked",
+                Bug::ChallengeConstant => "challenge-constant",
             },
         }
     }

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tidegate_account::{Completion, PasswordCheck, PasswordHash, PasswordPolicy, tagged};
+use tidegate_account::credential::passkey::SignatureWork;
+use tidegate_account::{
+    Completion, PasswordCheck, PasswordHash, PasswordPolicy, SignatureCheck, tagged,
+};
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{HashingLine, HashingOptions, Key as SealKey, SealFault};
 use tidegate_storage_api::{
@@ -236,6 +239,11 @@ pub(crate) fn stand_in_hash(
     }
 }
 
+/// The substitute signature of a passkey, which a production node takes for none.
+pub(crate) fn stand_in_signature(public_key: &[u8], message: &[u8]) -> [u8; 32] {
+    tagged("tg-sim-signature-1", &[public_key, message])
+}
+
 fn complete(work: &HashWork) -> Completion {
     match work {
         HashWork::Hash {
@@ -269,6 +277,14 @@ impl Cpu for NodeCpu {
                     });
             }
             Err((done, retry_after_ms)) => done.tell(Completion::Refused { retry_after_ms }),
+        }
+    }
+
+    fn verify(&self, work: &SignatureWork) -> SignatureCheck {
+        let signature = stand_in_signature(work.public_key.raw_key(), &work.message);
+        match work.signature == signature {
+            true => SignatureCheck::Valid,
+            false => SignatureCheck::Invalid,
         }
     }
 

@@ -242,6 +242,8 @@ pub(crate) struct Parts {
     pub(crate) message: Part,
     /// A person signs up and in by codes that are mailed; attackers try theirs.
     pub(crate) mailed_code: Part,
+    /// A person signs up, adds a passkey and signs in by it; attackers try it.
+    pub(crate) passkey: Part,
 }
 
 /// One kind of visit.
@@ -268,10 +270,11 @@ pub(crate) enum Visit {
     AddAddress,
     Message,
     MailedCode,
+    Passkey,
 }
 
 impl Parts {
-    pub(crate) fn all(&self) -> [(Visit, u64); 21] {
+    pub(crate) fn all(&self) -> [(Visit, u64); 22] {
         [
             (Visit::Check, self.check.0),
             (Visit::ForgedCheck, self.forged_check.0),
@@ -294,6 +297,7 @@ impl Parts {
             (Visit::AddAddress, self.add_address.0),
             (Visit::Message, self.message.0),
             (Visit::MailedCode, self.mailed_code.0),
+            (Visit::Passkey, self.passkey.0),
         ]
     }
 

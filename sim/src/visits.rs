@@ -7,6 +7,7 @@ mod codes;
 mod entries;
 mod erasures;
 mod messages;
+mod passkeys;
 mod refreshes;
 mod rushes;
 mod sprays;
@@ -312,6 +313,7 @@ impl Crowd {
             Visit::AddAddress => self.add_address().await,
             Visit::Message => self.message().await,
             Visit::MailedCode => self.mailed_code().await,
+            Visit::Passkey => self.passkey().await,
         }
         let now_ns = self.agenda.now_ns();
         let values = [visit as u64, now_ns - began_ns];

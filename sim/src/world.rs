@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
-use tidegate_account::{NoticePolicy, Policy, SessionPolicy, UserId};
+use tidegate_account::credential::passkey::{Framing, RelyingParty, UserVerification};
+use tidegate_account::{NoticePolicy, PasskeyPolicy, Policy, SessionPolicy, UserId};
 use tidegate_storage_api::StoreError;
 use tidegate_storage_simulated::{Cluster, Genesis, Load, Slowness, Whom};
 use tokio::runtime::{Builder, RngSeed, Runtime};
@@ -155,6 +156,7 @@ impl World {
                     app: "Night".into(),
                 },
             },
+            passkeys: (scenario.ask.passkey.0 > 0).then(relying_party),
             ..Policy::default()
         };
         let people = Arc::new(People::new(
@@ -656,6 +658,23 @@ fn slowness(times: f64, node: Option<u32>) -> Slowness {
     Slowness {
         whom: node.map_or(Whom::All, Whom::Client),
         percent: to_u64(times * 100.0),
+    }
+}
+
+/// To which passkeys belong.
+pub(crate) const RP_ID: &str = "night.example";
+/// The page that asks for them.
+pub(crate) const ORIGIN: &str = "https://night.example";
+
+fn relying_party() -> PasskeyPolicy {
+    PasskeyPolicy {
+        rp: RelyingParty {
+            id: RP_ID.to_owned(),
+            origins: vec![ORIGIN.to_owned()],
+            framing: Framing::Forbidden,
+        },
+        name: "Night".to_owned(),
+        user_verification: UserVerification::Preferred,
     }
 }
 

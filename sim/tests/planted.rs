@@ -65,6 +65,8 @@ planted! {
     a_rush_that_is_held_is_found: "rush-held" lately by 1,
     an_uncharged_code_is_found: "code-uncharged" lately by 2,
     a_code_that_counts_twice_is_found: "code-twice" lately by 2,
+    an_unchecked_signature_is_found: "signature-unchecked" lately by 2,
+    a_constant_challenge_is_found: "challenge-constant" lately by 2,
 }
 
 /// It has a world of its own, [`AWAY`].

@@ -42,7 +42,6 @@ impl Refreshing {
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
-            flow: None,
         };
         let mut granted = None;
         for (step, command) in [
@@ -55,7 +54,9 @@ impl Refreshing {
             let step = step as u64;
             let output = account.handle(NOW_MS, seed(step * 2), &policy, input(step, command));
             let effect = output.effects.first().unwrap();
-            let Effect::Hash { work, .. } = effect;
+            let Effect::Hash { work, .. } = effect else {
+                continue;
+            };
             let completion = match work {
                 PasswordWork::New { salt, policy, .. } => Completion::Hashed(PasswordHash {
                     memory_kib: policy.memory_kib,

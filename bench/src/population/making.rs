@@ -82,6 +82,10 @@ async fn engine(dir: &Path) -> anyhow::Result<Engine> {
     policy.session.idle_ms = configured_idle_ms(dir)?;
     policy.password.memory_kib = 8;
     policy.password.passes = 1;
+    // Nobody guesses here, and all come from one place.
+    for bound in [&mut policy.source, &mut policy.sign_ups, &mut policy.crowd] {
+        bound.free = 0;
+    }
     let tenants = Arc::new(Tenants::default());
     tenants.put(Tenant {
         id: TenantId::of_name("default"),

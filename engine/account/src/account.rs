@@ -11,6 +11,7 @@ mod entering;
 mod erase;
 pub(crate) mod family;
 mod flow;
+mod loaded;
 mod post;
 mod refresh;
 mod rekey;
@@ -27,8 +28,9 @@ use core::cmp::Reverse;
 
 use crate::audit::{Act, Audit};
 use crate::command::{
-    Administrator, ClaimedIdentifier, Completion, Effect, PendingId, Request, SignIn, Ticket,
+    Administrator, ClaimedIdentifier, Completion, Effect, PendingId, Request, Ticket,
 };
+use crate::credential::held::PasskeyPart;
 use crate::digest::IndexHash;
 use crate::entropy::Entropy;
 use crate::erasure::Erasure;
@@ -36,6 +38,7 @@ use crate::event::{EndReason, EventKind};
 use crate::id::{SessionId, TenantId, UserId};
 use crate::outbox::Outgoing;
 use crate::outcome::{self, Earlier};
+use crate::part::{Part, PartKind};
 use crate::policy::Policy;
 use crate::record::{CheckPart, IdentifierRow, SealedPart};
 use crate::reply::{Refusal, SessionInfo};
@@ -81,6 +84,8 @@ pub enum Input {
     Rekey(Rekey),
     /// Take over what was decided while the store was out of reach.
     Adopt(Vec<DegradedDecision>),
+    /// Parts of a kind that were loaded, all of them. Changes nothing.
+    Parts(PartKind, Vec<Part>),
 }
 
 /// A wait that does not count against the time in which a client may repeat a
@@ -116,6 +121,8 @@ pub struct Account {
     pending: Vec<Pending>,
     next_pending: u64,
     durability: Durability,
+    /// The parts of its passkeys by number, once they were loaded.
+    passkeys: Option<Vec<(u16, PasskeyPart)>>,
 }
 
 #[derive(Debug)]
@@ -146,7 +153,7 @@ enum Work {
     SignIn(sign_in::Attempt),
     /// A sign-in that waits for those under way: whether it may be verified
     /// depends on how they come out.
-    Queued(SignIn),
+    Queued(sign_in::Asked),
     Upgrade,
     /// Is this the account's password?
     Attest(attest::Attempt),
@@ -154,6 +161,10 @@ enum Work {
     TakeOver(attest::Attempt),
     /// The password of a person who recovers the account.
     Recover(Box<flow::Recovering>),
+    /// Is this the passkey's signature?
+    Passkey(Box<flow::Asserting>),
+    /// Is this a new passkey's signature?
+    Register(Box<flow::Registering>),
 }
 
 /// The surroundings of one input and what it led to so far.
@@ -199,6 +210,7 @@ impl Account {
             pending: Vec::new(),
             next_pending: 0,
             durability: Durability::Current,
+            passkeys: None,
         }
     }
 
@@ -305,6 +317,7 @@ impl Account {
             Input::Post(outgoing) => self.post(*outgoing, &mut step),
             Input::Rekey(rekey) => self.rekey(&rekey, &mut step),
             Input::Adopt(decided) => self.adopt(decided, &mut step),
+            Input::Parts(kind, parts) => self.loaded(kind, &parts),
         }
         // A deadline is told only when it is durable.
         let tells = |(_, reply): &(Ticket, Reply)| reply.tells_deadlines();
@@ -418,6 +431,10 @@ impl Account {
             },
             Work::TakeOver(attempt) => self.replaced(&attempt, completion, &request, step),
             Work::Recover(recovering) => self.recovered(&recovering, completion, &request, step),
+            Work::Passkey(asserting) => self.asserted(&asserting, &completion, &request, step),
+            Work::Register(registering) => {
+                self.registered(*registering, &completion, &request, step)
+            }
         };
         if step.output.changes.is_some() {
             self.keep(&request, &reply, step);
@@ -440,7 +457,9 @@ impl Account {
                 | Work::Queued(_)
                 | Work::Attest(_)
                 | Work::TakeOver(_)
-                | Work::Recover(_) => [request.ticket].into(),
+                | Work::Recover(_)
+                | Work::Passkey(_)
+                | Work::Register(_) => [request.ticket].into(),
             },
             request,
             work,
@@ -514,7 +533,7 @@ impl Account {
 fn busy(completion: &Completion) -> Reply {
     let retry_after_ms = match completion {
         Completion::Refused { retry_after_ms } => *retry_after_ms,
-        Completion::Hashed(_) | Completion::Verified(_) => 0,
+        Completion::Hashed(_) | Completion::Verified(_) | Completion::Signature(_) => 0,
     };
     Reply::No(Refusal::Busy { retry_after_ms })
 }

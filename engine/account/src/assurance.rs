@@ -23,8 +23,10 @@
 //!
 //! Two things that one has are not two factors, and no proof counts twice.
 
+mod methods;
 mod proofs;
 
+pub use methods::Methods;
 pub use proofs::{PROOFS_BYTES, PROOFS_MAX, ProofFault, Proofs};
 
 use alloc::vec::Vec;

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::credential::passkey::SignatureWork;
 use crate::digest::IndexHash;
-use crate::flow::FlowPlace;
 use crate::id::{DeviceId, SessionId, TenantId};
 use crate::identifier::Identifier;
 use crate::password::{Password, PasswordHash};
@@ -106,8 +106,6 @@ pub struct SignIn {
     pub source: Source,
     /// What led to the account.
     pub led_by: LedBy,
-    /// The flow of which it is a step.
-    pub flow: Option<FlowPlace>,
 }
 
 /// What led a sign-in to its account.
@@ -183,6 +181,13 @@ pub enum Effect {
         /// What to do.
         work: PasswordWork,
     },
+    /// A signature is to be verified.
+    Verify {
+        /// What the completion must carry.
+        pending: PendingId,
+        /// By which key, over what.
+        work: Box<SignatureWork>,
+    },
 }
 
 /// What to do with a password.
@@ -211,7 +216,7 @@ impl Effect {
     #[must_use]
     pub fn pending(&self) -> PendingId {
         match self {
-            Effect::Hash { pending, .. } => *pending,
+            Effect::Hash { pending, .. } | Effect::Verify { pending, .. } => *pending,
         }
     }
 }
@@ -223,11 +228,22 @@ pub enum Completion {
     Hashed(PasswordHash),
     /// A comparison's outcome.
     Verified(PasswordCheck),
+    /// A signature's.
+    Signature(SignatureCheck),
     /// There was no room for the work, and it was not done.
     Refused {
         /// When there may be room.
         retry_after_ms: u32,
     },
+}
+
+/// How a signature came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureCheck {
+    /// It is the key's, over this message.
+    Valid,
+    /// It is not, or the key is none.
+    Invalid,
 }
 
 /// How a comparison came out.

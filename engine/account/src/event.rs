@@ -60,6 +60,13 @@ pub enum EventKind {
     Removed,
     /// The person was erased, on an administrator's word.
     Erased,
+    /// A credential was added: its method.
+    CredentialAdded(u8),
+    /// A credential was removed: its method.
+    CredentialRemoved(u8),
+    /// The signature counter of a passkey went back: it may be copied. The passkey's
+    /// number.
+    PasskeyCountRegressed(u16),
 }
 
 /// Why a session ended.
@@ -76,6 +83,8 @@ pub enum EndReason {
     /// An identifier was verified by another person than the one who set the
     /// account up.
     TakenOver,
+    /// Another took its place, with more assurance or after a change.
+    Replaced,
 }
 
 /// Writes an event.

@@ -32,6 +32,7 @@ mod digest;
 mod entropy;
 mod erasure;
 mod event;
+mod fields;
 mod guess;
 mod id;
 mod identifier;
@@ -60,7 +61,7 @@ pub use audit::{Act, Audit, decode_audits, encode_audits};
 pub use command::{
     Administrator, Attest, ClaimedIdentifier, Completion, DeviceProof, Effect, Idempotency, LedBy,
     PasswordCheck, PasswordWork, PendingId, Remember, Request, Reservation, RevokeScope,
-    SessionProof, SignIn, SignUp, Source, Ticket,
+    SessionProof, SignIn, SignUp, SignatureCheck, Source, Ticket,
 };
 pub use digest::{IndexHash, SecretHash, tagged};
 pub use entropy::Entropy;
@@ -83,7 +84,8 @@ pub use password::{
     MAX_PASSWORD_BYTES, PASSWORD_RULE_VERSION, Password, PasswordFault, PasswordHash, PhcFault,
 };
 pub use policy::{
-    GuessPolicy, NoticePolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy, UsernamePolicy,
+    GuessPolicy, NoticePolicy, PasskeyPolicy, PasswordPolicy, Policy, SessionPolicy, SourcePolicy,
+    UsernamePolicy,
 };
 pub use refresh::refresh_secret;
 pub use reply::{Grant, Judged, Refusal, SessionInfo, Verification};

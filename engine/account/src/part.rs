@@ -15,6 +15,7 @@
 //! being opened. The version of a plaintext is its first byte.
 
 mod change;
+mod passkey;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 use crate::corrupt::Corrupt;
 
 pub use change::PartChange;
+pub(crate) use passkey::read_passkey;
 pub use text::read_text;
 
 const DATED_VERSION: u8 = 1;
@@ -49,6 +51,8 @@ pub enum PartReader {
     Operator,
     /// The worker that delivers it.
     Delivery,
+    /// A flow at its account.
+    Flow,
 }
 
 /// How long a part is kept while its account exists.
@@ -189,6 +193,10 @@ parts! {
     /// What must leave, by a number of its commit's.
     Outbox = 0x30, sealed as 6, "what must leave",
         Bare, Delivery, UntilDelivered, Cleared, Added, Included;
+    /// What never changes of a passkey, by its number in the record: id, public key,
+    /// name.
+    Passkey = 0x40, sealed as 7, "passkey",
+        Bare, Flow, WithRecord, Cleared, WithRecord, Included;
 }
 
 /// What a seal can say that is sealed and is no part: a tenant's key, a person's

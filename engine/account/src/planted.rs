@@ -37,6 +37,10 @@ pub enum Bug {
     CodeUncharged,
     /// A code, and the step that it takes, count again.
     CodeTwice,
+    /// The signature of a passkey is not looked at.
+    SignatureUnchecked,
+    /// The challenge of a passkey is the same for every attempt.
+    ChallengeConstant,
 }
 
 // A world is played by one thread, so worlds with other bugs can be played beside

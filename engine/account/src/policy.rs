@@ -2,11 +2,13 @@
 
 mod flow;
 mod guess;
+mod passkey;
 
 use alloc::string::String;
 
 pub use flow::{FlowPolicy, Reach};
 pub use guess::GuessPolicy;
+pub use passkey::PasskeyPolicy;
 
 use crate::identifier::Identifier;
 
@@ -39,6 +41,20 @@ pub struct Policy {
     pub notices: NoticePolicy,
     /// Flows: methods, codes and their bounds.
     pub flow: FlowPolicy,
+    /// Passkeys, where the tenant has a relying party.
+    pub passkeys: Option<PasskeyPolicy>,
+}
+
+impl Policy {
+    /// What people know the service by.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        match (&self.notices, &self.passkeys) {
+            (NoticePolicy::Mail { app }, _) => app,
+            (NoticePolicy::None, Some(passkeys)) => &passkeys.name,
+            (NoticePolicy::None, None) => "Tidegate",
+        }
+    }
 }
 
 /// Whether people are told of what changed about their account.
@@ -176,6 +192,7 @@ impl Default for Policy {
             usernames: UsernamePolicy::default(),
             notices: NoticePolicy::default(),
             flow: FlowPolicy::default(),
+            passkeys: None,
         }
     }
 }

@@ -76,6 +76,12 @@ pub enum Refusal {
     StaleSignIn,
     /// The code is not the one that was sent.
     InvalidCode,
+    /// The passkey's answer is not one to what was asked, or the account has no such
+    /// passkey.
+    InvalidPasskey,
+    /// The password is right, and the account wants another factor beside it: a flow
+    /// asks for it.
+    SecondFactorNeeded,
     /// The flow has ended, or this step of it was taken.
     FlowOver,
     /// Not now: there is no room in the hashing pool or for one more successor of
@@ -106,7 +112,8 @@ impl Refusal {
             Refusal::InvalidCredentials
             | Refusal::InvalidToken
             | Refusal::RefreshReused
-            | Refusal::InvalidCode => Judged::Wrong,
+            | Refusal::InvalidCode
+            | Refusal::InvalidPasskey => Judged::Wrong,
             Refusal::Throttled { .. } => Judged::Held,
             Refusal::SessionExpired
             | Refusal::AccountLocked
@@ -120,6 +127,7 @@ impl Refusal {
             | Refusal::ClaimExpired
             | Refusal::LimitReached
             | Refusal::StaleSignIn
+            | Refusal::SecondFactorNeeded
             | Refusal::FlowOver
             | Refusal::Busy { .. } => Judged::Nothing,
         }
@@ -146,6 +154,8 @@ impl Refusal {
             | Refusal::ClaimExpired
             | Refusal::LimitReached
             | Refusal::StaleSignIn
+            | Refusal::InvalidPasskey
+            | Refusal::SecondFactorNeeded
             | Refusal::FlowOver
             | Refusal::Busy { .. } => None,
         }

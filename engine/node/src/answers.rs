@@ -195,6 +195,8 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::StaleSignIn => (Code::StaleSignIn, 0),
         Refusal::InvalidCode => (Code::InvalidCode, 0),
         Refusal::FlowOver => (Code::FlowOver, 0),
+        Refusal::InvalidPasskey => (Code::InvalidPasskey, 0),
+        Refusal::SecondFactorNeeded => (Code::SecondFactorNeeded, 0),
         Refusal::Busy { retry_after_ms } => (Code::Busy, retry_after_ms.max(RETRY_AFTER_MS)),
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod flow;
 mod overrides;
+mod passkeys;
 mod policy;
 mod ranges;
 mod storage;
@@ -10,6 +11,7 @@ mod storage;
 pub use bounds::{CrowdConfig, SendsConfig, SignUpsConfig, SourcesConfig};
 pub use flow::FlowConfig;
 pub use overrides::Overrides;
+pub use passkeys::PasskeysConfig;
 pub use policy::{DegradedConfig, GuessingConfig, SessionsConfig};
 pub(crate) use ranges::{broken_in, line_of};
 pub use storage::{ClusterConfig, FoundationdbConfig, StorageConfig};
@@ -54,6 +56,8 @@ pub struct Config {
     pub sends: SendsConfig,
     /// How people sign in step by step.
     pub flow: FlowConfig,
+    /// Passkeys.
+    pub passkeys: PasskeysConfig,
     /// What is answered while the store is out of reach.
     pub degraded: DegradedConfig,
     /// How long things are kept.
@@ -340,6 +344,9 @@ impl Config {
         if let Some(flow) = &policy.flow {
             config.flow = flow.clone();
         }
+        if let Some(passkeys) = &policy.passkeys {
+            config.passkeys = passkeys.clone();
+        }
         if let Some(degraded) = &policy.degraded {
             config.degraded = degraded.clone();
         }
@@ -392,9 +399,25 @@ impl Config {
                 "so short that crowd.free of it are no more than a century",
             ),
             (
-                self.flow.is_sound(),
+                self.flow.has_methods(),
                 "flow.methods",
-                "one or more of email_code and password, each once",
+                "one or more of passkey, email_code and password, each once",
+            ),
+            (
+                self.flow.has_second_factors(),
+                "flow.second_factors",
+                "some of passkey, totp and recovery_code, each once",
+            ),
+            (
+                self.flow.lifetime_ms >= self.flow.code_ms,
+                "flow.lifetime_ms",
+                "at least flow.code_ms",
+            ),
+            (
+                self.passkeys.is_sound(),
+                "passkeys.rp_id",
+                "a domain with one or more passkeys.origins as browsers write them \
+                 (https://login.example.com), or nothing with nothing else",
             ),
         ];
         let broken = relations.into_iter().find(|(held, _, _)| !held);
@@ -429,6 +452,7 @@ impl Config {
             crowd: self.crowd.policy(),
             sends: self.sends.policy(),
             flow: self.flow.policy(),
+            passkeys: self.passkeys.policy(),
             claim_ms: self.retention.claims_ms,
             notices: match &self.delivery.mail {
                 None => NoticePolicy::None,

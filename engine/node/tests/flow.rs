@@ -209,8 +209,8 @@ fn bad_input_gets_a_clear_error_and_repeats_no_secret() {
     assert!(without.contains("wants \"password\""), "{without}");
     let odd = told(&json!({ "method": "password", "password": ["hunter2"] }));
     assert!(odd.contains("standard input holds no answer"), "{odd}");
-    let passkey = told(&json!({ "method": "passkey", "credential": "hunter2" }));
-    assert!(passkey.contains("not answered yet"), "{passkey}");
+    let passkey = told(&json!({ "method": "passkey", "code": "hunter2" }));
+    assert!(passkey.contains("wants \"credential\""), "{passkey}");
 
     let mut bent = step.clone();
     bent["continuation"] = "tgf_AAAA".into();
@@ -219,10 +219,11 @@ fn bad_input_gets_a_clear_error_and_repeats_no_secret() {
     let mut other = step.clone();
     other["browser"] = begin(&dir, "sign-in", "ada@example.com")["browser"].clone();
     assert_eq!(refused(&answer(&dir, &other, &shown)), "invalid_token");
-    for purpose in ["step-up", "add", "change"] {
-        let step = begin(&dir, purpose, "ada@example.com");
-        assert_eq!(step["code"], "not_permitted");
-    }
+    let shown = json!({ "method": "link", "code": "hunter2" });
+    assert_eq!(refused(&answer(&dir, &step, &shown)), "not_permitted");
+    let bare = ["flow", "begin", "--purpose", "add", "--dir", dir.text()];
+    let bare = tidegate(&bare).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(bare.status.code(), Some(2), "{bare:?}");
 }
 
 #[test]

@@ -98,7 +98,6 @@ impl Template {
                 remember: Remember::Nothing,
                 source: Source::Clear,
                 led_by: LedBy::Id,
-                flow: None,
             })));
         }
         for (step, command) in (0..).zip(commands) {
@@ -110,7 +109,9 @@ impl Template {
             let input = Input::Command(request, command);
             let seed_of = |half| seed(number, step * 2 + half);
             let output = account.handle(self.now_ms, seed_of(0), &self.policy, input);
-            let Effect::Hash { work, .. } = &output.effects[0];
+            let Effect::Hash { work, .. } = &output.effects[0] else {
+                continue;
+            };
             let completion = match work {
                 PasswordWork::New { salt, policy, .. } => Completion::Hashed(PasswordHash {
                     memory_kib: policy.memory_kib,
@@ -344,7 +345,6 @@ fn hot(people: u64) {
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
-            flow: None,
         };
         engine.submit(
             Request {

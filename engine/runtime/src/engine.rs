@@ -176,7 +176,6 @@ impl Engine {
                     remember,
                     source: Source::Clear,
                     led_by: LedBy::Id,
-                    flow: None,
                 };
                 let engine = self.clone();
                 self.people

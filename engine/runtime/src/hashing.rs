@@ -6,6 +6,7 @@
 
 mod line;
 mod peppers;
+mod signatures;
 mod turns;
 
 pub use line::HashingLine;
@@ -17,7 +18,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use argon2::Block;
-use tidegate_account::{Completion, PasswordCheck, PasswordHash};
+use tidegate_account::credential::passkey::SignatureWork;
+use tidegate_account::{Completion, PasswordCheck, PasswordHash, SignatureCheck};
 use zeroize::Zeroizing;
 
 use crate::admission::Limit;
@@ -153,6 +155,10 @@ impl Cpu for HashingPool {
                 done.tell(Completion::Refused { retry_after_ms });
             }
         }
+    }
+
+    fn verify(&self, work: &SignatureWork) -> SignatureCheck {
+        signatures::verify(work)
     }
 
     fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash> {

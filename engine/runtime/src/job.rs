@@ -53,12 +53,13 @@ pub(crate) enum Wanted {
 }
 
 impl What {
-    /// The parts that must be loaded before this is done.
+    /// The parts that must be loaded before this is done, whatever is known of the
+    /// account.
     pub(crate) fn wanted(&self) -> Option<Wanted> {
         match self {
             What::Rekey => Some(Wanted::All(PartKind::IdentifierText)),
             What::Parts { wanted, .. } => Some(*wanted),
-            // No command of the core needs what lies in a part: not yet.
+            // The account says what a command needs.
             What::Command { .. }
             | What::Check(_)
             | What::WriteBehind

@@ -5,7 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tidegate_account::{Completion, Outgoing, Password, PasswordHash, PasswordPolicy, UserId};
+use tidegate_account::credential::passkey::SignatureWork;
+use tidegate_account::{
+    Completion, Outgoing, Password, PasswordHash, PasswordPolicy, SignatureCheck, UserId,
+};
 use tidegate_storage_api::Store;
 use zeroize::Zeroizing;
 
@@ -59,6 +62,8 @@ pub trait Cpu: Send + Sync + 'static {
     /// thread. Without room, or when the deadline would pass before its turn,
     /// that is at once and with `Refused`.
     fn hash(&self, job: HashJob, done: HashDone);
+    /// Verifies a signature, at once: it takes a fraction of a millisecond.
+    fn verify(&self, work: &SignatureWork) -> SignatureCheck;
     /// Encrypts a password's hash under another pepper key; `None` when either
     /// key is not here.
     fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash>;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use tidegate_account::continuation::Purpose;
 use tidegate_account::credential::code::Code;
+use tidegate_account::credential::passkey::{AuthenticationResponse, RegistrationResponse};
+use tidegate_account::credential::recovery::RecoveryCode;
 use tidegate_account::{
     Administrator, Command, DeviceProof, Idempotency, Identifier, Password, Remember, Secret,
     SessionProof, TenantId, UserId,
@@ -105,8 +107,10 @@ pub enum Task {
 pub struct Beginning {
     /// What for.
     pub purpose: Purpose,
-    /// Who.
-    pub identifier: Identifier,
+    /// Who; none where a passkey is to say it, or a session does.
+    pub identifier: Option<Identifier>,
+    /// The session that it is about, and whose it is.
+    pub by: Option<(UserId, SessionProof)>,
     /// The secret of the browser that it is bound to.
     pub browser: Secret,
     /// The language of what is sent: a tag (RFC 5646), or empty.
@@ -149,6 +153,19 @@ pub enum Given {
     EmailCode(Code),
     /// Send a code by mail, or another.
     SendEmailCode,
+    /// A passkey, shown.
+    Passkey(Box<AuthenticationResponse>),
+    /// A passkey, made.
+    NewPasskey {
+        /// What its authenticator says.
+        response: Box<RegistrationResponse>,
+        /// What its person calls it; may be empty.
+        name: String,
+    },
+    /// The code of an authenticator app.
+    Totp(Code),
+    /// A recovery code.
+    RecoveryCode(RecoveryCode),
 }
 
 /// A verification, before its identifier is hashed.

@@ -452,7 +452,6 @@ fn direct_sign_in(grant: &tidegate_account::Grant, password: &str) -> Task {
             remember: Remember::Nothing,
             source: Source::Clear,
             led_by: LedBy::Id,
-            flow: None,
         })),
     }
 }

@@ -46,7 +46,8 @@ fn begin(purpose: Purpose, address: &str) -> Task {
 fn begin_from(purpose: Purpose, address: &str, origin: Option<Origin>) -> Task {
     Task::BeginFlow(Box::new(Beginning {
         purpose,
-        identifier: mail(address),
+        identifier: Some(mail(address)),
+        by: None,
         browser: browser(),
         language: "de".into(),
         origin,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use tidegate_wire::v1::{self, Method, NO_NUMBER, NextState, Purpose, Remember};
-use tidegate_wire::{BrowserToken, DeviceToken, Fault, Reply, SecretBytes, Text};
+use tidegate_wire::{BrowserToken, DeviceToken, Fault, Reply, SecretBytes, SessionToken, Text};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
@@ -22,6 +22,7 @@ use crate::identifier::Identifier;
 pub struct Begin {
     purpose: Purpose,
     identifier: Option<Identifier>,
+    by: Option<SessionToken>,
     browser: Option<BrowserToken>,
     language: String,
     source: Option<v1::Source>,
@@ -46,7 +47,7 @@ impl fmt::Debug for Flow {
 }
 
 /// One thing that may be shown next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FlowNext {
     /// Of which method.
     pub method: Method,
@@ -56,8 +57,17 @@ pub struct FlowNext {
     pub wait_ms: u32,
     /// What the browser shows beside a link.
     pub number: Option<u8>,
-    /// What the browser needs, as JSON.
-    pub options: Option<String>,
+    /// What is needed for it, as JSON: options of a passkey's ceremony
+    /// (`PublicKeyCredentialRequestOptionsJSON`, `...CreationOptionsJSON`), `{"secret",
+    /// "url"}` of a new authenticator app, `{"codes"}` of new recovery codes.
+    pub options: Option<Zeroizing<String>>,
+}
+
+/// Secrets may be in the options.
+impl fmt::Debug for FlowNext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowNext({:?}, {:?})", self.method, self.state)
+    }
 }
 
 /// What a step came to.
@@ -74,12 +84,40 @@ impl Begin {
     #[must_use]
     pub fn new(purpose: Purpose, identifier: Identifier) -> Begin {
         Begin {
-            purpose,
             identifier: Some(identifier),
+            ..Begin::without(purpose)
+        }
+    }
+
+    /// A flow that names nobody: where it signs in, a passkey says who is there.
+    #[must_use]
+    pub fn without(purpose: Purpose) -> Begin {
+        Begin {
+            purpose,
+            identifier: None,
+            by: None,
             browser: None,
             language: String::new(),
             source: None,
         }
+    }
+
+    /// A flow of a session: more assurance for it, or one more credential for its
+    /// account.
+    #[must_use]
+    pub fn of_session(purpose: Purpose, session: SessionToken) -> Begin {
+        Begin {
+            by: Some(session),
+            ..Begin::without(purpose)
+        }
+    }
+
+    /// With an identifier. Of a session it is one that its account has: what an
+    /// authenticator shows the account as.
+    #[must_use]
+    pub fn named(mut self, identifier: Identifier) -> Begin {
+        self.identifier = Some(identifier);
+        self
     }
 
     /// In a browser that has a secret already.
@@ -109,6 +147,7 @@ impl Begin {
 pub struct Shown {
     method: Method,
     text: Text,
+    label: String,
     device: Option<DeviceToken>,
     remember: Remember,
     language: String,
@@ -122,11 +161,26 @@ impl Shown {
         Shown {
             method,
             text: Text(text.to_owned()),
+            label: String::new(),
             device: None,
             remember: Remember::Nothing,
             language: String::new(),
             source: None,
         }
+    }
+
+    /// A passkey: what the browser's ceremony came to, as JSON
+    /// (`RegistrationResponseJSON`, `AuthenticationResponseJSON`, WebAuthn L3 5.1).
+    #[must_use]
+    pub fn passkey(json: &str) -> Shown {
+        Shown::new(Method::Passkey, json)
+    }
+
+    /// What its person calls the passkey that is made.
+    #[must_use]
+    pub fn labelled(mut self, name: &str) -> Shown {
+        name.clone_into(&mut self.label);
+        self
     }
 
     /// Nothing yet: a code is asked for, or another one.
@@ -191,6 +245,7 @@ impl Flow {
             browser: self.browser.secret.clone(),
             method: shown.method.number(),
             shown: shown.text.clone(),
+            label: Text(shown.label.clone()),
             number: NO_NUMBER,
             language: Text(shown.language.clone()),
             device: shown.device.as_ref().map(|device| v1::Device {
@@ -228,7 +283,7 @@ impl Client {
         let request = v1::BeginFlow {
             purpose: begin.purpose.number(),
             identifier: begin.identifier.as_ref().map(Identifier::to_message),
-            by: None,
+            by: begin.by.as_ref().map(SessionToken::to_message),
             browser: browser.secret.clone(),
             language: Text(begin.language.clone()),
             source: begin.source.clone(),
@@ -254,7 +309,7 @@ fn said(
             state: NextState::from_number(next.state)?,
             wait_ms: next.wait_ms.to_native(),
             number: (next.number != NO_NUMBER).then_some(next.number),
-            options: (!options.is_empty()).then(|| options.to_owned()),
+            options: (!options.is_empty()).then(|| options.to_owned().into()),
         })
     });
     Ok(FlowSaid::Next(Flow {

@@ -87,6 +87,11 @@ codes! {
     InvalidCode = 112, "invalid_code", No, "The code is not the one that was sent.";
     /// The flow has ended, or this step of it was taken.
     FlowOver = 113, "flow_over", No, "The flow has ended; begin another.";
+    /// The passkey's answer is not one to what was asked, or is of no passkey of the
+    /// account.
+    InvalidPasskey = 114, "invalid_passkey", No, "The passkey's answer does not fit, or the account has no such passkey.";
+    /// The password is right, and another factor is wanted beside it.
+    SecondFactorNeeded = 115, "second_factor_needed", No, "The account wants a second factor; sign in by a flow.";
 
     /// The frame or message cannot be read.
     Malformed = 200, "malformed", Fault, "The message cannot be read.";

@@ -181,6 +181,16 @@ fn codes(seed: u64) -> (u64, Option<Fault>) {
     (part, away.then(|| during(when, What::DestinationDown)))
 }
 
+/// In every third world people add passkeys and sign in by them. By this name none of
+/// the seeds that found something once is one of them.
+fn passkeys(seed: u64) -> u64 {
+    let stream = Stream::new(seed, "fuzz-passkey", 0);
+    match stream.below(3) {
+        0 => 1 + stream.below(6),
+        _ => 0,
+    }
+}
+
 /// In every other world sessions end within the night when they are not used.
 fn idle_s(seed: u64, usual: u64) -> u64 {
     let stream = Stream::new(seed, "fuzz-session", 0);
@@ -218,6 +228,7 @@ pub(super) fn drawn(seed: u64) -> Scenario {
         add_address: Whole(addresses(seed)),
         message: Whole(message),
         mailed_code: Whole(mailed_code),
+        passkey: Whole(passkeys(seed)),
         forged_check: Whole(part(5)),
         refresh: Whole(part(60)),
         two_tabs: Whole(part(30)),

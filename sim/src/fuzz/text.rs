@@ -93,6 +93,7 @@ impl Written<'_> {
             ("add_address", ask.add_address),
             ("message", ask.message),
             ("mailed_code", ask.mailed_code),
+            ("passkey", ask.passkey),
         ] {
             if part.0 > 0 {
                 writeln!(f, "{name} = {}", part.0)?;

@@ -222,6 +222,7 @@ impl Parts {
                 self.stolen_session,
                 self.add_address,
                 self.mailed_code,
+                self.passkey,
             ],
             Class::Registration => &[
                 self.same_name,
@@ -231,6 +232,7 @@ impl Parts {
                 self.same_account,
                 self.stolen_session,
                 self.add_address,
+                self.passkey,
             ],
             Class::Protection => &[self.sign_out, self.be_erased],
         };

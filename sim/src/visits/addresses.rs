@@ -16,10 +16,11 @@ const TRIES: u32 = 8;
 const SPREAD_NS: u64 = 5_000_000_000;
 
 /// A person with an account and a session.
-struct Keeper {
-    who: Who,
-    home: IpAddr,
-    granted: Granted,
+pub(super) struct Keeper {
+    pub(super) who: Who,
+    pub(super) name: String,
+    pub(super) home: IpAddr,
+    pub(super) granted: Granted,
 }
 
 impl Crowd {
@@ -57,17 +58,23 @@ impl Crowd {
     }
 
     /// A person signs up with a name, and in.
-    async fn keeper(&self) -> Option<Keeper> {
+    pub(super) async fn keeper(&self) -> Option<Keeper> {
         let number = self.newcomer();
         let who = Who::Newcomer(number);
         let home = People::address(number | 1 << 48);
         let asked_ns = self.agenda.now_ns();
-        let person = SignIn::username(&format!("keeper-{number}"), PASSWORD).from_address(home);
+        let name = format!("keeper-{number}");
+        let person = SignIn::username(&name, PASSWORD).from_address(home);
         let made = self.call(Class::Registration, who, self.client().sign_up(&person));
         self.done(who, asked_ns, "signing up", made.await)?;
         let sign_in = self.call(Class::Password, who, self.client().sign_in(&person));
         let granted = self.done(who, asked_ns, "signing in", sign_in.await)?;
-        let keeper = Keeper { who, home, granted };
+        let keeper = Keeper {
+            who,
+            name,
+            home,
+            granted,
+        };
         (keeper.granted.knowledge == Knowledge::Current).then_some(keeper)
     }
 

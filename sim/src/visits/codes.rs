@@ -82,7 +82,7 @@ impl Crowd {
         let identifier = Identifier::email(&reader.address);
         let begin = Begin::new(purpose, identifier).from_address(reader.home);
         let client = self.client().with_key(self.key());
-        let begun = self.insists(reader, || client.begin(&begin)).await;
+        let begun = self.insists(reader.who, || client.begin(&begin)).await;
         let said = self.done(reader.who, asked_ns, "beginning a flow", begun?)?;
         let FlowSaid::Next(flow) = said else {
             self.wrong_of(
@@ -115,7 +115,7 @@ impl Crowd {
         let shown = Shown::new(Method::EmailCode, &waiting.mail.code).from_address(reader.home);
         let client = self.client().with_key(self.key());
         let answered = self
-            .insists(reader, || waiting.flow.answer(&client, &shown))
+            .insists(reader.who, || waiting.flow.answer(&client, &shown))
             .await?;
         match self.done(reader.who, asked_ns, "a right code", answered)? {
             FlowSaid::Granted(granted) if granted.knowledge == Knowledge::Current => Some(*granted),
@@ -131,16 +131,16 @@ impl Crowd {
     }
 
     /// Asks again for as long as the outcome is not known; none when it stays so.
-    async fn insists<T, F>(
+    pub(super) async fn insists<T, F>(
         &self,
-        reader: &Reader,
+        who: Who,
         mut call: impl FnMut() -> F,
     ) -> Option<Result<Decision<T>, CallError>>
     where
         F: Future<Output = Result<Decision<T>, CallError>>,
     {
         for _ in 0..TRIES {
-            let outcome = self.call(Class::Password, reader.who, call()).await;
+            let outcome = self.call(Class::Password, who, call()).await;
             if outcome.is_ok() {
                 return Some(outcome);
             }

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use self::decision::{Decision, Shown, Standing, decide, outlives_recovery};
 use super::family::{IdentifierReply, Reply};
 use super::{Account, Held, Pending, Person, Step, Work, busy};
+use crate::assurance::{Method, Proofs};
 use crate::audit::Act;
 use crate::command::{
     Administrator, Attest, ClaimedIdentifier, Completion, Effect, PasswordCheck, PasswordWork,
@@ -246,7 +247,12 @@ impl Account {
     /// What began under the old password must not end in a session.
     pub(super) fn discard_work(&mut self, step: &mut Step<'_>) {
         let old = |pending: &mut Pending| match pending.work {
-            Work::SignIn(_) | Work::Queued(_) | Work::Upgrade | Work::Attest(_) => true,
+            Work::SignIn(_)
+            | Work::Queued(_)
+            | Work::Upgrade
+            | Work::Attest(_)
+            | Work::Passkey(_)
+            | Work::Register(_) => true,
             Work::SignUp(_) | Work::TakeOver(_) | Work::Recover(_) => false,
         };
         for pending in self.pending.extract_if(.., old) {
@@ -269,7 +275,7 @@ impl Account {
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::UnknownAccount);
         };
-        person.shut_others_out(identifier, EndReason::TakenOver, step);
+        person.shut_others_out(identifier, &Proofs::default(), EndReason::TakenOver, step);
         person.sealed.attempts.end(None);
         person.sealed.password = hash.map(|hash| PasswordRow {
             phc: hash.to_string(),
@@ -336,10 +342,12 @@ impl Person {
     pub(super) fn shut_others_out(
         &mut self,
         identifier: &ClaimedIdentifier,
+        proofs: &Proofs,
         reason: EndReason,
         step: &mut Step<'_>,
     ) {
         self.drop_claims(step, |row| !row.is(identifier) && !row.is_held());
+        self.drop_factors(proofs, step);
         self.fall_back(identifier, step);
         let sessions = &mut self.check.sessions;
         let over = 0..sessions.len();
@@ -351,6 +359,27 @@ impl Person {
         self.sealed.devices.clear();
         self.sealed.outcomes.clear();
         self.sealed.unknown_device = Guesses::default();
+    }
+
+    /// Removes every factor but those that were shown: whose the others are is not
+    /// known. Which passkey was shown is not known either.
+    fn drop_factors(&mut self, proofs: &Proofs, step: &mut Step<'_>) {
+        #[cfg(tidegate_planted)]
+        if crate::planted::is(crate::planted::Bug::PlantedOutlives) {
+            return;
+        }
+        let shown = |method| proofs.iter().any(|proof| proof.shown.method() == method);
+        let factors = &mut self.sealed.factors;
+        for passkey in factors.passkeys.drain(..) {
+            step.change().passkeys.push((passkey.number, None));
+            step.event(EventKind::CredentialRemoved(Method::Passkey.number()));
+        }
+        if !shown(Method::Totp) && factors.totp.take().is_some() {
+            step.event(EventKind::CredentialRemoved(Method::Totp.number()));
+        }
+        if !shown(Method::RecoveryCode) && factors.recovery_codes.take().is_some() {
+            step.event(EventKind::CredentialRemoved(Method::RecoveryCode.number()));
+        }
     }
 
     /// Turns what was added after the identifier that recovers the account back

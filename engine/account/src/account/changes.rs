@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::agenda::AgendaChange;
 use crate::audit::Audit;
 use crate::command::{ClaimedIdentifier, Reservation};
+use crate::credential::held::PasskeyPart;
 use crate::digest::IndexHash;
 use crate::erasure::Erasure;
 use crate::event::EventKind;
@@ -36,6 +37,9 @@ pub struct Changes {
     pub moved: Vec<Moved>,
     /// Events to append.
     pub events: Vec<EventKind>,
+    /// Passkeys that are written, or go where there is nothing, by number; stored as
+    /// [`Changes::parts`] says.
+    pub(crate) passkeys: Vec<(u16, Option<PasskeyPart>)>,
     /// Administrative acts to keep a record of; stored as [`Changes::parts`] says.
     pub(crate) audits: Vec<Audit>,
     /// What must leave once this is durable; stored as [`Changes::parts`] says.
@@ -113,6 +117,9 @@ impl Changes {
         }
         self.texts.extend(later.texts);
         self.released.extend(later.released);
+        let again = |number: &u16| later.passkeys.iter().any(|(other, _)| other == number);
+        self.passkeys.retain(|(number, _)| !again(number));
+        self.passkeys.extend(later.passkeys);
         self.events.extend(later.events);
         self.audits.extend(later.audits);
         self.outbox.extend(later.outbox);

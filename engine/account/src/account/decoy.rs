@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Person, Step};
+use crate::credential::held::HeldFactors;
 use crate::flow::Attempts;
 use crate::id::UserId;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
@@ -58,6 +59,7 @@ impl Person {
                 devices: Vec::new(),
                 outcomes: Vec::new(),
                 attempts: Attempts::default(),
+                factors: HeldFactors::default(),
             },
         }
     }

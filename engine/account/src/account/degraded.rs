@@ -378,7 +378,7 @@ impl DegradedAccount {
         if let Some(Command::Credential(CredentialCommand::SignIn(sign_in))) =
             self.account.first_time(&request, command, step)
         {
-            self.account.sign_in(request, sign_in, step);
+            self.account.sign_in(request, sign_in.into(), step);
         } else {
             // Durable before the store went, or joined to what is under way.
             let earlier = core::mem::take(&mut step.output.replies);
@@ -488,6 +488,8 @@ impl DegradedAccount {
                     | Refusal::LimitReached
                     | Refusal::StaleSignIn
                     | Refusal::InvalidCode
+                    | Refusal::InvalidPasskey
+                    | Refusal::SecondFactorNeeded
                     | Refusal::FlowOver
                     | Refusal::Busy { .. }),
                 ) => DegradedReply::No(refusal),
@@ -508,13 +510,15 @@ impl DegradedAccount {
     fn unknown_devices_that_wait(&self) -> Vec<Ticket> {
         let pending = self.account.pending.iter();
         let unknown_device = pending.filter(|pending| match &pending.work {
-            Work::Queued(sign_in) => self.account.lane(sign_in) == Lane::UnknownDevice,
+            Work::Queued(asked) => self.account.lane(&asked.sign_in) == Lane::UnknownDevice,
             Work::SignUp(_)
             | Work::SignIn(_)
             | Work::Upgrade
             | Work::Attest(_)
             | Work::TakeOver(_)
-            | Work::Recover(_) => false,
+            | Work::Recover(_)
+            | Work::Passkey(_)
+            | Work::Register(_) => false,
         });
         unknown_device
             .flat_map(|pending| pending.tickets.iter().copied())
@@ -548,6 +552,7 @@ fn comparisons(step: &mut Step<'_>) -> Vec<Effect> {
     effects
         .filter(|effect| match effect {
             Effect::Hash { work, .. } => matches!(work, PasswordWork::Compare { .. }),
+            Effect::Verify { .. } => false,
         })
         .collect()
 }
@@ -571,7 +576,10 @@ fn ended(step: &Step<'_>) -> Vec<SessionId> {
             | EventKind::IdentifierDropped(_)
             | EventKind::PasswordReplaced
             | EventKind::Removed
-            | EventKind::Erased => None,
+            | EventKind::Erased
+            | EventKind::CredentialAdded(_)
+            | EventKind::CredentialRemoved(_)
+            | EventKind::PasskeyCountRegressed(_) => None,
         })
         .collect()
 }

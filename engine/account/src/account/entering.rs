@@ -1,7 +1,9 @@
 //! Establishing a session for a person who has proven to be the account's.
 
 use super::{Person, Step};
-use crate::assurance::{Assurance, Entry, Level, Method, Proofs};
+use crate::assurance::{
+    Assurance, Entry, KeyStorage, Level, Method, Proof, Proofs, Shown, UserVerification,
+};
 use crate::command::{DeviceProof, Remember};
 use crate::device::{self, Lane};
 use crate::digest::SecretHash;
@@ -139,6 +141,40 @@ impl Person {
 }
 
 impl Session {
+    /// Whether the account was recovered by it.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.methods & RECOVERED != 0
+    }
+
+    /// What was proven for it, as far as it says: by which methods, all at its
+    /// beginning.
+    pub(super) fn proofs(&self) -> Proofs {
+        let mut proofs = Proofs::default();
+        let methods = Method::ALL.into_iter();
+        for method in methods.filter(|method| self.methods & bit(*method) != 0) {
+            let shown = match method {
+                Method::Password => Shown::Password,
+                Method::Passkey => {
+                    let alone = self.assurance >= Level::Two as u8;
+                    let verified = match alone {
+                        true => UserVerification::Verified,
+                        false => UserVerification::Present,
+                    };
+                    Shown::Passkey(verified, KeyStorage::Unknown)
+                }
+                Method::EmailCode => Shown::EmailCode,
+                Method::SmsCode => Shown::SmsCode,
+                Method::Link => Shown::Link,
+                Method::Totp => Shown::Totp,
+                Method::RecoveryCode => Shown::RecoveryCode,
+            };
+            let at_ms = self.created_at;
+            // More than four methods are not shown for one session.
+            let _ = proofs.add(Proof { shown, at_ms });
+        }
+        proofs
+    }
+
     /// The reply's idle deadline for a session used now.
     pub(super) fn idle_expires_at(&self, now_ms: u64) -> u64 {
         match self.expiry().liveness(now_ms) {

@@ -34,7 +34,7 @@ impl Account {
                     Refusal::InvalidCredentials
                 }
                 Work::Attest(_) | Work::TakeOver(_) => Refusal::UnknownAccount,
-                Work::Recover(_) => Refusal::FlowOver,
+                Work::Recover(_) | Work::Passkey(_) | Work::Register(_) => Refusal::FlowOver,
             };
             for ticket in tickets {
                 step.reply(ticket, Reply::No(refusal));

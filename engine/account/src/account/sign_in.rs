@@ -2,17 +2,19 @@
 //! under way it counts as a failure, a mismatch makes the charge durable, a
 //! match takes it back.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use super::entering::Entering;
-use super::family::{CredentialReply, Reply};
+use super::family::{CredentialReply, FlowContext, Reply};
+use super::flow::At;
 use super::{Account, Person, Step, Work, busy};
+use crate::assurance::Shown;
 use crate::command::{
     Completion, Effect, LedBy, PasswordCheck, PasswordWork, Remember, Request, SignIn, Source,
 };
 use crate::device::Lane;
 use crate::event::EventKind;
-use crate::flow::{FlowPlace, Over};
 use crate::guess::Admission;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
 use crate::record::{Guesses, PasswordRow};
@@ -26,16 +28,32 @@ pub(super) struct Attempt {
     password: Password,
     remember: Remember,
     /// The flow of which it is a step.
-    flow: Option<FlowPlace>,
+    flow: Option<Box<FlowContext>>,
+}
+
+/// A sign-in, and the flow of which it is a step.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) sign_in: SignIn,
+    pub(super) flow: Option<Box<FlowContext>>,
+}
+
+impl From<SignIn> for Asked {
+    fn from(sign_in: SignIn) -> Asked {
+        Asked {
+            sign_in,
+            flow: None,
+        }
+    }
 }
 
 impl Attempt {
-    fn of(lane: Lane, sign_in: SignIn) -> (Attempt, Password) {
+    fn of(lane: Lane, Asked { sign_in, flow }: Asked) -> (Attempt, Password) {
         let attempt = Attempt {
             lane,
             password: sign_in.password.clone(),
             remember: sign_in.remember,
-            flow: sign_in.flow,
+            flow,
         };
         (attempt, sign_in.password)
     }
@@ -68,12 +86,15 @@ fn decide(completion: &Completion, status: Status) -> Decision {
         }
         (Completion::Verified(PasswordCheck::Match), Status::Decoy)
         | (Completion::Verified(PasswordCheck::Mismatch), _) => Decision::Fail,
-        (Completion::Refused { .. } | Completion::Hashed(_), _) => Decision::NotVerified,
+        (Completion::Refused { .. } | Completion::Hashed(_) | Completion::Signature(_), _) => {
+            Decision::NotVerified
+        }
     }
 }
 
 impl Account {
-    pub(super) fn sign_in(&mut self, request: Request, sign_in: SignIn, step: &mut Step<'_>) {
+    pub(super) fn sign_in(&mut self, request: Request, asked: Asked, step: &mut Step<'_>) {
+        let sign_in = &asked.sign_in;
         let person = self.person.as_ref();
         if person.is_some_and(|person| person.check.tenant != request.tenant.0) {
             return step.reply(request.ticket, Reply::No(Refusal::InvalidCredentials));
@@ -85,10 +106,10 @@ impl Account {
             let refusal = Refusal::Busy { retry_after_ms: 0 };
             return step.reply(request.ticket, Reply::No(refusal));
         }
-        if !self.goes_on(sign_in.flow) {
+        if !self.goes_on(asked.flow.as_deref()) {
             return step.reply(request.ticket, Reply::No(Refusal::FlowOver));
         }
-        let lane = self.lane(&sign_in);
+        let lane = self.lane(sign_in);
         let stored = person.and_then(Person::stored_hash);
         match self.admit(lane, sign_in.source, step) {
             Admission::Hold { retry_after_ms } => {
@@ -96,10 +117,10 @@ impl Account {
                 step.reply(request.ticket, Reply::No(refusal));
             }
             Admission::Wait => {
-                self.start(request, Work::Queued(sign_in));
+                self.start(request, Work::Queued(asked));
             }
             Admission::Admit => {
-                let (attempt, password) = Attempt::of(lane, sign_in);
+                let (attempt, password) = Attempt::of(lane, asked);
                 let pending = self.start(request, Work::SignIn(attempt));
                 step.output.effects.push(Effect::Hash {
                     pending,
@@ -122,7 +143,7 @@ impl Account {
             let Some((place, _)) = first else {
                 return;
             };
-            let Work::Queued(sign_in) = &self.pending[place].work else {
+            let Work::Queued(Asked { sign_in, .. }) = &self.pending[place].work else {
                 return;
             };
             let lane = self.lane(sign_in);
@@ -143,10 +164,10 @@ impl Account {
         let stored = self.person.as_ref().and_then(Person::stored_hash);
         let pending = &mut self.pending[place];
         // No caller waits for an upgrade.
-        let Work::Queued(sign_in) = core::mem::replace(&mut pending.work, Work::Upgrade) else {
+        let Work::Queued(asked) = core::mem::replace(&mut pending.work, Work::Upgrade) else {
             return;
         };
-        let (attempt, password) = Attempt::of(lane, sign_in);
+        let (attempt, password) = Attempt::of(lane, asked);
         pending.work = Work::SignIn(attempt);
         step.output.effects.push(Effect::Hash {
             pending: pending.id,
@@ -155,10 +176,10 @@ impl Account {
     }
 
     /// Whether the flow of which something is a step is not over.
-    fn goes_on(&self, flow: Option<FlowPlace>) -> bool {
+    fn goes_on(&self, flow: Option<&FlowContext>) -> bool {
         let attempts = self.person.as_ref().map(|person| &person.sealed.attempts);
         match (flow, attempts) {
-            (Some(place), Some(attempts)) => attempts.admit(place).is_ok(),
+            (Some(flow), Some(attempts)) => attempts.admit(flow.continuation.place()).is_ok(),
             (None, _) | (_, None) => true,
         }
     }
@@ -188,7 +209,9 @@ impl Account {
             | Work::Queued(_)
             | Work::Upgrade
             | Work::TakeOver(_)
-            | Work::Recover(_) => false,
+            | Work::Recover(_)
+            | Work::Passkey(_)
+            | Work::Register(_) => false,
         };
         let under_way = self.pending.iter().filter(of_lane).count();
         u16::try_from(under_way).unwrap_or(u16::MAX)
@@ -229,18 +252,33 @@ impl Account {
                 Reply::No(Refusal::InvalidCredentials)
             }
             Decision::Establish => {
-                let taken = attempt.flow.map_or(Ok(()), |place| {
-                    person.sealed.attempts.advance(place, step.now_ms)
-                });
-                if let Err(Over) = taken {
-                    return Reply::No(Refusal::FlowOver);
+                let reply = self.admitted(&attempt, step);
+                if !matches!(reply, Reply::No(_)) {
+                    self.upgrade(attempt.password, step);
                 }
-                let entering = Entering::by_password(attempt.lane, attempt.remember);
-                let grant = person.establish_session(&entering, step);
-                self.upgrade(attempt.password, step);
-                Reply::Credential(CredentialReply::SignedIn(grant))
+                reply
             }
         }
+    }
+
+    /// The password was right.
+    fn admitted(&mut self, attempt: &Attempt, step: &mut Step<'_>) -> Reply {
+        if let Some(context) = &attempt.flow {
+            let at = At {
+                lane: attempt.lane,
+                remember: attempt.remember,
+            };
+            return self.proven(context, Shown::Password, at, step);
+        }
+        let Some(person) = &mut self.person else {
+            return Reply::No(Refusal::InvalidCredentials);
+        };
+        if person.wants_second_factor(step) {
+            return Reply::No(Refusal::SecondFactorNeeded);
+        }
+        let entering = Entering::by_password(attempt.lane, attempt.remember);
+        let grant = person.establish_session(&entering, step);
+        Reply::Credential(CredentialReply::SignedIn(grant))
     }
 
     /// Hashes the password anew when the policy asks for more than was stored.

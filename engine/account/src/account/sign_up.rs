@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::family::{CredentialReply, Reply};
 use super::{Account, Held, Person, Step, Work, busy};
 use crate::command::{ClaimedIdentifier, Completion, Effect, PasswordWork, Request, SignUp};
+use crate::credential::held::HeldFactors;
 use crate::event::EventKind;
 use crate::flow::Attempts;
 use crate::identifier::{IdentifierKind, NORMALISER_VERSION};
@@ -70,6 +71,7 @@ impl Account {
             devices: Vec::new(),
             outcomes: Vec::new(),
             attempts: Attempts::default(),
+            factors: HeldFactors::default(),
         };
         let check = CheckPart {
             tenant: request.tenant.0,

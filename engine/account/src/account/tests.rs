@@ -7,6 +7,7 @@ mod erasing;
 mod flows;
 mod guessing;
 mod lifecycle;
+mod passkeys;
 mod properties;
 mod record;
 mod refreshing;
@@ -17,24 +18,27 @@ use crate::digest::SecretHash;
 use crate::reply::Grant;
 use crate::{CredentialReply, SessionReply};
 use std::boxed::Box;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
 use super::*;
 use crate::command::{
     DeviceProof, Idempotency, LedBy, PasswordCheck, PasswordWork, Remember, RevokeScope,
-    SessionProof, SignIn, SignUp, Source,
+    SessionProof, SignIn, SignUp, SignatureCheck, Source,
 };
+use crate::credential::passkey::SignatureWork;
 use crate::digest::IndexHash;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::message::Message;
+use crate::part::{PartChange, PartId};
 use crate::password::{Password, PasswordHash};
 use crate::policy::PasswordPolicy;
 use crate::record::{Format, View, assemble, write};
 use crate::secret::Secret;
 use crate::session::Expiry;
 use crate::{CredentialCommand, LifecycleCommand, SessionCommand};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 
 pub(super) const TENANT: TenantId = TenantId(7);
 pub(super) const PASSWORD: &str = "correct horse";
@@ -54,6 +58,8 @@ pub(super) struct World {
     pub(super) draft: Changes,
     /// The rows in the index.
     pub(super) index: BTreeSet<[u8; 32]>,
+    /// The parts of its passkeys.
+    pub(super) parts: BTreeMap<PartId, Part>,
     drawn: u64,
 }
 
@@ -103,6 +109,7 @@ impl World {
             mails: Vec::new(),
             draft: Changes::default(),
             index: BTreeSet::new(),
+            parts: BTreeMap::new(),
             drawn: 0,
         }
     }
@@ -165,6 +172,21 @@ impl World {
         let outbox = output.changes.iter().flat_map(|changes| &changes.outbox);
         let mails = outbox.map(|outgoing| Message::decode(outgoing.body()).unwrap());
         self.mails.extend(mails);
+        for change in output
+            .changes
+            .iter()
+            .flat_map(|changes| changes.parts(1).unwrap())
+        {
+            match change {
+                PartChange::Written { part, .. } if part.id.kind == PartKind::Passkey => {
+                    self.parts.insert(part.id, part);
+                }
+                PartChange::Written { .. } => {}
+                PartChange::Dropped(id) => {
+                    self.parts.remove(&id);
+                }
+            }
+        }
         if let Some(changes) = &output.changes {
             self.draft.extend(rows_of(changes));
         }
@@ -190,6 +212,10 @@ impl World {
             tenant: self.tenant,
             idempotency,
         };
+        if let Some(kind) = self.account.wants(&command) {
+            let parts = self.parts.values().cloned().collect();
+            self.input(Input::Parts(kind, parts));
+        }
         let mut output = self.input(Input::Command(request, command));
         self.waiting.append(&mut output.effects);
         output
@@ -199,7 +225,10 @@ impl World {
     pub(super) fn work(&mut self) -> Output {
         let effect = self.waiting.remove(0);
         let pending = effect.pending();
-        let Effect::Hash { work, .. } = effect;
+        let work = match effect {
+            Effect::Hash { work, .. } => work,
+            Effect::Verify { work, .. } => return self.signature(pending, &work),
+        };
         let completion = match work {
             PasswordWork::New {
                 password,
@@ -218,12 +247,25 @@ impl World {
                 })
             }
         };
+        self.completed(pending, completion)
+    }
+
+    fn completed(&mut self, pending: PendingId, completion: Completion) -> Output {
         let mut output = self.input(Input::Completion {
             pending,
             completion,
         });
         self.waiting.append(&mut output.effects);
         output
+    }
+
+    fn signature(&mut self, pending: PendingId, work: &SignatureWork) -> Output {
+        let key = UnparsedPublicKey::new(&ED25519, work.public_key.raw_key());
+        let check = match key.verify(&work.message, &work.signature) {
+            Ok(()) => SignatureCheck::Valid,
+            Err(_) => SignatureCheck::Invalid,
+        };
+        self.completed(pending, Completion::Signature(check))
     }
 
     /// Sends a command and does its work; its one reply.
@@ -315,7 +357,6 @@ pub(super) fn sign_in(password: &str, device: Option<DeviceProof>, remember: Rem
         remember,
         source: Source::Clear,
         led_by: LedBy::Id,
-        flow: None,
     }))
 }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::{AttemptId, BrowserHash, Continuation, Purpose, TooLong};
 use crate::assurance::{PROOFS_BYTES, Proofs};
 use crate::corrupt::Corrupt;
+use crate::fields::Fields;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::identifier::{Identifier, IdentifierKind};
 
@@ -91,24 +92,13 @@ impl Continuation {
     }
 }
 
-/// What is not read yet.
-struct Fields<'a>(&'a [u8]);
-
 impl Fields<'_> {
-    fn next<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
-        let (field, rest) = self.0.split_first_chunk().ok_or(Corrupt)?;
-        self.0 = rest;
-        Ok(*field)
-    }
-
     fn identifier(&mut self) -> Result<Option<Identifier>, Corrupt> {
         let [kind] = self.next()?;
-        let length = usize::from(u16::from_le_bytes(self.next()?));
-        if length > IDENTIFIER_MAX_BYTES {
+        let text = self.counted()?;
+        if text.len() > IDENTIFIER_MAX_BYTES {
             return Err(Corrupt);
         }
-        let (text, rest) = self.0.split_at_checked(length).ok_or(Corrupt)?;
-        self.0 = rest;
         let text = core::str::from_utf8(text).map_err(|_| Corrupt)?;
         let of_kind = |kind| Ok(Some(Identifier::from_stored(kind, text)));
         match kind {

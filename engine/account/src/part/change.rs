@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+use super::passkey::encode_passkey;
 use super::text::encode_text;
 use super::{Part, PartId, PartKind};
 use crate::account::Changes;
@@ -68,6 +69,22 @@ impl Changes {
                     at_ms: 0,
                 }),
         );
+        for (number, passkey) in &self.passkeys {
+            let id = PartId {
+                kind: PartKind::Passkey,
+                number: (*number).into(),
+            };
+            parts.push(match passkey {
+                None => PartChange::Dropped(id),
+                Some(passkey) => PartChange::Written {
+                    part: Part {
+                        id,
+                        plain: encode_passkey(passkey)?,
+                    },
+                    at_ms: 0,
+                },
+            });
+        }
         if let Some(newest) = self.audits.last() {
             parts.push(PartChange::Written {
                 part: Part {

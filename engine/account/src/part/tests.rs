@@ -19,11 +19,12 @@ fn numbers_and_seals_of_kinds_are_as_they_were_stored() {
             (0x10, 4, PartForm::Bare, "identifier's text"),
             (0x20, 5, PartForm::Dated, "administrative acts"),
             (0x30, 6, PartForm::Bare, "what must leave"),
+            (0x40, 7, PartForm::Bare, "passkey"),
         ]
     );
     for number in 0..=u8::MAX {
         let kind = PartKind::of(number);
-        assert_eq!(kind.is_some(), [0x10, 0x20, 0x30].contains(&number));
+        assert_eq!(kind.is_some(), [0x10, 0x20, 0x30, 0x40].contains(&number));
         assert_eq!(kind.map(PartKind::number), kind.map(|_| number));
     }
 }

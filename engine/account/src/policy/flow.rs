@@ -12,6 +12,10 @@ pub struct FlowPolicy {
     /// The methods, in the order in which they are offered. One that needs
     /// something that the tenant has not (mail) is not offered.
     pub methods: Vec<Method>,
+    /// What counts as a second factor, in the order in which it is offered. An
+    /// account that has an authenticator app is asked for one of these beside
+    /// anything that is not two factors already.
+    pub second_factors: Vec<Method>,
     /// How codes are sent and judged.
     pub codes: CodePolicy,
     /// Failed codes of one account, over all attempts.
@@ -25,7 +29,8 @@ const MINUTE_MS: u64 = 60_000;
 impl Default for FlowPolicy {
     fn default() -> FlowPolicy {
         FlowPolicy {
-            methods: [Method::EmailCode, Method::Password].into(),
+            methods: [Method::Passkey, Method::EmailCode, Method::Password].into(),
+            second_factors: [Method::Passkey, Method::Totp, Method::RecoveryCode].into(),
             codes: CodePolicy::default(),
             code_guesses: GuessPolicy {
                 free: 20,

@@ -4,14 +4,6 @@
 
 use super::{HEAD_BYTES, RECORD_MAX_BYTES, SEAL_BYTES, section, v3};
 
-/// Heads of 10 passkeys, with a lane for guesses: a hash of the id, the number
-/// of the part that holds id and public key (ids have up to 1,023 bytes), the
-/// counter of signatures, flags, when it was added and last used.
-const PASSKEYS_BYTES: usize = section::HEAD_BYTES + 18 + 10 * 56;
-/// A TOTP secret of up to 64 bytes, the last step that was taken, a lane.
-const TOTP_BYTES: usize = section::HEAD_BYTES + 96;
-/// Hashes of 10 recovery codes, when each was used, a lane.
-const RECOVERY_CODES_BYTES: usize = section::HEAD_BYTES + 18 + 10 * 24;
 /// What is remembered of where and how the person signed in.
 const RISK_BYTES: usize = section::HEAD_BYTES + 1_536;
 /// 16 memberships: the organization, up to 4 roles, since when.
@@ -21,12 +13,7 @@ const MEMBERSHIPS_BYTES: usize = section::HEAD_BYTES + 8 + 16 * 32;
 const CONSENTS_BYTES: usize = section::HEAD_BYTES + 8 + 8 * 54;
 
 /// Kept free for what is not built yet.
-const RESERVED_BYTES: usize = PASSKEYS_BYTES
-    + TOTP_BYTES
-    + RECOVERY_CODES_BYTES
-    + RISK_BYTES
-    + MEMBERSHIPS_BYTES
-    + CONSENTS_BYTES;
+const RESERVED_BYTES: usize = RISK_BYTES + MEMBERSHIPS_BYTES + CONSENTS_BYTES;
 
 /// The largest record of format 3 that can be written today.
 pub(super) const LARGEST_BYTES: usize =

@@ -10,6 +10,7 @@ use super::parts::{
     Session,
 };
 use super::{Corrupt, Format, v1, v2};
+use crate::credential::held::HeldFactors;
 use crate::flow::Attempts;
 use crate::identifier::IdentifierKind;
 use crate::status::Status;
@@ -28,8 +29,8 @@ pub(super) fn check(check: &CheckPart) -> Result<Vec<u8>, Corrupt> {
 /// # Errors
 /// [`Corrupt`] when the format cannot say what the account holds.
 pub(super) fn sealed(format: Format, sealed: &SealedPart) -> Result<Zeroizing<Vec<u8>>, Corrupt> {
-    // Flows are not begun before format 3 may hold them.
-    if !sealed.attempts.is_empty() {
+    // Flows are not begun before format 3 may hold what comes of them.
+    if !sealed.attempts.is_empty() || !sealed.factors.is_empty() {
         return Err(Corrupt);
     }
     let sealed = v2::SealedPart::from(sealed);
@@ -167,6 +168,7 @@ impl From<v2::SealedPart> for SealedPart {
             devices: stored.devices.into_iter().map(Into::into).collect(),
             outcomes: stored.outcomes.into_iter().map(Into::into).collect(),
             attempts: Attempts::default(),
+            factors: HeldFactors::default(),
         }
     }
 }

@@ -6,6 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::credential::held::HeldFactors;
 use crate::flow::Attempts;
 pub use crate::guess::Guesses;
 use crate::id::{DeviceId, SessionId};
@@ -87,6 +88,8 @@ pub struct SealedPart {
     pub outcomes: Vec<OutcomeRow>,
     /// Flows under way, and what was sent for them.
     pub attempts: Attempts,
+    /// Passkeys, TOTP, recovery codes.
+    pub factors: HeldFactors,
 }
 
 /// An identifier, by its keyed hash. Its text lies in a row of its own, under

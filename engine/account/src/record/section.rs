@@ -12,8 +12,11 @@ mod attempts_v1;
 mod devices_v1;
 mod identifiers_v1;
 mod outcomes_v1;
+mod passkeys_v1;
 mod password_v1;
+mod recovery_codes_v1;
 mod sessions_v1;
+mod totp_v1;
 mod unknown_device_v1;
 
 use alloc::vec::Vec;
@@ -69,6 +72,9 @@ sections! {
     Devices = 5, 1, devices_v1;
     Outcomes = 6, 1, outcomes_v1;
     Attempts = 7, 1, attempts_v1;
+    Passkeys = 8, 1, passkeys_v1;
+    Totp = 9, 1, totp_v1;
+    RecoveryCodes = 10, 1, recovery_codes_v1;
 }
 
 /// The plaintext of a sealed part.
@@ -96,6 +102,15 @@ pub(super) fn write(
         (Kind::Devices, devices_v1::write(&sealed.devices)?),
         (Kind::Outcomes, outcomes_v1::write(&sealed.outcomes)?),
         (Kind::Attempts, attempts_v1::write(&sealed.attempts)?),
+        (
+            Kind::Passkeys,
+            passkeys_v1::write(&sealed.factors.passkeys)?,
+        ),
+        (Kind::Totp, totp_v1::write(sealed.factors.totp.as_ref())),
+        (
+            Kind::RecoveryCodes,
+            recovery_codes_v1::write(sealed.factors.recovery_codes.as_ref()),
+        ),
     ];
     let sections = sections.map(|(kind, bytes)| (kind, Zeroizing::new(bytes)));
     let lengths = sections.iter().map(|(_, bytes)| HEAD_BYTES + bytes.len());
@@ -138,6 +153,11 @@ pub(super) fn read(check: &mut CheckPart, plain: &[u8]) -> Result<SealedPart, Co
             Kind::Devices => sealed.devices = devices_v1::read(bytes)?,
             Kind::Outcomes => sealed.outcomes = outcomes_v1::read(bytes)?,
             Kind::Attempts => sealed.attempts = attempts_v1::read(bytes)?,
+            Kind::Passkeys => sealed.factors.passkeys = passkeys_v1::read(bytes)?,
+            Kind::Totp => sealed.factors.totp = Some(totp_v1::read(bytes)?),
+            Kind::RecoveryCodes => {
+                sealed.factors.recovery_codes = Some(recovery_codes_v1::read(bytes)?);
+            }
         }
     }
     match (sessions, check.sessions.is_empty()) {

@@ -9,6 +9,9 @@ use rkyv::Archived;
 use super::*;
 use crate::continuation::AttemptId;
 use crate::credential::code::{LIVE_CODE_BYTES, LiveCode, SendLog};
+use crate::credential::held::{Backup, HeldFactors, HeldRecoveryCodes, HeldTotp, PasskeyHead};
+use crate::credential::recovery::{RECOVERY_BYTES, RecoveryCodes};
+use crate::credential::totp::{TOTP_BYTES, Totp};
 use crate::flow::{Attempt, Attempts, SendLogRow};
 use crate::identifier::IdentifierKind;
 use crate::status::Status;
@@ -115,6 +118,7 @@ fn record() -> Record {
         outcomes: (1..3).map(|n| outcome(n, usize::from(n) + 2)).collect(),
         // They came after the bytes that are written down.
         attempts: Attempts::default(),
+        factors: HeldFactors::default(),
     };
     (check, sealed)
 }
@@ -133,7 +137,52 @@ fn largest() -> Record {
     sealed.devices = (0..20).map(device).collect();
     sealed.outcomes = (0..8).map(|n| outcome(n, sealed_bytes)).collect();
     sealed.attempts = attempts(6, 4);
+    sealed.factors = factors(10);
     (check, sealed)
+}
+
+/// So many passkeys, an authenticator app and recovery codes.
+fn factors(passkeys: u16) -> HeldFactors {
+    let passkey = |number: u16| PasskeyHead {
+        number,
+        sign_count: 7 + u32::from(number),
+        backup: Backup::BackedUp,
+        added_at: 11,
+        used_at: 12,
+    };
+    let failures = Guesses {
+        failures: 13,
+        failed_at: 14,
+    };
+    let mut totp = [0x21; TOTP_BYTES];
+    totp[0] = 1;
+    let mut codes = [0x22; RECOVERY_BYTES];
+    codes[..3].copy_from_slice(&[1, 0b101, 0]);
+    HeldFactors {
+        passkeys: (1..=passkeys).map(passkey).collect(),
+        totp: Some(HeldTotp {
+            totp: Totp::decode(&totp).unwrap(),
+            added_at: 15,
+            failures: failures.clone(),
+        }),
+        recovery_codes: Some(HeldRecoveryCodes {
+            codes: RecoveryCodes::decode(&codes).unwrap(),
+            failures,
+        }),
+    }
+}
+
+#[test]
+fn factors_have_the_bytes_that_are_written_down_and_no_older_format_forgets_them() {
+    let (check, mut sealed) = record();
+    let without = write(Format::V3, &check, &sealed).unwrap().plain.len();
+    sealed.factors = factors(2);
+    let written = write(Format::V3, &check, &sealed).unwrap();
+    assert_table("record_factors", &hex(&written.plain[without..]));
+    for format in [Format::V1, Format::V2] {
+        let refused = write(format, &check, &sealed).err();
+        assert_eq!(refused, Some(Unwritable::Corrupt));
+    }
 }
 
 /// So many attempts, every other with a code, and sends.
@@ -186,11 +235,15 @@ fn as_in(format: Format, (check, mut sealed): Record) -> Record {
     match format {
         Format::V1 => {
             sealed.attempts = Attempts::default();
+            sealed.factors = HeldFactors::default();
             for row in &mut sealed.identifiers {
                 row.directory = None;
             }
         }
-        Format::V2 => sealed.attempts = Attempts::default(),
+        Format::V2 => {
+            sealed.attempts = Attempts::default();
+            sealed.factors = HeldFactors::default();
+        }
         Format::V3 => {}
     }
     (check, sealed)

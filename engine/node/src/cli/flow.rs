@@ -8,22 +8,23 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tidegate_client::{
     Begin, BrowserToken, CallError, Decision, DeviceToken, Flow, FlowNext, FlowSaid, Method,
-    NextState, Purpose, Shown,
+    NextState, Purpose, SessionToken, Shown,
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::connection::Connection;
 use super::input;
-use super::person::{Fields, Person, ask, fields, grant_fields};
+use super::person::{Fields, MaybePerson, ask, fields, grant_fields, with_token};
 
 #[derive(Subcommand)]
 pub(super) enum FlowCommand {
     /// Begin a flow: print its continuation, the secret of the browser that it is
-    /// bound to, and what may be shown next.
+    /// bound to, and what may be shown next. Without an identifier a passkey says who
+    /// signs in. For step-up and add a session token is read from standard input.
     Begin(BeginArgs),
     /// Answer in a flow. One JSON object is read from standard input:
     /// `continuation`, `browser`, `method`, and what the method shows (`code`,
-    /// `password`); without that a code is sent.
+    /// `password`, `credential`); without that a code is sent.
     Answer(AnswerArgs),
 }
 
@@ -34,11 +35,11 @@ enum For {
     SignIn,
     /// A new account.
     SignUp,
-    /// More assurance for a session: not yet.
+    /// More assurance for a session.
     StepUp,
     /// A way back into an account.
     Recover,
-    /// One more credential or identifier: not yet.
+    /// One more credential.
     Add,
     /// Another credential or identifier in the place of one: not yet.
     Change,
@@ -50,7 +51,7 @@ pub(super) struct BeginArgs {
     #[arg(long, value_enum, default_value = "sign-in")]
     purpose: For,
     #[command(flatten)]
-    person: Person,
+    person: MaybePerson,
     /// The language of what is sent: a tag such as de or pt-BR.
     #[arg(long, value_name = "TAG", default_value = "")]
     language: String,
@@ -77,6 +78,11 @@ struct Answered {
     method: String,
     code: Option<Hidden>,
     password: Option<Hidden>,
+    /// What a browser's or a library's ceremony came to.
+    credential: Option<Value>,
+    /// What a passkey that is made is called.
+    #[serde(default)]
+    name: String,
     #[serde(default)]
     language: String,
     device: Option<Hidden>,
@@ -109,10 +115,29 @@ fn begin(args: &BeginArgs) -> anyhow::Result<u8> {
         For::Add => Purpose::Add,
         For::Change => Purpose::Change,
     };
-    let begin = Begin::new(purpose, args.person.identifier()?).in_language(&args.language);
-    ask(&args.connection, async |client| {
-        Ok(client.begin(&begin).await?.map(said))
-    })
+    let told = |begin: Begin| {
+        let begin = begin.in_language(&args.language);
+        match args.person.identifier() {
+            Some(identifier) => begin.named(identifier),
+            None => begin,
+        }
+    };
+    match purpose {
+        Purpose::SignIn | Purpose::SignUp | Purpose::Recover => {
+            let begin = told(Begin::without(purpose));
+            ask(&args.connection, async |client| {
+                Ok(client.begin(&begin).await?.map(said))
+            })
+        }
+        Purpose::StepUp | Purpose::Add | Purpose::Change => with_token(
+            &args.connection,
+            "session token",
+            async |client, token: SessionToken| {
+                let begin = told(Begin::of_session(purpose, token));
+                Ok(client.begin(&begin).await?.map(said))
+            },
+        ),
+    }
 }
 
 fn answer(args: &AnswerArgs) -> anyhow::Result<u8> {
@@ -162,7 +187,12 @@ fn shown(answered: &Answered) -> anyhow::Result<Shown> {
         method @ (Method::Totp | Method::RecoveryCode | Method::Link) => {
             Shown::new(method, wanted(answered.code.as_ref(), "code", answered)?)
         }
-        Method::Passkey => bail!("passkeys are not answered yet"),
+        method @ Method::Passkey => match &answered.credential {
+            Some(credential) => {
+                Shown::new(method, &credential.to_string()).labelled(&answered.name)
+            }
+            None => bail!("the method passkey wants \"credential\""),
+        },
     };
     let shown = shown.in_language(&answered.language);
     Ok(match (&answered.device, answered.remember) {
@@ -228,6 +258,10 @@ fn offered(next: &FlowNext) -> Value {
     }
     if let Some(number) = next.number {
         fields.insert("number".into(), format!("{number:02}").into());
+    }
+    if let Some(options) = &next.options {
+        let options = serde_json::from_str(options);
+        fields.insert("options".into(), options.unwrap_or(Value::Null));
     }
     Value::Object(fields)
 }

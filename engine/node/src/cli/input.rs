@@ -20,7 +20,7 @@ pub(super) fn secret(what: &str) -> anyhow::Result<Zeroizing<String>> {
 }
 
 /// The most that is read of an answer, in bytes.
-const OBJECT_MAX_BYTES: usize = 16 * 1024;
+const OBJECT_MAX_BYTES: usize = 128 * 1024;
 
 /// Reads one JSON object, which may hold secrets.
 pub(super) fn object(what: &str) -> anyhow::Result<Zeroizing<String>> {
@@ -87,7 +87,7 @@ mod tests {
         let error_of = |bytes: &[u8]| whole("answer", bytes).unwrap_err().to_string();
         assert_eq!(error_of(b"\xFF"), "the answer is not UTF-8");
         let long = [b' '; OBJECT_MAX_BYTES + 1];
-        assert_eq!(error_of(&long), "the answer is longer than 16384 bytes");
+        assert_eq!(error_of(&long), "the answer is longer than 131072 bytes");
         assert_eq!(error(&[b'a'; 5_000]), "the token is longer than 4096 bytes");
     }
 }

@@ -30,6 +30,30 @@ pub(super) struct Person {
     username: Option<String>,
 }
 
+/// A person, or nobody.
+#[derive(Args)]
+#[command(group = ArgGroup::new("maybe_person"))]
+pub(super) struct MaybePerson {
+    /// The person's mail address.
+    #[arg(long, value_name = "ADDRESS", group = "maybe_person")]
+    email: Option<String>,
+    /// The person's phone number, in international form (+49...).
+    #[arg(long, value_name = "NUMBER", group = "maybe_person")]
+    phone: Option<String>,
+    /// The person's user name.
+    #[arg(long, value_name = "NAME", group = "maybe_person")]
+    username: Option<String>,
+}
+
+impl MaybePerson {
+    pub(super) fn identifier(&self) -> Option<Identifier> {
+        let email = self.email.as_deref().map(Identifier::email);
+        let phone = self.phone.as_deref().map(Identifier::phone);
+        let username = self.username.as_deref().map(Identifier::username);
+        email.or(phone).or(username)
+    }
+}
+
 #[derive(Args)]
 pub(super) struct SignUpArgs {
     #[command(flatten)]
@@ -273,15 +297,6 @@ impl Shown {
 }
 
 impl Person {
-    pub(super) fn identifier(&self) -> anyhow::Result<Identifier> {
-        match (&self.email, &self.phone, &self.username) {
-            (Some(email), _, _) => Ok(Identifier::email(email)),
-            (_, Some(phone), _) => Ok(Identifier::phone(phone)),
-            (_, _, Some(name)) => Ok(Identifier::username(name)),
-            (None, None, None) => bail!("--email, --phone or --username must name the person"),
-        }
-    }
-
     fn with(&self, password: &str) -> anyhow::Result<SignIn> {
         match (&self.email, &self.phone, &self.username) {
             (Some(email), _, _) => Ok(SignIn::email(email, password)),

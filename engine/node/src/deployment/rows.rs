@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use tidegate_account::UsernamePolicy;
 use tidegate_storage_api::Region;
 
-use crate::config::{DegradedConfig, FlowConfig, GuessingConfig, SessionsConfig, SourcesConfig};
+use crate::config::{
+    DegradedConfig, FlowConfig, GuessingConfig, PasskeysConfig, SessionsConfig, SourcesConfig,
+};
 use crate::rights::Right;
 
 /// The format of the rows here.
@@ -175,6 +177,9 @@ pub(crate) struct TenantPolicy {
     /// How its people sign up, in and recover step by step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<FlowConfig>,
+    /// Its passkeys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) passkeys: Option<PasskeysConfig>,
     /// The region where its people are registered, by its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) home_region: Option<u8>,

@@ -4,8 +4,10 @@ use bytes::BytesMut;
 use tidegate_account::assurance::Method as Shows;
 use tidegate_account::continuation::Purpose as For;
 use tidegate_account::credential::code::{Code as OneTimeCode, CodeFault};
+use tidegate_account::credential::passkey::{AuthenticationResponse, RegistrationResponse};
+use tidegate_account::credential::recovery::RecoveryCode;
 use tidegate_account::{
-    CodeSent, DeviceId, DeviceProof, FlowReply, FlowStep, Identifier, Next, Remember,
+    CodeSent, DeviceId, DeviceProof, FlowReply, FlowStep, Identifier, Next, Remember, UserId,
 };
 use tidegate_runtime::{Answering, Beginning, Given, Task};
 use tidegate_wire::v1::{self, Method, NextState, Purpose};
@@ -14,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::credential::{granted, to_origin};
 use super::text::{to_identifier, to_password};
-use super::token::secret;
+use super::token::{proof, secret};
 use super::work::{NotTaken, ToWork, Work};
 use crate::answers::frame::{refuse, say};
 use crate::rights::Gateway;
@@ -25,22 +27,39 @@ impl ToWork for v1::ArchivedBeginFlow {
             Purpose::SignIn => For::SignIn,
             Purpose::SignUp => For::SignUp,
             Purpose::Recover => For::Recover,
+            Purpose::StepUp => For::StepUp,
+            Purpose::Add => For::Add,
             // Not yet.
-            Purpose::StepUp | Purpose::Add | Purpose::Change => {
+            Purpose::Change => return Err(Code::NotPermitted.into()),
+        };
+        let normalise = match purpose {
+            For::SignUp => Identifier::parse,
+            // An account of an earlier rule may have what is refused today.
+            For::SignIn | For::Recover | For::StepUp | For::Add | For::Change => Identifier::find,
+        };
+        let identifier = self.identifier.as_ref();
+        let identifier = identifier.map(|text| to_identifier(text, normalise));
+        let identifier = identifier.transpose()?;
+        let by = self
+            .by
+            .as_ref()
+            .map(|by| (UserId::from_bytes(by.user), proof(by)));
+        match (purpose, &identifier, &by) {
+            (For::SignIn, _, None) | (For::StepUp | For::Add | For::Change, _, Some(_)) => {}
+            (For::SignUp | For::Recover, Some(_), None) => {}
+            (For::StepUp | For::Add | For::Change, _, None) => {
+                return Err(Code::InvalidToken.into());
+            }
+            (For::SignUp | For::Recover, None, None) => return Err(Code::InvalidIdentifier.into()),
+            // A session signs nobody in.
+            (For::SignIn | For::SignUp | For::Recover, _, Some(_)) => {
                 return Err(Code::NotPermitted.into());
             }
-        };
-        let identifier = self.identifier.as_ref().ok_or(Code::InvalidIdentifier)?;
-        let identifier = match purpose {
-            For::SignUp => to_identifier(identifier, Identifier::parse)?,
-            // An account of an earlier rule may have what is refused today.
-            For::SignIn | For::Recover | For::StepUp | For::Add | For::Change => {
-                to_identifier(identifier, Identifier::find)?
-            }
-        };
+        }
         Ok(Work::Task(Task::BeginFlow(Box::new(Beginning {
             purpose,
             identifier,
+            by,
             browser: secret(&self.browser),
             language: self.language.as_str().to_owned(),
             origin: to_origin(self.source.as_ref(), gateway)?,
@@ -53,7 +72,11 @@ impl ToWork for v1::ArchivedAnswerFlow {
         Ok(Work::Task(Task::AnswerFlow(Box::new(Answering {
             continuation: Zeroizing::new(self.continuation.as_str().to_owned()),
             browser: secret(&self.browser),
-            given: to_given(Method::from_number(self.method)?, self.shown.as_str())?,
+            given: to_given(
+                Method::from_number(self.method)?,
+                self.shown.as_str(),
+                self.label.as_str(),
+            )?,
             language: self.language.as_str().to_owned(),
             device: self.device.as_ref().map(|device| DeviceProof {
                 id: DeviceId(device.id.to_native()),
@@ -68,22 +91,40 @@ impl ToWork for v1::ArchivedAnswerFlow {
     }
 }
 
-fn to_given(method: Method, shown: &str) -> Result<Given, NotTaken> {
+fn to_given(method: Method, shown: &str, label: &str) -> Result<Given, NotTaken> {
     match method {
         Method::Password => Ok(Given::Password(to_password(shown)?)),
         Method::EmailCode if shown.is_empty() => Ok(Given::SendEmailCode),
-        Method::EmailCode => match OneTimeCode::parse(shown) {
-            Ok(code) => Ok(Given::EmailCode(code)),
-            // What has not the form of a code is none that was sent.
-            Err(CodeFault::TooShort | CodeFault::TooLong | CodeFault::NotDigits) => {
-                Err(Code::InvalidCode.into())
-            }
-        },
-        // Not yet.
-        Method::Passkey | Method::SmsCode | Method::Link | Method::Totp | Method::RecoveryCode => {
-            Err(Code::NotPermitted.into())
+        Method::EmailCode => Ok(Given::EmailCode(to_code(shown)?)),
+        Method::Totp => Ok(Given::Totp(to_code(shown)?)),
+        Method::RecoveryCode => {
+            let code = RecoveryCode::parse(shown);
+            Ok(Given::RecoveryCode(code.map_err(|_| Code::InvalidCode)?))
         }
+        Method::Passkey => to_passkey(shown, label),
+        // Not yet.
+        Method::SmsCode | Method::Link => Err(Code::NotPermitted.into()),
     }
+}
+
+fn to_code(shown: &str) -> Result<OneTimeCode, NotTaken> {
+    OneTimeCode::parse(shown).map_err(|fault| match fault {
+        // What has not the form of a code is none that was sent.
+        CodeFault::TooShort | CodeFault::TooLong | CodeFault::NotDigits => Code::InvalidCode.into(),
+    })
+}
+
+/// One that was made has an attestation, one that is shown a signature.
+fn to_passkey(shown: &str, label: &str) -> Result<Given, NotTaken> {
+    let json = shown.as_bytes();
+    if let Ok(response) = AuthenticationResponse::parse(json) {
+        return Ok(Given::Passkey(Box::new(response)));
+    }
+    let response = RegistrationResponse::parse(json).map_err(|_| Code::InvalidPasskey)?;
+    Ok(Given::NewPasskey {
+        response: Box::new(response),
+        name: label.to_owned(),
+    })
 }
 
 /// Appends the frame of a yes.
@@ -112,20 +153,21 @@ fn to_step(step: &FlowStep) -> v1::FlowStep {
 }
 
 fn to_next(next: &Next) -> v1::Next {
-    let (method, state, wait_ms) = match next {
-        Next::Secret(method) => (to_method(*method), NextState::Open, 0),
-        Next::NewPassword => (Method::Password, NextState::New, 0),
+    let (method, state, wait_ms, options) = match next {
+        Next::Secret(method) => (*method, NextState::Open, 0, ""),
+        Next::Passkey(options) => (Shows::Passkey, NextState::Open, 0, options.as_str()),
+        Next::New { method, options } => (*method, NextState::New, 0, options.as_str()),
         Next::Code { method, sent } => match sent {
-            CodeSent::Sent { again_ms } => (to_method(*method), NextState::Sent, *again_ms),
-            CodeSent::NotYet { wait_ms } => (to_method(*method), NextState::NotSent, *wait_ms),
+            CodeSent::Sent { again_ms } => (*method, NextState::Sent, *again_ms, ""),
+            CodeSent::NotYet { wait_ms } => (*method, NextState::NotSent, *wait_ms, ""),
         },
     };
     v1::Next {
-        method: method.number(),
+        method: to_method(method).number(),
         state: state.number(),
         wait_ms: u32::try_from(wait_ms).unwrap_or(u32::MAX),
         number: v1::NO_NUMBER,
-        options: Text(String::new()),
+        options: Text(options.to_owned()),
     }
 }
 

@@ -48,6 +48,7 @@ impl From<Stopped> for Answer {
 enum SecretKind {
     Password,
     Code,
+    Passkey,
     Nothing,
 }
 
@@ -55,7 +56,8 @@ impl Given {
     fn secret(&self) -> SecretKind {
         match self {
             Given::Password(_) => SecretKind::Password,
-            Given::EmailCode(_) => SecretKind::Code,
+            Given::EmailCode(_) | Given::Totp(_) | Given::RecoveryCode(_) => SecretKind::Code,
+            Given::Passkey(_) | Given::NewPasskey { .. } => SecretKind::Passkey,
             Given::SendEmailCode => SecretKind::Nothing,
         }
     }

@@ -131,7 +131,9 @@ impl Engine {
                 Completion::Refused { retry_after_ms } => {
                     DegradedReply::No(Refusal::Busy { retry_after_ms })
                 }
-                Completion::Verified(_) | Completion::Hashed(_) => DegradedReply::Unsaid,
+                Completion::Verified(_) | Completion::Hashed(_) | Completion::Signature(_) => {
+                    DegradedReply::Unsaid
+                }
             };
             responder.answer(Answer::DegradedDecision { reply, age_ms: 0 }, epoch);
         });

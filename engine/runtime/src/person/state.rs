@@ -25,7 +25,7 @@ use super::Message;
 use crate::admission::Counted;
 use crate::answer::{Answer, Failure};
 use crate::check::{Ask, Outcome};
-use crate::job::{Job, What};
+use crate::job::{Job, Wanted, What};
 use crate::placement::Standing;
 use crate::shared::Shared;
 use crate::warm::WriteBehind;
@@ -144,14 +144,35 @@ impl PersonState {
             let Some(job) = self.queue.pop_front() else {
                 break;
             };
-            match self.phase.refusal() {
-                None if job.what.wanted().is_some() => self.fetches.wait(job),
-                None => self.job(job, &[]),
-                Some(failure) => self.subject.refuse(job, failure),
+            match (self.phase.refusal(), self.wanted(&job)) {
+                (None, Some(wanted)) => self.fetches.wait(job, wanted),
+                (None, None) => self.job(job, &[]),
+                (Some(failure), _) => self.subject.refuse(job, failure),
             }
         }
         self.commit();
         self.fetch();
+    }
+
+    /// The parts that must be loaded before a job is done.
+    fn wanted(&self, job: &Job) -> Option<Wanted> {
+        match (&job.what, self.phase.opened()) {
+            (What::Command { command, .. }, Some(ready)) => {
+                ready.account.wants(command).map(Wanted::All)
+            }
+            (
+                what @ (What::Command { .. }
+                | What::Check(_)
+                | What::WriteBehind
+                | What::Settle
+                | What::Sweep
+                | What::Due(_)
+                | What::Post(_)
+                | What::Parts { .. }
+                | What::Rekey),
+                _,
+            ) => what.wanted(),
+        }
     }
 
     /// A job that cannot be made durable waits for nothing.

@@ -14,10 +14,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use tidegate_account::credential::passkey::SignatureWork;
 use tidegate_account::{
     Administrator, Command, CredentialCommand, CredentialReply, FlowReply, Grant, Idempotency,
     Identifier, IdentifierKind, IdentifierReply, Password, PasswordHash, Policy, Refusal, Remember,
-    Reply, RevokeScope, SessionCommand, SessionProof, SessionReply, TenantId, UserId, Verification,
+    Reply, RevokeScope, SessionCommand, SessionProof, SessionReply, SignatureCheck, TenantId,
+    UserId, Verification,
 };
 use tidegate_runtime::ports::{Clock, Cpu, Entropy, HashDone, HashJob, HashWork, PortFuture};
 use tidegate_runtime::{
@@ -352,6 +354,10 @@ impl Cpu for TestCpu {
             Some(held) => held.push((job, done)),
             None => self.begin(job, done),
         }
+    }
+
+    fn verify(&self, work: &SignatureWork) -> SignatureCheck {
+        self.pool.verify(work)
     }
 
     fn repepper(&self, stored: &PasswordHash, pepper_key: u32) -> Option<PasswordHash> {

@@ -10,7 +10,10 @@ use super::number::numbered;
 use super::session::Check;
 use crate::fault::limited;
 use crate::secret::{SecretBytes, Text};
-use crate::{Fault, MAX_CONTINUATION_BYTES, MAX_LANGUAGE_BYTES, MAX_NEXT, MAX_SHOWN_BYTES, UserId};
+use crate::{
+    Fault, MAX_CONTINUATION_BYTES, MAX_LABEL_BYTES, MAX_LANGUAGE_BYTES, MAX_NEXT, MAX_SHOWN_BYTES,
+    UserId,
+};
 
 numbered! {
     /// What a flow is for.
@@ -79,13 +82,15 @@ pub struct BeginFlow {
 
 /// Answers in a flow. `shown` is what the method shows; empty for a code that is
 /// to be sent. `number` is what the browser that asked for a link shows, 255 when
-/// it is the same browser.
+/// it is the same browser. `label` is what a person calls a passkey that is made, or
+/// empty.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub struct AnswerFlow {
     pub continuation: Text,
     pub browser: SecretBytes,
     pub method: u8,
     pub shown: Text,
+    pub label: Text,
     pub number: u8,
     pub language: Text,
     pub device: Option<Device>,
@@ -158,6 +163,7 @@ impl Message for AnswerFlow {
         limited(archived.continuation.as_str().len(), MAX_CONTINUATION_BYTES)?;
         Method::from_number(archived.method)?;
         limited(archived.shown.as_str().len(), MAX_SHOWN_BYTES)?;
+        limited(archived.label.as_str().len(), MAX_LABEL_BYTES)?;
         number(archived.number)?;
         language(archived.language.as_str())?;
         Remember::from_number(archived.remember)?;
@@ -170,6 +176,7 @@ impl Message for AnswerFlow {
             browser: SecretBytes([0x54; 24]),
             method: Method::EmailCode.number(),
             shown: Text("123456".into()),
+            label: Text(String::new()),
             number: NO_NUMBER,
             language: Text(String::new()),
             device: None,

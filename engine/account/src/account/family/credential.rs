@@ -73,7 +73,7 @@ impl Account {
     ) {
         match command {
             CredentialCommand::SignUp(sign_up) => self.sign_up(request, sign_up, step),
-            CredentialCommand::SignIn(sign_in) => self.sign_in(request, sign_in, step),
+            CredentialCommand::SignIn(sign_in) => self.sign_in(request, sign_in.into(), step),
         }
     }
 }

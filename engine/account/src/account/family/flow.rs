@@ -11,9 +11,11 @@ use super::{Away, HoldOutcome};
 use crate::account::authority::Authority;
 use crate::account::{Account, Step};
 use crate::assurance::{Method, Proofs};
-use crate::command::{ClaimedIdentifier, DeviceProof, Remember, Request, Source};
+use crate::command::{ClaimedIdentifier, DeviceProof, Remember, Request, SessionProof, Source};
 use crate::continuation::Continuation;
 use crate::credential::code::Code;
+use crate::credential::passkey::{AuthenticationResponse, RegistrationResponse};
+use crate::credential::recovery::RecoveryCode;
 use crate::password::Password;
 use crate::record::v1::Outcome;
 use crate::reply::Grant;
@@ -44,12 +46,24 @@ pub struct FlowKeys {
 pub struct FlowContext {
     /// Where the flow is.
     pub continuation: Continuation,
-    /// The identifier that it began with.
-    pub identifier: ClaimedIdentifier,
+    /// The identifier that it began with; none where a passkey says who is there, or
+    /// a session.
+    pub identifier: Option<ClaimedIdentifier>,
     /// The language of what is sent: a tag (RFC 5646), or empty.
     pub language: String,
     /// The keys.
     pub keys: FlowKeys,
+    /// What must be loaded of the account.
+    pub parts: PartsWanted,
+}
+
+/// Which parts of an account a step of a flow needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartsWanted {
+    /// None.
+    Nothing,
+    /// Its passkeys.
+    Passkeys,
 }
 
 /// The beginning of a flow.
@@ -57,6 +71,8 @@ pub struct FlowContext {
 pub struct FlowBegin {
     /// Its state, of which nothing is proven.
     pub context: FlowContext,
+    /// The session that it is about, where it is about one.
+    pub by: Option<SessionProof>,
     /// What is held against where it comes from, when something is to be sent.
     pub source: Source,
 }
@@ -74,15 +90,33 @@ pub struct FlowAnswer {
     pub remember: Remember,
 }
 
-/// What is answered in a flow. A password that signs in is a command of its own.
+/// What is answered in a flow.
 #[derive(Clone, Debug)]
 pub enum Answered {
+    /// A password: the account's, or what becomes it.
+    Password {
+        /// It.
+        password: Password,
+        /// What is held against where it comes from.
+        source: Source,
+    },
     /// Nothing yet: send a code, or another.
     SendCode(Source),
     /// The code that was sent.
     Code(Code),
-    /// The password that becomes the account's.
-    NewPassword(Password),
+    /// A passkey, shown.
+    Passkey(Box<AuthenticationResponse>),
+    /// A passkey, made.
+    NewPasskey {
+        /// What its authenticator says.
+        response: Box<RegistrationResponse>,
+        /// What its person calls it; may be empty.
+        name: String,
+    },
+    /// The code of an authenticator app: one of the account's, or a new one.
+    Totp(Code),
+    /// A recovery code: one of the account's, or of a new list.
+    RecoveryCode(RecoveryCode),
 }
 
 /// An account for an address that a flow proved.
@@ -123,7 +157,7 @@ impl fmt::Debug for FlowStep {
 }
 
 /// One thing that may be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Next {
     /// A secret of this method.
     Secret(Method),
@@ -134,8 +168,26 @@ pub enum Next {
         /// Whether it was.
         sent: CodeSent,
     },
-    /// The password that becomes the account's.
-    NewPassword,
+    /// A passkey, by these options as JSON.
+    Passkey(Zeroizing<String>),
+    /// What becomes the account's.
+    New {
+        /// Of which method.
+        method: Method,
+        /// What is needed for it, as JSON; may be empty. Secrets are in it.
+        options: Zeroizing<String>,
+    },
+}
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Next::Secret(method) => write!(f, "Secret({method:?})"),
+            Next::Code { method, sent } => write!(f, "Code({method:?}, {sent:?})"),
+            Next::Passkey(_) => f.write_str("Passkey(..)"),
+            Next::New { method, .. } => write!(f, "New({method:?}, ..)"),
+        }
+    }
 }
 
 /// Whether a code was sent, and for how long none is sent again, in milliseconds.
@@ -153,12 +205,22 @@ pub enum CodeSent {
     },
 }
 
+impl FlowBegin {
+    /// Whether it names nobody: no identifier, and no session.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        self.by.is_none() && self.context.identifier.is_none()
+    }
+}
+
 impl FlowCommand {
     pub(super) fn authority(&self) -> Authority<'_> {
         match self {
-            FlowCommand::Begin(_) | FlowCommand::Answer(_) | FlowCommand::Join(_) => {
-                Authority::Nobody
-            }
+            FlowCommand::Begin(begin) => begin
+                .by
+                .as_ref()
+                .map_or(Authority::Nobody, Authority::Session),
+            FlowCommand::Answer(_) | FlowCommand::Join(_) => Authority::Nobody,
         }
     }
 

@@ -2,21 +2,18 @@
 
 use alloc::string::ToString;
 
-use super::next_step;
-use crate::account::entering::Entering;
-use crate::account::family::{CodeSent, FlowAnswer, FlowContext, FlowReply, Reply};
+use crate::account::family::{CodeSent, FlowAnswer, FlowContext, Reply};
 use crate::account::{Account, Person, Step};
-use crate::assurance::{Entry, Proof, Shown};
-use crate::command::{Request, Source};
+use crate::assurance::Shown;
+use crate::command::{ClaimedIdentifier, Request, Source};
 use crate::continuation::{Continuation, Purpose};
 use crate::credential::code::{
     Bound, Channel, Code, Judged, LiveCode, Order, Presented, Sending, Sent,
 };
 use crate::digest::{IndexHash, tagged};
 use crate::event::EventKind;
-use crate::flow::Stage;
 use crate::guess::Admission;
-use crate::id::TenantId;
+use crate::id::{TenantId, UserId};
 use crate::message::{Message, Template, Value};
 use crate::outbox::{Outgoing, OutgoingKind};
 use crate::policy::NoticePolicy;
@@ -51,8 +48,11 @@ impl Account {
         if let Source::Held { retry_after_ms } = source {
             return not_now(retry_after_ms);
         }
+        let Some(claimed) = &context.identifier else {
+            return CodeSent::NotYet { wait_ms: 0 };
+        };
         let order = Order {
-            bound: bound(user, context),
+            bound: bound(user, context, claimed),
             channel: Channel::Email,
             policy: &step.policy.flow.codes,
             key: &context.keys.codes,
@@ -73,7 +73,7 @@ impl Account {
                 let again_ms = sent.live.resend_wait_ms(order.policy, step.now_ms);
                 let template = person.template(context.continuation.purpose);
                 // Every identifier that was parsed can be written to.
-                let Some(mail) = mail(template, context, &sent, step) else {
+                let Some(mail) = mail(template, context, claimed, &sent, step) else {
                     return CodeSent::NotYet { wait_ms: 0 };
                 };
                 let attempt = person.sealed.attempts.enter(place, step.now_ms);
@@ -113,9 +113,16 @@ impl Account {
             return Reply::No(Refusal::FlowOver);
         };
         let key = &context.keys.codes;
-        let bound = bound(user, context);
+        let Some(claimed) = &context.identifier else {
+            return Reply::No(Refusal::FlowOver);
+        };
+        let bound = bound(user, context, claimed);
         match live.judge(&bound, key, Presented::Code(code), step.now_ms) {
-            Judged::Right if opens => self.shown(answer, step),
+            Judged::Right if opens => {
+                attempts.failures.forget();
+                let at = self.at(answer);
+                self.proven(context, Shown::EmailCode, at, step)
+            }
             Judged::Right | Judged::Wrong { .. } => {
                 attempts.failures.fail(step.now_ms, policy);
                 step.event(match person.check.status {
@@ -125,52 +132,6 @@ impl Account {
                 Reply::No(Refusal::InvalidCode)
             }
             Judged::Expired | Judged::Spent | Judged::OtherAttempt => Reply::No(Refusal::FlowOver),
-        }
-    }
-
-    /// The address was shown.
-    fn shown(&mut self, answer: &FlowAnswer, step: &mut Step<'_>) -> Reply {
-        let context = &answer.context;
-        let Some(person) = &mut self.person else {
-            return Reply::No(Refusal::FlowOver);
-        };
-        // The code was used, whatever follows.
-        step.change();
-        let place = context.continuation.place();
-        person.sealed.attempts.failures.forget();
-        let taken = person.sealed.attempts.advance(place, step.now_ms);
-        let mut continuation = context.continuation.clone();
-        let proof = Proof {
-            shown: Shown::EmailCode,
-            at_ms: step.now_ms,
-        };
-        if taken.is_err() || continuation.proofs.add(proof).is_err() {
-            return Reply::No(Refusal::FlowOver);
-        }
-        if let Err(refusal) = person.is_open() {
-            return Reply::No(refusal);
-        }
-        continuation.step = continuation.step.saturating_add(1);
-        let kind = context.identifier.identifier.kind();
-        let reach = step.policy.notices.reach();
-        let proofs = &continuation.proofs;
-        let stage = step
-            .policy
-            .flow
-            .stage(continuation.purpose, kind, reach, proofs);
-        match (stage, person.check.status) {
-            (Stage::Over, Status::Decoy) => Reply::Flow(FlowReply::Proven),
-            (Stage::Over, Status::Active | Status::Locked | Status::Suspended) => {
-                let lane = person.sealed.lane(answer.device.as_ref());
-                let lane = (lane, answer.remember);
-                let entering = Entering::by_flow(proofs, Entry::Authentication, lane);
-                let grant = person.establish_session(&entering, step);
-                Reply::Flow(FlowReply::Granted(grant))
-            }
-            (stage @ (Stage::NewPassword | Stage::Prove(_)), _) => {
-                let sent = CodeSent::NotYet { wait_ms: 0 };
-                next_step(context, &continuation, &stage, sent, step)
-            }
         }
     }
 }
@@ -211,14 +172,14 @@ impl Person {
 
 /// What a code is bound to. The identifier counts by its text: keys of the index
 /// change while a code is on its way.
-fn bound(user: crate::id::UserId, context: &FlowContext) -> Bound {
+fn bound(user: UserId, context: &FlowContext, claimed: &ClaimedIdentifier) -> Bound {
     let Continuation {
         tenant,
         purpose,
         attempt,
         ..
     } = context.continuation;
-    let identifier = &context.identifier.identifier;
+    let identifier = &claimed.identifier;
     let parts: [&[u8]; 2] = [&[identifier.kind() as u8], identifier.expose().as_bytes()];
     Bound {
         account: user,
@@ -232,6 +193,7 @@ fn bound(user: crate::id::UserId, context: &FlowContext) -> Bound {
 fn mail(
     template: Template,
     context: &FlowContext,
+    claimed: &ClaimedIdentifier,
     sent: &Sent,
     step: &Step<'_>,
 ) -> Option<Outgoing> {
@@ -245,7 +207,7 @@ fn mail(
         Value::Minutes(minutes),
         Value::App(app.clone()),
     ];
-    let to = context.identifier.identifier.expose();
+    let to = claimed.identifier.expose();
     let message = Message::new(template, &context.language, to, values.into()).ok()?;
     let until_ms = step.now_ms.saturating_add(codes.lifetime_ms);
     let body = message.encode().ok()?;

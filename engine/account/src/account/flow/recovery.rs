@@ -7,8 +7,9 @@ use alloc::string::ToString;
 use crate::account::entering::Entering;
 use crate::account::family::{FlowAnswer, FlowReply, Reply};
 use crate::account::{Account, Step, Work, busy};
-use crate::assurance::Entry;
+use crate::assurance::{Entry, Method};
 use crate::command::{Completion, Effect, PasswordWork, Request};
+use crate::continuation::Purpose;
 use crate::event::{EndReason, EventKind};
 use crate::message::Template;
 use crate::password::{PASSWORD_RULE_VERSION, Password, PasswordHash};
@@ -54,8 +55,11 @@ impl Account {
             return busy(&completion);
         };
         let context = &recovering.0.context;
-        if let Err(refusal) = self.is_of_flow(request, context) {
+        if let Err(refusal) = self.is_of_flow(request, context, step.now_ms) {
             return Reply::No(refusal);
+        }
+        if context.continuation.purpose != Purpose::Recover {
+            return self.add_password(recovering, &hash, step);
         }
         let place = context.continuation.place();
         let now_ms = step.now_ms;
@@ -72,6 +76,25 @@ impl Account {
         self.put_in_order(recovering, hash, request, step)
     }
 
+    /// A password for an account that had none.
+    fn add_password(
+        &mut self,
+        recovering: &Recovering,
+        hash: &PasswordHash,
+        step: &mut Step<'_>,
+    ) -> Reply {
+        let at = self.at(&recovering.0);
+        let added = self.added(&recovering.0.context, Method::Password, at, step);
+        if let (Reply::Flow(_), Some(person)) = (&added, &mut self.person) {
+            person.sealed.password = Some(PasswordRow {
+                phc: hash.to_string(),
+                rule: PASSWORD_RULE_VERSION,
+                set_at: step.now_ms,
+            });
+        }
+        added
+    }
+
     /// Ends what others may have, and lets the person in.
     fn put_in_order(
         &mut self,
@@ -84,8 +107,11 @@ impl Account {
         let Some(person) = self.person_of(request) else {
             return Reply::No(Refusal::FlowOver);
         };
-        let identifier = &context.identifier;
-        person.shut_others_out(identifier, EndReason::Revoked, step);
+        let Some(identifier) = &context.identifier else {
+            return Reply::No(Refusal::FlowOver);
+        };
+        let proofs = &context.continuation.proofs;
+        person.shut_others_out(identifier, proofs, EndReason::Revoked, step);
         let own = context.continuation.attempt;
         person.sealed.attempts.end(Some(own));
         person.sealed.password = Some(PasswordRow {
@@ -96,7 +122,6 @@ impl Account {
         step.event(EventKind::PasswordReplaced);
         let lane = person.sealed.lane(None);
         let lane = (lane, recovering.0.remember);
-        let proofs = &context.continuation.proofs;
         let entering = Entering::by_flow(proofs, Entry::Recovery, lane);
         let grant = person.establish_session(&entering, step);
         self.notify(Template::PasswordChanged, identifier, step);

@@ -114,7 +114,7 @@ impl DegradedReply {
     }
 }
 
-fn revoke(grant: &Grant, scope: RevokeScope) -> Command {
+pub(super) fn revoke(grant: &Grant, scope: RevokeScope) -> Command {
     let by = proof(grant);
     Command::Session(SessionCommand::Revoke { by, scope })
 }

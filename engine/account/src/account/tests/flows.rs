@@ -3,27 +3,26 @@
 
 use super::verifying::{MAIL, identifier, mail, set_up, verify};
 use super::*;
-use crate::assurance::Proofs;
+use crate::assurance::{Method, Proofs};
 use crate::continuation::{AttemptId, BrowserHash, Continuation, Presenter, Purpose};
 use crate::credential::code::Code;
-use crate::flow::FlowPlace;
 use crate::message::{Template, Value};
 use crate::policy::NoticePolicy;
 use crate::{
     Answered, CodeSent, FlowAnswer, FlowBegin, FlowCommand, FlowContext, FlowJoin, FlowKeys,
-    FlowReply, FlowStep, Next,
+    FlowReply, FlowStep, Next, PartsWanted,
 };
 
 const MINUTE_MS: u64 = 60_000;
 
-fn keys() -> FlowKeys {
+pub(super) fn keys() -> FlowKeys {
     FlowKeys {
         seal: Secret::new([1; 32]),
         codes: Secret::new([2; 32]),
     }
 }
 
-fn browser() -> Secret {
+pub(super) fn browser() -> Secret {
     Secret::new([3; 24])
 }
 
@@ -102,7 +101,14 @@ impl World {
 
 pub(super) fn begin(context: FlowContext) -> Command {
     let source = Source::Clear;
-    Command::Flow(FlowCommand::Begin(FlowBegin { context, source }.into()))
+    Command::Flow(FlowCommand::Begin(
+        FlowBegin {
+            context,
+            by: None,
+            source,
+        }
+        .into(),
+    ))
 }
 
 pub(super) fn answer(context: FlowContext, answered: Answered) -> Command {
@@ -113,6 +119,14 @@ pub(super) fn answer(context: FlowContext, answered: Answered) -> Command {
         remember: Remember::Nothing,
     };
     Command::Flow(FlowCommand::Answer(answer.into()))
+}
+
+/// A password, which is the account's or becomes it.
+pub(super) fn new_password(text: &str) -> Answered {
+    Answered::Password {
+        password: Password::parse(text).unwrap(),
+        source: Source::Clear,
+    }
 }
 
 /// What a code by mail proves.
@@ -143,13 +157,14 @@ pub(super) fn has_code(message: &Message) -> bool {
 fn context(continuation: Continuation) -> FlowContext {
     FlowContext {
         continuation,
-        identifier: mail(MAIL),
+        identifier: Some(mail(MAIL)),
         language: String::new(),
         keys: keys(),
+        parts: PartsWanted::Passkeys,
     }
 }
 
-fn stepped(reply: Reply) -> FlowStep {
+pub(super) fn stepped(reply: Reply) -> FlowStep {
     match reply {
         Reply::Flow(FlowReply::Step(step)) => step,
         other => panic!("{other:?}"),
@@ -174,14 +189,10 @@ fn other_than(code: &Code) -> Code {
 }
 
 fn sent(step: &FlowStep) -> CodeSent {
-    match step.next[0] {
-        Next::Code { sent, .. } => sent,
+    match &step.next[0] {
+        Next::Code { sent, .. } => *sent,
         other => panic!("{other:?}"),
     }
-}
-
-fn password(text: &str) -> Password {
-    Password::parse(text).unwrap()
 }
 
 fn methods(world: &World) -> Vec<u8> {
@@ -325,6 +336,7 @@ fn an_address_gets_so_many_codes_an_hour_whoever_asks() {
     world.now += 61 * MINUTE_MS;
     let held = FlowBegin {
         context: world.beginning(Purpose::SignIn, 9),
+        by: None,
         source: Source::Held { retry_after_ms: 7 },
     };
     let step = world.step(Command::Flow(FlowCommand::Begin(held.into())));
@@ -445,14 +457,18 @@ fn recovery_ends_everything_that_was_there_and_claims_no_more_than_it_is() {
     assert_eq!(world.templates().last(), Some(&Template::RecoveryCodeMail));
     let code = world.code();
     // A new password before the address was shown.
-    let new = || Answered::NewPassword(password("a new password"));
+    let new = || new_password("a new password");
     let early = world.answer(&step, new()).refused();
     assert_eq!(early, Refusal::FlowOver);
     let shown = stepped(world.answer(&step, Answered::Code(code)));
-    assert_eq!(shown.next, [Next::NewPassword]);
-    let short = world
-        .answer(&shown, Answered::NewPassword(password("short")))
-        .refused();
+    assert!(matches!(
+        shown.next[..],
+        [Next::New {
+            method: Method::Password,
+            ..
+        }]
+    ));
+    let short = world.answer(&shown, new_password("short")).refused();
     assert_eq!(short, Refusal::PasswordTooShort);
     let grant = world.answer(&shown, new()).granted();
     assert_eq!((grant.assurance, grant.methods), (1, 128 + 4));
@@ -485,34 +501,19 @@ fn a_flow_under_way_does_not_outlive_a_recovery_by_attestation() {
     let shown = stepped(world.answer(&step, Answered::Code(code)));
     let attested = verify(MAIL, None, Some("the owner's password"));
     assert!(matches!(world.ask(attested), Reply::Identifier(_)));
-    let new = Answered::NewPassword(password("the thief's password"));
+    let new = new_password("the thief's password");
     assert_eq!(world.answer(&shown, new).refused(), Refusal::FlowOver);
     world.sign_in("the owner's password").granted();
-}
-
-fn in_flow(world: &World, text: &str, place: FlowPlace) -> Command {
-    let hashes = world.account.held().collect();
-    Command::Credential(CredentialCommand::SignIn(SignIn {
-        password: password(text),
-        device: None,
-        remember: Remember::Nothing,
-        source: Source::Clear,
-        led_by: LedBy::Identifier(hashes),
-        flow: Some(place),
-    }))
 }
 
 #[test]
 fn a_password_takes_the_step_of_its_flow_once() {
     let (mut world, _) = holder();
     let step = world.begin(Purpose::SignIn, 1);
-    let place = world.opened(&step).continuation.place();
-    let wrong = world
-        .ask(in_flow(&world, "wrong password", place))
-        .refused();
-    assert_eq!(wrong, Refusal::InvalidCredentials);
-    world.ask(in_flow(&world, PASSWORD, place)).granted();
-    let replay = world.ask(in_flow(&world, PASSWORD, place)).refused();
+    let wrong = world.answer(&step, new_password("wrong password"));
+    assert_eq!(wrong.refused(), Refusal::InvalidCredentials);
+    world.answer(&step, new_password(PASSWORD)).granted();
+    let replay = world.answer(&step, new_password(PASSWORD)).refused();
     assert_eq!(replay, Refusal::FlowOver);
     // And the code of the same attempt with it.
     let code = world.code();
@@ -524,9 +525,8 @@ fn a_password_takes_the_step_of_its_flow_once() {
 fn two_passwords_at_once_take_one_step() {
     let (mut world, _) = holder();
     let step = world.begin(Purpose::SignIn, 1);
-    let place = world.opened(&step).continuation.place();
     for key in [1, 2] {
-        let command = in_flow(&world, PASSWORD, place);
+        let command = answer(world.opened(&step), new_password(PASSWORD));
         world.send(Some(key), command);
     }
     let told = [world.work(), world.work()];
@@ -559,7 +559,7 @@ fn an_identifier_that_the_account_lost_meanwhile_opens_nothing() {
     let step = world.begin(Purpose::SignIn, 1);
     let code = world.code();
     let mut context = world.opened(&step);
-    context.identifier = identifier(IdentifierKind::Email, 0x60);
+    context.identifier = Some(identifier(IdentifierKind::Email, 0x60));
     let refused = world.ask(answer(context, Answered::Code(code)));
     assert_eq!(
         refused.refused(),

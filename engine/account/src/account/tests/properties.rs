@@ -1,6 +1,6 @@
 //! Random lives: whatever happens in whatever order, the invariants hold.
 
-use super::flows::{a_code, answer, begin, code_of, has_code, shown_at, with_mail};
+use super::flows::{a_code, answer, begin, code_of, has_code, new_password, shown_at, with_mail};
 use super::verifying::{MAIL, claim, identifier, mail, set_up, verify};
 use super::*;
 use crate::continuation::Purpose;
@@ -242,8 +242,7 @@ fn command(
             let mut context = world.beginning(Purpose::Recover, *attempt);
             context.continuation.step = 1;
             context.continuation.proofs = shown_at(world.now);
-            let password = Password::parse(PASSWORD).unwrap();
-            answer(context, Answered::NewPassword(password))
+            answer(context, new_password(PASSWORD))
         }
         Drawn::Join => Command::Flow(FlowCommand::Join(
             FlowJoin {

@@ -126,6 +126,7 @@ fn every_event() -> Vec<EventKind> {
         EndReason::Evicted,
         EndReason::Expired,
         EndReason::TakenOver,
+        EndReason::Replaced,
     ];
     let mut all = Vec::from([E::SignedUp, E::SignedIn(3, 1), E::SignInFailed]);
     all.extend(reasons.map(|reason| E::SessionEnded(3, reason)));
@@ -136,6 +137,8 @@ fn every_event() -> Vec<EventKind> {
     all.extend(shown_kinds().map(|(kind, by)| E::IdentifierVerified(kind, by)));
     all.extend(KINDS.map(E::IdentifierDropped));
     all.extend([E::PasswordReplaced, E::Removed, E::Erased]);
+    all.extend([E::CredentialAdded(2), E::CredentialRemoved(6)]);
+    all.push(E::PasskeyCountRegressed(3));
     all
 }
 
@@ -156,6 +159,9 @@ fn number(kind: &EventKind) -> usize {
         EventKind::PasswordReplaced => 11,
         EventKind::Removed => 12,
         EventKind::Erased => 13,
+        EventKind::CredentialAdded(_) => 14,
+        EventKind::CredentialRemoved(_) => 15,
+        EventKind::PasskeyCountRegressed(_) => 16,
     }
 }
 
@@ -169,7 +175,7 @@ fn every_event_reads_back_and_its_bytes_are_as_written_down() {
     let mut dump = String::new();
     let mut numbers: Vec<usize> = every_event().iter().map(number).collect();
     numbers.dedup();
-    assert_eq!(numbers, (0..14).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..17).collect::<Vec<_>>());
     for kind in every_event() {
         let event = crate::event::Event {
             tenant: 7,

@@ -137,6 +137,9 @@ struct RequestJson<'a> {
     challenge: String,
     timeout: u32,
     rp_id: &'a str,
+    /// Left out where every one may be used: there are readers for whom an empty list
+    /// allows none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     allow_credentials: Vec<DescriptorJson>,
     user_verification: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use crate::continuation::AttemptId;
 use crate::credential::code::{LIVE_CODE_BYTES, LiveCode, SEND_LOG_BYTES, SendLog};
+use crate::fields::Fields;
 use crate::flow::{ATTEMPTS_MAX, Attempt, Attempts, SENT_TO_MAX, SendLogRow};
 use crate::record::Corrupt;
 use crate::record::parts::Guesses;
@@ -86,19 +87,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Attempts, Corrupt> {
             log: SendLog::decode(&fields.next::<SEND_LOG_BYTES>()?)?,
         });
     }
-    match fields.0.is_empty() && !attempts.is_empty() {
-        true => Ok(attempts),
-        false => Err(Corrupt),
-    }
-}
-
-/// What is not read yet.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn next<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
-        let (field, rest) = self.0.split_first_chunk().ok_or(Corrupt)?;
-        self.0 = rest;
-        Ok(*field)
+    fields.end()?;
+    match attempts.is_empty() {
+        false => Ok(attempts),
+        true => Err(Corrupt),
     }
 }

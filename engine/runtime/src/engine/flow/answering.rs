@@ -1,18 +1,17 @@
 //! Answering in a flow: the sealed state is opened, what is shown is charged, and
 //! the account is asked.
 
-use tidegate_account::assurance::Method;
 use tidegate_account::continuation::Purpose;
-use tidegate_account::flow::Stage;
+use tidegate_account::credential::passkey::UserHandle;
 use tidegate_account::{
-    Answered, Command, CredentialCommand, FlowAnswer, FlowCommand, FlowContext, LedBy, Refusal,
-    SignIn, Source,
+    Answered, Command, FlowAnswer, FlowCommand, FlowContext, Refusal, Source, UserId,
 };
+use tidegate_storage_api::Region;
 
 use super::join::Joining;
 use super::opened::Opened;
 use super::{Follows, SecretKind, Stopped, no, of_flow};
-use crate::answer::{Answer, Responder};
+use crate::answer::{Answer, Failure, Responder};
 use crate::engine::Engine;
 use crate::engine::charging::Charged;
 use crate::request::{Answering, Context, Given};
@@ -34,22 +33,57 @@ impl Engine {
                     .await;
             }
         };
+        let mut opened = opened;
+        if let Err(stopped) = self.led_by_passkey(&mut opened, &answering.given) {
+            return match stopped {
+                Stopped::Failed(failure) => responder.answer(Answer::Failed(failure), 0),
+                Stopped::No(refusal) => {
+                    self.refuse_token(&context, answering.origin, refusal, responder)
+                        .await
+                }
+            };
+        }
         let subject = opened.continuation.subject;
         let follows = Follows {
-            joining: (opened.continuation.purpose == Purpose::SignUp)
-                .then(|| Joining::of(&self, &context, &opened, answering.remember)),
+            joining: match opened.continuation.purpose {
+                Purpose::SignUp => Joining::of(&self, &context, &opened, answering.remember),
+                Purpose::SignIn
+                | Purpose::StepUp
+                | Purpose::Recover
+                | Purpose::Add
+                | Purpose::Change => None,
+            },
             shown: answering.given.secret(),
         };
         let (charged, responder) = match self.charge(&context, &answering, responder).await {
             Ok(charged) => charged,
             Err((stopped, responder)) => return responder.answer(stopped.into(), 0),
         };
-        match command(opened, answering, charged) {
-            Ok(command) => {
-                self.route(subject, context, command, of_flow(responder, follows));
-            }
-            Err(refusal) => responder.answer(no(refusal), 0),
+        let command = command(opened, answering, charged);
+        self.route(subject, context, command, of_flow(responder, follows));
+    }
+
+    /// Where nobody was named, the passkey says whose it is. What it says is proven
+    /// there.
+    fn led_by_passkey(&self, opened: &mut Opened, given: &Given) -> Result<(), Stopped> {
+        let continuation = &mut opened.continuation;
+        let named = opened.identifier.is_some() || continuation.session.is_some();
+        if named || !continuation.proofs.is_empty() {
+            return Ok(());
         }
+        let Given::Passkey(response) = given else {
+            return Err(Refusal::FlowOver.into());
+        };
+        let handle = response.user_handle().map(UserHandle::as_bytes);
+        let user = handle.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+        let user = UserId::from_bytes(user.ok_or(Refusal::InvalidPasskey)?);
+        let ours = self.shared().placement.ownership.region();
+        match Region::new(user.region()) {
+            Some(region) if region == ours => continuation.subject = user,
+            Some(region) => return Err(Failure::WrongRegion(region).into()),
+            None => return Err(Refusal::InvalidPasskey.into()),
+        }
+        Ok(())
     }
 
     /// Charges an answer to where it comes from: what is shown as a guess, what is
@@ -67,9 +101,12 @@ impl Engine {
                     Err(failure) => Err((failure.into(), responder)),
                 };
             }
-            Given::Password(_) | Given::EmailCode(_) => {
-                self.charge_guess(context, answering.origin).await
-            }
+            Given::Password(_)
+            | Given::EmailCode(_)
+            | Given::Passkey(_)
+            | Given::NewPasskey { .. }
+            | Given::Totp(_)
+            | Given::RecoveryCode(_) => self.charge_guess(context, answering.origin).await,
         };
         match charged {
             Ok(Charged::Nothing) => Ok((Source::Clear, responder)),
@@ -113,44 +150,32 @@ impl Engine {
 }
 
 /// What the account is asked.
-fn command(opened: Opened, answering: Answering, source: Source) -> Result<Command, Refusal> {
+fn command(opened: Opened, answering: Answering, source: Source) -> Command {
     let Opened {
         continuation,
         identifier,
         keys,
-        policy,
+        parts,
     } = opened;
-    let (kind, reach) = (identifier.identifier.kind(), policy.notices.reach());
-    let proofs = &continuation.proofs;
-    let stage = policy.flow.stage(continuation.purpose, kind, reach, proofs);
-    let answered = match (answering.given, stage) {
-        (Given::Password(password), Stage::Prove(offered))
-            if offered.contains(&Method::Password) =>
-        {
-            let hashes = identifier.older.into_iter().chain([identifier.hash]);
-            return Ok(Command::Credential(CredentialCommand::SignIn(SignIn {
-                password,
-                device: answering.device,
-                remember: answering.remember,
-                source,
-                led_by: LedBy::Identifier(hashes.collect()),
-                flow: Some(continuation.place()),
-            })));
-        }
-        (Given::Password(password), Stage::NewPassword) => Answered::NewPassword(password),
-        (Given::EmailCode(code), _) => Answered::Code(code),
-        (Given::SendEmailCode, _) => Answered::SendCode(source),
-        (Given::Password(_), Stage::Prove(_) | Stage::Over) => return Err(Refusal::FlowOver),
+    let answered = match answering.given {
+        Given::Password(password) => Answered::Password { password, source },
+        Given::EmailCode(code) => Answered::Code(code),
+        Given::SendEmailCode => Answered::SendCode(source),
+        Given::Passkey(response) => Answered::Passkey(response),
+        Given::NewPasskey { response, name } => Answered::NewPasskey { response, name },
+        Given::Totp(code) => Answered::Totp(code),
+        Given::RecoveryCode(code) => Answered::RecoveryCode(code),
     };
-    Ok(Command::Flow(FlowCommand::Answer(Box::new(FlowAnswer {
+    Command::Flow(FlowCommand::Answer(Box::new(FlowAnswer {
         context: FlowContext {
             continuation,
             identifier,
             language: answering.language,
             keys,
+            parts,
         },
         answered,
         device: answering.device,
         remember: answering.remember,
-    }))))
+    })))
 }

@@ -4,11 +4,13 @@
 use tidegate_account::assurance::Proofs;
 use tidegate_account::continuation::{AttemptId, BrowserHash, Continuation, Purpose};
 use tidegate_account::{
-    Command, FlowBegin, FlowCommand, FlowContext, Identifier, Refusal, Source, UserId,
+    Account, Command, Entropy, FlowBegin, FlowCommand, FlowContext, Identifier, IndexHash, Input,
+    Refusal, Request as AccountRequest, Source, Ticket, UserId, tagged,
 };
 
+use super::opened::parts_wanted;
 use super::{FLOWS_SINCE, Follows, Stopped, of_flow};
-use crate::answer::{Failure, Responder};
+use crate::answer::{Answer, Failure, Responder};
 use crate::engine::Engine;
 use crate::engine::sign_in::id_of;
 use crate::regions::Home;
@@ -22,12 +24,40 @@ impl Engine {
         responder: Responder,
     ) {
         match self.beginning(&context, beginning).await {
+            Ok((user, begin)) if begin.is_nobodys() => {
+                let answer = self.begin_with_nobody(&context, user, begin);
+                responder.answer(answer, 0);
+            }
             Ok((user, begin)) => {
                 let command = Command::Flow(FlowCommand::Begin(Box::new(begin)));
                 let follows = Follows::nothing();
                 self.route(user, context, command, of_flow(responder, follows));
             }
             Err(stopped) => responder.answer(stopped.into(), 0),
+        }
+    }
+
+    /// A flow that names nobody is begun at an account that is not there: it touches no
+    /// row, and no actor begins for it.
+    fn begin_with_nobody(&self, context: &Context, user: UserId, begin: FlowBegin) -> Answer {
+        let shared = self.shared();
+        let Some(tenant) = shared.settings.tenants.get(context.tenant) else {
+            return Answer::Failed(Failure::UnknownTenant);
+        };
+        let request = AccountRequest {
+            ticket: Ticket(0),
+            tenant: context.tenant,
+            idempotency: None,
+        };
+        let command = Command::Flow(FlowCommand::Begin(Box::new(begin)));
+        let now_ms = shared.ports.clock.unix_ms();
+        let entropy = Entropy::new(shared.ports.entropy.seed());
+        let input = Input::Command(request, command);
+        let mut nobody = Account::absent(user);
+        let output = nobody.handle(now_ms, entropy, &tenant.policy, input);
+        match output.replies.into_iter().next() {
+            Some((_, reply)) => Answer::Reply(reply),
+            None => Answer::Failed(Failure::Unknown),
         }
     }
 
@@ -46,42 +76,51 @@ impl Engine {
             return Err(Failure::WrongRegion(home).into());
         }
         // What is an account's already is not judged anew.
-        if beginning.purpose == Purpose::SignUp
-            && !tenant.policy.usernames.takes(&beginning.identifier)
+        if let (Purpose::SignUp, Some(identifier)) = (beginning.purpose, &beginning.identifier)
+            && !tenant.policy.usernames.takes(identifier)
         {
             return Err(Refusal::InvalidIdentifier.into());
         }
         let keys = tenant.flow_keys().next();
         let keys = keys.ok_or(Failure::Corrupt)?;
-        let (policy, reach) = (&tenant.policy.flow, tenant.policy.notices.reach());
-        let kind = beginning.identifier.kind();
-        let source = match policy.sends_at_once(beginning.purpose, kind, reach) {
-            true => self.charge_send(context, beginning.origin).await?,
-            false => Source::Clear,
+        let policy = &tenant.policy;
+        let kind = beginning.identifier.as_ref().map(Identifier::kind);
+        let source = match (&beginning.by, policy.sends_at_once(beginning.purpose, kind)) {
+            (None, true) => self.charge_send(context, beginning.origin).await?,
+            (None, false) | (Some(_), _) => Source::Clear,
         };
-        let subject = self.subject_of(context, &beginning.identifier).await?;
+        let attempt = self.attempt_of(context);
+        let subject = match (&beginning.by, &beginning.identifier) {
+            (Some((user, _)), _) => *user,
+            (None, Some(identifier)) => self.subject_of(context, identifier).await?,
+            (None, None) => self.decoy(IndexHash(tagged("tg-nobody-1", &[attempt.as_bytes()]))),
+        };
         let now_ms = shared.ports.clock.unix_ms();
+        let index_keys = &shared.settings.index_keys;
+        let claimed = beginning.identifier.clone();
+        let claimed = claimed.map(|one| index_keys.claimed(context.tenant, one));
         let continuation = Continuation {
             purpose: beginning.purpose,
             tenant: context.tenant,
             subject,
-            attempt: self.attempt_of(context),
-            identifier: Some(beginning.identifier.clone()),
+            attempt,
+            identifier: beginning.identifier,
             proofs: Proofs::default(),
             step: 0,
             issued_ms: now_ms,
-            expires_ms: now_ms.saturating_add(policy.lifetime_ms),
+            expires_ms: now_ms.saturating_add(policy.flow.lifetime_ms),
             browser: BrowserHash::of(&beginning.browser),
-            session: None,
+            session: beginning.by.as_ref().map(|(_, by)| by.session),
         };
-        let index_keys = &shared.settings.index_keys;
         let begin = FlowBegin {
             context: FlowContext {
                 continuation,
-                identifier: index_keys.claimed(context.tenant, beginning.identifier),
+                identifier: claimed,
                 language: beginning.language,
                 keys,
+                parts: parts_wanted(policy),
             },
+            by: beginning.by.map(|(_, by)| by),
             source,
         };
         Ok((subject, begin))

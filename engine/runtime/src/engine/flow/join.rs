@@ -30,7 +30,8 @@ impl Joining {
         context: &Context,
         opened: &Opened,
         remember: Remember,
-    ) -> Joining {
+    ) -> Option<Joining> {
+        let identifier = opened.identifier.clone()?;
         let continuation = &opened.continuation;
         let tenant = context.tenant.0.to_be_bytes();
         let random = id_of("tg-user-1", &[&tenant, continuation.attempt.as_bytes()]);
@@ -42,17 +43,17 @@ impl Joining {
             shown: Shown::EmailCode,
             at_ms,
         });
-        Joining {
+        Some(Joining {
             engine: engine.clone(),
             context: Context {
                 known_epoch: 0,
                 ..context.clone()
             },
             user: UserId::new(decoy.region(), decoy.slot(), random),
-            identifier: opened.identifier.clone(),
+            identifier,
             proofs,
             remember,
-        }
+        })
     }
 
     pub(super) fn go(self, responder: Responder) {

@@ -1,7 +1,7 @@
 //! Opening what a browser presents: the sealed state of a flow.
 
 use tidegate_account::continuation::{Continuation, ContinuationFault, Presenter};
-use tidegate_account::{ClaimedIdentifier, FlowKeys, Policy, Refusal};
+use tidegate_account::{ClaimedIdentifier, FlowKeys, PartsWanted, Policy, Refusal};
 
 use super::Stopped;
 use crate::answer::Failure;
@@ -11,9 +11,18 @@ use crate::request::{Answering, Context};
 /// A continuation that was opened, and the rules that it goes on by.
 pub(super) struct Opened {
     pub(super) continuation: Continuation,
-    pub(super) identifier: ClaimedIdentifier,
+    pub(super) identifier: Option<ClaimedIdentifier>,
     pub(super) keys: FlowKeys,
-    pub(super) policy: Policy,
+    pub(super) parts: PartsWanted,
+}
+
+/// Where there are passkeys they are loaded for every step: which account has some
+/// is not to be told by the time that it takes.
+pub(super) fn parts_wanted(policy: &Policy) -> PartsWanted {
+    match policy.passkeys {
+        Some(_) => PartsWanted::Passkeys,
+        None => PartsWanted::Nothing,
+    }
 }
 
 impl Engine {
@@ -37,11 +46,11 @@ impl Engine {
             match Continuation::open(&answering.continuation, &keys.seal, &presenter) {
                 Ok(continuation) => {
                     let identifier = continuation.identifier.clone();
-                    let identifier = identifier.ok_or(Refusal::FlowOver)?;
                     let index_keys = &shared.settings.index_keys;
+                    let claimed = identifier.map(|one| index_keys.claimed(context.tenant, one));
                     return Ok(Opened {
-                        identifier: index_keys.claimed(context.tenant, identifier),
-                        policy: tenant.policy.clone(),
+                        identifier: claimed,
+                        parts: parts_wanted(&tenant.policy),
                         continuation,
                         keys,
                     });

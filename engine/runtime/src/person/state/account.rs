@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tidegate_account::{Account, Effect, Input, Output, PasswordWork, PendingId, Policy};
+use tidegate_account::{
+    Account, Completion, Effect, Input, Output, PasswordWork, PendingId, Policy,
+};
 
 use super::PersonState;
 use super::phase::Ready;
@@ -57,6 +59,13 @@ impl PersonState {
     fn effect(&mut self, effect: Effect, tenant: Option<&Tenant>) {
         match effect {
             Effect::Hash { pending, work } => self.hash_for(pending, work, tenant),
+            Effect::Verify { pending, work } => {
+                let check = self.subject.shared.ports.cpu.verify(&work);
+                self.input(Input::Completion {
+                    pending,
+                    completion: Completion::Signature(check),
+                });
+            }
         }
     }
 

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use tidegate_account::{Part, TenantId};
+use tidegate_account::{Input, Part, TenantId};
 use tidegate_storage_api::StoreError;
 
 use super::PersonState;
 use super::phase::{Phase, Ready};
 use super::subject::Subject;
 use crate::answer::{Answer, Failure};
-use crate::job::Job;
+use crate::job::{Job, Wanted, What};
 use crate::person::Message;
 use crate::person::parts::{self, PartRow};
 
@@ -26,6 +26,7 @@ pub(super) struct Fetches {
 /// A job that waits for its parts.
 struct Fetching {
     job: Job,
+    wanted: Wanted,
     reading: Reading,
 }
 
@@ -42,9 +43,12 @@ impl Fetches {
         self.waiting.is_some()
     }
 
-    pub(super) fn wait(&mut self, job: Job) {
-        let reading = Reading::Not;
-        self.waiting = Some(Fetching { job, reading });
+    pub(super) fn wait(&mut self, job: Job, wanted: Wanted) {
+        self.waiting = Some(Fetching {
+            job,
+            wanted,
+            reading: Reading::Not,
+        });
     }
 
     /// The job that waits for parts cannot have them.
@@ -62,9 +66,7 @@ impl Fetches {
         if fetching.reading != Reading::Not {
             return;
         }
-        let Some(wanted) = fetching.job.what.wanted() else {
-            return;
-        };
+        let wanted = fetching.wanted;
         self.reads += 1;
         let read = self.reads;
         fetching.reading = Reading::Since { read, revision };
@@ -77,22 +79,30 @@ impl Fetches {
 
     /// The job whose parts were read, if the account is still at the revision that
     /// it was at then; otherwise they are read again.
-    fn take(&mut self, read: u64, revision: Option<u64>) -> Option<Job> {
-        let Fetching { job, reading } = self.waiting.take()?;
+    fn take(&mut self, read: u64, revision: Option<u64>) -> Option<(Job, Wanted)> {
+        let Fetching {
+            job,
+            wanted,
+            reading,
+        } = self.waiting.take()?;
         let known = match reading {
             Reading::Since { read: mine, .. } if mine != read => {
                 // One that was given up; the newer one is still to come.
-                self.waiting = Some(Fetching { job, reading });
+                self.waiting = Some(Fetching {
+                    job,
+                    wanted,
+                    reading,
+                });
                 return None;
             }
             Reading::Since { revision, .. } => Some(revision),
             Reading::Not => None,
         };
         if revision.is_none() || known != revision {
-            self.wait(job);
+            self.wait(job, wanted);
             return None;
         }
-        Some(job)
+        Some((job, wanted))
     }
 }
 
@@ -108,12 +118,18 @@ impl PersonState {
     pub(super) fn fetched(&mut self, read: u64, rows: Result<Vec<PartRow>, StoreError>) {
         let opened = self.phase.opened();
         let revision = opened.map(|ready| ready.account.revision());
-        let Some(job) = self.fetches.take(read, revision) else {
+        let Some((job, wanted)) = self.fetches.take(read, revision) else {
             return;
         };
         let opened = rows.and_then(|rows| open(&self.subject, &self.phase, &rows));
         match opened {
-            Ok(parts) => self.job(job, &parts),
+            Ok(parts) => match (&job.what, wanted) {
+                (What::Command { .. }, Wanted::All(kind)) => {
+                    self.input(Input::Parts(kind, parts));
+                    self.job(job, &[]);
+                }
+                (_, Wanted::All(_) | Wanted::One(_)) => self.job(job, &parts),
+            },
             Err(error) => {
                 let failure = match error {
                     StoreError::Corrupt => Failure::Corrupt,
