@@ -107,7 +107,7 @@ const FORMATS: u16 = 3;
 /// Flows begin when no node of an older program serves any more: where there are
 /// any, that was before the night.
 fn written(making: &Making, number: u64, life: u64) -> u16 {
-    if making.policy.notices != NoticePolicy::None {
+    if making.policy.notices != NoticePolicy::None || making.policy.passkeys.is_some() {
         return u16::MAX;
     }
     let turn = (number + life) % u64::from(FORMATS);

@@ -5,6 +5,7 @@ mod attest;
 mod authority;
 mod changes;
 mod claim;
+mod credentials;
 mod decoy;
 mod degraded;
 mod entering;

@@ -99,9 +99,11 @@ impl Policy {
             .collect()
     }
 
-    /// One more factor where the account wants one, and then the end.
+    /// One more factor where the account wants one, and then the end. Where the tenant
+    /// asks for none there is none; where it names only what the account has not, the
+    /// app is asked for.
     fn second_or(&self, asked: &Asked<'_>, end: Stage) -> Stage {
-        let wanted = asked.held.contains(Method::Totp);
+        let wanted = asked.held.contains(Method::Totp) && !self.flow.second_factors.is_empty();
         if !wanted || is_two_factors(asked.proofs) {
             return end;
         }
@@ -111,15 +113,26 @@ impl Policy {
             let kept = (*method, asked.purpose) != (Method::Passkey, Purpose::Recover);
             kept && asked.held.contains(*method) && !has(asked.proofs, *method)
         });
-        match offered.collect::<Vec<_>>() {
-            // The tenant asks for no second factor.
-            offered if offered.is_empty() => end,
-            offered => Stage::Prove(offered),
+        let mut offered: Vec<Method> = offered.collect();
+        if asked.purpose == Purpose::Add {
+            let more = self.shown_by(asked).into_iter();
+            let more: Vec<Method> = more.filter(|method| !offered.contains(method)).collect();
+            offered.extend(more);
         }
+        if offered.is_empty() && !has(asked.proofs, Method::Totp) {
+            offered.push(Method::Totp);
+        }
+        Stage::Prove(offered)
     }
 
     /// What would raise the assurance of a session.
     fn raising(&self, asked: &Asked<'_>) -> Vec<Method> {
+        let held = |method| asked.held.contains(method);
+        // Nothing of it would do.
+        let pair = held(Method::Password) && held(Method::Totp);
+        if !held(Method::Passkey) && !pair {
+            return Vec::new();
+        }
         let assurance = asked.proofs.assurance(Entry::Authentication);
         match assurance.map(|assurance| assurance.level) {
             Some(Level::Two) => Vec::new(),
@@ -177,10 +190,12 @@ fn has(proofs: &Proofs, method: Method) -> bool {
 }
 
 /// Whether nothing more is asked of these proofs.
-fn is_two_factors(proofs: &Proofs) -> bool {
+pub(crate) fn is_two_factors(proofs: &Proofs) -> bool {
     proofs.iter().any(|Proof { shown, .. }| match shown {
-        Shown::Passkey(UserVerification::Verified, _) | Shown::Totp | Shown::RecoveryCode => true,
-        Shown::Passkey(UserVerification::Present, _) => proofs.len() > 1,
+        Shown::Passkey(UserVerification::Verified, _) => true,
+        Shown::Passkey(UserVerification::Present, _) | Shown::Totp | Shown::RecoveryCode => {
+            proofs.len() > 1
+        }
         Shown::Password | Shown::EmailCode | Shown::SmsCode | Shown::Link => false,
     })
 }

@@ -88,7 +88,7 @@ pub use policy::{
     UsernamePolicy,
 };
 pub use refresh::refresh_secret;
-pub use reply::{Grant, Judged, Refusal, SessionInfo, Verification};
+pub use reply::{CredentialInfo, Grant, Judged, Refusal, SessionInfo, Verification};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};
 pub use unicode::UNICODE_VERSION;

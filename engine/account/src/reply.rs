@@ -1,8 +1,12 @@
 //! What the account answers. A "no" is a value.
 
+use alloc::string::String;
+
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::assurance::Method;
 use crate::command::DeviceProof;
+use crate::credential::held::Backup;
 use crate::id::{DeviceId, SessionId, UserId};
 use crate::record::v1::{self, GrantRow, Outcome};
 use crate::refresh::session_secret;
@@ -82,6 +86,8 @@ pub enum Refusal {
     /// The password is right, and the account wants another factor beside it: a flow
     /// asks for it.
     SecondFactorNeeded,
+    /// Without this credential the account would have no way in.
+    LastCredential,
     /// The flow has ended, or this step of it was taken.
     FlowOver,
     /// Not now: there is no room in the hashing pool or for one more successor of
@@ -128,6 +134,7 @@ impl Refusal {
             | Refusal::LimitReached
             | Refusal::StaleSignIn
             | Refusal::SecondFactorNeeded
+            | Refusal::LastCredential
             | Refusal::FlowOver
             | Refusal::Busy { .. } => Judged::Nothing,
         }
@@ -156,6 +163,7 @@ impl Refusal {
             | Refusal::StaleSignIn
             | Refusal::InvalidPasskey
             | Refusal::SecondFactorNeeded
+            | Refusal::LastCredential
             | Refusal::FlowOver
             | Refusal::Busy { .. } => None,
         }
@@ -241,6 +249,39 @@ impl Grant {
                 id: DeviceId(id),
                 secret: Secret::new(secret),
             }),
+        }
+    }
+}
+
+/// A credential of an account, without what proves it. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialInfo {
+    /// Of which method.
+    pub method: Method,
+    /// Names it among those of its method; 0 where there is one.
+    pub number: u16,
+    /// When it was set or added.
+    pub added_at: u64,
+    /// When it was last used; 0 where that is not kept.
+    pub used_at: u64,
+    /// Whether it is copied to other devices, of a passkey.
+    pub backup: Option<Backup>,
+    /// How many are left, of recovery codes.
+    pub remaining: Option<u8>,
+    /// What its person calls it.
+    pub name: String,
+}
+
+impl CredentialInfo {
+    pub(crate) fn of(method: Method, added_at: u64) -> CredentialInfo {
+        CredentialInfo {
+            method,
+            number: 0,
+            added_at,
+            used_at: 0,
+            backup: None,
+            remaining: None,
+            name: String::new(),
         }
     }
 }

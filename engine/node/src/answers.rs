@@ -197,6 +197,7 @@ fn code_of(refusal: Refusal) -> (Code, u32) {
         Refusal::FlowOver => (Code::FlowOver, 0),
         Refusal::InvalidPasskey => (Code::InvalidPasskey, 0),
         Refusal::SecondFactorNeeded => (Code::SecondFactorNeeded, 0),
+        Refusal::LastCredential => (Code::LastCredential, 0),
         Refusal::Busy { retry_after_ms } => (Code::Busy, retry_after_ms.max(RETRY_AFTER_MS)),
     }
 }

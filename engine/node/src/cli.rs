@@ -3,6 +3,7 @@
 mod at;
 mod cluster;
 mod connection;
+mod credentials;
 mod device;
 mod doctor;
 mod flow;
@@ -76,6 +77,9 @@ enum Command {
     /// Forget a remembered device, and end the sessions that it made. The session
     /// token is read from the terminal or standard input.
     ForgetDevice(device::ForgetDeviceArgs),
+    /// What an account has to prove with: list, remove.
+    #[command(subcommand)]
+    Credentials(credentials::CredentialsCommand),
     /// Attest that a mail address or phone number belongs to a person. A
     /// password is read from the terminal or standard input: the account's own
     /// keeps everything that was set up, another takes the account over.
@@ -157,6 +161,7 @@ pub fn run() -> ExitCode {
         Command::Flow(command) => flow::run(&command),
         Command::Devices(args) => device::devices(&args),
         Command::ForgetDevice(args) => device::forget(&args),
+        Command::Credentials(command) => credentials::run(&command),
         Command::Verify(args) => person::verify(&args),
         Command::Claim(args) => person::claim(&args),
         Command::Erase(args) => person::erase(&args),

@@ -5,6 +5,7 @@ pub(crate) mod credential;
 pub(crate) mod flow;
 pub(crate) mod identifier;
 pub(crate) mod lifecycle;
+mod method;
 mod operator;
 pub(crate) mod session;
 mod text;
@@ -192,6 +193,10 @@ mod tests {
                 next: Vec::new(),
             })),
             Opcode::AnswerFlow => Reply::Flow(FlowReply::Granted(grant())),
+            Opcode::Credentials => {
+                Reply::Credential(CredentialReply::Listed(Vec::new(), String::new()))
+            }
+            Opcode::RemoveCredential => Reply::Credential(CredentialReply::Removed(1)),
             Opcode::Devices => Reply::Session(SessionReply::Devices(Vec::new())),
             Opcode::ForgetDevice => Reply::Session(SessionReply::Forgotten(1)),
         })

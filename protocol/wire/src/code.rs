@@ -92,6 +92,8 @@ codes! {
     InvalidPasskey = 114, "invalid_passkey", No, "The passkey's answer does not fit, or the account has no such passkey.";
     /// The password is right, and another factor is wanted beside it.
     SecondFactorNeeded = 115, "second_factor_needed", No, "The account wants a second factor; sign in by a flow.";
+    /// Without this credential the account would have no way in.
+    LastCredential = 116, "last_credential", No, "The account would have no way in without it; add another first.";
 
     /// The frame or message cannot be read.
     Malformed = 200, "malformed", Fault, "The message cannot be read.";

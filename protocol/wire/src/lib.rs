@@ -32,6 +32,7 @@ pub mod v1 {
     pub use crate::operation::flow::*;
     pub use crate::operation::identifier::*;
     pub use crate::operation::lifecycle::*;
+    pub use crate::operation::method::*;
     pub use crate::operation::operator::*;
     pub use crate::operation::session::*;
 }

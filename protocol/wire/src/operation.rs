@@ -11,6 +11,7 @@ pub(crate) mod flow;
 pub(crate) mod identifier;
 pub(crate) mod lifecycle;
 mod message;
+pub(crate) mod method;
 mod number;
 pub(crate) mod operator;
 pub(crate) mod session;
@@ -20,7 +21,10 @@ pub(crate) use message::access;
 pub use message::{Addressed, InPlace, Message, Operation};
 
 use crate::fault::Fault;
-use credential::{Granted, SignIn, SignUp, SignedUp};
+use credential::{
+    CredentialList, CredentialRemoved, Credentials, Granted, RemoveCredential, SignIn, SignUp,
+    SignedUp,
+};
 use flow::{AnswerFlow, BeginFlow, FlowStep};
 use identifier::{Claim, Claimed, Verified, Verify};
 use lifecycle::{Erase, Erased, SetStatus, StatusSet};
@@ -216,6 +220,12 @@ operations! { $
     /// Answer in a flow: what may be shown next, or a session.
     AnswerFlow = 16, "answer_flow", Flow, Password, Auth,
         Nobody, Changes, Unavailable, Kept, FlowStep;
+    /// List credentials.
+    Credentials = 17, "credentials", Credential, Check, Auth,
+        Session, Reads, Unavailable, Anew, CredentialList;
+    /// Remove a credential.
+    RemoveCredential = 18, "remove_credential", Credential, Protection, Auth,
+        FreshSession, Changes, Unavailable, Anew, CredentialRemoved;
 }
 
 impl Opcode {

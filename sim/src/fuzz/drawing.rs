@@ -184,7 +184,7 @@ fn codes(seed: u64) -> (u64, Option<Fault>) {
 /// In every third world people add passkeys and sign in by them. By this name none of
 /// the seeds that found something once is one of them.
 fn passkeys(seed: u64) -> u64 {
-    let stream = Stream::new(seed, "fuzz-passkey", 0);
+    let stream = Stream::new(seed, "fuzz-device-key", 0);
     match stream.below(3) {
         0 => 1 + stream.below(6),
         _ => 0,

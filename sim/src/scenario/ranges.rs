@@ -205,7 +205,7 @@ fn every_key_is_known_to_hold_words_or_a_number_in_a_range() {
             assert!(known || is_table, "{table}.{key}");
         }
     }
-    assert_eq!(keys("", "xx = 1").len(), 21);
+    assert_eq!(keys("", "xx = 1").len(), 22);
 }
 
 #[test]

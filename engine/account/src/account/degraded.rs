@@ -490,10 +490,15 @@ impl DegradedAccount {
                     | Refusal::InvalidCode
                     | Refusal::InvalidPasskey
                     | Refusal::SecondFactorNeeded
+                    | Refusal::LastCredential
                     | Refusal::FlowOver
                     | Refusal::Busy { .. }),
                 ) => DegradedReply::No(refusal),
-                Reply::Credential(CredentialReply::SignedUp(_))
+                Reply::Credential(
+                    CredentialReply::SignedUp(_)
+                    | CredentialReply::Listed(..)
+                    | CredentialReply::Removed(_),
+                )
                 | Reply::Flow(_)
                 | Reply::Identifier(_)
                 | Reply::Lifecycle(_)
@@ -666,8 +671,10 @@ impl Account {
         let mut sessions = person.check.sessions.iter();
         let there = sessions.any(|session| session.id == one.session.id);
         let same_tenant = person.check.tenant == one.tenant.0;
-        let welcome =
-            person.check.status == Status::Active && password_digest(person) == one.password;
+        // An app may have been enrolled meanwhile, elsewhere.
+        let welcome = person.check.status == Status::Active
+            && password_digest(person) == one.password
+            && !person.wants_second_factor(step);
         let over = step.now_ms >= one.session.expires_at;
         if there || over || !welcome || !same_tenant {
             return;

@@ -194,7 +194,7 @@ impl Reply {
     /// What is kept of it for a repeat.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         match self {
-            Reply::Credential(reply) => Some(reply.outcome()),
+            Reply::Credential(reply) => reply.outcome(),
             Reply::Flow(reply) => reply.outcome(),
             Reply::Identifier(reply) => Some(reply.outcome()),
             Reply::Lifecycle(reply) => reply.outcome(),

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::Account;
-use super::family::{Command, FlowCommand, PartsWanted};
+use super::family::{Command, CredentialCommand, FlowCommand, PartsWanted};
 use crate::credential::held::{HeldPasskey, PasskeyPart};
 use crate::credential::passkey::CredentialId;
 use crate::part::{Part, PartKind, read_passkey};
@@ -18,8 +18,13 @@ impl Account {
         let wanted = match command {
             Command::Flow(FlowCommand::Begin(begin)) => begin.context.parts,
             Command::Flow(FlowCommand::Answer(answer)) => answer.context.parts,
+            Command::Credential(CredentialCommand::List { .. }) => PartsWanted::Passkeys,
             Command::Flow(FlowCommand::Join(_))
-            | Command::Credential(_)
+            | Command::Credential(
+                CredentialCommand::SignUp(_)
+                | CredentialCommand::SignIn(_)
+                | CredentialCommand::Remove { .. },
+            )
             | Command::Identifier(_)
             | Command::Lifecycle(_)
             | Command::Session(_) => PartsWanted::Nothing,

@@ -310,6 +310,10 @@ impl Account {
         let (Some(person), Completion::Hashed(hash)) = (&mut self.person, completion) else {
             return;
         };
+        // It may have been removed meanwhile.
+        if person.sealed.password.is_none() {
+            return;
+        }
         person.sealed.password = Some(PasswordRow {
             phc: hash.to_string(),
             rule: PASSWORD_RULE_VERSION,

@@ -17,7 +17,6 @@ mod authenticator_data;
 mod cbor;
 mod challenge;
 mod client_data;
-mod decoy;
 mod descriptor;
 mod fault;
 mod id;
@@ -31,7 +30,6 @@ mod signature;
 
 pub use authentication::{Asserted, Authentication, Found, SignCount, StoredPasskey};
 pub use challenge::{CHALLENGE_BYTES, Challenge};
-pub use decoy::{DECOY_MAX_BYTES, DECOY_MIN_BYTES, DecoyKind, DecoyPlan, decoys};
 pub use descriptor::{Descriptor, Transport};
 pub use fault::PasskeyFault;
 pub use id::{CREDENTIAL_ID_MAX_BYTES, CredentialId, USER_HANDLE_MAX_BYTES, UserHandle};

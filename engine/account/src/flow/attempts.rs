@@ -12,8 +12,8 @@ use crate::credential::code::{LiveCode, SendLog};
 use crate::guess::Guesses;
 use crate::policy::GuessPolicy;
 
-/// The most attempts of one account that are remembered; the one that ends first
-/// makes room.
+/// The most attempts of one account that are remembered; one without a code,
+/// and of those the one that ends first, makes room.
 pub const ATTEMPTS_MAX: usize = 6;
 /// To so many identifiers of one account something is sent in an hour.
 pub const SENT_TO_MAX: usize = 4;
@@ -148,7 +148,9 @@ impl Attempts {
         self.rows.retain(|row| row.expires_ms > now_ms);
         while self.rows.len() >= ATTEMPTS_MAX {
             let rows = self.rows.iter().enumerate();
-            let Some((first, _)) = rows.min_by_key(|(_, row)| row.expires_ms) else {
+            // Who waits for a mail goes last.
+            let first = rows.min_by_key(|(_, row)| (row.code.is_some(), row.expires_ms));
+            let Some((first, _)) = first else {
                 return;
             };
             let row = self.rows.swap_remove(first);

@@ -94,6 +94,7 @@ fn the_table_of_flows_is_as_written_down() {
             &[PASSKEY],
             &[TOUCHED],
             &[TOUCHED, Shown::Password],
+            &[Shown::Totp],
             &[Shown::Password, Shown::Totp],
             &[Shown::EmailCode, Shown::RecoveryCode],
         ] {

@@ -212,7 +212,7 @@ const METHODS: [(Method, &str); 7] = [
     (Method::RecoveryCode, "recovery_code"),
 ];
 
-fn method(name: &str) -> anyhow::Result<Method> {
+pub(super) fn method(name: &str) -> anyhow::Result<Method> {
     let found = METHODS.iter().find(|(_, known)| *known == name);
     match found {
         Some((method, _)) => Ok(*method),
@@ -221,6 +221,11 @@ fn method(name: &str) -> anyhow::Result<Method> {
             bail!("\"method\" is one of {}", names.join(", "))
         }
     }
+}
+
+pub(super) fn method_name(method: Method) -> &'static str {
+    let found = METHODS.iter().find(|(known, _)| *known == method);
+    found.map_or("", |(_, name)| name)
 }
 
 fn said(said: FlowSaid) -> Fields {
@@ -238,9 +243,8 @@ fn said(said: FlowSaid) -> Fields {
 }
 
 fn offered(next: &FlowNext) -> Value {
-    let name = METHODS.iter().find(|(method, _)| *method == next.method);
     let mut fields = Map::new();
-    fields.insert("method".into(), name.map_or("", |(_, name)| *name).into());
+    fields.insert("method".into(), method_name(next.method).into());
     let wait_ms = next.wait_ms;
     match next.state {
         NextState::Open => {}

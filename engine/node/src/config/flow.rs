@@ -9,8 +9,7 @@ use tidegate_account::flow::FlowPolicy;
 #[serde(deny_unknown_fields, default)]
 pub struct FlowConfig {
     /// The methods, in the order in which they are offered. A code that stands
-    /// before `password` is sent at once; one that stands after it when it is
-    /// asked for. Codes are offered where there is mail, passkeys where there is
+    /// first of those that are offered is sent at once, another when it is asked for. Codes are offered where there is mail, passkeys where there is
     /// a `passkeys.rp_id`.
     pub methods: Vec<FlowMethod>,
     /// What counts as a second factor, in the order in which it is offered. People

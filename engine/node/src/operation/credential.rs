@@ -2,13 +2,15 @@
 
 use bytes::BytesMut;
 use tidegate_account::{
-    CredentialReply, DeviceId, DeviceProof, Grant, Identifier, Remember, UserId,
+    Command, CredentialCommand, CredentialInfo, CredentialReply, DeviceId, DeviceProof, Grant,
+    Identifier, Remember, UserId,
 };
 use tidegate_runtime::{Origin, Task};
-use tidegate_wire::{Code, ReplyHead, RequestHead, SecretBytes, v1};
+use tidegate_wire::{Code, ReplyHead, RequestHead, SecretBytes, Text, v1};
 
+use super::method::{of_method, to_method};
 use super::text::{to_identifier, to_password};
-use super::token::secret;
+use super::token::{proof, secret};
 use super::work::{NotTaken, ToWork, Work};
 use crate::answers::frame::say;
 use crate::rights::Gateway;
@@ -48,6 +50,30 @@ impl ToWork for v1::ArchivedSignUp {
     }
 }
 
+impl ToWork for v1::ArchivedCredentials {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let by = proof(&self.by);
+        Ok(of_account(self.by.user, CredentialCommand::List { by }))
+    }
+}
+
+impl ToWork for v1::ArchivedRemoveCredential {
+    fn to_work(&self, _: &RequestHead, _: &Gateway) -> Result<Work<'_>, NotTaken> {
+        let by = proof(&self.by);
+        let method = of_method(v1::Method::from_number(self.method)?);
+        let number = self.number.to_native();
+        let command = CredentialCommand::Remove { by, method, number };
+        Ok(of_account(self.by.user, command))
+    }
+}
+
+fn of_account(user: [u8; 16], command: CredentialCommand) -> Work<'static> {
+    Work::Task(Task::Account {
+        user: UserId::from_bytes(user),
+        command: Command::Credential(command),
+    })
+}
+
 /// The source that a gateway names, which some must.
 pub(super) fn to_origin(
     source: Option<&v1::ArchivedSource>,
@@ -72,6 +98,30 @@ pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: &CredentialRepl
     match reply {
         CredentialReply::SignedUp(user) => say(out, head, &signed_up(*user)),
         CredentialReply::SignedIn(grant) => say(out, head, &granted(grant)),
+        CredentialReply::Listed(list, signal) => say(
+            out,
+            head,
+            &v1::CredentialList {
+                credentials: list.iter().map(row).collect(),
+                signal: Text(signal.clone()),
+            },
+        ),
+        CredentialReply::Removed(removed) => {
+            let removed = *removed;
+            say(out, head, &v1::CredentialRemoved { removed });
+        }
+    }
+}
+
+fn row(info: &CredentialInfo) -> v1::CredentialRow {
+    v1::CredentialRow {
+        method: to_method(info.method).number(),
+        number: info.number,
+        backup: info.backup.map_or(v1::NONE, |backup| backup as u8),
+        remaining: info.remaining.unwrap_or(v1::NONE),
+        added_at: info.added_at,
+        used_at: info.used_at,
+        name: Text(info.name.clone()),
     }
 }
 

@@ -15,6 +15,7 @@ use tidegate_wire::{Code, ReplyHead, RequestHead, Text};
 use zeroize::Zeroizing;
 
 use super::credential::{granted, to_origin};
+use super::method::to_method;
 use super::text::{to_identifier, to_password};
 use super::token::{proof, secret};
 use super::work::{NotTaken, ToWork, Work};
@@ -168,17 +169,5 @@ fn to_next(next: &Next) -> v1::Next {
         wait_ms: u32::try_from(wait_ms).unwrap_or(u32::MAX),
         number: v1::NO_NUMBER,
         options: Text(options.to_owned()),
-    }
-}
-
-fn to_method(method: Shows) -> Method {
-    match method {
-        Shows::Password => Method::Password,
-        Shows::Passkey => Method::Passkey,
-        Shows::EmailCode => Method::EmailCode,
-        Shows::SmsCode => Method::SmsCode,
-        Shows::Link => Method::Link,
-        Shows::Totp => Method::Totp,
-        Shows::RecoveryCode => Method::RecoveryCode,
     }
 }

@@ -247,7 +247,11 @@ fn guessed(answer: &Answer) -> (Concluded, Concluded) {
         Reply::No(refusal) => judged(*refusal),
         Reply::Credential(CredentialReply::SignedIn(_))
         | Reply::Flow(FlowReply::Granted(_) | FlowReply::Proven) => (Right, Right),
-        Reply::Credential(CredentialReply::SignedUp(_))
+        Reply::Credential(
+            CredentialReply::SignedUp(_)
+            | CredentialReply::Listed(..)
+            | CredentialReply::Removed(_),
+        )
         | Reply::Flow(FlowReply::Step(_))
         | Reply::Session(_)
         | Reply::Lifecycle(_)

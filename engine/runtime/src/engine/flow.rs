@@ -117,7 +117,11 @@ fn of_flow(responder: Responder, follows: Follows) -> Responder {
                 Reply::No(Refusal::InvalidCode)
             }
             reply @ (Reply::Flow(FlowReply::Step(_) | FlowReply::Granted(_))
-            | Reply::Credential(CredentialReply::SignedUp(_))
+            | Reply::Credential(
+                CredentialReply::SignedUp(_)
+                | CredentialReply::Listed(..)
+                | CredentialReply::Removed(_),
+            )
             | Reply::Identifier(_)
             | Reply::Lifecycle(_)
             | Reply::Session(_)

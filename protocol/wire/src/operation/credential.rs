@@ -5,10 +5,12 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::identifier::Identifier;
 use super::message::{Addressed, Message};
+use super::method::Method;
 use super::number::numbered;
+use super::session::Check;
 use crate::fault::limited;
 use crate::secret::{SecretBytes, Text};
-use crate::{Fault, MAX_IDENTIFIERS, MAX_PASSWORD_BYTES, UserId};
+use crate::{Fault, MAX_IDENTIFIERS, MAX_LABEL_BYTES, MAX_PASSWORD_BYTES, UserId};
 
 /// A device token.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug)]
@@ -88,6 +90,54 @@ pub struct SignedUp {
     pub user: [u8; 16],
 }
 
+/// Lists an account's credentials.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct Credentials {
+    pub by: Check,
+}
+
+/// One credential of a list. `number` names it among those of its method; times are
+/// Unix milliseconds, 0 where none is kept; `backup` is of a passkey (0 it stays on
+/// its device, 1 it may be copied, 2 it is; 255 for what is none), `remaining` of
+/// recovery codes (255 for what is none).
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct CredentialRow {
+    pub method: u8,
+    pub number: u16,
+    pub backup: u8,
+    pub remaining: u8,
+    pub added_at: u64,
+    pub used_at: u64,
+    pub name: Text,
+}
+
+/// An account's credentials. `signal` is what a browser is told of its passkeys
+/// (`signalAllAcceptedCredentials`, WebAuthn L3 5.1.10.3) as JSON, or empty.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct CredentialList {
+    pub credentials: Vec<CredentialRow>,
+    pub signal: Text,
+}
+
+/// Removes a credential.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
+pub struct RemoveCredential {
+    pub by: Check,
+    pub method: u8,
+    pub number: u16,
+}
+
+/// So many were removed: one, or none where it was not there.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct CredentialRemoved {
+    pub removed: u32,
+}
+
+/// In the place of a number that there is none of.
+pub const NONE: u8 = 255;
+/// Ten passkeys and one of each other method.
+const MAX_CREDENTIALS: usize = 16;
+
 impl Message for SignIn {
     fn validate(archived: &ArchivedSignIn) -> Result<(), Fault> {
         archived.identifier.validate()?;
@@ -166,6 +216,81 @@ pub(super) fn known(source: Option<&ArchivedSource>) -> Result<(), Fault> {
     source.map_or(Ok(()), |source| {
         SourceKind::from_number(source.kind).map(|_| ())
     })
+}
+
+impl Message for Credentials {
+    fn validate(_: &ArchivedCredentials) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn sample() -> Credentials {
+        Credentials {
+            by: Check::sample(),
+        }
+    }
+}
+
+impl Message for CredentialList {
+    fn validate(archived: &ArchivedCredentialList) -> Result<(), Fault> {
+        limited(archived.credentials.len(), MAX_CREDENTIALS)?;
+        for row in archived.credentials.iter() {
+            Method::from_number(row.method)?;
+            limited(row.name.as_str().len(), MAX_LABEL_BYTES)?;
+        }
+        Ok(())
+    }
+
+    fn sample() -> CredentialList {
+        let row = CredentialRow {
+            method: Method::Passkey.number(),
+            number: 3,
+            backup: 2,
+            remaining: NONE,
+            added_at: 1,
+            used_at: 2,
+            name: Text("phone".into()),
+        };
+        CredentialList {
+            credentials: vec![row; MAX_CREDENTIALS],
+            signal: Text("{}".into()),
+        }
+    }
+}
+
+impl Message for RemoveCredential {
+    fn validate(archived: &ArchivedRemoveCredential) -> Result<(), Fault> {
+        Method::from_number(archived.method).map(|_| ())
+    }
+
+    fn sample() -> RemoveCredential {
+        RemoveCredential {
+            by: Check::sample(),
+            method: Method::Passkey.number(),
+            number: 3,
+        }
+    }
+}
+
+impl Message for CredentialRemoved {
+    fn validate(_: &ArchivedCredentialRemoved) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn sample() -> CredentialRemoved {
+        CredentialRemoved { removed: 1 }
+    }
+}
+
+impl Addressed for Credentials {
+    fn subject(&self) -> Option<UserId> {
+        self.by.subject()
+    }
+}
+
+impl Addressed for RemoveCredential {
+    fn subject(&self) -> Option<UserId> {
+        self.by.subject()
+    }
 }
 
 impl Addressed for SignIn {

@@ -6,6 +6,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use super::credential::{Device, Granted, Remember, Source, known};
 use super::identifier::Identifier;
 use super::message::{Addressed, Message};
+use super::method::Method;
 use super::number::numbered;
 use super::session::Check;
 use crate::fault::limited;
@@ -30,26 +31,6 @@ numbered! {
         Add = 5,
         /// Another credential or identifier in the place of one.
         Change = 6,
-    }
-}
-
-numbered! {
-    /// What a person shows.
-    Method {
-        /// A password.
-        Password = 1,
-        /// A passkey.
-        Passkey = 2,
-        /// A code sent by mail.
-        EmailCode = 3,
-        /// A code sent by text message.
-        SmsCode = 4,
-        /// A link sent by mail.
-        Link = 5,
-        /// A code of an authenticator app.
-        Totp = 6,
-        /// A saved recovery code.
-        RecoveryCode = 7,
     }
 }
 

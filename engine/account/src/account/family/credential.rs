@@ -1,12 +1,16 @@
 //! Signing up and in.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::{Away, HoldOutcome};
 use crate::account::authority::Authority;
 use crate::account::{Account, Step};
-use crate::command::{Request, SignIn, SignUp};
+use crate::assurance::Method;
+use crate::command::{Request, SessionProof, SignIn, SignUp};
 use crate::id::UserId;
 use crate::record::v1::Outcome;
-use crate::reply::Grant;
+use crate::reply::{CredentialInfo, Grant};
 
 /// Signing up and in.
 #[derive(Clone, Debug)]
@@ -15,6 +19,20 @@ pub enum CredentialCommand {
     SignUp(SignUp),
     /// Sign in with a password.
     SignIn(SignIn),
+    /// List what the account has to prove with.
+    List {
+        /// Who asks.
+        by: SessionProof,
+    },
+    /// Remove one of them.
+    Remove {
+        /// Who asks.
+        by: SessionProof,
+        /// Of which method.
+        method: Method,
+        /// Which among those.
+        number: u16,
+    },
 }
 
 /// The answer to a sign-up or a sign-in.
@@ -24,18 +42,26 @@ pub enum CredentialReply {
     SignedUp(UserId),
     /// The person is in.
     SignedIn(Grant),
+    /// What the account has, and what a browser is told of its passkeys, as JSON.
+    Listed(Vec<CredentialInfo>, String),
+    /// So many were removed: one, or none where it was not there.
+    Removed(u32),
 }
 
 impl CredentialCommand {
     pub(super) fn authority(&self) -> Authority<'_> {
         match self {
             CredentialCommand::SignUp(_) | CredentialCommand::SignIn(_) => Authority::Nobody,
+            CredentialCommand::List { by } => Authority::Session(by),
+            CredentialCommand::Remove { by, .. } => Authority::FreshSession(by),
         }
     }
 
     pub(super) fn away(&self) -> Away {
         match self {
-            CredentialCommand::SignUp(_) => Away::Unavailable,
+            CredentialCommand::SignUp(_)
+            | CredentialCommand::List { .. }
+            | CredentialCommand::Remove { .. } => Away::Unavailable,
             CredentialCommand::SignIn(_) => Away::Provisional,
         }
     }
@@ -45,21 +71,27 @@ impl CredentialReply {
     pub(super) fn grant(&self) -> Option<&Grant> {
         match self {
             CredentialReply::SignedIn(grant) => Some(grant),
-            CredentialReply::SignedUp(_) => None,
+            CredentialReply::SignedUp(_)
+            | CredentialReply::Listed(..)
+            | CredentialReply::Removed(_) => None,
         }
     }
 
     pub(super) fn hold(&self) -> HoldOutcome {
         match self {
             CredentialReply::SignedUp(_) => HoldOutcome::Held,
-            CredentialReply::SignedIn(_) => HoldOutcome::Unrelated,
+            CredentialReply::SignedIn(_)
+            | CredentialReply::Listed(..)
+            | CredentialReply::Removed(_) => HoldOutcome::Unrelated,
         }
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
+    /// A removal is carried out anew: there is nothing left to remove then.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
         match self {
-            CredentialReply::SignedUp(_) => Outcome::SignedUp,
-            CredentialReply::SignedIn(grant) => Outcome::SignedIn(grant.to_row()),
+            CredentialReply::SignedUp(_) => Some(Outcome::SignedUp),
+            CredentialReply::SignedIn(grant) => Some(Outcome::SignedIn(grant.to_row())),
+            CredentialReply::Listed(..) | CredentialReply::Removed(_) => None,
         }
     }
 }
@@ -74,6 +106,14 @@ impl Account {
         match command {
             CredentialCommand::SignUp(sign_up) => self.sign_up(request, sign_up, step),
             CredentialCommand::SignIn(sign_in) => self.sign_in(request, sign_in.into(), step),
+            CredentialCommand::List { .. } => {
+                let reply = self.list_credentials(step);
+                step.reply(request.ticket, reply);
+            }
+            CredentialCommand::Remove { by, method, number } => {
+                let reply = self.remove_credential(&request, &by, (method, number), step);
+                self.settle(&request, reply, step);
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::account::family::FlowContext;
 use crate::account::{Account, Step};
 use crate::continuation::Continuation;
 use crate::credential::passkey::{
-    Algorithm, Challenge, CreationOptions, DecoyPlan, Descriptor, RequestOptions, ResidentKey,
-    User, UserHandle, UserVerification, decoys,
+    Algorithm, Challenge, CreationOptions, Descriptor, RequestOptions, ResidentKey, User,
+    UserHandle, UserVerification,
 };
 use crate::credential::recovery::{RECOVERY_CODES, RecoveryCode, RecoveryCodes};
 use crate::credential::totp::TotpSecret;
@@ -83,22 +83,21 @@ pub(super) fn request(
     options.to_json().into()
 }
 
-/// Which passkeys may answer: all where nobody was named; else the account's, and
-/// decoys for one that has none or is none.
+/// Which passkeys may answer. Until something was proven no list is told, which would
+/// tell who is known (WebAuthn L3 §14.6.2): passkeys are found without one.
 fn allowed(
     account: &Account,
     context: &FlowContext,
     continuation: &Continuation,
 ) -> Vec<Descriptor> {
-    let held = account.passkeys();
-    match (&context.identifier, continuation.session) {
-        (None, None) => Vec::new(),
-        (Some(claimed), None) if held.is_empty() => {
-            let key = tagged("tg-passkey-decoys-1", &[context.keys.codes.expose()]);
-            let text = claimed.identifier.expose().as_bytes();
-            decoys(&key, continuation.tenant, text, &DecoyPlan::default())
-        }
-        (Some(_), None) | (_, Some(_)) => held.iter().map(|held| held.descriptor()).collect(),
+    let stranger = context.continuation.session.is_none() && continuation.proofs.is_empty();
+    match stranger {
+        true => Vec::new(),
+        false => account
+            .passkeys()
+            .iter()
+            .map(|held| held.descriptor())
+            .collect(),
     }
 }
 

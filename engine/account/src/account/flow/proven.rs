@@ -4,9 +4,9 @@ use super::next::next_step;
 use crate::account::entering::Entering;
 use crate::account::family::{CodeSent, FlowAnswer, FlowContext, FlowReply, Reply};
 use crate::account::{Account, Person, Step};
-use crate::assurance::{Entry, Proof, Proofs, Shown};
+use crate::assurance::{Entry, Level, Proof, Proofs, Shown};
 use crate::command::Remember;
-use crate::continuation::Continuation;
+use crate::continuation::{Continuation, Purpose};
 use crate::device::Lane;
 use crate::event::{EndReason, EventKind};
 use crate::flow::Stage;
@@ -49,7 +49,8 @@ impl Account {
         let taken = person.sealed.attempts.advance(place, step.now_ms);
         let mut continuation = context.continuation.clone();
         let at_ms = step.now_ms;
-        if taken.is_err() || continuation.proofs.add(Proof { shown, at_ms }).is_err() {
+        let late = continuation.expires_ms <= step.now_ms;
+        if late || taken.is_err() || continuation.proofs.add(Proof { shown, at_ms }).is_err() {
             return Reply::No(Refusal::FlowOver);
         }
         if let Err(refusal) = person.is_open() {
@@ -58,6 +59,8 @@ impl Account {
         continuation.step = continuation.step.saturating_add(1);
         let stage = self.stage(context, &continuation.proofs, step);
         match stage {
+            // What more would be wanted the account does not have.
+            Stage::Prove(offered) if offered.is_empty() => Reply::No(Refusal::StaleSignIn),
             Stage::Over => self.let_in(&continuation, at, step),
             Stage::NewPassword | Stage::New(_) | Stage::Prove(_) => {
                 let sent = CodeSent::NotYet { wait_ms: 0 };
@@ -77,6 +80,12 @@ impl Account {
             return Reply::No(Refusal::FlowOver);
         };
         let proofs = &continuation.proofs;
+        let assurance = proofs.assurance(Entry::Authentication);
+        if continuation.purpose == Purpose::StepUp
+            && assurance.is_none_or(|assurance| assurance.level < Level::Two)
+        {
+            return Reply::No(Refusal::StaleSignIn);
+        }
         let grant = match (person.check.status, continuation.session) {
             (Status::Decoy, _) => return Reply::Flow(FlowReply::Proven),
             (Status::Active | Status::Locked | Status::Suspended, None) => {
@@ -118,6 +127,18 @@ impl Person {
             device => Lane::Device(DeviceId(device)),
         };
         let entering = Entering::by_flow(proofs, entry, (lane, Remember::Nothing));
-        Some(self.establish_session(&entering, step))
+        let mut grant = self.establish_session(&entering, step);
+        let sessions = self.check.sessions.iter_mut();
+        for session in sessions.filter(|session| session.id() == grant.session) {
+            // As old as the newest of what was proven: what is added makes no session
+            // young, and without a new proof none lives longer.
+            session.created_at = proofs.newest_ms().unwrap_or(old.created_at);
+            if old.proofs() == *proofs {
+                session.expires_at = session.expires_at.min(old.expires_at);
+                grant.expires_at = session.expires_at;
+                grant.idle_expires_at = session.idle_expires_at(step.now_ms);
+            }
+        }
+        Some(grant)
     }
 }

@@ -49,6 +49,8 @@ enum Drawn {
     Sessions(usize),
     Devices(usize),
     ForgetDevice(usize),
+    Credentials(usize),
+    RemoveCredential(usize, u16),
     Status(u8),
     Erase,
     Claim(usize, u8),
@@ -97,6 +99,8 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         2 => grant().prop_map(Drawn::Sessions),
         1 => grant().prop_map(Drawn::Devices),
         1 => grant().prop_map(Drawn::ForgetDevice),
+        1 => grant().prop_map(Drawn::Credentials),
+        1 => (grant(), 0..2u16).prop_map(|(n, number)| Drawn::RemoveCredential(n, number)),
     ];
     prop_oneof![
         1 => Just(Drawn::SignUp),
@@ -124,7 +128,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// The commands by their names. A new one is drawn as the others are.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "sign up",
     "sign in",
     "refresh",
@@ -139,6 +143,8 @@ const COMMANDS: [&str; 14] = [
     "begin",
     "answer",
     "join",
+    "list credentials",
+    "remove credential",
 ];
 
 fn name(command: &Command) -> &'static str {
@@ -157,6 +163,8 @@ fn name(command: &Command) -> &'static str {
         Command::Flow(FlowCommand::Begin(_)) => "begin",
         Command::Flow(FlowCommand::Answer(_)) => "answer",
         Command::Flow(FlowCommand::Join(_)) => "join",
+        Command::Credential(CredentialCommand::List { .. }) => "list credentials",
+        Command::Credential(CredentialCommand::Remove { .. }) => "remove credential",
     }
 }
 
@@ -205,6 +213,17 @@ fn command(
         }),
         Drawn::Devices(n) => Command::Session(SessionCommand::Devices {
             by: proof(pick(*n)?),
+        }),
+        Drawn::Credentials(n) => Command::Credential(CredentialCommand::List {
+            by: proof(pick(*n)?),
+        }),
+        Drawn::RemoveCredential(n, number) => Command::Credential(CredentialCommand::Remove {
+            by: proof(pick(*n)?),
+            method: match number {
+                0 => crate::assurance::Method::Password,
+                _ => crate::assurance::Method::Passkey,
+            },
+            number: *number,
         }),
         Drawn::ForgetDevice(n) => Command::Session(SessionCommand::ForgetDevice {
             by: proof(pick(*n)?),

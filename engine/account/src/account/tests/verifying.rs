@@ -425,6 +425,18 @@ fn the_table_of_operations_by_status_is_as_written_down() {
                     device: DeviceId(7),
                 }),
             ),
+            (
+                "list credentials",
+                Command::Credential(CredentialCommand::List { by: by.clone() }),
+            ),
+            (
+                "remove the only credential",
+                Command::Credential(CredentialCommand::Remove {
+                    by: by.clone(),
+                    method: crate::assurance::Method::Password,
+                    number: 0,
+                }),
+            ),
             ("claim", claim(&grant, mail(3))),
             (
                 "verify a claim by session",
@@ -475,6 +487,12 @@ fn the_table_of_operations_by_status_is_as_written_down() {
                 Reply::Lifecycle(LifecycleReply::StatusSet(status)) => std::format!("{status:?}"),
                 Reply::Lifecycle(LifecycleReply::Erased(_)) => "erased".into(),
                 Reply::Credential(CredentialReply::SignedUp(_)) => "signed up".into(),
+                Reply::Credential(CredentialReply::Listed(list, _)) => {
+                    std::format!("{} credentials", list.len())
+                }
+                Reply::Credential(CredentialReply::Removed(count)) => {
+                    std::format!("removed {count}")
+                }
                 Reply::Flow(_) => "a step of a flow".into(),
             };
             writeln!(table, "{status:?}: {name} = {reply}").unwrap();

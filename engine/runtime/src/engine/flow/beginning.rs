@@ -140,7 +140,7 @@ impl Engine {
     fn attempt_of(&self, context: &Context) -> AttemptId {
         let tenant = context.tenant.0.to_be_bytes();
         AttemptId::from_bytes(match &context.idempotency {
-            Some(key) => id_of("tg-attempt-1", &[&tenant, &key.key]),
+            Some(key) => id_of("tg-attempt-1", &[&tenant, &key.key, &key.request]),
             None => id_of(
                 "tg-attempt-1",
                 &[&tenant, &self.shared().ports.entropy.seed()],
