@@ -88,7 +88,9 @@ pub use policy::{
     UsernamePolicy,
 };
 pub use refresh::refresh_secret;
-pub use reply::{CredentialInfo, Grant, Judged, Refusal, SessionInfo, Verification};
+pub use reply::{
+    CredentialInfo, CredentialList, Grant, Judged, Refusal, SessionInfo, Verification,
+};
 pub use secret::{SECRET_BYTES, Secret};
 pub use status::{Status, StatusChange};
 pub use unicode::UNICODE_VERSION;

@@ -1,12 +1,14 @@
 //! What the account answers. A "no" is a value.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::assurance::Method;
 use crate::command::DeviceProof;
-use crate::credential::held::Backup;
+use crate::credential::held::{Backup, PasskeyName};
 use crate::id::{DeviceId, SessionId, UserId};
 use crate::record::v1::{self, GrantRow, Outcome};
 use crate::refresh::session_secret;
@@ -269,7 +271,23 @@ pub struct CredentialInfo {
     /// How many are left, of recovery codes.
     pub remaining: Option<u8>,
     /// What its person calls it.
-    pub name: String,
+    pub name: PasskeyName,
+}
+
+/// What an account has to prove with.
+#[derive(Clone)]
+pub struct CredentialList {
+    /// Each.
+    pub credentials: Vec<CredentialInfo>,
+    /// What a browser is told of its passkeys, as JSON; may be empty. It names the
+    /// account and its passkeys.
+    pub signal: String,
+}
+
+impl fmt::Debug for CredentialList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CredentialList({:?}, ..)", self.credentials)
+    }
 }
 
 impl CredentialInfo {
@@ -281,7 +299,7 @@ impl CredentialInfo {
             used_at: 0,
             backup: None,
             remaining: None,
-            name: String::new(),
+            name: PasskeyName::default(),
         }
     }
 }

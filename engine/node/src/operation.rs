@@ -34,9 +34,9 @@ pub(crate) fn to_work<'a>(
 mod tests {
     use bytes::BytesMut;
     use tidegate_account::{
-        Authority as Word, Away as Possible, CredentialReply, FlowReply, FlowStep, Grant,
-        IdentifierReply, LifecycleReply, Reply, Secret, SessionId, SessionReply, Status, UserId,
-        Verification as Shown,
+        Authority as Word, Away as Possible, CredentialList, CredentialReply, FlowReply, FlowStep,
+        Grant, IdentifierReply, LifecycleReply, Reply, Secret, SessionId, SessionReply, Status,
+        UserId, Verification as Shown,
     };
     use tidegate_runtime::Task;
     use tidegate_wire::{
@@ -193,9 +193,10 @@ mod tests {
                 next: Vec::new(),
             })),
             Opcode::AnswerFlow => Reply::Flow(FlowReply::Granted(grant())),
-            Opcode::Credentials => {
-                Reply::Credential(CredentialReply::Listed(Vec::new(), String::new()))
-            }
+            Opcode::Credentials => Reply::Credential(CredentialReply::Listed(CredentialList {
+                credentials: Vec::new(),
+                signal: String::new(),
+            })),
             Opcode::RemoveCredential => Reply::Credential(CredentialReply::Removed(1)),
             Opcode::Devices => Reply::Session(SessionReply::Devices(Vec::new())),
             Opcode::ForgetDevice => Reply::Session(SessionReply::Forgotten(1)),

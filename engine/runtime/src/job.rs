@@ -70,10 +70,10 @@ impl What {
         }
     }
 
-    /// The session that a refresh goes on with.
-    pub(crate) fn goes_on_with(&self) -> Option<SessionId> {
+    /// The command, where it is one.
+    pub(crate) fn command(&self) -> Option<&Command> {
         match self {
-            What::Command { command, .. } => command.refreshes(),
+            What::Command { command, .. } => Some(command),
             What::Check(_)
             | What::WriteBehind
             | What::Settle
@@ -85,19 +85,15 @@ impl What {
         }
     }
 
+    /// The session that a refresh goes on with.
+    pub(crate) fn goes_on_with(&self) -> Option<SessionId> {
+        self.command().and_then(Command::refreshes)
+    }
+
     /// Whether something can be said to it while the store is out of reach.
     pub(crate) fn is_for_degraded(&self) -> bool {
-        match self {
-            What::Command { command, .. } => command.away() != Away::Unavailable,
-            What::Check(_)
-            | What::WriteBehind
-            | What::Settle
-            | What::Sweep
-            | What::Due(_)
-            | What::Post(_)
-            | What::Rekey
-            | What::Parts { .. } => false,
-        }
+        let command = self.command();
+        command.is_some_and(|command| command.away() != Away::Unavailable)
     }
 }
 

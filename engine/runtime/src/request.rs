@@ -4,6 +4,7 @@ use std::fmt;
 
 use tidegate_account::continuation::Purpose;
 use tidegate_account::credential::code::Code;
+use tidegate_account::credential::held::PasskeyName;
 use tidegate_account::credential::passkey::{AuthenticationResponse, RegistrationResponse};
 use tidegate_account::credential::recovery::RecoveryCode;
 use tidegate_account::{
@@ -159,8 +160,8 @@ pub enum Given {
     NewPasskey {
         /// What its authenticator says.
         response: Box<RegistrationResponse>,
-        /// What its person calls it; may be empty.
-        name: String,
+        /// What its person calls it.
+        name: PasskeyName,
     },
     /// The code of an authenticator app.
     Totp(Code),

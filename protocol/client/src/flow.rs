@@ -147,7 +147,7 @@ impl Begin {
 pub struct Shown {
     method: Method,
     text: Text,
-    label: String,
+    label: Text,
     device: Option<DeviceToken>,
     remember: Remember,
     language: String,
@@ -161,7 +161,7 @@ impl Shown {
         Shown {
             method,
             text: Text(text.to_owned()),
-            label: String::new(),
+            label: Text(String::new()),
             device: None,
             remember: Remember::Nothing,
             language: String::new(),
@@ -179,7 +179,7 @@ impl Shown {
     /// What its person calls the passkey that is made.
     #[must_use]
     pub fn labelled(mut self, name: &str) -> Shown {
-        name.clone_into(&mut self.label);
+        name.clone_into(&mut self.label.0);
         self
     }
 
@@ -245,7 +245,7 @@ impl Flow {
             browser: self.browser.secret.clone(),
             method: shown.method.number(),
             shown: shown.text.clone(),
-            label: Text(shown.label.clone()),
+            label: shown.label.clone(),
             number: NO_NUMBER,
             language: Text(shown.language.clone()),
             device: shown.device.as_ref().map(|device| v1::Device {

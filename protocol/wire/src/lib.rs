@@ -33,6 +33,7 @@ pub mod v1 {
     pub use crate::operation::identifier::*;
     pub use crate::operation::lifecycle::*;
     pub use crate::operation::method::*;
+    pub use crate::operation::number::NO_NUMBER;
     pub use crate::operation::operator::*;
     pub use crate::operation::session::*;
 }
@@ -77,7 +78,7 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// The longest continuation of a flow, in bytes.
 pub const MAX_CONTINUATION_BYTES: usize = 1024;
 /// The longest answer in a flow, in bytes.
-pub const MAX_SHOWN_BYTES: usize = 16 * 1024;
+pub const MAX_SHOWN_BYTES: usize = 6 * 1024;
 /// The longest name of a passkey, in bytes.
 pub const MAX_LABEL_BYTES: usize = 256;
 /// The longest language tag, in bytes (RFC 5646, section 4.4.1).

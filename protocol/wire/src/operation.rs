@@ -12,7 +12,7 @@ pub(crate) mod identifier;
 pub(crate) mod lifecycle;
 mod message;
 pub(crate) mod method;
-mod number;
+pub(crate) mod number;
 pub(crate) mod operator;
 pub(crate) mod session;
 

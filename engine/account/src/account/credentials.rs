@@ -10,7 +10,7 @@ use crate::credential::passkey::{CredentialId, UserHandle, all_accepted_credenti
 use crate::event::EventKind;
 use crate::flow::{Reach, is_two_factors};
 use crate::identifier::IdentifierKind;
-use crate::reply::{CredentialInfo, Refusal};
+use crate::reply::{CredentialInfo, CredentialList, Refusal};
 
 impl Account {
     /// What the account has, and what a browser is told so that authenticators drop
@@ -46,7 +46,10 @@ impl Account {
         let ids: Vec<CredentialId> = passkeys.iter().map(|it| it.part.id.clone()).collect();
         let signal =
             signal.map(|(policy, handle)| all_accepted_credentials(&policy.rp.id, &handle, &ids));
-        Reply::Credential(CredentialReply::Listed(list, signal.unwrap_or_default()))
+        Reply::Credential(CredentialReply::Listed(CredentialList {
+            credentials: list,
+            signal: signal.unwrap_or_default(),
+        }))
     }
 
     /// Removes a credential, and ends every other session: who has it may have made

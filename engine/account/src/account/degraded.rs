@@ -496,7 +496,7 @@ impl DegradedAccount {
                 ) => DegradedReply::No(refusal),
                 Reply::Credential(
                     CredentialReply::SignedUp(_)
-                    | CredentialReply::Listed(..)
+                    | CredentialReply::Listed(_)
                     | CredentialReply::Removed(_),
                 )
                 | Reply::Flow(_)

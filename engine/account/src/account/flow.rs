@@ -193,7 +193,7 @@ impl Account {
                 self.answer_recovery_code(&answer, &code, step)
             }
             (Stage::New(_), Answered::NewPasskey { response, name }) => {
-                return self.register_passkey(request, answer, &response, &name, step);
+                return self.register_passkey(request, answer, &response, name, step);
             }
             (Stage::New(_), Answered::Password { password, .. }) => {
                 return self.replace_password(request, answer, password, step);

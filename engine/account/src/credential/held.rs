@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::passkey::{
     CredentialId, Descriptor, NewPasskey, PublicKey, SignCount, StoredPasskey, Transport,
@@ -16,6 +17,38 @@ use crate::guess::Guesses;
 pub const PASSKEYS_MAX: usize = 10;
 /// The longest name of a passkey, in bytes.
 pub const PASSKEY_NAME_MAX_BYTES: usize = 64;
+
+/// What a person calls a passkey; may be empty. It is theirs, and not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PasskeyName(String);
+
+impl PasskeyName {
+    /// A name as it was typed: its first characters, as many as fit.
+    #[must_use]
+    pub fn new(text: &str) -> PasskeyName {
+        let text = text.trim();
+        let ends = text.char_indices().map(|(at, one)| at + one.len_utf8());
+        let end = ends.take_while(|end| *end <= PASSKEY_NAME_MAX_BYTES).last();
+        PasskeyName(text[..end.unwrap_or(0)].into())
+    }
+
+    /// One that was stored; `None` for a longer one.
+    pub(crate) fn of_stored(text: &str) -> Option<PasskeyName> {
+        (text.len() <= PASSKEY_NAME_MAX_BYTES).then(|| PasskeyName(text.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasskeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasskeyName(..)")
+    }
+}
 
 /// What the record says of a passkey: what a sign-in changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +77,8 @@ pub struct PasskeyPart {
     pub transports: Vec<Transport>,
     /// The model of the authenticator, unproven; zeros where it is not told.
     pub aaguid: [u8; 16],
-    /// What its person calls it; may be empty.
-    pub name: String,
+    /// What its person calls it.
+    pub name: PasskeyName,
 }
 
 /// A passkey with both of its parts at hand.
@@ -93,7 +126,7 @@ impl PasskeyPart {
     pub fn registered(
         number: u16,
         new: NewPasskey,
-        name: &str,
+        name: PasskeyName,
         now_ms: u64,
     ) -> (PasskeyHead, PasskeyPart) {
         let head = PasskeyHead {
@@ -108,7 +141,7 @@ impl PasskeyPart {
             public_key: new.public_key,
             transports: new.transports,
             aaguid: new.aaguid,
-            name: name.into(),
+            name,
         };
         (head, part)
     }
@@ -203,5 +236,20 @@ impl HeldFactors {
     pub(crate) fn free_number(&self) -> u16 {
         let numbers = self.passkeys.iter().map(|passkey| passkey.number);
         numbers.max().map_or(1, |highest| highest.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_as_far_as_it_fits_and_not_shown() {
+        assert_eq!(PasskeyName::new("  Ada's phone ").expose(), "Ada's phone");
+        assert_eq!(PasskeyName::new("").expose(), "");
+        let long = "\u{1F511}".repeat(17);
+        assert_eq!(PasskeyName::new(&long).expose().chars().count(), 16);
+        let shown = std::format!("{:?}", PasskeyName::new("Ada's phone"));
+        assert_eq!(shown, "PasskeyName(..)");
     }
 }

@@ -4,13 +4,12 @@
 //! LE, COSE key | length u16 LE, name in UTF-8. Transports have one bit each, in the
 //! order of the table below.
 
-use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
 use crate::corrupt::Corrupt;
-use crate::credential::held::{PASSKEY_NAME_MAX_BYTES, PasskeyPart};
+use crate::credential::held::{PasskeyName, PasskeyPart};
 use crate::credential::passkey::{CredentialId, PublicKey, Transport};
 use crate::fields::Fields;
 
@@ -33,7 +32,7 @@ pub(super) fn encode_passkey(passkey: &PasskeyPart) -> Result<Zeroizing<Vec<u8>>
     for counted in [
         passkey.id.as_bytes(),
         passkey.public_key.as_cose(),
-        passkey.name.as_bytes(),
+        passkey.name.expose().as_bytes(),
     ] {
         let length = u16::try_from(counted.len()).map_err(|_| Corrupt)?;
         bytes.extend_from_slice(&length.to_le_bytes());
@@ -56,15 +55,12 @@ pub(crate) fn read_passkey(bytes: &[u8]) -> Result<PasskeyPart, Corrupt> {
     let public_key = PublicKey::parse(fields.counted()?).map_err(|_| Corrupt)?;
     let name = core::str::from_utf8(fields.counted()?).map_err(|_| Corrupt)?;
     fields.end()?;
-    if name.len() > PASSKEY_NAME_MAX_BYTES {
-        return Err(Corrupt);
-    }
     Ok(PasskeyPart {
         id,
         public_key,
         transports: of_bits(transports)?,
         aaguid,
-        name: name.to_owned(),
+        name: PasskeyName::of_stored(name).ok_or(Corrupt)?,
     })
 }
 
@@ -100,7 +96,7 @@ mod tests {
             public_key: PublicKey::parse(&cose).unwrap(),
             transports: [Transport::Usb, Transport::Internal].into(),
             aaguid: [9; 16],
-            name: "Ada's phone".into(),
+            name: PasskeyName::new("Ada's phone"),
         };
         let bytes = encode_passkey(&passkey).unwrap();
         let golden = [

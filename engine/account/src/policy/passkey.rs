@@ -12,6 +12,6 @@ pub struct PasskeyPolicy {
     pub rp: RelyingParty,
     /// Its name, for people.
     pub name: String,
-    /// Whether a user is to be verified when signing in.
+    /// Whether a user is to be verified.
     pub user_verification: UserVerification,
 }

@@ -80,7 +80,7 @@ fn row(row: &v1::CredentialRow) -> Value {
     if let Some(backup) = backups.get(usize::from(row.backup)) {
         fields.insert("backup".into(), (*backup).into());
     }
-    if row.remaining != v1::NONE {
+    if row.remaining != v1::NO_NUMBER {
         fields.insert("remaining".into(), row.remaining.into());
     }
     Value::Object(fields)

@@ -98,12 +98,12 @@ pub(crate) fn write(out: &mut BytesMut, head: &ReplyHead, reply: &CredentialRepl
     match reply {
         CredentialReply::SignedUp(user) => say(out, head, &signed_up(*user)),
         CredentialReply::SignedIn(grant) => say(out, head, &granted(grant)),
-        CredentialReply::Listed(list, signal) => say(
+        CredentialReply::Listed(list) => say(
             out,
             head,
             &v1::CredentialList {
-                credentials: list.iter().map(row).collect(),
-                signal: Text(signal.clone()),
+                credentials: list.credentials.iter().map(row).collect(),
+                signal: Text(list.signal.clone()),
             },
         ),
         CredentialReply::Removed(removed) => {
@@ -117,11 +117,11 @@ fn row(info: &CredentialInfo) -> v1::CredentialRow {
     v1::CredentialRow {
         method: to_method(info.method).number(),
         number: info.number,
-        backup: info.backup.map_or(v1::NONE, |backup| backup as u8),
-        remaining: info.remaining.unwrap_or(v1::NONE),
+        backup: info.backup.map_or(v1::NO_NUMBER, |backup| backup as u8),
+        remaining: info.remaining.unwrap_or(v1::NO_NUMBER),
         added_at: info.added_at,
         used_at: info.used_at,
-        name: Text(info.name.clone()),
+        name: Text(info.name.expose().to_owned()),
     }
 }
 

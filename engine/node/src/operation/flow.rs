@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use tidegate_account::assurance::Method as Shows;
 use tidegate_account::continuation::Purpose as For;
 use tidegate_account::credential::code::{Code as OneTimeCode, CodeFault};
+use tidegate_account::credential::held::PasskeyName;
 use tidegate_account::credential::passkey::{AuthenticationResponse, RegistrationResponse};
 use tidegate_account::credential::recovery::RecoveryCode;
 use tidegate_account::{
@@ -124,7 +125,7 @@ fn to_passkey(shown: &str, label: &str) -> Result<Given, NotTaken> {
     let response = RegistrationResponse::parse(json).map_err(|_| Code::InvalidPasskey)?;
     Ok(Given::NewPasskey {
         response: Box::new(response),
-        name: label.to_owned(),
+        name: PasskeyName::new(label),
     })
 }
 

@@ -248,9 +248,7 @@ fn guessed(answer: &Answer) -> (Concluded, Concluded) {
         Reply::Credential(CredentialReply::SignedIn(_))
         | Reply::Flow(FlowReply::Granted(_) | FlowReply::Proven) => (Right, Right),
         Reply::Credential(
-            CredentialReply::SignedUp(_)
-            | CredentialReply::Listed(..)
-            | CredentialReply::Removed(_),
+            CredentialReply::SignedUp(_) | CredentialReply::Listed(_) | CredentialReply::Removed(_),
         )
         | Reply::Flow(FlowReply::Step(_))
         | Reply::Session(_)

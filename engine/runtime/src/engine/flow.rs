@@ -48,7 +48,6 @@ impl From<Stopped> for Answer {
 enum SecretKind {
     Password,
     Code,
-    Passkey,
     Nothing,
 }
 
@@ -57,8 +56,9 @@ impl Given {
         match self {
             Given::Password(_) => SecretKind::Password,
             Given::EmailCode(_) | Given::Totp(_) | Given::RecoveryCode(_) => SecretKind::Code,
-            Given::Passkey(_) | Given::NewPasskey { .. } => SecretKind::Passkey,
-            Given::SendEmailCode => SecretKind::Nothing,
+            Given::Passkey(_) | Given::NewPasskey { .. } | Given::SendEmailCode => {
+                SecretKind::Nothing
+            }
         }
     }
 }
@@ -119,7 +119,7 @@ fn of_flow(responder: Responder, follows: Follows) -> Responder {
             reply @ (Reply::Flow(FlowReply::Step(_) | FlowReply::Granted(_))
             | Reply::Credential(
                 CredentialReply::SignedUp(_)
-                | CredentialReply::Listed(..)
+                | CredentialReply::Listed(_)
                 | CredentialReply::Removed(_),
             )
             | Reply::Identifier(_)

@@ -156,23 +156,9 @@ impl PersonState {
 
     /// The parts that must be loaded before a job is done.
     fn wanted(&self, job: &Job) -> Option<Wanted> {
-        match (&job.what, self.phase.opened()) {
-            (What::Command { command, .. }, Some(ready)) => {
-                ready.account.wants(command).map(Wanted::All)
-            }
-            (
-                what @ (What::Command { .. }
-                | What::Check(_)
-                | What::WriteBehind
-                | What::Settle
-                | What::Sweep
-                | What::Due(_)
-                | What::Post(_)
-                | What::Parts { .. }
-                | What::Rekey),
-                _,
-            ) => what.wanted(),
-        }
+        let asked = self.phase.opened().zip(job.what.command());
+        let by_account = asked.and_then(|(ready, command)| ready.account.wants(command));
+        by_account.map(Wanted::All).or(job.what.wanted())
     }
 
     /// A job that cannot be made durable waits for nothing.

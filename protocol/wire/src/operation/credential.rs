@@ -6,7 +6,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use super::identifier::Identifier;
 use super::message::{Addressed, Message};
 use super::method::Method;
-use super::number::numbered;
+use super::number::{NO_NUMBER, numbered};
 use super::session::Check;
 use crate::fault::limited;
 use crate::secret::{SecretBytes, Text};
@@ -133,8 +133,6 @@ pub struct CredentialRemoved {
     pub removed: u32,
 }
 
-/// In the place of a number that there is none of.
-pub const NONE: u8 = 255;
 /// Ten passkeys and one of each other method.
 const MAX_CREDENTIALS: usize = 16;
 
@@ -245,7 +243,7 @@ impl Message for CredentialList {
             method: Method::Passkey.number(),
             number: 3,
             backup: 2,
-            remaining: NONE,
+            remaining: NO_NUMBER,
             added_at: 1,
             used_at: 2,
             name: Text("phone".into()),

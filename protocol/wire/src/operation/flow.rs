@@ -7,7 +7,7 @@ use super::credential::{Device, Granted, Remember, Source, known};
 use super::identifier::Identifier;
 use super::message::{Addressed, Message};
 use super::method::Method;
-use super::number::numbered;
+use super::number::{NO_NUMBER, numbered};
 use super::session::Check;
 use crate::fault::limited;
 use crate::secret::{SecretBytes, Text};
@@ -98,9 +98,6 @@ pub struct FlowStep {
     pub next: Vec<Next>,
     pub granted: Option<Granted>,
 }
-
-/// In the place of a number that there is none of.
-pub const NO_NUMBER: u8 = 255;
 
 fn number(number: u8) -> Result<(), Fault> {
     match number {

@@ -31,3 +31,6 @@ macro_rules! numbered {
 }
 
 pub(crate) use numbered;
+
+/// In the place of a number that there is none of.
+pub const NO_NUMBER: u8 = 255;

@@ -1,8 +1,5 @@
 //! Signing up and in.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use super::{Away, HoldOutcome};
 use crate::account::authority::Authority;
 use crate::account::{Account, Step};
@@ -10,7 +7,7 @@ use crate::assurance::Method;
 use crate::command::{Request, SessionProof, SignIn, SignUp};
 use crate::id::UserId;
 use crate::record::v1::Outcome;
-use crate::reply::{CredentialInfo, Grant};
+use crate::reply::{CredentialList, Grant};
 
 /// Signing up and in.
 #[derive(Clone, Debug)]
@@ -42,8 +39,8 @@ pub enum CredentialReply {
     SignedUp(UserId),
     /// The person is in.
     SignedIn(Grant),
-    /// What the account has, and what a browser is told of its passkeys, as JSON.
-    Listed(Vec<CredentialInfo>, String),
+    /// What the account has.
+    Listed(CredentialList),
     /// So many were removed: one, or none where it was not there.
     Removed(u32),
 }
@@ -72,7 +69,7 @@ impl CredentialReply {
         match self {
             CredentialReply::SignedIn(grant) => Some(grant),
             CredentialReply::SignedUp(_)
-            | CredentialReply::Listed(..)
+            | CredentialReply::Listed(_)
             | CredentialReply::Removed(_) => None,
         }
     }
@@ -81,7 +78,7 @@ impl CredentialReply {
         match self {
             CredentialReply::SignedUp(_) => HoldOutcome::Held,
             CredentialReply::SignedIn(_)
-            | CredentialReply::Listed(..)
+            | CredentialReply::Listed(_)
             | CredentialReply::Removed(_) => HoldOutcome::Unrelated,
         }
     }
@@ -91,7 +88,7 @@ impl CredentialReply {
         match self {
             CredentialReply::SignedUp(_) => Some(Outcome::SignedUp),
             CredentialReply::SignedIn(grant) => Some(Outcome::SignedIn(grant.to_row())),
-            CredentialReply::Listed(..) | CredentialReply::Removed(_) => None,
+            CredentialReply::Listed(_) | CredentialReply::Removed(_) => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::assurance::{Method, Proofs};
 use crate::command::{ClaimedIdentifier, DeviceProof, Remember, Request, SessionProof, Source};
 use crate::continuation::Continuation;
 use crate::credential::code::Code;
+use crate::credential::held::PasskeyName;
 use crate::credential::passkey::{AuthenticationResponse, RegistrationResponse};
 use crate::credential::recovery::RecoveryCode;
 use crate::password::Password;
@@ -110,8 +111,8 @@ pub enum Answered {
     NewPasskey {
         /// What its authenticator says.
         response: Box<RegistrationResponse>,
-        /// What its person calls it; may be empty.
-        name: String,
+        /// What its person calls it.
+        name: PasskeyName,
     },
     /// The code of an authenticator app: one of the account's, or a new one.
     Totp(Code),

@@ -2,17 +2,17 @@
 //! are not old.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 
-use super::ceremony::{challenge, new_recovery_codes, registration_verification, totp_secret};
+use super::ceremony::{challenge, new_recovery_codes, totp_secret};
+use super::passkey::verified;
 use super::proven::At;
 use crate::account::family::{FlowAnswer, FlowContext, Reply};
-use crate::account::{Account, Step, Work, busy};
+use crate::account::{Account, Step, Work};
 use crate::assurance::Method;
-use crate::command::{Completion, Effect, Request, SignatureCheck};
+use crate::command::{Completion, Effect, Request};
 use crate::credential::code::Code;
 use crate::credential::held::{
-    HeldRecoveryCodes, HeldTotp, PASSKEY_NAME_MAX_BYTES, PASSKEYS_MAX, PasskeyPart,
+    HeldRecoveryCodes, HeldTotp, PASSKEYS_MAX, PasskeyHead, PasskeyName, PasskeyPart,
 };
 use crate::credential::passkey::{
     Algorithm, NewPasskey, PasskeyFault, Registered, Registration, RegistrationResponse,
@@ -22,14 +22,34 @@ use crate::credential::recovery::{RecoveryCode, RecoveryJudged};
 use crate::credential::totp::{Enrolment, Totp};
 use crate::event::EventKind;
 use crate::guess::Guesses;
+use crate::record::PasswordRow;
 use crate::reply::Refusal;
+
+/// What is added.
+pub(super) enum New {
+    Password(PasswordRow),
+    Passkey(PasskeyHead, PasskeyPart),
+    Totp(HeldTotp),
+    RecoveryCodes(HeldRecoveryCodes),
+}
+
+impl New {
+    fn method(&self) -> Method {
+        match self {
+            New::Password(_) => Method::Password,
+            New::Passkey(..) => Method::Passkey,
+            New::Totp(_) => Method::Totp,
+            New::RecoveryCodes(_) => Method::RecoveryCode,
+        }
+    }
+}
 
 /// A passkey whose own signature over its registration is being verified.
 #[derive(Debug)]
 pub(in crate::account) struct Registering {
     context: FlowContext,
     at: At,
-    name: String,
+    name: PasskeyName,
     passkey: NewPasskey,
 }
 
@@ -39,7 +59,7 @@ impl Account {
         request: Request,
         answer: FlowAnswer,
         response: &RegistrationResponse,
-        name: &str,
+        name: PasskeyName,
         step: &mut Step<'_>,
     ) {
         let at = self.at(&answer);
@@ -50,7 +70,7 @@ impl Account {
         let registering = Registering {
             context,
             at,
-            name: name.into(),
+            name,
             passkey,
         };
         match work {
@@ -73,14 +93,9 @@ impl Account {
         request: &Request,
         step: &mut Step<'_>,
     ) -> Reply {
-        match completion {
-            Completion::Signature(SignatureCheck::Valid) => {
-                self.keep_passkey(registering, request, step)
-            }
-            Completion::Signature(SignatureCheck::Invalid) => Reply::No(Refusal::InvalidPasskey),
-            Completion::Refused { .. } | Completion::Hashed(_) | Completion::Verified(_) => {
-                busy(completion)
-            }
+        match verified(completion) {
+            Ok(()) => self.keep_passkey(registering, request, step),
+            Err(refusal) => Reply::No(refusal),
         }
     }
 
@@ -111,17 +126,8 @@ impl Account {
         if factors.passkeys.len() >= PASSKEYS_MAX {
             return Reply::No(Refusal::LimitReached);
         }
-        let (head, part) = PasskeyPart::registered(number, passkey, shortened(&name), step.now_ms);
-        let added = self.added(&context, Method::Passkey, at, step);
-        if let (Reply::Flow(_), Some(person)) = (&added, &mut self.person) {
-            person.sealed.factors.passkeys.push(head);
-            step.change().passkeys.push((number, Some(part.clone())));
-            if let Some(loaded) = &mut self.passkeys {
-                loaded.retain(|(other, _)| *other != number);
-                loaded.push((number, part));
-            }
-        }
-        added
+        let (head, part) = PasskeyPart::registered(number, passkey, name, step.now_ms);
+        self.added(&context, New::Passkey(head, part), at, step)
     }
 
     pub(super) fn enrol_totp(
@@ -136,15 +142,12 @@ impl Account {
             return Reply::No(Refusal::InvalidCode);
         };
         let at = self.at(answer);
-        let added = self.added(context, Method::Totp, at, step);
-        if let (Reply::Flow(_), Some(person)) = (&added, &mut self.person) {
-            person.sealed.factors.totp = Some(HeldTotp {
-                totp,
-                added_at: step.now_ms,
-                failures: Guesses::default(),
-            });
-        }
-        added
+        let held = HeldTotp {
+            totp,
+            added_at: step.now_ms,
+            failures: Guesses::default(),
+        };
+        self.added(context, New::Totp(held), at, step)
     }
 
     /// Keeps the codes that were shown, when one of them is shown back: who has not
@@ -164,21 +167,18 @@ impl Account {
             }
         }
         let at = self.at(answer);
-        let added = self.added(context, Method::RecoveryCode, at, step);
-        if let (Reply::Flow(_), Some(person)) = (&added, &mut self.person) {
-            person.sealed.factors.recovery_codes = Some(HeldRecoveryCodes {
-                codes,
-                failures: Guesses::default(),
-            });
-        }
-        added
+        let held = HeldRecoveryCodes {
+            codes,
+            failures: Guesses::default(),
+        };
+        self.added(context, New::RecoveryCodes(held), at, step)
     }
 
     /// Something was added: the step is taken, and the flow is over.
     pub(super) fn added(
         &mut self,
         context: &FlowContext,
-        method: Method,
+        new: New,
         at: At,
         step: &mut Step<'_>,
     ) -> Reply {
@@ -192,7 +192,22 @@ impl Account {
         if person.sealed.attempts.advance(place, step.now_ms).is_err() {
             return Reply::No(Refusal::FlowOver);
         }
-        step.event(EventKind::CredentialAdded(method.number()));
+        step.event(EventKind::CredentialAdded(new.method().number()));
+        let factors = &mut person.sealed.factors;
+        match new {
+            New::Password(row) => person.sealed.password = Some(row),
+            New::Totp(held) => factors.totp = Some(held),
+            New::RecoveryCodes(held) => factors.recovery_codes = Some(held),
+            New::Passkey(head, part) => {
+                let number = head.number;
+                factors.passkeys.push(head);
+                step.change().passkeys.push((number, Some(part.clone())));
+                if let Some(loaded) = &mut self.passkeys {
+                    loaded.retain(|(other, _)| *other != number);
+                    loaded.push((number, part));
+                }
+            }
+        }
         self.let_in(&context.continuation, at, step)
     }
 }
@@ -210,28 +225,7 @@ fn registration(
         challenge: &challenge(context, &context.continuation),
         algorithms: &Algorithm::ALL,
         user_presence: UserPresence::Required,
-        user_verification: registration_verification(policy),
+        user_verification: policy.user_verification,
     };
     registration.check(response)
-}
-
-/// A name as it is kept: its first characters, as many as fit.
-fn shortened(name: &str) -> &str {
-    let name = name.trim();
-    let ends = name.char_indices().map(|(at, first)| at + first.len_utf8());
-    let end = ends.take_while(|end| *end <= PASSKEY_NAME_MAX_BYTES).last();
-    &name[..end.unwrap_or(0)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_kept_as_far_as_it_fits() {
-        assert_eq!(shortened("  Ada's phone "), "Ada's phone");
-        assert_eq!(shortened(""), "");
-        let long = "\u{1F511}".repeat(17);
-        assert_eq!(shortened(&long).chars().count(), 16);
-    }
 }

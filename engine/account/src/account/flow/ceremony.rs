@@ -14,14 +14,13 @@ use crate::account::{Account, Step};
 use crate::continuation::Continuation;
 use crate::credential::passkey::{
     Algorithm, Challenge, CreationOptions, Descriptor, RequestOptions, ResidentKey, User,
-    UserHandle, UserVerification,
+    UserHandle,
 };
 use crate::credential::recovery::{RECOVERY_CODES, RecoveryCode, RecoveryCodes};
 use crate::credential::totp::TotpSecret;
 use crate::digest::tagged;
 use crate::entropy::Entropy;
 use crate::id::UserId;
-use crate::policy::PasskeyPolicy;
 
 /// How long a browser waits for an authenticator; the flow may end before.
 const TIMEOUT_MAX_MS: u64 = 5 * 60_000;
@@ -129,15 +128,10 @@ pub(super) fn creation(
         timeout_ms: timeout_ms(continuation, step.now_ms),
         exclude: &exclude,
         resident_key: ResidentKey::Required,
-        user_verification: registration_verification(policy),
+        user_verification: policy.user_verification,
         hints: &[],
     };
     options.to_json().into()
-}
-
-/// What is asked of a user who registers.
-pub(super) fn registration_verification(policy: &PasskeyPolicy) -> UserVerification {
-    policy.user_verification
 }
 
 /// What an authenticator shows the account as: the identifier that the flow names,

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use super::ceremony::{challenge, handle};
 use super::proven::At;
 use crate::account::family::{FlowAnswer, FlowContext, Reply};
-use crate::account::{Account, Step, Work, busy};
+use crate::account::{Account, Step, Work};
 use crate::assurance::{KeyStorage, Shown, UserVerification};
 use crate::command::{Completion, Effect, Request, SignatureCheck};
 use crate::credential::held::Backup;
@@ -90,17 +90,8 @@ impl Account {
             number,
             asserted,
         } = asserting;
-        match completion {
-            Completion::Signature(SignatureCheck::Valid) => {}
-            #[cfg(tidegate_planted)]
-            Completion::Signature(SignatureCheck::Invalid)
-                if crate::planted::is(crate::planted::Bug::SignatureUnchecked) => {}
-            Completion::Signature(SignatureCheck::Invalid) => {
-                return Reply::No(Refusal::InvalidPasskey);
-            }
-            Completion::Refused { .. } | Completion::Hashed(_) | Completion::Verified(_) => {
-                return busy(completion);
-            }
+        if let Err(refusal) = verified(completion) {
+            return Reply::No(refusal);
         }
         if let Err(refusal) = self.is_of_flow(request, context, step.now_ms) {
             return Reply::No(refusal);
@@ -130,5 +121,23 @@ impl Account {
             SignCount::NotCounted | SignCount::Advanced { .. } => {}
         }
         self.proven(context, Shown::Passkey(verification, storage), *at, step)
+    }
+}
+
+/// Whether a signature is right; why not, or that nothing was verified.
+pub(super) fn verified(completion: &Completion) -> Result<(), Refusal> {
+    match completion {
+        Completion::Signature(SignatureCheck::Valid) => Ok(()),
+        #[cfg(tidegate_planted)]
+        Completion::Signature(SignatureCheck::Invalid)
+            if crate::planted::is(crate::planted::Bug::SignatureUnchecked) =>
+        {
+            Ok(())
+        }
+        Completion::Signature(SignatureCheck::Invalid) => Err(Refusal::InvalidPasskey),
+        Completion::Refused { retry_after_ms } => Err(Refusal::Busy {
+            retry_after_ms: *retry_after_ms,
+        }),
+        Completion::Hashed(_) | Completion::Verified(_) => Err(Refusal::Busy { retry_after_ms: 0 }),
     }
 }

@@ -4,10 +4,11 @@
 
 use alloc::string::ToString;
 
+use super::adding::New;
 use crate::account::entering::Entering;
 use crate::account::family::{FlowAnswer, FlowReply, Reply};
 use crate::account::{Account, Step, Work, busy};
-use crate::assurance::{Entry, Method};
+use crate::assurance::Entry;
 use crate::command::{Completion, Effect, PasswordWork, Request};
 use crate::continuation::Purpose;
 use crate::event::{EndReason, EventKind};
@@ -84,15 +85,12 @@ impl Account {
         step: &mut Step<'_>,
     ) -> Reply {
         let at = self.at(&recovering.0);
-        let added = self.added(&recovering.0.context, Method::Password, at, step);
-        if let (Reply::Flow(_), Some(person)) = (&added, &mut self.person) {
-            person.sealed.password = Some(PasswordRow {
-                phc: hash.to_string(),
-                rule: PASSWORD_RULE_VERSION,
-                set_at: step.now_ms,
-            });
-        }
-        added
+        let row = PasswordRow {
+            phc: hash.to_string(),
+            rule: PASSWORD_RULE_VERSION,
+            set_at: step.now_ms,
+        };
+        self.added(&recovering.0.context, New::Password(row), at, step)
     }
 
     /// Ends what others may have, and lets the person in.

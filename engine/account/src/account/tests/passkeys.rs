@@ -13,6 +13,7 @@ use super::*;
 use crate::assurance::{Method, Proofs};
 use crate::continuation::{AttemptId, BrowserHash, Continuation, Presenter, Purpose};
 use crate::credential::code::Code;
+use crate::credential::held::PasskeyName;
 use crate::credential::passkey::{
     AuthenticationResponse, Framing, RegistrationResponse, RelyingParty, UserVerification,
 };
@@ -258,7 +259,7 @@ fn offered(step: &FlowStep) -> Vec<Method> {
 fn made(json: &str) -> Answered {
     Answered::NewPasskey {
         response: RegistrationResponse::parse(json.as_bytes()).unwrap().into(),
-        name: "Ada's phone".into(),
+        name: PasskeyName::new("Ada's phone"),
     }
 }
 
@@ -574,12 +575,13 @@ fn a_credential_is_listed_and_removed_where_another_way_in_remains() {
             secret: crate::refresh::session_secret(&grant.family),
         },
     });
-    let Reply::Credential(CredentialReply::Listed(listed, signal)) = world.ask(list) else {
+    let Reply::Credential(CredentialReply::Listed(list)) = world.ask(list) else {
         panic!("no list");
     };
-    let named: Vec<_> = listed
+    let named: Vec<_> = list
+        .credentials
         .iter()
-        .map(|one| (one.method, one.number, one.name.as_str()))
+        .map(|one| (one.method, one.number, one.name.expose()))
         .collect();
     assert_eq!(
         named,
@@ -588,7 +590,7 @@ fn a_credential_is_listed_and_removed_where_another_way_in_remains() {
             (Method::Passkey, 1, "Ada's phone")
         ]
     );
-    assert!(signal.contains(&b64(&[1; 16])), "{signal}");
+    assert!(list.signal.contains(&b64(&[1; 16])), "{}", list.signal);
     let nothing = world.ask(remove(&grant, Method::Passkey, 7));
     assert!(matches!(
         nothing,

@@ -487,8 +487,8 @@ fn the_table_of_operations_by_status_is_as_written_down() {
                 Reply::Lifecycle(LifecycleReply::StatusSet(status)) => std::format!("{status:?}"),
                 Reply::Lifecycle(LifecycleReply::Erased(_)) => "erased".into(),
                 Reply::Credential(CredentialReply::SignedUp(_)) => "signed up".into(),
-                Reply::Credential(CredentialReply::Listed(list, _)) => {
-                    std::format!("{} credentials", list.len())
+                Reply::Credential(CredentialReply::Listed(list)) => {
+                    std::format!("{} credentials", list.credentials.len())
                 }
                 Reply::Credential(CredentialReply::Removed(count)) => {
                     std::format!("removed {count}")

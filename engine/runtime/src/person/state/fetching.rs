@@ -11,7 +11,7 @@ use super::PersonState;
 use super::phase::{Phase, Ready};
 use super::subject::Subject;
 use crate::answer::{Answer, Failure};
-use crate::job::{Job, Wanted, What};
+use crate::job::{Job, Wanted};
 use crate::person::Message;
 use crate::person::parts::{self, PartRow};
 
@@ -123,12 +123,12 @@ impl PersonState {
         };
         let opened = rows.and_then(|rows| open(&self.subject, &self.phase, &rows));
         match opened {
-            Ok(parts) => match (&job.what, wanted) {
-                (What::Command { .. }, Wanted::All(kind)) => {
+            Ok(parts) => match (job.what.command(), wanted) {
+                (Some(_), Wanted::All(kind)) => {
                     self.input(Input::Parts(kind, parts));
                     self.job(job, &[]);
                 }
-                (_, Wanted::All(_) | Wanted::One(_)) => self.job(job, &parts),
+                (Some(_) | None, Wanted::All(_) | Wanted::One(_)) => self.job(job, &parts),
             },
             Err(error) => {
                 let failure = match error {
